@@ -1,0 +1,320 @@
+//! What agent and hub say to each other. `docs/wire.md` draws the bytes.
+//!
+//! A frame is a length and a body; the body starts with its kind. Nothing that travels down can make an agent run, write or
+//! connect to anything: `Welcome` and `Ack` are numbers, `Refuse` is a reason to show.
+
+use crate::body::{BodyReader, BodyWriter};
+use crate::delta::ReportDelta;
+use crate::error::WireError;
+use crate::host::Host;
+use crate::limits::{
+    DETAIL_BYTES_MAX, FRAME_BODY_BYTES_MAX, HOST_TEXT_BYTES_MAX, LENGTH_PREFIX_BYTES, NAME_BYTES_MAX,
+    REPORTS_PER_FRAME_MAX, SECRET_BYTES_MAX, SEQUENCE_MAX,
+};
+
+/// Protocol versions, newest first. A hub talks to this one and the one before.
+///
+/// * 1: the first. `Hello`, `Host`, `Reports` up; `Welcome`, `Ack`, `Refuse` down.
+pub const PROTOCOL_VERSION: u16 = 1;
+
+/// What an agent says.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Up {
+    /// Who is there. The first frame of a stream, once.
+    Hello(Hello),
+    /// The server's facts, after `Welcome` and whenever they change.
+    Host(Box<Host>),
+    /// Readings.
+    Reports(Reports),
+}
+
+/// Who is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hello {
+    /// The server's credential; with `enrol`, the credential that the new server shall have.
+    pub credential: String,
+    /// Asks for a server of one's own when the credential is not known yet.
+    pub enrol: Option<Enrol>,
+    /// Version of the agent, for logs.
+    pub agent_version: String,
+    /// Names one run of sequence numbers: made at random with an empty outbox, kept as long as that outbox lives.
+    pub outbox_id: u128,
+}
+
+/// A request for a server of one's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Enrol {
+    /// The enrolment token.
+    pub token: String,
+    /// The new server's name.
+    pub name: String,
+}
+
+/// Consecutive reports.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reports {
+    /// Sequence number of the first; the others follow one by one.
+    pub first_sequence: u64,
+    /// Asks for an ack as soon as these are durable, instead of with the next few.
+    pub ack_now: bool,
+    /// The reports, each as its difference from the one before on this stream.
+    pub reports: Vec<ReportDelta>,
+}
+
+/// What a hub says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Down {
+    /// The agent may send.
+    Welcome(Welcome),
+    /// Every report up to and including `up_to` is durable.
+    Ack {
+        /// Highest durable sequence number.
+        up_to: u64,
+    },
+    /// The agent may not send. The connection ends.
+    Refuse {
+        /// Why, for the agent to act on.
+        reason: RefuseReason,
+        /// Why, for a person to read.
+        detail: String,
+    },
+}
+
+/// What an agent needs to know before it sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Welcome {
+    /// The server this agent reports for.
+    pub server_id: u64,
+    /// Highest durable sequence number of this agent's outbox; 0 when none is.
+    pub durable: u64,
+    /// Lowest sequence number that the hub takes next.
+    pub next: u64,
+    /// Milliseconds between reports as the hub would like them; 0 leaves it to the agent, which keeps its own bounds.
+    pub report_interval_ms: u32,
+}
+
+/// Why an agent may not send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefuseReason {
+    /// The credential is unknown, was removed or was rotated.
+    BadCredential,
+    /// The enrolment token is unknown, expired or used up.
+    BadEnrolToken,
+    /// Another agent came with the same credential.
+    Superseded,
+    /// The agent's frames break the protocol.
+    BadFrame,
+    /// The hub does not speak the agent's protocol version.
+    UnsupportedVersion,
+    /// The hub has as many servers or sessions as it may.
+    Full,
+    /// The hub is stopping; the agent comes back later.
+    Stopping,
+}
+
+const HELLO: u32 = 0;
+const HOST: u32 = 1;
+const REPORTS: u32 = 2;
+
+const WELCOME: u32 = 0;
+const ACK: u32 = 1;
+const REFUSE: u32 = 2;
+
+/// Appends the frame of `up` to `out`, length first. On an error `out` is as it was.
+pub fn encode_up(up: &Up, out: &mut Vec<u8>) -> Result<(), WireError> {
+    framed(out, |body| match up {
+        Up::Hello(hello) => {
+            body.value(HELLO)?;
+            body.value(PROTOCOL_VERSION)?;
+            body.text("credential", &hello.credential, SECRET_BYTES_MAX)?;
+            body.value(hello.enrol.is_some())?;
+            if let Some(enrol) = &hello.enrol {
+                body.text("enrolment token", &enrol.token, SECRET_BYTES_MAX)?;
+                body.text("name", &enrol.name, NAME_BYTES_MAX)?;
+            }
+            body.text("agent version", &hello.agent_version, HOST_TEXT_BYTES_MAX)?;
+            body.value(hello.outbox_id)
+        }
+        Up::Host(host) => {
+            body.value(HOST)?;
+            host.encode(body)
+        }
+        Up::Reports(reports) => {
+            body.value(REPORTS)?;
+            check_sequences(reports.first_sequence, reports.reports.len())?;
+            body.value(reports.first_sequence)?;
+            body.value(reports.ack_now)?;
+            body.length("reports", reports.reports.len(), REPORTS_PER_FRAME_MAX)?;
+            reports.reports.iter().try_for_each(|report| report.encode(body))
+        }
+    })
+}
+
+/// The agent's frame in `body` (without its length).
+pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
+    check_length(body.len() as u64)?;
+    let mut body = BodyReader::new(body);
+    let up = match body.u32("frame kind")? {
+        HELLO => {
+            let found = body.u16("protocol version")?;
+            if found != PROTOCOL_VERSION {
+                // Whatever follows may mean something else in that version.
+                return Err(WireError::UnknownVersion { found, supported: PROTOCOL_VERSION });
+            }
+            let credential = body.text("credential", SECRET_BYTES_MAX)?;
+            let enrol = match body.bool("enrol")? {
+                false => None,
+                true => Some(Enrol {
+                    token: body.text("enrolment token", SECRET_BYTES_MAX)?,
+                    name: body.text("name", NAME_BYTES_MAX)?,
+                }),
+            };
+            let agent_version = body.text("agent version", HOST_TEXT_BYTES_MAX)?;
+            Up::Hello(Hello { credential, enrol, agent_version, outbox_id: body.u128("outbox id")? })
+        }
+        HOST => Up::Host(Box::new(Host::decode(&mut body)?)),
+        REPORTS => {
+            let first_sequence = body.u64("first sequence")?;
+            let ack_now = body.bool("ack now")?;
+            let count = body.length("reports", REPORTS_PER_FRAME_MAX)?;
+            check_sequences(first_sequence, count)?;
+            let reports = (0..count).map(|_| ReportDelta::decode(&mut body)).collect::<Result<_, _>>()?;
+            Up::Reports(Reports { first_sequence, ack_now, reports })
+        }
+        kind => return Err(WireError::Unknown { what: "frame kind", found: u64::from(kind) }),
+    };
+    body.finish()?;
+    Ok(up)
+}
+
+/// Appends the frame of `down` to `out`, length first. On an error `out` is as it was.
+pub fn encode_down(down: &Down, out: &mut Vec<u8>) -> Result<(), WireError> {
+    framed(out, |body| match down {
+        Down::Welcome(welcome) => {
+            body.value(WELCOME)?;
+            body.value(welcome.server_id)?;
+            body.value(welcome.durable)?;
+            body.value(welcome.next)?;
+            body.value(welcome.report_interval_ms)
+        }
+        Down::Ack { up_to } => {
+            body.value(ACK)?;
+            body.value(*up_to)
+        }
+        Down::Refuse { reason, detail } => {
+            body.value(REFUSE)?;
+            body.value(reason.code())?;
+            body.text("detail", detail, DETAIL_BYTES_MAX)
+        }
+    })
+}
+
+/// The hub's frame in `body` (without its length).
+pub fn decode_down(body: &[u8]) -> Result<Down, WireError> {
+    check_length(body.len() as u64)?;
+    let mut body = BodyReader::new(body);
+    let down = match body.u32("frame kind")? {
+        WELCOME => {
+            let welcome = Welcome {
+                server_id: body.u64("server id")?,
+                durable: body.u64("durable sequence")?,
+                next: body.u64("next sequence")?,
+                report_interval_ms: body.u32("report interval")?,
+            };
+            if welcome.next == 0 || welcome.next > SEQUENCE_MAX || welcome.durable >= welcome.next {
+                return Err(WireError::OutOfRange { what: "next sequence" });
+            }
+            Down::Welcome(welcome)
+        }
+        ACK => Down::Ack { up_to: body.u64("ack") ? },
+        REFUSE => {
+            let reason = RefuseReason::from_code(body.u32("refuse reason")?)?;
+            Down::Refuse { reason, detail: body.text("detail", DETAIL_BYTES_MAX)? }
+        }
+        kind => return Err(WireError::Unknown { what: "frame kind", found: u64::from(kind) }),
+    };
+    body.finish()?;
+    Ok(down)
+}
+
+impl RefuseReason {
+    /// Every reason, in the order of the codes: what metrics count by.
+    pub const ALL: [Self; 7] = [
+        Self::BadCredential,
+        Self::BadEnrolToken,
+        Self::Superseded,
+        Self::BadFrame,
+        Self::UnsupportedVersion,
+        Self::Full,
+        Self::Stopping,
+    ];
+
+    /// The reason's number on the wire. Numbers are for ever.
+    pub const fn code(self) -> u32 {
+        match self {
+            Self::BadCredential => 0,
+            Self::BadEnrolToken => 1,
+            Self::Superseded => 2,
+            Self::BadFrame => 3,
+            Self::UnsupportedVersion => 4,
+            Self::Full => 5,
+            Self::Stopping => 6,
+        }
+    }
+
+    fn from_code(code: u32) -> Result<Self, WireError> {
+        Self::ALL
+            .into_iter()
+            .find(|reason| reason.code() == code)
+            .ok_or(WireError::Unknown { what: "refuse reason", found: u64::from(code) })
+    }
+
+    /// The reason as one word, for logs and metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadCredential => "bad_credential",
+            Self::BadEnrolToken => "bad_enrol_token",
+            Self::Superseded => "superseded",
+            Self::BadFrame => "bad_frame",
+            Self::UnsupportedVersion => "unsupported_version",
+            Self::Full => "full",
+            Self::Stopping => "stopping",
+        }
+    }
+}
+
+pub(crate) fn check_length(found: u64) -> Result<(), WireError> {
+    match found {
+        0 => Err(WireError::FrameEmpty),
+        _ if found > FRAME_BODY_BYTES_MAX as u64 => Err(WireError::FrameTooLarge { found }),
+        _ => Ok(()),
+    }
+}
+
+fn check_sequences(first: u64, count: usize) -> Result<(), WireError> {
+    let in_range = first >= 1 && first <= SEQUENCE_MAX - count as u64;
+    if in_range { Ok(()) } else { Err(WireError::OutOfRange { what: "first sequence" }) }
+}
+
+fn framed(
+    out: &mut Vec<u8>,
+    write: impl FnOnce(&mut BodyWriter<'_>) -> Result<(), WireError>,
+) -> Result<(), WireError> {
+    let start = out.len();
+    out.extend_from_slice(&[0; LENGTH_PREFIX_BYTES]);
+    let written = write(&mut BodyWriter::new(out)).and_then(|()| {
+        let length = out.len() - start - LENGTH_PREFIX_BYTES;
+        check_length(length as u64)?;
+        u32::try_from(length).map_err(|_| WireError::FrameTooLarge { found: length as u64 })
+    });
+    match written {
+        Ok(length) => {
+            out[start..start + LENGTH_PREFIX_BYTES].copy_from_slice(&length.to_le_bytes());
+            Ok(())
+        }
+        Err(error) => {
+            out.truncate(start);
+            Err(error)
+        }
+    }
+}
