@@ -1,0 +1,98 @@
+//! Query parameters by Go's rules (contract 1.2), which decide what existing clients get.
+
+use std::borrow::Cow;
+
+/// Decoded parameters in the order of the query. Names are case-sensitive; the first of a repeated one counts.
+///
+/// Names and values are bytes on their way to text: v0 compares bytes, and what is not UTF-8 can match no tag of ours.
+#[derive(Debug, Default)]
+pub(crate) struct Query {
+    pairs: Vec<(String, String)>,
+}
+
+impl Query {
+    pub(crate) fn parse(query: &str) -> Self {
+        let pair = |part: &str| {
+            // Go drops a pair with a bare semicolon or a bad escape, without an error.
+            if part.is_empty() || part.contains(';') {
+                return None;
+            }
+            let (name, value) = part.split_once('=').unwrap_or((part, ""));
+            Some((decode(name)?, decode(value)?))
+        };
+        Self { pairs: query.split('&').filter_map(pair).collect() }
+    }
+
+    /// The parameter's value, `None` when it is absent or empty: clients send `id=&tag=` for "not given".
+    pub(crate) fn given(&self, name: &str) -> Option<&str> {
+        let first = self.pairs.iter().find(|(found, _)| found == name);
+        first.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn into_pairs(self) -> Vec<(String, String)> {
+        self.pairs
+    }
+}
+
+/// The ids of an `id` parameter: unsigned decimal 64 bit, split at commas. What is none is skipped, so that `,` selects
+/// nothing rather than everything.
+pub(crate) fn ids(text: &str) -> Vec<u64> {
+    let member = |member: &str| {
+        // u64::from_str takes a plus sign, Go's ParseUint does not.
+        let is_digits = !member.is_empty() && member.bytes().all(|byte| byte.is_ascii_digit());
+        is_digits.then(|| member.parse().ok()).flatten()
+    };
+    text.split(',').filter_map(member).collect()
+}
+
+fn decode(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'+' => b' ',
+            b'%' => hex_digit(rest.next()?)? << 4 | hex_digit(rest.next()?)?,
+            other => other,
+        });
+    }
+    Some(match String::from_utf8_lossy(&bytes) {
+        Cow::Borrowed(text) => text.to_owned(),
+        Cow::Owned(text) => text,
+    })
+}
+
+fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(query: &str, name: &str) -> Option<String> {
+        Query::parse(query).given(name).map(str::to_owned)
+    }
+
+    #[test]
+    fn parameters_follow_gos_rules() {
+        assert_eq!(given("tag=a+b", "tag").as_deref(), Some("a b"));
+        assert_eq!(given("tag=a%20b", "tag").as_deref(), Some("a b"));
+        assert_eq!(given("tag=%E9%A6%99", "tag").as_deref(), Some("香"));
+        assert_eq!(given("tag=Tag2&tag=Tag1", "tag").as_deref(), Some("Tag2"));
+        assert_eq!(given("tag=&tag=Tag1", "tag"), None, "the first counts, and it is empty");
+        assert_eq!(given("Tag=x", "tag"), None);
+        assert_eq!(given("tag", "tag"), None);
+        assert_eq!(given("tag=a;b", "tag"), None);
+        assert_eq!(given("tag=%zz&tag=ok", "tag").as_deref(), Some("ok"));
+        assert_eq!(given("tag=%4", "tag"), None);
+        assert_eq!(given("tag=a=b", "tag").as_deref(), Some("a=b"));
+        assert_eq!(given("", "tag"), None);
+    }
+
+    #[test]
+    fn ids_skip_what_is_no_id() {
+        assert_eq!(ids("2,999,abc, 2,-2,2.0,,02,+2"), [2, 999, 2]);
+        assert_eq!(ids(","), [] as [u64; 0]);
+        assert_eq!(ids("18446744073709551615,18446744073709551616"), [u64::MAX]);
+    }
+}

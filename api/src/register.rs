@@ -1,0 +1,103 @@
+//! `POST /api/v1/server/register` (contract 1.10): a server made by a script.
+
+use std::net::IpAddr;
+
+use http::HeaderMap;
+use serde_json::Value;
+use windfire_engine::Engine;
+use windfire_engine::error::ChangeError;
+use windfire_engine::server::NewServer;
+
+use crate::answer::Answer;
+use crate::query::Query;
+use crate::render;
+
+/// What a script asks for; every key is optional.
+#[derive(Debug, Default)]
+pub(crate) struct Wish {
+    name: Option<String>,
+    tag: Option<String>,
+    note: Option<String>,
+    hide_for_guest: Option<String>,
+}
+
+pub(crate) fn register(
+    engine: &Engine,
+    headers: &HeaderMap,
+    query: &Query,
+    body: &[u8],
+    peer: IpAddr,
+    now_s: i64,
+) -> Answer {
+    let Some(wish) = parse(body) else {
+        return Answer::json(400, render::register_failed(400, "Parse JSON failed"));
+    };
+    let given = |text: Option<String>| text.filter(|text| !text.is_empty());
+    let new = NewServer {
+        name: given(wish.name).unwrap_or_else(|| client_address(headers, peer)),
+        tag: given(wish.tag).unwrap_or_else(|| "AutoRegister".to_owned()),
+        note: wish.note.unwrap_or_default(),
+        hide_for_guest: given(wish.hide_for_guest).is_none_or(|text| text == "on"),
+        ..NewServer::default()
+    };
+    match engine.add_server(new, now_s) {
+        Ok(made) if matches!(query.given("simple"), Some("1" | "true")) => {
+            Answer::json(200, render::registered_simple(&made.credential))
+        }
+        Ok(made) => Answer::json(200, render::registered(made.id, &made.credential)),
+        Err(error) => {
+            let code = if matches!(error, ChangeError::Store(_)) { 500 } else { 400 };
+            Answer::json(code, render::register_failed(code, &error.to_string()))
+        }
+    }
+}
+
+/// The body by Go's rules: keys match whatever their case, the last of a repeated one counts, unknown ones are ignored,
+/// `null` is an empty wish, and what follows the first value does not matter.
+pub(crate) fn parse(body: &[u8]) -> Option<Wish> {
+    let first = serde_json::Deserializer::from_slice(body).into_iter::<Value>().next()?.ok()?;
+    let fields = match first {
+        Value::Null => return Some(Wish::default()),
+        Value::Object(fields) => fields,
+        _ => return None,
+    };
+    let mut wish = Wish::default();
+    for (key, value) in fields {
+        let field = match key.to_ascii_lowercase().as_str() {
+            "name" => &mut wish.name,
+            "tag" => &mut wish.tag,
+            "note" => &mut wish.note,
+            "hideforguest" => &mut wish.hide_for_guest,
+            _ => continue,
+        };
+        match value {
+            Value::String(text) => *field = Some(text),
+            Value::Null => {}
+            _ => return None,
+        }
+    }
+    Some(wish)
+}
+
+/// The client's address: only a default name, so a proxy's word is good enough.
+fn client_address(headers: &HeaderMap, peer: IpAddr) -> String {
+    let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
+    let first = forwarded.and_then(|text| text.split(',').next()).map(str::trim);
+    first.filter(|text| !text.is_empty()).map_or_else(|| peer.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_follow_gos_rules() {
+        assert!(parse(b"x").is_none());
+        assert!(parse(b"").is_none());
+        assert!(parse(b"[]").is_none());
+        assert!(parse(b"{\"Name\":1}").is_none());
+        assert!(parse(b"null").is_some());
+        let wish = parse("{\"nAmE\":\"é\",\"TAG\":\"t\",\"other\":[1]} trailing".as_bytes()).expect("JSON");
+        assert_eq!((wish.name.as_deref(), wish.tag.as_deref()), (Some("é"), Some("t")));
+    }
+}

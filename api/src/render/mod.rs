@@ -1,0 +1,10 @@
+//! The JSON: names, order and shapes, and nothing else in the project knows them.
+
+mod address;
+mod envelope;
+mod json;
+mod server;
+
+pub use server::{details, list};
+
+pub(crate) use envelope::{error, refused, registered, registered_simple, register_failed};

@@ -1,0 +1,127 @@
+//! Group commit: everything pending in one synced write, then the watermark rises.
+//!
+//! A commit that fails is kept whole and written again under the same keys, whether or not the failed attempt reached the
+//! disk: a second copy overwrites the first, so nothing is lost and nothing is stored twice.
+
+use std::sync::Arc;
+
+use crate::limits::{COMMITS_PER_CHECKPOINT, REPORTS_PER_CHECKPOINT};
+use crate::shard::{Pending, Shard};
+use crate::slot::Slot;
+use crate::store::{Changes, Store, StoreError, hosts, key, latest};
+use crate::watermark::Watermark;
+
+/// What one commit made durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// Reports.
+    pub reports: u64,
+    /// Bytes of keys and values.
+    pub bytes: usize,
+}
+
+/// Writes commits, one at a time.
+pub(crate) struct Committer {
+    next: u64,
+    /// A commit whose write failed.
+    failed: Option<Commit>,
+    commits_since_checkpoint: u64,
+    reports_since_checkpoint: u64,
+}
+
+struct Commit {
+    number: u64,
+    reports: u64,
+    changes: Changes,
+}
+
+impl Committer {
+    pub(crate) fn new(next: u64) -> Self {
+        Self { next, failed: None, commits_since_checkpoint: 0, reports_since_checkpoint: 0 }
+    }
+
+    /// Writes again what failed before, after reopening the store.
+    pub(crate) fn retry(&mut self, store: &Store, watermark: &Watermark) -> Result<Option<Committed>, StoreError> {
+        let Some(commit) = self.failed.take() else { return Ok(None) };
+        if let Err(error) = store.reopen() {
+            self.failed = Some(commit);
+            return Err(error);
+        }
+        self.write(commit, store, watermark).map(Some)
+    }
+
+    /// Takes what is pending and writes it; `Ok(None)` when there is nothing. `with_checkpoint` adds a checkpoint even if
+    /// none is due yet.
+    pub(crate) fn commit(
+        &mut self,
+        shards: &[Shard],
+        store: &Store,
+        watermark: &Watermark,
+        with_checkpoint: bool,
+    ) -> Result<Option<Committed>, StoreError> {
+        let checkpoint = with_checkpoint
+            || self.commits_since_checkpoint >= COMMITS_PER_CHECKPOINT
+            || self.reports_since_checkpoint >= REPORTS_PER_CHECKPOINT;
+        let (number, mut reports, mut changes) = (self.next, 0, Changes::default());
+        for (shard, index) in shards.iter().zip(0u8..) {
+            let taken = shard.take(|pending| {
+                if checkpoint {
+                    // Under the shard's lock nothing newer than this commit can slip into the status.
+                    pending.dirty.drain(..).for_each(|slot| put_latest(&mut changes, &slot));
+                }
+            });
+            reports += taken.reports;
+            put_facts(&mut changes, &taken);
+            if !taken.log.is_empty() {
+                changes.put(key::LOG, &key::log_key(number, index), taken.log);
+            }
+        }
+        if checkpoint {
+            changes.put_number(key::CHECKPOINT, number);
+            (self.commits_since_checkpoint, self.reports_since_checkpoint) = (0, 0);
+        }
+        self.next += 1;
+        if changes.is_empty() {
+            watermark.raise(number);
+            return Ok(None);
+        }
+        self.commits_since_checkpoint += 1;
+        self.reports_since_checkpoint += reports;
+        self.write(Commit { number, reports, changes }, store, watermark).map(Some)
+    }
+
+    fn write(&mut self, commit: Commit, store: &Store, watermark: &Watermark) -> Result<Committed, StoreError> {
+        match store.write_synced(&commit.changes) {
+            Ok(()) => {
+                watermark.raise(commit.number);
+                Ok(Committed { reports: commit.reports, bytes: commit.changes.bytes() })
+            }
+            Err(error) => {
+                self.failed = Some(commit);
+                Err(error)
+            }
+        }
+    }
+}
+
+fn put_latest(changes: &mut Changes, slot: &Slot) {
+    let mut status = slot.status.lock();
+    status.is_dirty = false;
+    if !status.is_removed {
+        let value = latest::write(&status.progress, status.latest.last_active_s, &status.latest.sample);
+        changes.put(key::LATEST, &key::id_key(slot.id), value);
+    }
+}
+
+fn put_facts(changes: &mut Changes, taken: &Pending) {
+    for slot in &taken.new_facts {
+        let facts = {
+            let mut status = slot.status.lock();
+            status.has_new_facts = false;
+            (!status.is_removed).then(|| Arc::clone(&status.latest.facts))
+        };
+        if let Some(facts) = facts {
+            changes.put(key::HOSTS, &key::id_key(slot.id), hosts::write(&facts));
+        }
+    }
+}

@@ -1,0 +1,400 @@
+//! The engine's front: what the hub, the API and tests may ask of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use windfire_wire::{Hello, Host, RefuseReason};
+
+use crate::commit::{Committed, Committer};
+use crate::error::{ChangeError, Credentialed, Refusal};
+use crate::latest::{HostFacts, Latest};
+use crate::limits::SHARDS;
+use crate::metrics::Metrics;
+use crate::poison::Poison;
+use crate::recover::recover;
+use crate::registry::Registry;
+use crate::server::{NewServer, ServerEdit, ServerRecord};
+use crate::shard::{Applied, Batch, NotApplied, Shard};
+use crate::slot::Slot;
+use crate::store::{LogEntry, Store, StoreError, key, log};
+use crate::token::{EnrolToken, Scopes, Token};
+use crate::watermark::{Ticket, Watermark};
+
+/// Gives the country of a public address, lower case, or nothing.
+pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
+
+/// What the engine does not decide itself.
+#[derive(Default)]
+pub struct Options {
+    /// Milliseconds between reports that agents are asked for; 0 leaves it to them.
+    pub report_interval_ms: u32,
+    /// Country of an address; without it countries stay empty unless given by hand.
+    pub country_of: Option<CountryLookup>,
+}
+
+/// Reports in, snapshots out.
+pub struct Engine {
+    store: Store,
+    registry: Registry,
+    shards: Vec<Shard>,
+    committer: Mutex<Committer>,
+    watermark: Watermark,
+    poison: Poison,
+    /// Whether something waits for a commit.
+    pending: Mutex<bool>,
+    pending_arrived: Condvar,
+    replayed_reports: u64,
+    options: Options,
+    metrics: Metrics,
+}
+
+/// One server as it is now.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ServerView {
+    /// What people decided.
+    pub record: Arc<ServerRecord>,
+    /// What the server says of itself.
+    pub latest: Latest,
+}
+
+/// Which servers a snapshot holds, and in which order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selection<'a> {
+    /// All, in ascending id.
+    All,
+    /// Those of exactly this tag, in ascending id.
+    Tag(&'a str),
+    /// These, in this order, as often as they are named; unknown ids are skipped.
+    Ids(&'a [u64]),
+}
+
+impl Engine {
+    /// Opens the engine on the store in `folder`, or on a new store there.
+    ///
+    /// # Errors
+    /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was changed.
+    pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
+        let store = Store::open(folder)?;
+        let recovered = recover(&store)?;
+        let next = recovered.last_commit + 1;
+        let mut dirty: Vec<Vec<Arc<Slot>>> = (0..SHARDS).map(|_| Vec::new()).collect();
+        recovered.dirty.into_iter().for_each(|slot| dirty[slot.shard()].push(slot));
+        Ok(Self {
+            store,
+            registry: recovered.registry,
+            shards: dirty.into_iter().map(|dirty| Shard::new(Ticket(next), dirty)).collect(),
+            committer: Mutex::new(Committer::new(next)),
+            watermark: Watermark::new(recovered.last_commit),
+            poison: Poison::default(),
+            pending: Mutex::new(false),
+            pending_arrived: Condvar::new(),
+            replayed_reports: recovered.replayed_reports,
+            options,
+            metrics: Metrics::default(),
+        })
+    }
+
+    // Reading
+
+    /// A consistent copy of each selected server. Holds no more than one server's lock at a time.
+    pub fn snapshot(&self, selection: Selection<'_>) -> Vec<ServerView> {
+        let view = |slot: Arc<Slot>| ServerView {
+            record: Arc::clone(&slot.record.read()),
+            latest: slot.status.lock().latest.clone(),
+        };
+        match selection {
+            Selection::All => self.registry.slots().into_iter().map(view).collect(),
+            Selection::Tag(tag) => {
+                let slots = self.registry.slots().into_iter();
+                slots.filter(|slot| slot.record.read().tag == tag).map(view).collect()
+            }
+            Selection::Ids(ids) => ids.iter().filter_map(|id| self.registry.slot(*id)).map(view).collect(),
+        }
+    }
+
+    /// Every entry of the log, in the order of commits. Reads the disk.
+    ///
+    /// # Errors
+    /// The store cannot be read, or holds bytes that are no log.
+    pub fn read_log(&self, visit: &mut dyn FnMut(LogEntry)) -> Result<(), StoreError> {
+        self.store.scan(key::LOG, &[], &mut |_, value| log::read(value, visit))
+    }
+
+    /// Watched servers.
+    pub fn server_count(&self) -> usize {
+        self.registry.server_count()
+    }
+
+    /// Bytes of reports that wait for the next commit.
+    pub fn pending_bytes(&self) -> usize {
+        self.shards.iter().map(Shard::pending_bytes).sum()
+    }
+
+    /// Reports that the start read again from the log, because they were newer than the last checkpoint.
+    pub fn replayed_reports(&self) -> u64 {
+        self.replayed_reports
+    }
+
+    /// Why commits fail at present; `None` when they succeed.
+    pub fn poison_reason(&self) -> Option<String> {
+        self.poison.reason()
+    }
+
+    /// The engine's counters.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    // Committing
+
+    /// Blocks until something waits for a commit, at most `timeout`. Whether something does.
+    pub fn wait_for_pending(&self, timeout: Duration) -> bool {
+        let mut pending = self.pending.lock();
+        if !*pending {
+            self.pending_arrived.wait_for(&mut pending, timeout);
+        }
+        *pending
+    }
+
+    /// Makes everything pending durable in one synced write. `Ok(None)` when there was nothing.
+    ///
+    /// After a failure the engine is poisoned: it takes no reports and acknowledges none, but is read as before. Each
+    /// further call tries to write what failed again; the first that succeeds lifts the poison.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub fn commit(&self) -> Result<Option<Committed>, StoreError> {
+        self.commit_with(false)
+    }
+
+    /// [`Engine::commit`] with a checkpoint, which makes the next start short. For a graceful stop.
+    ///
+    /// # Errors
+    /// As [`Engine::commit`].
+    pub fn checkpoint(&self) -> Result<Option<Committed>, StoreError> {
+        self.commit_with(true)
+    }
+
+    fn commit_with(&self, checkpoint: bool) -> Result<Option<Committed>, StoreError> {
+        let mut committer = self.committer.lock();
+        let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
+            *self.pending.lock() = false;
+            let fresh =
+                committer.commit(&self.shards, &self.store, &self.watermark, checkpoint)?;
+            Ok(match (retried, fresh) {
+                (Some(a), Some(b)) => Some(Committed { reports: a.reports + b.reports, bytes: a.bytes + b.bytes }),
+                (one, other) => one.or(other),
+            })
+        });
+        match &result {
+            Ok(committed) => {
+                self.poison.clear();
+                if let Some(committed) = committed {
+                    self.metrics.commits.add(1);
+                    self.metrics.reports_durable.add(committed.reports);
+                    self.metrics.commit_bytes.add(committed.bytes as u64);
+                }
+            }
+            Err(error) => {
+                self.metrics.commit_failures.add(1);
+                self.poison.set(error.to_string());
+            }
+        }
+        result
+    }
+
+    fn notify_pending(&self) {
+        let mut pending = self.pending.lock();
+        if !*pending {
+            *pending = true;
+            self.pending_arrived.notify_one();
+        }
+    }
+
+    // For sessions
+
+    pub(crate) fn slot_for(&self, hello: &Hello, now_s: i64) -> Result<Arc<Slot>, Refusal> {
+        if let Some(slot) = self.registry.slot_by_credential(&hello.credential) {
+            return Ok(slot);
+        }
+        match &hello.enrol {
+            Some(enrol) => {
+                self.registry.enrol(&self.store, &enrol.token, enrol.name.clone(), &hello.credential, now_s)
+            }
+            None => Err(Refusal::new(RefuseReason::BadCredential, "no server has this credential")),
+        }
+    }
+
+    pub(crate) fn apply(
+        &self,
+        slot: &Arc<Slot>,
+        epoch: u64,
+        outbox_id: u128,
+        batch: &Batch,
+        now_ms: i64,
+    ) -> Result<Applied, NotApplied> {
+        let applied = if self.poison.is_set() {
+            Err(NotApplied::Full)
+        } else {
+            self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, now_ms)
+        };
+        match applied {
+            Ok(applied) => {
+                self.metrics.reports_taken.add(applied.taken);
+                self.metrics.reports_duplicate.add(applied.duplicates);
+                if applied.taken > 0 {
+                    self.notify_pending();
+                }
+            }
+            Err(NotApplied::Full) => self.metrics.stalls.add(1),
+            Err(NotApplied::Closed) => {}
+        }
+        applied
+    }
+
+    pub(crate) fn set_facts(
+        &self,
+        slot: &Arc<Slot>,
+        epoch: u64,
+        host: Host,
+        peer_address: &str,
+    ) -> Result<(), NotApplied> {
+        let address = if host.ip.is_empty() { peer_address.to_owned() } else { host.ip.clone() };
+        let country = self.options.country_of.as_ref().map_or_else(String::new, |country_of| country_of(&address));
+        self.shards[slot.shard()].set_facts(slot, epoch, HostFacts { host, address, country })?;
+        self.notify_pending();
+        Ok(())
+    }
+
+    pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {
+        self.watermark.covers(ticket)
+    }
+
+    pub(crate) fn report_interval_ms(&self) -> u32 {
+        self.options.report_interval_ms
+    }
+
+    // The registry. Every change is on disk when it returns.
+
+    /// Makes a server. Its credential is in the answer and nowhere else.
+    ///
+    /// # Errors
+    /// A text over its limit, too many servers, the disk.
+    pub fn add_server(&self, new: NewServer, now_s: i64) -> Result<Credentialed, ChangeError> {
+        self.registry.add_server(&self.store, new, now_s)
+    }
+
+    /// Changes what people decided about a server.
+    ///
+    /// # Errors
+    /// No such server, a text over its limit, the disk.
+    pub fn edit_server(&self, id: u64, edit: ServerEdit) -> Result<(), ChangeError> {
+        self.registry.edit_server(&self.store, id, edit)
+    }
+
+    /// Gives a server a new credential and ends the session that has the old one.
+    ///
+    /// # Errors
+    /// No such server, the disk.
+    pub fn rotate_credential(&self, id: u64) -> Result<Credentialed, ChangeError> {
+        self.registry.rotate_credential(&self.store, id)
+    }
+
+    /// Forgets a server and ends its session. Its id is not given out again.
+    ///
+    /// # Errors
+    /// No such server, the disk.
+    pub fn remove_server(&self, id: u64) -> Result<(), ChangeError> {
+        self.registry.remove_server(&self.store, id)
+    }
+
+    /// Makes an API token and gives its id and text; `text` brings one along from elsewhere.
+    ///
+    /// # Errors
+    /// A note over its limit, a text that is taken, too many tokens, the disk.
+    pub fn add_token(
+        &self,
+        text: Option<String>,
+        note: String,
+        scopes: Scopes,
+        expires_s: Option<i64>,
+        now_s: i64,
+    ) -> Result<(u64, String), ChangeError> {
+        self.registry.add_token(&self.store, text, note, scopes, expires_s, now_s)
+    }
+
+    /// Every API token, in ascending id.
+    pub fn tokens(&self) -> Vec<Token> {
+        self.registry.tokens()
+    }
+
+    /// Removes an API token, effective at once.
+    ///
+    /// # Errors
+    /// No such token, the disk.
+    pub fn remove_token(&self, id: u64) -> Result<(), ChangeError> {
+        self.registry.remove_token(&self.store, id)
+    }
+
+    /// What the API token of that text may do, when there is one and it is not over.
+    pub fn token_scopes(&self, text: &str, now_s: i64) -> Option<Scopes> {
+        self.registry.token_scopes(text, now_s)
+    }
+
+    /// Stores when API tokens were last used. For now and then, and for a graceful stop.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn store_token_uses(&self) -> Result<(), StoreError> {
+        self.registry.store_last_used(&self.store)
+    }
+
+    /// Makes an enrolment token for servers with `tag` and gives its id and text.
+    ///
+    /// # Errors
+    /// A text over its limit, too many tokens, the disk.
+    pub fn add_enrol_token(
+        &self,
+        note: String,
+        tag: String,
+        uses: Option<u64>,
+        expires_s: Option<i64>,
+        now_s: i64,
+    ) -> Result<(u64, String), ChangeError> {
+        self.registry.add_enrol_token(&self.store, note, tag, uses, expires_s, now_s)
+    }
+
+    /// Every enrolment token, in ascending id.
+    pub fn enrol_tokens(&self) -> Vec<EnrolToken> {
+        self.registry.enrol_tokens()
+    }
+
+    /// Removes an enrolment token; servers made with it stay.
+    ///
+    /// # Errors
+    /// No such token, the disk.
+    pub fn remove_enrol_token(&self, id: u64) -> Result<(), ChangeError> {
+        self.registry.remove_enrol_token(&self.store, id)
+    }
+
+    /// Signs `user` in to the panel until `expires_s` and gives the cookie's value; `cookie` brings one along.
+    ///
+    /// # Errors
+    /// Too many logins, the disk.
+    pub fn add_login(
+        &self,
+        cookie: Option<String>,
+        user: String,
+        expires_s: i64,
+        now_s: i64,
+    ) -> Result<String, ChangeError> {
+        self.registry.add_login(&self.store, cookie, user, expires_s, now_s)
+    }
+
+    /// Who signed in with that cookie, when the login is not over.
+    pub fn login_user(&self, cookie: &str, now_s: i64) -> Option<String> {
+        self.registry.login_user(cookie, now_s)
+    }
+}

@@ -1,0 +1,85 @@
+//! Why the registry did not change, and why an agent may not report.
+
+use windfire_wire::RefuseReason;
+use windfire_wire::limits::DETAIL_BYTES_MAX;
+
+use crate::store::StoreError;
+
+/// A server and the credential that its agent needs, which is not kept and cannot be shown again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentialed {
+    /// The server.
+    pub id: u64,
+    /// The credential's text.
+    pub credential: String,
+}
+
+/// Why a change of the registry was not made. Nothing changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeError {
+    /// There is no server of that id.
+    #[error("no server has id {id}")]
+    NoServer {
+        /// The id.
+        id: u64,
+    },
+    /// There is no token of that id.
+    #[error("no {what} has id {id}")]
+    NoToken {
+        /// Which kind.
+        what: &'static str,
+        /// The id.
+        id: u64,
+    },
+    /// There is one already.
+    #[error("this {what} exists already")]
+    Exists {
+        /// What there is.
+        what: &'static str,
+    },
+    /// A text is too long.
+    #[error("{what} of {found} bytes is over its limit of {max}")]
+    TooLong {
+        /// The text.
+        what: &'static str,
+        /// Its bytes.
+        found: usize,
+        /// The limit in bytes.
+        max: usize,
+    },
+    /// A country is not two lower-case letters.
+    #[error("country {found:?} is not two lower-case letters: write \"hk\", or nothing to have it looked up")]
+    BadCountry {
+        /// The text.
+        found: String,
+    },
+    /// There is no room for one more.
+    #[error("there are {max} {what} already, and no more may be: remove some first")]
+    Full {
+        /// Of what.
+        what: &'static str,
+        /// The limit.
+        max: usize,
+    },
+    /// The disk did not take it.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an agent may not report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// For the agent to act on.
+    pub reason: RefuseReason,
+    /// For a person to read; at most [`DETAIL_BYTES_MAX`] bytes.
+    pub detail: String,
+}
+
+impl Refusal {
+    /// A refusal; a detail that is too long is cut.
+    pub fn new(reason: RefuseReason, detail: impl Into<String>) -> Self {
+        let mut detail = detail.into();
+        detail.truncate(detail.floor_char_boundary(DETAIL_BYTES_MAX));
+        Self { reason, detail }
+    }
+}

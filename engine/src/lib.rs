@@ -1,0 +1,31 @@
+//! Reports in, snapshots out: the core of Windfire. No network and no clock; time is handed in.
+//!
+//! The path of a report: [`session`] takes a frame, `shard` applies it to the server's [`latest`] status and keeps it
+//! pending, `commit` writes everything pending in one synced write to `store`, `watermark` rises, the session acknowledges.
+//! `recover` is the way back after a stop of any kind. [`engine`] is the front. `docs/ARCHITECTURE.md` draws it.
+
+pub mod engine;
+pub mod error;
+pub mod latest;
+pub mod limits;
+pub mod metrics;
+pub mod sample;
+pub mod secret;
+pub mod server;
+pub mod session;
+pub mod token;
+
+mod commit;
+mod poison;
+mod recover;
+mod registry;
+mod shard;
+mod slot;
+mod store;
+mod watermark;
+
+pub use commit::Committed;
+pub use engine::{Engine, Options, Selection, ServerView};
+pub use session::{Flow, Session};
+pub use slot::Kick;
+pub use store::{LogEntry, StoreError};

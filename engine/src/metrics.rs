@@ -1,0 +1,38 @@
+//! What the engine counts. The hub adds what only it can see and prints both.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `n`.
+    pub fn add(&self, n: u64) {
+        self.0.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// The number now.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The engine's counters.
+#[derive(Debug, Default)]
+pub struct Metrics {
+    /// Reports taken for the next commit.
+    pub reports_taken: Counter,
+    /// Reports that came again and were already stored or pending.
+    pub reports_duplicate: Counter,
+    /// Times a session had to wait because its shard was full or commits failed.
+    pub stalls: Counter,
+    /// Commits on disk.
+    pub commits: Counter,
+    /// Commits that failed.
+    pub commit_failures: Counter,
+    /// Reports on disk.
+    pub reports_durable: Counter,
+    /// Bytes of keys and values handed to the store by commits.
+    pub commit_bytes: Counter,
+}

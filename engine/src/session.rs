@@ -1,0 +1,218 @@
+//! One agent's conversation, as a state machine: frames in, frames out, no I/O and no clock.
+//!
+//! ```text
+//! New ──Hello──► Opening ──everything taken before is durable──► Open ──► (Reports: apply, ack when durable)
+//! ```
+//! The hub feeds frames with [`Session::on_frame`], asks [`Session::on_watermark`] for what may be said after each commit,
+//! and when a batch did not fit calls [`Session::retry`] before it reads on. An error ends the session: send the refusal.
+
+use std::sync::Arc;
+
+use windfire_wire::{Down, Hello, RefuseReason, ReportChain, Reports, Up, Welcome, WireError};
+
+use crate::engine::Engine;
+use crate::error::Refusal;
+use crate::limits::{ACK_INTERVAL_MS, ACK_REPORTS_MAX};
+use crate::sample::Sample;
+use crate::shard::{Batch, NotApplied};
+use crate::slot::{Kick, Slot};
+use crate::watermark::Ticket;
+
+/// Whether the hub may read the session's next frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flow {
+    /// Read on.
+    Read,
+    /// A batch did not fit: call [`Session::retry`] after the next commit, and do not read before.
+    Stalled,
+}
+
+/// One agent's conversation.
+pub struct Session {
+    state: State,
+    /// Address of the agent as the hub sees it, shown when the agent does not name its own.
+    peer_address: String,
+    kick: Option<Kick>,
+    chain: ReportChain,
+    stalled: Option<Batch>,
+    acks: Acks,
+}
+
+enum State {
+    New,
+    Opening { seat: Seat, ticket: Ticket, welcome: Welcome },
+    Open { seat: Seat },
+}
+
+/// The right to report for a server, until a newer session takes it.
+#[derive(Clone)]
+struct Seat {
+    slot: Arc<Slot>,
+    epoch: u64,
+    outbox_id: u128,
+}
+
+/// When to acknowledge what. An ack costs a packet and the agent's answer to it, so acks are few; but the one that is due
+/// covers everything taken until then.
+#[derive(Default)]
+struct Acks {
+    /// The ack that is due, sent as soon as its commit is durable.
+    due: Option<(Ticket, u64)>,
+    /// The one after it: asked for while `due` waited.
+    next: Option<(Ticket, u64)>,
+    reports_since: u64,
+    last_ms: i64,
+}
+
+impl Session {
+    /// A session before its first frame. `kick` ends it from outside.
+    pub fn new(peer_address: String, kick: Kick) -> Self {
+        Self {
+            state: State::New,
+            peer_address,
+            kick: Some(kick),
+            chain: ReportChain::new(),
+            stalled: None,
+            acks: Acks::default(),
+        }
+    }
+
+    /// Takes what the agent said.
+    pub fn on_frame(&mut self, engine: &Engine, up: Up, now_ms: i64) -> Result<Flow, Refusal> {
+        match (&self.state, up) {
+            (State::New, Up::Hello(hello)) => self.open(engine, hello, now_ms),
+            (State::Open { seat }, Up::Host(host)) => {
+                engine.set_facts(&seat.slot, seat.epoch, *host, &self.peer_address).map_err(|_| superseded())?;
+                Ok(Flow::Read)
+            }
+            (State::Open { .. }, Up::Reports(reports)) => {
+                self.stalled = Some(self.grow(reports)?);
+                self.retry(engine, now_ms)
+            }
+            (State::New, _) => Err(bad_frame("the first frame is not Hello")),
+            (State::Opening { .. }, _) => Err(bad_frame("a frame came before Welcome was sent")),
+            (State::Open { .. }, Up::Hello(_)) => Err(bad_frame("a second Hello")),
+        }
+    }
+
+    /// Takes the batch that did not fit before.
+    pub fn retry(&mut self, engine: &Engine, now_ms: i64) -> Result<Flow, Refusal> {
+        let (State::Open { seat }, Some(batch)) = (&self.state, self.stalled.take()) else { return Ok(Flow::Read) };
+        match engine.apply(&seat.slot, seat.epoch, seat.outbox_id, &batch, now_ms) {
+            Ok(applied) => {
+                self.acks.on_applied(&batch, applied.ticket, applied.last_sequence, now_ms);
+                Ok(Flow::Read)
+            }
+            Err(NotApplied::Full) => {
+                self.stalled = Some(batch);
+                Ok(Flow::Stalled)
+            }
+            Err(NotApplied::Closed) => Err(superseded()),
+        }
+    }
+
+    /// Whether [`Session::on_watermark`] may have something to say after the next commit.
+    pub fn is_waiting(&self) -> bool {
+        matches!(self.state, State::Opening { .. }) || self.acks.due.is_some()
+    }
+
+    /// What may be said now that the watermark stands where it stands.
+    pub fn on_watermark(&mut self, engine: &Engine) -> Option<Down> {
+        match &self.state {
+            State::Opening { seat, ticket, welcome } if engine.is_durable(*ticket) => {
+                let welcome = *welcome;
+                self.state = State::Open { seat: seat.clone() };
+                Some(Down::Welcome(welcome))
+            }
+            State::Opening { .. } | State::New => None,
+            State::Open { .. } => self.acks.on_watermark(engine).map(|up_to| Down::Ack { up_to }),
+        }
+    }
+
+    /// The server that this session reports for.
+    pub fn server_id(&self) -> Option<u64> {
+        match &self.state {
+            State::New => None,
+            State::Opening { seat, .. } | State::Open { seat } => Some(seat.slot.id),
+        }
+    }
+
+    fn open(&mut self, engine: &Engine, hello: Hello, now_ms: i64) -> Result<Flow, Refusal> {
+        let slot = engine.slot_for(&hello, now_ms.div_euclid(1000))?;
+        let mut status = slot.status.lock();
+        if status.is_removed {
+            return Err(Refusal::new(RefuseReason::BadCredential, "the server was removed"));
+        }
+        status.epoch += 1;
+        let epoch = status.epoch;
+        let previous = std::mem::replace(&mut status.kick, self.kick.take());
+        // Reports of the session before may be taken but not durable yet: what Welcome says of them must be true, so it
+        // waits for their commit.
+        let ticket = status.last_ticket;
+        let welcome = Welcome {
+            server_id: slot.id,
+            durable: status.progress.of_outbox(hello.outbox_id),
+            next: status.progress.last_sequence + 1,
+            report_interval_ms: engine.report_interval_ms(),
+        };
+        drop(status);
+        if let Some(kick) = previous {
+            kick(RefuseReason::Superseded);
+        }
+        self.acks.last_ms = now_ms;
+        self.state = State::Opening { seat: Seat { slot, epoch, outbox_id: hello.outbox_id }, ticket, welcome };
+        Ok(Flow::Read)
+    }
+
+    fn grow(&mut self, reports: Reports) -> Result<Batch, Refusal> {
+        let grow = |delta| self.chain.grow(delta).map(Sample::from);
+        let samples = reports.reports.iter().map(grow).collect::<Result<_, WireError>>();
+        let samples = samples.map_err(|error| bad_frame(&error.to_string()))?;
+        Ok(Batch { first_sequence: reports.first_sequence, samples, ack_now: reports.ack_now })
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if let State::Opening { seat, .. } | State::Open { seat } = &self.state {
+            let mut status = seat.slot.status.lock();
+            if status.epoch == seat.epoch {
+                status.kick = None;
+            }
+        }
+    }
+}
+
+impl Acks {
+    fn on_applied(&mut self, batch: &Batch, ticket: Ticket, last_sequence: u64, now_ms: i64) {
+        self.reports_since += batch.samples.len() as u64;
+        let is_due = batch.ack_now
+            || self.reports_since >= ACK_REPORTS_MAX
+            // A clock that was set back must not silence acks until it has caught up.
+            || !(0..ACK_INTERVAL_MS).contains(&(now_ms - self.last_ms));
+        if is_due {
+            let ack = Some((ticket, last_sequence));
+            if self.due.is_none() { self.due = ack } else { self.next = ack }
+            self.reports_since = 0;
+            self.last_ms = now_ms;
+        }
+    }
+
+    fn on_watermark(&mut self, engine: &Engine) -> Option<u64> {
+        let mut durable = None;
+        while let Some((ticket, sequence)) = self.due.filter(|(ticket, _)| engine.is_durable(*ticket)) {
+            debug_assert!(engine.is_durable(ticket));
+            durable = Some(sequence);
+            self.due = self.next.take();
+        }
+        durable
+    }
+}
+
+fn bad_frame(detail: &str) -> Refusal {
+    Refusal::new(RefuseReason::BadFrame, detail)
+}
+
+fn superseded() -> Refusal {
+    Refusal::new(RefuseReason::Superseded, "another agent came with this credential, or the credential was changed")
+}

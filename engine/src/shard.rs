@@ -1,0 +1,159 @@
+//! Reports on their way to the disk: taken here, kept until the next commit.
+//!
+//! A shard is a lock and a buffer, not a thread: the thread that received a frame applies it. Handing a report to a worker
+//! would cost a wake-up each, more than applying it. Shards only keep ingest threads and the committer from waiting for
+//! each other.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use crate::latest::HostFacts;
+use crate::limits::PENDING_BYTES_PER_SHARD_MAX;
+use crate::sample::Sample;
+use crate::slot::Slot;
+use crate::store::log;
+use crate::watermark::Ticket;
+
+/// The pending reports of the servers whose id falls into this shard.
+pub(crate) struct Shard {
+    pending: Mutex<Pending>,
+}
+
+/// What the next commit takes.
+#[derive(Default)]
+pub(crate) struct Pending {
+    /// Entries of [`log`], ready to be stored.
+    pub(crate) log: Vec<u8>,
+    pub(crate) reports: u64,
+    /// Servers with new facts, each once.
+    pub(crate) new_facts: Vec<Arc<Slot>>,
+    /// Servers changed since the last checkpoint, each once.
+    pub(crate) dirty: Vec<Arc<Slot>>,
+    /// The commit that will take this.
+    pub(crate) ticket: Ticket,
+}
+
+/// Consecutive reports of one session.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Batch {
+    pub(crate) first_sequence: u64,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) ack_now: bool,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Applied {
+    /// The commit that makes the server's newest report durable.
+    pub(crate) ticket: Ticket,
+    /// The server's newest sequence number.
+    pub(crate) last_sequence: u64,
+    pub(crate) taken: u64,
+    pub(crate) duplicates: u64,
+}
+
+/// Why a batch was not taken. Nothing of it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NotApplied {
+    /// Too much waits for the next commit: try again after it.
+    Full,
+    /// The session is not the server's newest, or the server is gone.
+    Closed,
+}
+
+impl Shard {
+    pub(crate) fn new(ticket: Ticket, dirty: Vec<Arc<Slot>>) -> Self {
+        Self { pending: Mutex::new(Pending { ticket, dirty, ..Pending::default() }) }
+    }
+
+    /// Takes the reports of `batch` that are new for the server. A report is new when its sequence number is above all
+    /// before it; the others were stored already and are only counted.
+    pub(crate) fn apply(
+        &self,
+        slot: &Arc<Slot>,
+        epoch: u64,
+        outbox_id: u128,
+        batch: &Batch,
+        now_ms: i64,
+    ) -> Result<Applied, NotApplied> {
+        let mut pending = self.pending.lock();
+        let mut status = slot.status.lock();
+        if status.epoch != epoch || status.is_removed {
+            return Err(NotApplied::Closed);
+        }
+        if pending.log.len() >= PENDING_BYTES_PER_SHARD_MAX {
+            return Err(NotApplied::Full);
+        }
+        let known = known_count(batch.first_sequence, batch.samples.len(), status.progress.last_sequence);
+        let (old, new) = batch.samples.split_at(known);
+        if let Some(newest) = new.last() {
+            if !status.progress.is_current(outbox_id) {
+                status.progress.switch_to(outbox_id);
+                log::put_outbox(&mut pending.log, slot.id, outbox_id);
+            }
+            let first_new = batch.first_sequence + old.len() as u64;
+            for (sequence, sample) in (first_new..).zip(new) {
+                log::put_report(&mut pending.log, slot.id, sequence, now_ms, sample);
+            }
+            status.progress.advance(first_new + new.len() as u64 - 1);
+            status.latest.sample = newest.clone();
+            status.latest.last_active_s = Some(now_ms.div_euclid(1000));
+            status.last_ticket = pending.ticket;
+            if !status.is_dirty {
+                status.is_dirty = true;
+                pending.dirty.push(Arc::clone(slot));
+            }
+            pending.reports += new.len() as u64;
+        }
+        Ok(Applied {
+            ticket: status.last_ticket,
+            last_sequence: status.progress.last_sequence,
+            taken: new.len() as u64,
+            duplicates: old.len() as u64,
+        })
+    }
+
+    /// Replaces the server's facts. An empty country keeps the one known before, as v0 does.
+    pub(crate) fn set_facts(&self, slot: &Arc<Slot>, epoch: u64, mut facts: HostFacts) -> Result<(), NotApplied> {
+        let mut pending = self.pending.lock();
+        let mut status = slot.status.lock();
+        if status.epoch != epoch || status.is_removed {
+            return Err(NotApplied::Closed);
+        }
+        if facts.country.is_empty() {
+            facts.country.clone_from(&status.latest.facts.country);
+        }
+        if *status.latest.facts != facts {
+            status.latest.facts = Arc::new(facts);
+            if !status.has_new_facts {
+                status.has_new_facts = true;
+                pending.new_facts.push(Arc::clone(slot));
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands what is pending to the commit of that ticket, after `before` has seen it under the lock; later reports wait
+    /// for the commit after.
+    pub(crate) fn take(&self, before: impl FnOnce(&mut Pending)) -> Pending {
+        let mut pending = self.pending.lock();
+        before(&mut pending);
+        let next = Pending {
+            log: Vec::with_capacity(pending.log.len()),
+            dirty: std::mem::take(&mut pending.dirty),
+            ticket: Ticket(pending.ticket.0 + 1),
+            ..Pending::default()
+        };
+        std::mem::replace(&mut pending, next)
+    }
+
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.pending.lock().log.len()
+    }
+}
+
+/// How many of `count` reports that start at sequence `first` have a number of at most `last`.
+fn known_count(first: u64, count: usize, last: u64) -> usize {
+    usize::try_from((last + 1).saturating_sub(first)).unwrap_or(usize::MAX).min(count)
+}

@@ -1,0 +1,183 @@
+//! How numbers and texts lie in a stored value: LEB128 varints, zigzag for signed, floats as their eight bytes.
+
+use super::StoreError;
+
+/// Appends values to a stored record.
+pub(crate) struct RecordWriter<'a>(pub(crate) &'a mut Vec<u8>);
+
+impl RecordWriter<'_> {
+    pub(crate) fn u8(&mut self, value: u8) {
+        self.0.push(value);
+    }
+
+    pub(crate) fn u64(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.0.push((value & 0x7f) as u8 | 0x80);
+            value >>= 7;
+        }
+        self.0.push(value as u8);
+    }
+
+    pub(crate) fn i64(&mut self, value: i64) {
+        self.u64(((value << 1) ^ (value >> 63)).cast_unsigned());
+    }
+
+    pub(crate) fn f64(&mut self, value: f64) {
+        self.0.extend_from_slice(&value.to_bits().to_le_bytes());
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self, bytes: &[u8; N]) {
+        self.0.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn text(&mut self, text: &str) {
+        self.u64(text.len() as u64);
+        self.0.extend_from_slice(text.as_bytes());
+    }
+
+    pub(crate) fn texts(&mut self, texts: &[String]) {
+        self.u64(texts.len() as u64);
+        texts.iter().for_each(|text| self.text(text));
+    }
+
+    pub(crate) fn option(&mut self, value: Option<i64>) {
+        self.u8(u8::from(value.is_some()));
+        if let Some(value) = value {
+            self.i64(value);
+        }
+    }
+}
+
+/// Takes values from a stored record. Stored bytes are checked like any others: a flipped bit is an error, not a panic.
+pub(crate) struct RecordReader<'a> {
+    rest: &'a [u8],
+    what: &'static str,
+}
+
+impl<'a> RecordReader<'a> {
+    pub(crate) fn new(what: &'static str, record: &'a [u8]) -> Self {
+        Self { rest: record, what }
+    }
+
+    pub(crate) fn corrupt(&self) -> StoreError {
+        StoreError::Corrupt { what: self.what.to_owned() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
+    fn take(&mut self, length: usize) -> Result<&'a [u8], StoreError> {
+        let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.corrupt())?;
+        self.rest = rest;
+        Ok(taken)
+    }
+
+    pub(crate) fn u8(&mut self) -> Result<u8, StoreError> {
+        Ok(self.take(1)?[0])
+    }
+
+    pub(crate) fn bool(&mut self) -> Result<bool, StoreError> {
+        match self.u8()? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(self.corrupt()),
+        }
+    }
+
+    pub(crate) fn u64(&mut self) -> Result<u64, StoreError> {
+        let mut value = 0u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.u8()?;
+            let bits = u64::from(byte & 0x7f);
+            if shift == 63 && bits > 1 {
+                return Err(self.corrupt());
+            }
+            value |= bits << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(self.corrupt())
+    }
+
+    pub(crate) fn i64(&mut self) -> Result<i64, StoreError> {
+        let value = self.u64()?;
+        Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+    }
+
+    pub(crate) fn f64(&mut self) -> Result<f64, StoreError> {
+        Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
+    }
+
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
+        let bytes = self.take(N)?;
+        bytes.try_into().map_err(|_| self.corrupt())
+    }
+
+    /// A length, which cannot be more than the bytes that are left: memory is taken for what is there, not for what is
+    /// claimed.
+    pub(crate) fn length(&mut self) -> Result<usize, StoreError> {
+        match usize::try_from(self.u64()?) {
+            Ok(length) if length <= self.rest.len() => Ok(length),
+            _ => Err(self.corrupt()),
+        }
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, StoreError> {
+        let length = self.length()?;
+        let bytes = self.take(length)?;
+        std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| self.corrupt())
+    }
+
+    pub(crate) fn texts(&mut self) -> Result<Vec<String>, StoreError> {
+        (0..self.length()?).map(|_| self.text()).collect()
+    }
+
+    pub(crate) fn option(&mut self) -> Result<Option<i64>, StoreError> {
+        Ok(if self.bool()? { Some(self.i64()?) } else { None })
+    }
+
+    /// Refuses bytes after the last value.
+    pub(crate) fn finish(self) -> Result<(), StoreError> {
+        if self.rest.is_empty() { Ok(()) } else { Err(self.corrupt()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn values_round_trip(a in any::<u64>(), b in any::<i64>(), c in any::<u64>(), text in ".*", o in any::<Option<i64>>()) {
+            let mut record = Vec::new();
+            let mut writer = RecordWriter(&mut record);
+            writer.u64(a);
+            writer.i64(b);
+            writer.f64(f64::from_bits(c));
+            writer.text(&text);
+            writer.option(o);
+            let mut reader = RecordReader::new("test", &record);
+            prop_assert_eq!(reader.u64().expect("written"), a);
+            prop_assert_eq!(reader.i64().expect("written"), b);
+            prop_assert_eq!(reader.f64().expect("written").to_bits(), c);
+            prop_assert_eq!(reader.text().expect("written"), text);
+            prop_assert_eq!(reader.option().expect("written"), o);
+            reader.finish().expect("nothing left");
+        }
+
+        #[test]
+        fn hostile_records_never_panic(record in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let mut reader = RecordReader::new("test", &record);
+            while reader.u64().is_ok() && reader.text().is_ok() && reader.f64().is_ok() {}
+        }
+    }
+
+    #[test]
+    fn an_overlong_varint_is_corrupt() {
+        let record = [0xff; 11];
+        assert!(RecordReader::new("test", &record).u64().is_err());
+    }
+}

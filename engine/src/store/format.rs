@@ -1,0 +1,41 @@
+//! The store's version, in a file of its own beside RocksDB, so that a newer store is refused before anything is opened.
+//!
+//! Versions, newest first:
+//! * 1: the first. Families and layouts of [`super::key`].
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use super::StoreError;
+
+const VERSION: u32 = 1;
+const FILE: &str = "FORMAT";
+const PREFIX: &str = "windfire store ";
+
+/// Checks the folder's version, or writes ours into a new folder.
+pub(super) fn check_or_create(folder: &Path) -> Result<(), StoreError> {
+    let path = folder.join(FILE);
+    match fs::read_to_string(&path) {
+        Ok(text) => match text.trim_end().strip_prefix(PREFIX).and_then(|version| version.parse::<u32>().ok()) {
+            Some(VERSION) => Ok(()),
+            Some(found) => Err(StoreError::NewerFormat { found, supported: VERSION }),
+            None => Err(StoreError::Corrupt { what: format!("{}", path.display()) }),
+        },
+        Err(error) if error.kind() == ErrorKind::NotFound => create(folder, &path),
+        Err(error) => Err(StoreError::unusable(folder, &error)),
+    }
+}
+
+fn create(folder: &Path, path: &Path) -> Result<(), StoreError> {
+    let write = || {
+        fs::create_dir_all(folder)?;
+        // Renamed into place, so that a crash leaves no half-written version behind.
+        let draft = path.with_extension("new");
+        let mut file = fs::File::create(&draft)?;
+        writeln!(file, "{PREFIX}{VERSION}")?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    write().map_err(|error| StoreError::unusable(folder, &error))
+}

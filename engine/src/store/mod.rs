@@ -1,0 +1,275 @@
+//! Everything that lies on disk: RocksDB, its keys and the bytes of its values. No other room knows them.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use parking_lot::RwLock;
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode,
+    Options, WriteBatch, WriteOptions,
+};
+
+pub(crate) mod bytes;
+mod format;
+pub(crate) mod hosts;
+pub(crate) mod key;
+pub(crate) mod latest;
+pub(crate) mod log;
+pub(crate) mod servers;
+pub(crate) mod tokens;
+
+pub use log::LogEntry;
+
+/// Memory of the cache for blocks read from disk.
+const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Memory of the log's newest part before it is flushed to a file.
+const LOG_WRITE_BUFFER_BYTES: usize = 32 * 1024 * 1024;
+/// Memory of any other family's newest part.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of write-ahead log before families that hold it back are flushed.
+const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Open table files. Bounded, because each holds a descriptor and its index.
+const OPEN_FILES_MAX: i32 = 512;
+/// RocksDB's own log files that are kept.
+const INFO_LOG_FILES: usize = 4;
+
+/// Why the store cannot be opened, read or written.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// Another process has the store open.
+    #[error("data folder {folder} is in use by another hub: stop it, or choose another folder with --data")]
+    Locked {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// The folder cannot be made, read or written.
+    #[error("data folder {folder} cannot be used: {reason}")]
+    Unusable {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// The disk has no room.
+    #[error("no space left for data folder {folder}: free some, or move the folder to a larger disk")]
+    DiskFull {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// A newer hub wrote the store.
+    #[error("store format {found} is newer than this hub's {supported}: use the newer hub, nothing was changed")]
+    NewerFormat {
+        /// Version found.
+        found: u32,
+        /// Newest version this hub knows.
+        supported: u32,
+    },
+    /// Stored bytes do not mean anything.
+    #[error("store is corrupt at {what}: restore it from a backup; nothing was changed")]
+    Corrupt {
+        /// What could not be read.
+        what: String,
+    },
+    /// RocksDB reports something else.
+    #[error("store: {0}")]
+    Other(String),
+}
+
+impl StoreError {
+    fn unusable(folder: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull => Self::DiskFull { folder: folder.to_owned() },
+            _ => Self::Unusable { folder: folder.to_owned(), reason: error.to_string() },
+        }
+    }
+
+    fn from_rocksdb(folder: &Path, error: &rocksdb::Error) -> Self {
+        let text = error.to_string();
+        let folder = folder.to_owned();
+        if text.contains("No space left") {
+            Self::DiskFull { folder }
+        } else if error.kind() == rocksdb::ErrorKind::IOError && text.contains("lock") {
+            Self::Locked { folder }
+        } else if error.kind() == rocksdb::ErrorKind::Corruption {
+            Self::Corrupt { what: text }
+        } else if error.kind() == rocksdb::ErrorKind::IOError {
+            Self::Unusable { folder, reason: text }
+        } else {
+            Self::Other(text)
+        }
+    }
+}
+
+/// The store of one hub.
+pub(crate) struct Store {
+    folder: PathBuf,
+    /// `None` only while [`Store::reopen`] has closed it and could not open it again.
+    db: RwLock<Option<DB>>,
+}
+
+/// Changes that become durable together.
+#[derive(Default)]
+pub(crate) struct Changes {
+    puts: Vec<(Option<&'static str>, Vec<u8>, Vec<u8>)>,
+    deletes: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Changes {
+    pub(crate) fn put(&mut self, family: &'static str, key: &[u8], value: Vec<u8>) {
+        self.puts.push((Some(family), key.to_vec(), value));
+    }
+
+    pub(crate) fn put_number(&mut self, key: &'static [u8], number: u64) {
+        self.puts.push((None, key.to_vec(), number.to_be_bytes().to_vec()));
+    }
+
+    pub(crate) fn delete(&mut self, family: &'static str, key: &[u8]) {
+        self.deletes.push((family, key.to_vec()));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.deletes.is_empty()
+    }
+
+    pub(crate) fn bytes(&self) -> usize {
+        self.puts.iter().map(|(_, key, value)| key.len() + value.len()).sum()
+    }
+}
+
+impl Store {
+    /// Opens the store in `folder`, or makes one there.
+    ///
+    /// A newer or foreign format is refused before anything is written.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+        format::check_or_create(folder)?;
+        Ok(Self { folder: folder.to_owned(), db: RwLock::new(Some(open_db(folder)?)) })
+    }
+
+    /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
+    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
+        let mut db = self.db.write();
+        // The old one holds the folder's lock.
+        drop(db.take());
+        *db = Some(open_db(&self.folder)?);
+        Ok(())
+    }
+
+    /// Writes `changes` as one and returns when they are on disk.
+    pub(crate) fn write_synced(&self, changes: &Changes) -> Result<(), StoreError> {
+        let mut synced = WriteOptions::default();
+        synced.set_sync(true);
+        self.with(|db| {
+            let mut batch = WriteBatch::default();
+            for (family, key, value) in &changes.puts {
+                match family {
+                    Some(family) => batch.put_cf(handle(db, family)?, key, value),
+                    None => batch.put(key, value),
+                }
+            }
+            for (family, key) in &changes.deletes {
+                batch.delete_cf(handle(db, family)?, key);
+            }
+            db.write_opt(batch, &synced).map_err(|error| self.error(&error))
+        })
+    }
+
+    /// The number stored under `key`, 0 when there is none.
+    pub(crate) fn number(&self, key: &'static [u8]) -> Result<u64, StoreError> {
+        self.with(|db| match db.get(key).map_err(|error| self.error(&error))? {
+            None => Ok(0),
+            Some(value) => key::id_of(&value).ok_or_else(|| StoreError::Corrupt {
+                what: format!("number {}", String::from_utf8_lossy(key)),
+            }),
+        })
+    }
+
+    /// Every pair of `family` from `from` on, in key order.
+    pub(crate) fn scan(
+        &self,
+        family: &'static str,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let start = IteratorMode::From(from, rocksdb::Direction::Forward);
+            for pair in db.iterator_cf(handle(db, family)?, start) {
+                let (key, value) = pair.map_err(|error| self.error(&error))?;
+                visit(&key, &value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Every record of a family whose keys are ids.
+    pub(crate) fn scan_ids<T>(
+        &self,
+        family: &'static str,
+        read: impl Fn(u64, &[u8]) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut records = Vec::new();
+        self.scan(family, &[], &mut |key, value| {
+            let id = key::id_of(key).ok_or_else(|| StoreError::Corrupt { what: format!("a key of {family}") })?;
+            records.push(read(id, value)?);
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    /// The number of the newest commit in the log, 0 when there is none.
+    pub(crate) fn last_commit(&self) -> Result<u64, StoreError> {
+        self.with(|db| match db.iterator_cf(handle(db, key::LOG)?, IteratorMode::End).next() {
+            None => Ok(0),
+            Some(Err(error)) => Err(self.error(&error)),
+            Some(Ok((key, _))) => {
+                key::commit_of(&key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })
+            }
+        })
+    }
+
+    fn with<T>(&self, use_db: impl FnOnce(&DB) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        match self.db.read().as_ref() {
+            Some(db) => use_db(db),
+            None => Err(StoreError::Other("closed after a failed write, waiting for the disk".to_owned())),
+        }
+    }
+
+    fn error(&self, error: &rocksdb::Error) -> StoreError {
+        StoreError::from_rocksdb(&self.folder, error)
+    }
+}
+
+fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> {
+    db.cf_handle(family).ok_or_else(|| StoreError::Corrupt { what: format!("column family {family}, which is missing") })
+}
+
+fn open_db(folder: &Path) -> Result<DB, StoreError> {
+    let path = folder.join("rocksdb");
+    let mut options = Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    // A torn tail is a commit nobody was told of; anything else wrong in the write-ahead log stops the start, because
+    // reading on past it could lose an acknowledged report in silence.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(INFO_LOG_FILES);
+    options.set_log_level(rocksdb::LogLevel::Warn);
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    let families = key::FAMILIES.map(|family| ColumnFamilyDescriptor::new(family, family_options(family, &cache)));
+    DB::open_cf_descriptors(&options, path, families).map_err(|error| StoreError::from_rocksdb(folder, &error))
+}
+
+fn family_options(family: &str, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    if family == key::LOG {
+        options.set_write_buffer_size(LOG_WRITE_BUFFER_BYTES);
+        options.set_compression_type(DBCompressionType::Lz4);
+    } else {
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_compression_type(DBCompressionType::None);
+    }
+    options
+}

@@ -1,0 +1,129 @@
+//! Who may read: API tokens and panel logins. Who may become a server: enrolment tokens.
+
+use crate::secret::SecretHash;
+
+/// What an API token may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Read servers and their status.
+    Read,
+    /// Make servers by `POST /api/v1/server/register`.
+    Register,
+    /// Manage the hub.
+    Admin,
+}
+
+impl Scope {
+    /// Every scope.
+    pub const ALL: [Self; 3] = [Self::Read, Self::Register, Self::Admin];
+
+    const fn bit(self) -> u8 {
+        match self {
+            Self::Read => 1,
+            Self::Register => 2,
+            Self::Admin => 4,
+        }
+    }
+
+    /// The scope as one word.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Register => "register",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.name() == name)
+    }
+}
+
+/// A set of scopes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Scopes(u8);
+
+impl Scopes {
+    /// What any token of v0 could do, and what a token gets when nothing else is said.
+    pub const V0: Self = Self(Scope::Read.bit() | Scope::Register.bit());
+
+    /// The set of `scopes`.
+    pub fn of(scopes: impl IntoIterator<Item = Scope>) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | scope.bit()))
+    }
+
+    /// The set whose bits are `bits`, if all of them are known.
+    pub fn from_bits(bits: u8) -> Option<Self> {
+        (bits < 8).then_some(Self(bits))
+    }
+
+    /// The set as bits, for storing.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Whether `scope` is in the set. Admin includes the others.
+    pub fn allows(self, scope: Scope) -> bool {
+        self.0 & (scope.bit() | Scope::Admin.bit()) != 0
+    }
+
+    /// The scopes of the set.
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.0 & scope.bit() != 0)
+    }
+}
+
+/// An API token as it is kept: without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Token {
+    /// Given out once, never again.
+    pub id: u64,
+    /// Hash of the token's text.
+    pub hash: SecretHash,
+    /// Why it was made.
+    pub note: String,
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Unix seconds.
+    pub created_s: i64,
+    /// Unix seconds after which it is refused.
+    pub expires_s: Option<i64>,
+    /// Unix seconds of its last accepted use, as of the last checkpoint or the running hub's memory.
+    pub last_used_s: Option<i64>,
+}
+
+/// An enrolment token as it is kept: without its text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EnrolToken {
+    /// Given out once, never again.
+    pub id: u64,
+    /// Hash of the token's text.
+    pub hash: SecretHash,
+    /// Why it was made.
+    pub note: String,
+    /// Tag of the servers it makes.
+    pub tag: String,
+    /// Servers it may still make; unlimited when `None`.
+    pub uses_left: Option<u64>,
+    /// Unix seconds.
+    pub created_s: i64,
+    /// Unix seconds after which it is refused.
+    pub expires_s: Option<i64>,
+}
+
+/// A signed-in browser: the session cookie of the panel, under a word that is not taken by agents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// Hash of the cookie's value.
+    pub hash: SecretHash,
+    /// Who signed in.
+    pub user: String,
+    /// Unix seconds after which it is refused.
+    pub expires_s: i64,
+}
+
+/// Whether something with this expiry is over at `now_s`.
+pub(crate) fn is_over(expires_s: Option<i64>, now_s: i64) -> bool {
+    expires_s.is_some_and(|expires_s| expires_s <= now_s)
+}
