@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The commit that will make something durable. Compare with [`Watermark::covers`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Ticket(pub(crate) u64);
+pub(crate) struct Ticket(pub(crate) u64);
 
 /// Number of the newest durable commit.
 #[derive(Debug, Default)]

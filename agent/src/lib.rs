@@ -1,0 +1,15 @@
+//! What runs on a watched server: `probe → sampler → outbox → link`.
+//!
+//! It reads its own machine's numbers, keeps each reading until the hub has it on disk, and opens one connection, to its
+//! hub. Nothing a hub sends can make it run, write or connect to anything: there is no code for it.
+//!
+//! A library, so that the fleet harness can run thousands of outboxes and links in one process.
+
+pub mod backoff;
+pub mod identity;
+pub mod limits;
+pub mod link;
+pub mod outbox;
+pub mod probe;
+pub mod sampler;
+pub mod trust;

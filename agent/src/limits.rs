@@ -1,0 +1,31 @@
+//! Every bound of the agent, by name.
+
+use std::time::Duration;
+
+/// Shortest time between reports.
+pub const REPORT_INTERVAL_MIN: Duration = Duration::from_secs(1);
+/// Longest time between reports.
+pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
+
+/// Reports kept in memory without a spool: an hour at one a second, about 1 MB. Then sampling pauses until the hub took
+/// some.
+pub const MEMORY_REPORTS_MAX: u64 = 3600;
+
+/// Bytes of one spool file. Files whose reports are all acknowledged are deleted whole.
+pub const SPOOL_SEGMENT_BYTES: u64 = 1024 * 1024;
+/// Bytes of all spool files unless configured: more than a week at one report a second.
+pub const SPOOL_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Bytes that a spool needs at least: one file to write and one to drain.
+pub const SPOOL_BYTES_MIN: u64 = 2 * SPOOL_SEGMENT_BYTES;
+
+/// Time for a connection and the hub's `Welcome`.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Silence after which the hub is taken for gone.
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
+/// Silence after which the agent says something, so that slow reporters are not taken for gone.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Time to get the last reports acknowledged at a stop.
+pub const STOP_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Hubs of one agent.
+pub const HUBS_MAX: usize = 16;

@@ -1,0 +1,385 @@
+//! The one connection: to the hub, over QUIC, on one bidirectional stream. Reports go up, acks come down.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use quinn::crypto::rustls::QuicClientConfig;
+use quinn::{ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig, VarInt};
+use tokio::sync::watch;
+use tokio::time::timeout;
+use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
+use windfire_wire::{
+    Down, FrameReader, Hello, Host, RefuseReason, ReportChain, Reports, Up, Welcome, WireError, decode_down, encode_up,
+};
+
+use crate::backoff::{Backoff, BackoffOptions, Ended};
+use crate::identity::Identity;
+use crate::limits::{
+    CONNECT_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT,
+};
+use crate::outbox::SpoolError;
+use crate::sampler::Feed;
+use crate::trust::{Fingerprint, Tls, Trust};
+
+/// Bytes of a frame kept free for what is not reports.
+const FRAME_HEAD_BYTES: usize = 32;
+
+/// Which hub, who we are, how patient we are.
+#[derive(Clone)]
+pub struct LinkOptions {
+    /// Hubs as `host:port`, tried in turn.
+    pub hubs: Vec<String>,
+    /// Which of them is believed.
+    pub trust: Trust,
+    /// Who the agent says it is.
+    pub identity: Identity,
+    /// Waits between attempts.
+    pub backoff: BackoffOptions,
+}
+
+/// Why a connection ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// The hub's name has no address.
+    #[error("hub {hub} has no address: {reason}")]
+    NoAddress {
+        /// As configured.
+        hub: String,
+        /// The system's words.
+        reason: String,
+    },
+    /// The hub showed another certificate than the pinned one.
+    #[error("hub {hub} has fingerprint {found}, not the expected {expected}: check which of the two is yours")]
+    WrongFingerprint {
+        /// As configured.
+        hub: String,
+        /// Of the certificate that came.
+        found: Fingerprint,
+        /// As configured.
+        expected: Fingerprint,
+    },
+    /// No connection, or it broke.
+    #[error("hub {hub}: {reason}")]
+    Connection {
+        /// As configured.
+        hub: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The hub said no.
+    #[error("hub refused: {} ({detail})", reason.name())]
+    Refused {
+        /// The hub's reason.
+        reason: RefuseReason,
+        /// For a person.
+        detail: String,
+    },
+    /// The hub's frames break the protocol.
+    #[error("hub's frame: {0}")]
+    Frame(#[from] WireError),
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
+/// Sockets for outgoing connections, one for each address family; shared by all links of a process.
+#[derive(Clone)]
+pub struct Endpoints {
+    v4: Arc<Mutex<Option<Endpoint>>>,
+    v6: Arc<Mutex<Option<Endpoint>>>,
+}
+
+impl Endpoints {
+    /// No sockets yet: each is opened when first needed.
+    pub fn new() -> Self {
+        Self { v4: Arc::new(Mutex::new(None)), v6: Arc::new(Mutex::new(None)) }
+    }
+
+    fn for_address(&self, address: SocketAddr) -> std::io::Result<Endpoint> {
+        let (slot, any): (_, IpAddr) = match address {
+            SocketAddr::V4(_) => (&self.v4, Ipv4Addr::UNSPECIFIED.into()),
+            SocketAddr::V6(_) => (&self.v6, Ipv6Addr::UNSPECIFIED.into()),
+        };
+        let mut slot = slot.lock();
+        match &*slot {
+            Some(endpoint) => Ok(endpoint.clone()),
+            None => Ok(slot.insert(Endpoint::client(SocketAddr::new(any, 0))?).clone()),
+        }
+    }
+}
+
+impl Default for Endpoints {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The agent's connection to its hub, made again whenever it breaks.
+pub struct Link {
+    options: LinkOptions,
+    endpoints: Endpoints,
+    tls: Tls,
+    config: ClientConfig,
+    feed: Feed,
+    host: watch::Receiver<Host>,
+    stop: watch::Receiver<bool>,
+}
+
+/// How far a connection came.
+#[derive(Default)]
+struct Progress {
+    was_welcome: bool,
+}
+
+impl Link {
+    /// A link that sends what `feed` holds. It ends soon after `stop` becomes true.
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(
+        options: LinkOptions,
+        endpoints: Endpoints,
+        feed: Feed,
+        host: watch::Receiver<Host>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, rustls::Error> {
+        let tls = Tls::new(&options.trust)?;
+        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config))
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let mut config = ClientConfig::new(Arc::new(quic));
+        config.transport_config(Arc::new(transport()));
+        Ok(Self { options, endpoints, tls, config, feed, host, stop })
+    }
+
+    /// Connects, sends, and comes back after every failure, until stopped.
+    pub async fn run(mut self) {
+        let mut backoff = Backoff::new(self.options.backoff);
+        for hub in self.options.hubs.clone().iter().cycle() {
+            if *self.stop.borrow() {
+                return;
+            }
+            let mut progress = Progress::default();
+            let ended = self.connect(hub, &mut progress).await;
+            if progress.was_welcome {
+                backoff.reset();
+            }
+            let ended = match ended {
+                Ok(()) => return,
+                Err(LinkError::Refused { reason, detail }) => {
+                    tracing::warn!(%hub, reason = reason.name(), detail, "the hub refused this agent");
+                    Ended::Refused(reason)
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "no connection");
+                    Ended::Lost
+                }
+            };
+            let wait = backoff.next_wait(ended);
+            tracing::debug!(wait_ms = wait.as_millis(), "waiting before the next attempt");
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                _ = self.stop.wait_for(|stop| *stop) => return,
+            }
+        }
+    }
+
+    async fn connect(&mut self, hub: &str, progress: &mut Progress) -> Result<(), LinkError> {
+        let broken = |reason: String| LinkError::Connection { hub: hub.to_owned(), reason };
+        let no_address = |reason: String| LinkError::NoAddress { hub: hub.to_owned(), reason };
+        let mut addresses = tokio::net::lookup_host(hub).await.map_err(|error| no_address(error.to_string()))?;
+        let address = addresses.next().ok_or_else(|| no_address("the name is empty".to_owned()))?;
+        let endpoint = self.endpoints.for_address(address).map_err(|error| broken(error.to_string()))?;
+        let name = hub.rsplit_once(':').map_or(hub, |(name, _)| name).trim_matches(['[', ']']);
+        let connecting = endpoint
+            .connect_with(self.config.clone(), address, name)
+            .map_err(|error| broken(error.to_string()))?;
+        let connection = timeout(CONNECT_TIMEOUT, connecting)
+            .await
+            .map_err(|_| broken(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
+            .map_err(|error| self.explain(hub, &error))?;
+        let (mut send, recv) = connection.open_bi().await.map_err(|error| broken(error.to_string()))?;
+        let mut incoming = Incoming { recv, reader: FrameReader::new(), hub };
+        let hello = Hello {
+            credential: self.options.identity.credential.clone(),
+            enrol: self.options.identity.enrol.clone(),
+            agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+            outbox_id: self.feed.outbox.lock().id(),
+        };
+        write(&mut send, &Up::Hello(hello), hub).await?;
+        let welcome = timeout(CONNECT_TIMEOUT, incoming.next())
+            .await
+            .map_err(|_| broken(format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs())))??;
+        let welcome = match welcome {
+            Down::Welcome(welcome) => welcome,
+            Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
+            Down::Ack { .. } => return Err(broken("an ack came before the welcome".to_owned())),
+        };
+        self.on_welcome(hub, welcome)?;
+        progress.was_welcome = true;
+        // Both directions at once: a full hub stops reading, and its acks must still be heard.
+        let stop = self.stop.clone();
+        let outgoing = send_all(send, &self.feed, self.host.clone(), stop.clone(), hub);
+        let ended = tokio::select! {
+            ended = outgoing => ended,
+            ended = incoming.receive_all(&self.feed) => ended,
+            () = stopped_and_acked(stop, &self.feed) => Ok(()),
+        };
+        connection.close(VarInt::from_u32(0), b"");
+        ended
+    }
+
+    fn on_welcome(&self, hub: &str, welcome: Welcome) -> Result<(), LinkError> {
+        let unsent = {
+            let mut outbox = self.feed.outbox.lock();
+            outbox.welcome(welcome)?;
+            outbox.len()
+        };
+        if welcome.report_interval_ms > 0 {
+            let wanted = Duration::from_millis(u64::from(welcome.report_interval_ms));
+            let interval = wanted.clamp(REPORT_INTERVAL_MIN, REPORT_INTERVAL_MAX);
+            self.feed.interval.send_if_modified(|known| std::mem::replace(known, interval) != interval);
+        }
+        tracing::info!(%hub, server = welcome.server_id, unsent, "connected");
+        Ok(())
+    }
+
+    fn explain(&self, hub: &str, error: &ConnectionError) -> LinkError {
+        match (self.tls.take_wrong_fingerprint(), &self.options.trust) {
+            (Some(found), Trust::Fingerprint(expected)) => {
+                LinkError::WrongFingerprint { hub: hub.to_owned(), found, expected: *expected }
+            }
+            _ => LinkError::Connection { hub: hub.to_owned(), reason: error.to_string() },
+        }
+    }
+}
+
+/// Resolves when everything is acknowledged after a stop, or when that takes too long.
+async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        return std::future::pending().await;
+    }
+    let acked = async {
+        while !feed.outbox.lock().is_empty() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let _in_time = timeout(STOP_TIMEOUT, acked).await;
+}
+
+async fn send_all(
+    mut send: SendStream,
+    feed: &Feed,
+    mut host: watch::Receiver<Host>,
+    mut stop: watch::Receiver<bool>,
+    hub: &str,
+) -> Result<(), LinkError> {
+    let mut chain = ReportChain::new();
+    host.mark_changed();
+    loop {
+        if host.has_changed().unwrap_or(false) {
+            let facts = host.borrow_and_update().clone();
+            write(&mut send, &Up::Host(Box::new(facts)), hub).await?;
+        }
+        let is_stopping = *stop.borrow_and_update();
+        while let Some(frame) = next_frame(feed, &mut chain, is_stopping)? {
+            write(&mut send, &frame, hub).await?;
+        }
+        tokio::select! {
+            () = feed.pushed.notified() => {}
+            Ok(()) = host.changed() => host.mark_changed(),
+            Ok(()) = stop.changed() => {}
+        }
+    }
+}
+
+/// As many unsent reports as one frame holds.
+fn next_frame(feed: &Feed, chain: &mut ReportChain, is_stopping: bool) -> Result<Option<Up>, LinkError> {
+    let mut outbox = feed.outbox.lock();
+    let Some(pending) = outbox.next(REPORTS_PER_FRAME_MAX)? else { return Ok(None) };
+    let mut reports = Vec::with_capacity(pending.reports.len());
+    let mut bytes = FRAME_HEAD_BYTES;
+    for report in &pending.reports {
+        let before = chain.clone();
+        let delta = chain.shrink(report)?;
+        bytes += delta.encoded_bytes_max();
+        if bytes > FRAME_BODY_BYTES_MAX && !reports.is_empty() {
+            *chain = before;
+            break;
+        }
+        reports.push(delta);
+    }
+    outbox.sent(&pending, reports.len());
+    // A drained backlog, an outbox that needs room and a stop want their ack at once; the steady trickle does not.
+    let is_drained_backlog = reports.len() > 1 && !outbox.has_unsent();
+    let ack_now = is_drained_backlog || outbox.is_half_full() || is_stopping;
+    Ok(Some(Up::Reports(Reports { first_sequence: pending.first_sequence, ack_now, reports })))
+}
+
+async fn write(send: &mut SendStream, up: &Up, hub: &str) -> Result<(), LinkError> {
+    let mut bytes = Vec::new();
+    encode_up(up, &mut bytes)?;
+    let broken = |error: quinn::WriteError| LinkError::Connection { hub: hub.to_owned(), reason: error.to_string() };
+    match send.write_all(&bytes).await {
+        Ok(()) => Ok(()),
+        // The other half hears why: a refusal, most likely.
+        Err(quinn::WriteError::Stopped(_)) => std::future::pending().await,
+        Err(error) => Err(broken(error)),
+    }
+}
+
+/// What the hub says.
+struct Incoming<'a> {
+    recv: RecvStream,
+    reader: FrameReader,
+    hub: &'a str,
+}
+
+impl Incoming<'_> {
+    async fn next(&mut self) -> Result<Down, LinkError> {
+        loop {
+            if let Some(body) = self.reader.next_body()? {
+                return Ok(decode_down(body)?);
+            }
+            let broken = |reason: String| LinkError::Connection { hub: self.hub.to_owned(), reason };
+            match self.recv.read_chunk(FRAME_BODY_BYTES_MAX, true).await {
+                Ok(Some(chunk)) => self.reader.feed(&chunk.bytes),
+                Ok(None) => return Err(broken("the hub ended the stream".to_owned())),
+                Err(error) => return Err(broken(error.to_string())),
+            }
+        }
+    }
+
+    async fn receive_all(&mut self, feed: &Feed) -> Result<(), LinkError> {
+        loop {
+            match self.next().await? {
+                Down::Ack { up_to } => feed.outbox.lock().ack(up_to)?,
+                Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
+                Down::Welcome(_) => {
+                    let reason = "a second welcome".to_owned();
+                    return Err(LinkError::Connection { hub: self.hub.to_owned(), reason });
+                }
+            }
+        }
+    }
+}
+
+fn transport() -> TransportConfig {
+    let mut transport = TransportConfig::default();
+    transport
+        .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
+        .keep_alive_interval(Some(KEEP_ALIVE))
+        // One stream, opened by us; nothing else is ever accepted.
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        // Acks and refusals are a few bytes.
+        .stream_receive_window(VarInt::from_u32(4 * 1024))
+        .receive_window(VarInt::from_u32(8 * 1024))
+        .send_window(256 * 1024)
+        .initial_mtu(1200)
+        .mtu_discovery_config(None)
+        .allow_spin(false)
+        .datagram_receive_buffer_size(None);
+    transport
+}

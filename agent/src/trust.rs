@@ -1,0 +1,162 @@
+//! Which hub the agent believes: one certificate by its fingerprint, or any that a certificate authority vouches for.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use sha2::{Digest, Sha256};
+
+use crate::identity::hex;
+
+/// The protocol's name in TLS.
+pub const ALPN: &[u8] = b"windfire/1";
+
+/// SHA-256 of a certificate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fingerprint(pub [u8; 32]);
+
+impl Fingerprint {
+    /// The fingerprint of a certificate in DER.
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex(&self.0))
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = String;
+
+    /// Reads 64 hexadecimal digits, with or without colons.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let digits: Vec<u32> = text.trim().chars().filter(|c| *c != ':').filter_map(|c| c.to_digit(16)).collect();
+        let wrong = || format!("fingerprint {text:?} is not 64 hexadecimal digits: run \"windfire fingerprint\" on the hub");
+        let bytes: Option<Vec<u8>> = digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair.get(1)?).ok()).collect();
+        let is_clean = text.trim().chars().all(|c| c == ':' || c.is_ascii_hexdigit());
+        bytes.filter(|_| is_clean).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(wrong)
+    }
+}
+
+/// Which hub the agent believes.
+#[derive(Debug, Clone)]
+pub enum Trust {
+    /// The one with this certificate.
+    Fingerprint(Fingerprint),
+    /// Any whose certificate these vouch for, under the name it was reached by.
+    Authorities(Arc<RootCertStore>),
+}
+
+/// TLS for the link, and what it saw: a wrong certificate is told with both fingerprints.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    /// The configuration.
+    pub config: Arc<ClientConfig>,
+    wrong: Arc<Mutex<Option<Fingerprint>>>,
+}
+
+impl Tls {
+    /// TLS that believes `trust`.
+    ///
+    /// # Errors
+    /// The provider cannot speak TLS 1.3.
+    pub fn new(trust: &Trust) -> Result<Self, Error> {
+        let provider = Arc::new(ring::default_provider());
+        let algorithms = provider.signature_verification_algorithms;
+        let wrong = Arc::new(Mutex::new(None));
+        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+        let mut config = match trust {
+            Trust::Fingerprint(expected) => builder
+                .dangerous()
+                .with_custom_certificate_verifier(Arc::new(Pin {
+                    expected: *expected,
+                    algorithms,
+                    wrong: Arc::clone(&wrong),
+                }))
+                .with_no_client_auth(),
+            Trust::Authorities(roots) => builder.with_root_certificates(Arc::clone(roots)).with_no_client_auth(),
+        };
+        config.alpn_protocols = vec![ALPN.to_vec()];
+        // A session lives for days: nothing to resume, and a cache of tickets is memory.
+        config.resumption = rustls::client::Resumption::disabled();
+        Ok(Self { config: Arc::new(config), wrong })
+    }
+
+    /// The fingerprint of the last certificate that was not the pinned one.
+    pub fn take_wrong_fingerprint(&self) -> Option<Fingerprint> {
+        self.wrong.lock().take()
+    }
+}
+
+/// Believes exactly one certificate. Names and dates do not matter: the fingerprint says more than either.
+#[derive(Debug)]
+struct Pin {
+    expected: Fingerprint,
+    algorithms: WebPkiSupportedAlgorithms,
+    wrong: Arc<Mutex<Option<Fingerprint>>>,
+}
+
+impl ServerCertVerifier for Pin {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let found = Fingerprint::of(end_entity);
+        if found == self.expected {
+            return Ok(ServerCertVerified::assertion());
+        }
+        *self.wrong.lock() = Some(found);
+        Err(Error::General("certificate fingerprint differs".to_owned()))
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls12_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, dss, &self.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fingerprints_are_read_as_they_are_shown() {
+        let fingerprint = Fingerprint::of(b"certificate");
+        let shown = fingerprint.to_string();
+        assert_eq!(shown.parse(), Ok(fingerprint));
+        let colons: Vec<&str> = (0..32).map(|i| &shown[2 * i..2 * i + 2]).collect();
+        assert_eq!(colons.join(":").parse(), Ok(fingerprint));
+        assert!("abc".parse::<Fingerprint>().is_err());
+        assert!(format!("{shown}z").parse::<Fingerprint>().is_err());
+        assert!(format!("{shown}00").parse::<Fingerprint>().is_err());
+    }
+}

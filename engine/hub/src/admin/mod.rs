@@ -1,0 +1,172 @@
+//! What the command line may ask of a hub, running or not: the same requests, over a local socket or on the store itself.
+
+mod socket;
+
+use serde::{Deserialize, Serialize};
+use windfire_engine::error::ChangeError;
+use windfire_engine::server::{NewServer, ServerEdit};
+use windfire_engine::token::{Scope, Scopes};
+use windfire_engine::{Engine, Selection};
+
+pub(crate) use socket::{ask, serve};
+
+/// A request. One line of JSON on the socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Request {
+    ServerAdd { name: String, tag: String, note: String, display_index: i64, hide_for_guest: bool, country: String },
+    ServerEdit {
+        id: u64,
+        name: Option<String>,
+        tag: Option<String>,
+        note: Option<String>,
+        display_index: Option<i64>,
+        hide_for_guest: Option<bool>,
+        country: Option<String>,
+    },
+    ServerRotate { id: u64 },
+    ServerRemove { id: u64 },
+    ServerList,
+    TokenAdd { note: String, token: Option<String>, scopes: Vec<String>, expires_s: Option<i64> },
+    TokenRemove { id: u64 },
+    TokenList,
+    EnrolTokenAdd { note: String, tag: String, uses: Option<u64>, expires_s: Option<i64> },
+    EnrolTokenRemove { id: u64 },
+    EnrolTokenList,
+}
+
+/// An answer. One line of JSON on the socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Response {
+    Done,
+    Credential { id: u64, credential: String },
+    Token { id: u64, token: String },
+    Servers(Vec<ServerLine>),
+    Tokens(Vec<TokenLine>),
+    EnrolTokens(Vec<EnrolTokenLine>),
+    Failed(String),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ServerLine {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) tag: String,
+    pub(crate) note: String,
+    pub(crate) display_index: i64,
+    pub(crate) hide_for_guest: bool,
+    pub(crate) country: String,
+    /// Unix seconds of the newest report; none yet when absent.
+    pub(crate) last_active: Option<i64>,
+    pub(crate) address: String,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TokenLine {
+    pub(crate) id: u64,
+    pub(crate) note: String,
+    pub(crate) scopes: Vec<String>,
+    pub(crate) created: i64,
+    pub(crate) expires: Option<i64>,
+    pub(crate) last_used: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct EnrolTokenLine {
+    pub(crate) id: u64,
+    pub(crate) note: String,
+    pub(crate) tag: String,
+    pub(crate) uses_left: Option<u64>,
+    pub(crate) created: i64,
+    pub(crate) expires: Option<i64>,
+}
+
+/// Does what is asked.
+pub(crate) fn execute(engine: &Engine, request: Request, now_s: i64) -> Response {
+    try_execute(engine, request, now_s).unwrap_or_else(|error| Response::Failed(error.to_string()))
+}
+
+fn try_execute(engine: &Engine, request: Request, now_s: i64) -> Result<Response, ChangeError> {
+    Ok(match request {
+        Request::ServerAdd { name, tag, note, display_index, hide_for_guest, country } => {
+            let new = NewServer { name, tag, note, display_index, hide_for_guest, country };
+            let made = engine.add_server(new, now_s)?;
+            Response::Credential { id: made.id, credential: made.credential }
+        }
+        Request::ServerEdit { id, name, tag, note, display_index, hide_for_guest, country } => {
+            engine.edit_server(id, ServerEdit { name, tag, note, display_index, hide_for_guest, country })?;
+            Response::Done
+        }
+        Request::ServerRotate { id } => {
+            let made = engine.rotate_credential(id)?;
+            Response::Credential { id: made.id, credential: made.credential }
+        }
+        Request::ServerRemove { id } => {
+            engine.remove_server(id)?;
+            Response::Done
+        }
+        Request::ServerList => Response::Servers(server_lines(engine)),
+        Request::TokenAdd { note, token, scopes, expires_s } => {
+            let scopes = match scopes.as_slice() {
+                [] => Scopes::V0,
+                names => Scopes::of(names.iter().filter_map(|name| Scope::named(name))),
+            };
+            let (id, token) = engine.add_token(token, note, scopes, expires_s, now_s)?;
+            Response::Token { id, token }
+        }
+        Request::TokenRemove { id } => {
+            engine.remove_token(id)?;
+            Response::Done
+        }
+        Request::TokenList => Response::Tokens(token_lines(engine)),
+        Request::EnrolTokenAdd { note, tag, uses, expires_s } => {
+            let (id, token) = engine.add_enrol_token(note, tag, uses, expires_s, now_s)?;
+            Response::Token { id, token }
+        }
+        Request::EnrolTokenRemove { id } => {
+            engine.remove_enrol_token(id)?;
+            Response::Done
+        }
+        Request::EnrolTokenList => Response::EnrolTokens(enrol_token_lines(engine)),
+    })
+}
+
+fn server_lines(engine: &Engine) -> Vec<ServerLine> {
+    let line = |view: windfire_engine::ServerView| ServerLine {
+        id: view.record.id,
+        name: view.record.name.clone(),
+        tag: view.record.tag.clone(),
+        note: view.record.note.clone(),
+        display_index: view.record.display_index,
+        hide_for_guest: view.record.hide_for_guest,
+        country: view.record.country.clone(),
+        last_active: view.latest.last_active_s,
+        address: view.latest.facts.address.clone(),
+    };
+    engine.snapshot(Selection::All).into_iter().map(line).collect()
+}
+
+fn token_lines(engine: &Engine) -> Vec<TokenLine> {
+    let line = |token: windfire_engine::token::Token| TokenLine {
+        id: token.id,
+        note: token.note,
+        scopes: token.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
+        created: token.created_s,
+        expires: token.expires_s,
+        last_used: token.last_used_s,
+    };
+    engine.tokens().into_iter().map(line).collect()
+}
+
+fn enrol_token_lines(engine: &Engine) -> Vec<EnrolTokenLine> {
+    let line = |token: windfire_engine::token::EnrolToken| EnrolTokenLine {
+        id: token.id,
+        note: token.note,
+        tag: token.tag,
+        uses_left: token.uses_left,
+        created: token.created_s,
+        expires: token.expires_s,
+    };
+    engine.enrol_tokens().into_iter().map(line).collect()
+}

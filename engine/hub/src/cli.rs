@@ -1,0 +1,319 @@
+//! The command line: verbs, and how their answers are shown.
+
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Value, json};
+
+use crate::admin::{Request, Response};
+use crate::config::{Place, Settings};
+
+/// The hub: watches a fleet, keeps its history, answers in Nezha v0's JSON.
+#[derive(Parser)]
+#[command(name = "windfire", version)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) place: Place,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Verb {
+    /// Run the hub
+    Serve {
+        #[command(flatten)]
+        settings: Settings,
+    },
+    /// Manage watched servers
+    #[command(subcommand)]
+    Server(ServerVerb),
+    /// Manage API tokens
+    #[command(subcommand)]
+    Token(TokenVerb),
+    /// Manage enrolment tokens, with which agents make their own servers
+    #[command(subcommand)]
+    EnrolToken(EnrolTokenVerb),
+    /// Print the fingerprint that agents pin
+    Fingerprint {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Check the configuration and print what would be in force
+    CheckConfig {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum ServerVerb {
+    /// Make a server; prints the credential for its agent, once
+    Add {
+        /// Shown name
+        #[arg(long)]
+        name: String,
+        /// Group
+        #[arg(long, default_value = "")]
+        tag: String,
+        /// Note for administrators
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Position: higher comes first where a client sorts by it
+        #[arg(long, default_value_t = 0, allow_hyphen_values = true)]
+        display_index: i64,
+        /// Hide from guests
+        #[arg(long)]
+        hide_for_guest: bool,
+        /// Country by hand, two lower-case letters; looked up unless given
+        #[arg(long, default_value = "")]
+        country: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List servers
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Change a server; what is not given stays
+    Edit {
+        /// Its id
+        id: u64,
+        /// Shown name
+        #[arg(long)]
+        name: Option<String>,
+        /// Group
+        #[arg(long)]
+        tag: Option<String>,
+        /// Note for administrators
+        #[arg(long)]
+        note: Option<String>,
+        /// Position
+        #[arg(long, allow_hyphen_values = true)]
+        display_index: Option<i64>,
+        /// Hide from guests
+        #[arg(long)]
+        hide_for_guest: Option<bool>,
+        /// Country by hand; empty to have it looked up
+        #[arg(long)]
+        country: Option<String>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Give a server a new credential; its agent with the old one is refused
+    Rotate {
+        /// Its id
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove a server
+    Remove {
+        /// Its id
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum TokenVerb {
+    /// Make an API token; prints it, once
+    Add {
+        /// What it is for
+        #[arg(long)]
+        note: String,
+        /// Keep using a token from elsewhere, such as a Nezha installation
+        #[arg(long)]
+        token: Option<String>,
+        /// read, register, admin; read and register unless given
+        #[arg(long = "scope", value_parser = ["read", "register", "admin"], value_delimiter = ',')]
+        scopes: Vec<String>,
+        /// Days until it is refused; never unless given
+        #[arg(long)]
+        expires_days: Option<u32>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List API tokens
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove an API token, effective at once
+    Remove {
+        /// Its id
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+#[derive(Subcommand)]
+pub(crate) enum EnrolTokenVerb {
+    /// Make an enrolment token; prints it, once
+    Add {
+        /// What it is for
+        #[arg(long, default_value = "")]
+        note: String,
+        /// Tag of the servers it makes
+        #[arg(long, default_value = "")]
+        tag: String,
+        /// Servers it may make; unlimited unless given
+        #[arg(long)]
+        uses: Option<u64>,
+        /// Days until it is refused; never unless given
+        #[arg(long)]
+        expires_days: Option<u32>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List enrolment tokens
+    List {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Remove an enrolment token; servers made with it stay
+    Remove {
+        /// Its id
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+impl ServerVerb {
+    pub(crate) fn into_request(self) -> (Request, Output) {
+        match self {
+            Self::Add { name, tag, note, display_index, hide_for_guest, country, output } => {
+                (Request::ServerAdd { name, tag, note, display_index, hide_for_guest, country }, output)
+            }
+            Self::List { output } => (Request::ServerList, output),
+            Self::Edit { id, name, tag, note, display_index, hide_for_guest, country, output } => {
+                (Request::ServerEdit { id, name, tag, note, display_index, hide_for_guest, country }, output)
+            }
+            Self::Rotate { id, output } => (Request::ServerRotate { id }, output),
+            Self::Remove { id, output } => (Request::ServerRemove { id }, output),
+        }
+    }
+}
+
+impl TokenVerb {
+    pub(crate) fn into_request(self, now_s: i64) -> (Request, Output) {
+        match self {
+            Self::Add { note, token, scopes, expires_days, output } => {
+                let expires_s = in_days(expires_days, now_s);
+                (Request::TokenAdd { note, token, scopes, expires_s }, output)
+            }
+            Self::List { output } => (Request::TokenList, output),
+            Self::Remove { id, output } => (Request::TokenRemove { id }, output),
+        }
+    }
+}
+
+impl EnrolTokenVerb {
+    pub(crate) fn into_request(self, now_s: i64) -> (Request, Output) {
+        match self {
+            Self::Add { note, tag, uses, expires_days, output } => {
+                (Request::EnrolTokenAdd { note, tag, uses, expires_s: in_days(expires_days, now_s) }, output)
+            }
+            Self::List { output } => (Request::EnrolTokenList, output),
+            Self::Remove { id, output } => (Request::EnrolTokenRemove { id }, output),
+        }
+    }
+}
+
+fn in_days(days: Option<u32>, now_s: i64) -> Option<i64> {
+    days.map(|days| now_s + i64::from(days) * 86_400)
+}
+
+/// The answer as text for a person, or as one line of JSON for a script.
+pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String, String> {
+    if let Response::Failed(error) = response {
+        return Err(error);
+    }
+    if json {
+        let value: Value = match response {
+            Response::Done | Response::Failed(_) => json!({}),
+            Response::Credential { id, credential } => json!({"id": id, "credential": credential}),
+            Response::Token { id, token } => json!({"id": id, "token": token}),
+            Response::Servers(lines) => json!(lines),
+            Response::Tokens(lines) => json!(lines),
+            Response::EnrolTokens(lines) => json!(lines),
+        };
+        return Ok(value.to_string());
+    }
+    Ok(match response {
+        Response::Done | Response::Failed(_) => "done".to_owned(),
+        Response::Credential { id, credential } => {
+            format!("server {id}\ncredential {credential}\nThe credential is not kept and cannot be shown again.")
+        }
+        Response::Token { id, token } => {
+            format!("token {id}\n{token}\nThe token is not kept and cannot be shown again.")
+        }
+        Response::Servers(lines) => {
+            let rows = lines.into_iter().map(|line| {
+                let active = line.last_active.map_or("never".to_owned(), |at| ago(now_s, at));
+                [line.id.to_string(), line.name, line.tag, active, line.address]
+            });
+            table(["ID", "NAME", "TAG", "REPORTED", "ADDRESS"], rows)
+        }
+        Response::Tokens(lines) => {
+            let rows = lines.into_iter().map(|line| {
+                let used = line.last_used.map_or("never".to_owned(), |at| ago(now_s, at));
+                [line.id.to_string(), line.note, line.scopes.join(","), used, until(now_s, line.expires)]
+            });
+            table(["ID", "NOTE", "SCOPES", "USED", "EXPIRES"], rows)
+        }
+        Response::EnrolTokens(lines) => {
+            let rows = lines.into_iter().map(|line| {
+                let uses = line.uses_left.map_or("any".to_owned(), |uses| uses.to_string());
+                [line.id.to_string(), line.note, line.tag, uses, until(now_s, line.expires)]
+            });
+            table(["ID", "NOTE", "TAG", "USES LEFT", "EXPIRES"], rows)
+        }
+    })
+}
+
+fn ago(now_s: i64, at_s: i64) -> String {
+    format!("{} ago", span(now_s - at_s))
+}
+
+fn until(now_s: i64, expires_s: Option<i64>) -> String {
+    match expires_s {
+        None => "never".to_owned(),
+        Some(expires_s) if expires_s <= now_s => "expired".to_owned(),
+        Some(expires_s) => format!("in {}", span(expires_s - now_s)),
+    }
+}
+
+fn span(seconds: i64) -> String {
+    let seconds = Duration::from_secs(seconds.max(0).unsigned_abs()).as_secs();
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
+fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
+    let widths: Vec<usize> =
+        (0..N).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,76 @@
+//! The thread that commits: as soon as something is pending, but no more often than the interval.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use windfire_engine::Engine;
+
+use crate::limits::{COMMIT_RETRY, TOKEN_USES_INTERVAL};
+use crate::metrics::Metrics;
+
+/// Longest wait for something pending, so that a stop is noticed.
+const WAIT: Duration = Duration::from_millis(100);
+
+pub(crate) struct Committer {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) interval: Duration,
+    /// Told after every commit; sessions wait for it.
+    pub(crate) committed: watch::Sender<u64>,
+    pub(crate) stop: Arc<AtomicBool>,
+}
+
+impl Committer {
+    /// Commits until stopped, then once more with a checkpoint.
+    pub(crate) fn run(self) {
+        let mut token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
+        while !self.stop.load(Ordering::Acquire) {
+            if Instant::now() >= token_uses_due {
+                token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
+                if let Err(error) = self.engine.store_token_uses() {
+                    tracing::warn!(%error, "token uses were not stored");
+                }
+            }
+            if !self.engine.wait_for_pending(WAIT) {
+                continue;
+            }
+            let started = Instant::now();
+            if self.commit() {
+                thread::sleep(self.interval.saturating_sub(started.elapsed()));
+            } else {
+                thread::sleep(COMMIT_RETRY);
+            }
+        }
+        match self.engine.checkpoint().and_then(|_| self.engine.store_token_uses()) {
+            Ok(()) => tracing::info!("last commit done"),
+            Err(error) => tracing::error!(%error, "last commit failed: agents keep what was not acknowledged"),
+        }
+        self.tell();
+    }
+
+    fn commit(&self) -> bool {
+        let was_poisoned = self.engine.poison_reason().is_some();
+        let started = Instant::now();
+        match self.engine.commit() {
+            Ok(_) => {
+                self.metrics.observe_commit(started.elapsed());
+                if was_poisoned {
+                    tracing::info!("commits succeed again");
+                }
+                self.tell();
+                true
+            }
+            Err(error) => {
+                tracing::error!(%error, "commit failed: no report is taken or acknowledged until one succeeds");
+                false
+            }
+        }
+    }
+
+    fn tell(&self) {
+        self.committed.send_modify(|count| *count += 1);
+    }
+}

@@ -1,0 +1,230 @@
+//! Configuration: one TOML file, every key of it also a flag and a `WINDFIRE_…` variable. A flag wins over a variable,
+//! a variable over the file, the file over the default. Unknown keys are errors.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+
+use clap::{Args, CommandFactory};
+use serde::{Deserialize, Serialize};
+
+use crate::limits::{SESSIONS_MAX, UDP_BUFFER_BYTES};
+
+/// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
+const AGENT_VARIABLES: [&str; 16] = [
+    "WINDFIRE_HUB",
+    "WINDFIRE_FINGERPRINT",
+    "WINDFIRE_CA",
+    "WINDFIRE_CREDENTIAL",
+    "WINDFIRE_CREDENTIAL_FILE",
+    "WINDFIRE_ENROL",
+    "WINDFIRE_ENROL_FILE",
+    "WINDFIRE_NAME",
+    "WINDFIRE_MACHINE",
+    "WINDFIRE_INTERVAL_S",
+    "WINDFIRE_SPOOL",
+    "WINDFIRE_SPOOL_BYTES_MAX",
+    "WINDFIRE_IP",
+    "WINDFIRE_TEMPERATURE",
+    "WINDFIRE_GPU",
+    "WINDFIRE_LOG",
+];
+
+/// Where to look for the rest; common to every verb.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Place {
+    /// Configuration file (TOML)
+    #[arg(long, env = "WINDFIRE_CONFIG", global = true, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Data folder [default: ./windfire-data]
+    #[arg(long, env = "WINDFIRE_DATA", global = true, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// The keys of the file, which are also flags and variables of `serve` and `check-config`.
+#[derive(Debug, Clone, Default, Args, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Settings {
+    /// Data folder; see --data.
+    #[arg(skip)]
+    data: Option<PathBuf>,
+    /// Address for HTTP [default: 127.0.0.1:8008]
+    #[arg(long, env = "WINDFIRE_HTTP", value_name = "ADDR")]
+    http: Option<SocketAddr>,
+    /// Address for agents, UDP [default: 0.0.0.0:5555]
+    #[arg(long, env = "WINDFIRE_QUIC", value_name = "ADDR")]
+    quic: Option<SocketAddr>,
+    /// Serve HTTPS instead of HTTP, with the hub's own certificate unless files are named
+    #[arg(long, env = "WINDFIRE_HTTPS", num_args = 0..=1, default_missing_value = "true")]
+    https: Option<bool>,
+    /// PEM file with the certificate chain for HTTPS
+    #[arg(long, env = "WINDFIRE_HTTPS_CERT", value_name = "FILE")]
+    https_cert: Option<PathBuf>,
+    /// PEM file with the key for HTTPS
+    #[arg(long, env = "WINDFIRE_HTTPS_KEY", value_name = "FILE")]
+    https_key: Option<PathBuf>,
+    /// Milliseconds between two commits, 1 to 1000 [default: 10]
+    #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N")]
+    commit_interval_ms: Option<u64>,
+    /// Seconds between reports that agents are asked for, 1 to 60; 0 leaves it to them [default: 0]
+    #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N")]
+    report_interval_s: Option<u32>,
+    /// Agents connected at once [default: 100000]
+    #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N")]
+    sessions_max: Option<usize>,
+    /// Bytes of the UDP socket's buffers [default: 4194304]
+    #[arg(long, env = "WINDFIRE_UDP_BUFFER_BYTES", value_name = "N")]
+    udp_buffer_bytes: Option<usize>,
+    /// Name of the panel's session cookie [default: nezha-dashboard]
+    #[arg(long, env = "WINDFIRE_COOKIE_NAME", value_name = "NAME")]
+    cookie_name: Option<String>,
+    /// Origin that browsers may call the API from; no CORS header unless given
+    #[arg(long, env = "WINDFIRE_CORS_ORIGIN", value_name = "ORIGIN")]
+    cors_origin: Option<String>,
+    /// Country database (mmdb); countries stay empty unless given
+    #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
+    country_db: Option<PathBuf>,
+    /// What is logged: error, warn, info, debug, or a filter [default: info]
+    #[arg(long, env = "WINDFIRE_LOG", value_name = "FILTER")]
+    log: Option<String>,
+}
+
+/// The configuration in force.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct Config {
+    pub(crate) data: PathBuf,
+    pub(crate) http: SocketAddr,
+    pub(crate) quic: SocketAddr,
+    pub(crate) https: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) https_cert: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) https_key: Option<PathBuf>,
+    pub(crate) commit_interval_ms: u64,
+    pub(crate) report_interval_s: u32,
+    pub(crate) sessions_max: usize,
+    pub(crate) udp_buffer_bytes: usize,
+    pub(crate) cookie_name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) cors_origin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) country_db: Option<PathBuf>,
+    pub(crate) log: String,
+}
+
+impl Config {
+    /// The data folder alone, for verbs that need no more.
+    pub(crate) fn data_folder(place: &Place) -> Result<PathBuf, String> {
+        Ok(Self::load(place, Settings::default())?.data)
+    }
+
+    /// Reads the file, if one is named, below `given`, which are the flags and variables.
+    pub(crate) fn load(place: &Place, given: Settings) -> Result<Self, String> {
+        let file = match &place.config {
+            None => Settings::default(),
+            Some(path) => {
+                let text = fs::read_to_string(path).map_err(|error| in_file(path, &error))?;
+                parse(&text).map_err(|error| in_file(path, &error))?
+            }
+        };
+        let config = Self {
+            data: place.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("./windfire-data")),
+            http: given.http.or(file.http).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8008).into()),
+            quic: given.quic.or(file.quic).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 5555).into()),
+            https: given.https.or(file.https).unwrap_or(false),
+            https_cert: given.https_cert.or(file.https_cert),
+            https_key: given.https_key.or(file.https_key),
+            commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(10),
+            report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
+            sessions_max: given.sessions_max.or(file.sessions_max).unwrap_or(SESSIONS_MAX),
+            udp_buffer_bytes: given.udp_buffer_bytes.or(file.udp_buffer_bytes).unwrap_or(UDP_BUFFER_BYTES),
+            cookie_name: given.cookie_name.or(file.cookie_name).unwrap_or_else(|| "nezha-dashboard".to_owned()),
+            cors_origin: given.cors_origin.or(file.cors_origin),
+            country_db: given.country_db.or(file.country_db),
+            log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let within = |key: &str, value: u64, min: u64, max: u64| {
+            if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} = {value} is not within {min} to {max}")) }
+        };
+        within("commit_interval_ms", self.commit_interval_ms, 1, 1000)?;
+        within("report_interval_s", self.report_interval_s.into(), 0, 60)?;
+        within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
+        within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
+        if self.https_cert.is_some() != self.https_key.is_some() {
+            return Err("https_cert and https_key go together: give both, or neither".to_owned());
+        }
+        if self.https_cert.is_some() && !self.https {
+            return Err("https_cert is given but https is not: set https = true".to_owned());
+        }
+        let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
+        if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(is_token) {
+            return Err(format!("cookie_name = {:?} is no cookie name: use letters, digits and dashes", self.cookie_name));
+        }
+        if let Some(origin) = &self.cors_origin
+            && http::HeaderValue::from_str(origin).is_err()
+        {
+            return Err(format!("cors_origin = {origin:?} cannot stand in a header"));
+        }
+        Ok(())
+    }
+}
+
+/// Reads the text of a configuration file.
+fn parse(text: &str) -> Result<Settings, String> {
+    toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))
+}
+
+/// Refuses variables with our prefix that mean nothing: a misspelt one would silently not be in force.
+pub(crate) fn check_variables<C: CommandFactory>(names: impl Iterator<Item = String>) -> Result<(), String> {
+    let mut known: Vec<String> = AGENT_VARIABLES.map(str::to_owned).into();
+    let command = C::command();
+    for command in std::iter::once(&command).chain(command.get_subcommands()) {
+        known.extend(command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned)));
+    }
+    for name in names.filter(|name| name.starts_with("WINDFIRE_")) {
+        if !known.contains(&name) {
+            return Err(format!("variable {name} is unknown: \"windfire serve --help\" lists those there are"));
+        }
+    }
+    Ok(())
+}
+
+fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("configuration {}: {error}", path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("windfire.toml");
+        fs::write(&path, "http = \"0.0.0.0:80\"\ncommit_interval_ms = 20\ndata = \"/var/lib/windfire\"\n").expect("written");
+        let place = Place { config: Some(path), data: None };
+        let given = Settings { commit_interval_ms: Some(5), ..Settings::default() };
+        let config = Config::load(&place, given).expect("valid");
+        assert_eq!((config.http.port(), config.commit_interval_ms, config.quic.port()), (80, 5, 5555));
+        assert_eq!(config.data, Path::new("/var/lib/windfire"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named() {
+        let error = parse("htpp = \"127.0.0.1:1\"\n").expect_err("unknown");
+        assert!(error.contains("htpp") && !error.contains('\n'), "{error}");
+    }
+
+    #[test]
+    fn values_out_of_bounds_are_refused() {
+        for text in ["commit_interval_ms = 0", "report_interval_s = 61", "https_cert = \"a\"", "cookie_name = \"a b\""] {
+            let settings = parse(text).expect("well-formed");
+            assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Pages about the hub itself: alive, ready, counters.
+
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderValue, Method, Request, Response, StatusCode};
+use windfire_engine::Engine;
+
+use crate::metrics::Metrics;
+
+/// The answer, when the path is one of these.
+pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metrics) -> Option<Response<Bytes>> {
+    let (status, content_type, body) = match request.uri().path() {
+        "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
+        "/readyz" => match engine.poison_reason() {
+            None => (StatusCode::OK, "text/plain; charset=utf-8", "ready\n".to_owned()),
+            Some(reason) => {
+                let body = format!("not ready: commits fail: {reason}\n");
+                (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", body)
+            }
+        },
+        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render(engine)),
+        _ => return None,
+    };
+    let mut response = Response::new(Bytes::new());
+    match *request.method() {
+        Method::GET => *response.body_mut() = body.into(),
+        Method::HEAD => {}
+        _ => {
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response.headers_mut().insert(http::header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+            return Some(response);
+        }
+    }
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+    Some(response)
+}

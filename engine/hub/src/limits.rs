@@ -1,0 +1,46 @@
+//! Every bound of the hub, by name.
+
+use std::time::Duration;
+
+/// Agents connected at once, unless configured.
+pub(crate) const SESSIONS_MAX: usize = 100_000;
+/// Handshakes under way above which a client must first prove its address, so that forged ones cost the hub little.
+pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
+/// Handshakes under way above which new ones are refused. Agents come back with jitter.
+pub(crate) const HANDSHAKES_MAX: usize = 4096;
+/// Time for a handshake, and again for `Hello`.
+pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for an agent to take what is said to it.
+pub(crate) const SAY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Silence after which an agent is taken for gone. Agents say something every 5 s.
+pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Bytes of one agent's stream that may be under way or unread: its share of the pressure when the hub is slow.
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 * 1024;
+/// Bytes of one connection that may be under way or unread.
+pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024;
+/// Bytes said to one agent that it has not taken yet.
+pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
+/// Bytes of the UDP socket's buffers, unless configured. The system's default loses packets when a fleet comes back.
+pub(crate) const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+
+/// HTTP connections at once; further ones wait to be accepted.
+pub(crate) const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// Bytes of a request's line and headers.
+pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
+/// Bytes of a request's body.
+pub(crate) const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
+/// Time for a request to come in whole.
+pub(crate) const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for open HTTP requests and sessions at a stop.
+pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Bytes of one request or answer on the admin socket.
+pub(crate) const ADMIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Time for one exchange on the admin socket.
+pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time between two tries to commit while the disk refuses.
+pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
+/// Time between two notes of when API tokens were last used.
+pub(crate) const TOKEN_USES_INTERVAL: Duration = Duration::from_secs(60);

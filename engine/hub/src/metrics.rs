@@ -1,0 +1,130 @@
+//! What the hub counts, and the page that shows it beside the engine's counters.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use windfire_engine::Engine;
+use windfire_engine::metrics::Counter;
+use windfire_wire::RefuseReason;
+
+/// Upper ends of the commit histogram's buckets, milliseconds.
+const COMMIT_BUCKETS_MS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
+
+/// A number that goes up and down, and gives back what it counted when a guard is dropped.
+#[derive(Debug, Default)]
+pub(crate) struct Gauge(AtomicUsize);
+
+impl Gauge {
+    pub(crate) fn get(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    /// Counts one until the guard is dropped.
+    pub(crate) fn enter(&self) -> GaugeGuard<'_> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        GaugeGuard(self)
+    }
+}
+
+#[derive(Debug)]
+pub(crate) struct GaugeGuard<'a>(&'a Gauge);
+
+impl Drop for GaugeGuard<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    pub(crate) sessions: Gauge,
+    pub(crate) handshakes: Gauge,
+    pub(crate) http_connections: Gauge,
+    pub(crate) sessions_opened: Counter,
+    pub(crate) bytes_received: Counter,
+    pub(crate) frames_received: Counter,
+    pub(crate) acks_sent: Counter,
+    pub(crate) http_requests: Counter,
+    refusals: [Counter; RefuseReason::ALL.len()],
+    commit_buckets: [Counter; COMMIT_BUCKETS_MS.len() + 1],
+    commit_us_total: Counter,
+}
+
+impl Metrics {
+    pub(crate) fn count_refusal(&self, reason: RefuseReason) {
+        self.refusals[reason.code() as usize].add(1);
+    }
+
+    pub(crate) fn observe_commit(&self, took: Duration) {
+        let ms = took.as_millis();
+        let bucket = COMMIT_BUCKETS_MS.iter().position(|upper| ms <= u128::from(*upper));
+        self.commit_buckets[bucket.unwrap_or(COMMIT_BUCKETS_MS.len())].add(1);
+        self.commit_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// The page, in Prometheus' text format.
+    pub(crate) fn render(&self, engine: &Engine) -> String {
+        let mut page = Page(String::with_capacity(4096));
+        let counts = engine.metrics();
+        page.gauge("windfire_servers", "Watched servers.", engine.server_count());
+        page.gauge("windfire_sessions", "Agents connected.", self.sessions.get());
+        page.gauge("windfire_handshakes", "Agents connecting.", self.handshakes.get());
+        page.counter("windfire_sessions_opened_total", "Agents welcomed.", &self.sessions_opened);
+        page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
+        page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);
+        page.counter("windfire_acks_sent_total", "Acks to agents.", &self.acks_sent);
+        page.counter("windfire_reports_taken_total", "Reports taken for the next commit.", &counts.reports_taken);
+        page.counter("windfire_reports_durable_total", "Reports on disk.", &counts.reports_durable);
+        page.counter(
+            "windfire_reports_duplicate_total",
+            "Reports that came again and were known.",
+            &counts.reports_duplicate,
+        );
+        page.counter("windfire_stalls_total", "Batches that had to wait for a commit.", &counts.stalls);
+        page.gauge("windfire_pending_bytes", "Bytes of reports waiting for a commit.", engine.pending_bytes());
+        page.counter("windfire_commits_total", "Commits on disk.", &counts.commits);
+        page.counter("windfire_commit_failures_total", "Commits that failed.", &counts.commit_failures);
+        page.counter("windfire_commit_bytes_total", "Bytes handed to the store.", &counts.commit_bytes);
+        page.gauge("windfire_poisoned", "1 while commits fail.", usize::from(engine.poison_reason().is_some()));
+        page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
+        page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);
+        page.head("windfire_refusals_total", "Agents refused, by reason.", "counter");
+        for (reason, count) in RefuseReason::ALL.iter().zip(&self.refusals) {
+            page.line(&format!("windfire_refusals_total{{reason=\"{}\"}}", reason.name()), count.get());
+        }
+        page.head("windfire_commit_seconds", "Time of a commit.", "histogram");
+        let mut sum = 0;
+        for (upper, count) in COMMIT_BUCKETS_MS.iter().zip(&self.commit_buckets) {
+            sum += count.get();
+            page.line(&format!("windfire_commit_seconds_bucket{{le=\"{}\"}}", *upper as f64 / 1000.0), sum);
+        }
+        sum += self.commit_buckets[COMMIT_BUCKETS_MS.len()].get();
+        page.line("windfire_commit_seconds_bucket{le=\"+Inf\"}", sum);
+        page.line("windfire_commit_seconds_sum", self.commit_us_total.get() as f64 / 1e6);
+        page.line("windfire_commit_seconds_count", sum);
+        page.0
+    }
+}
+
+struct Page(String);
+
+impl Page {
+    fn head(&mut self, name: &str, help: &str, kind: &str) {
+        let _infallible = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    }
+
+    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
+        let _infallible = writeln!(self.0, "{name} {value}");
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: usize) {
+        self.head(name, help, "gauge");
+        self.line(name, value);
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: &Counter) {
+        self.head(name, help, "counter");
+        self.line(name, value.get());
+    }
+}

@@ -1,0 +1,148 @@
+//! The life of a hub: open, bind, announce, run, drain, last commit.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+use windfire_api::Api;
+use windfire_engine::{Engine, Options};
+
+use crate::admin;
+use crate::committer::Committer;
+use crate::config::Config;
+use crate::country;
+use crate::http::{self, Http};
+use crate::ingest::{self, Ingest};
+use crate::metrics::Metrics;
+use crate::tls::{self, Certificate};
+
+/// Unix milliseconds. Handed down from `main`, where the clock is.
+pub(crate) type Clock = fn() -> i64;
+
+/// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
+pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
+    make_data_folder(&config.data)?;
+    let country_of = config.country_db.as_deref().map(country::open).transpose()?;
+    let options = Options { report_interval_ms: config.report_interval_s * 1000, country_of };
+    let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| error.to_string())?);
+    let own = Certificate::own(&config.data)?;
+    let fingerprint = own.fingerprint();
+    let reset_key = tls::reset_key(&config.data)?;
+    let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
+    let quic_socket = ingest::Socket::bind(config.quic, config.udp_buffer_bytes)?;
+    let http_socket = http::Socket::bind(config.http)?;
+    let metrics = Arc::new(Metrics::default());
+
+    let replayed = engine.replayed_reports();
+    tracing::info!(data = %config.data.display(), servers = engine.server_count(), replayed, "store open");
+    let (committed_sender, committed) = watch::channel(0);
+    let (stop_sender, stop) = watch::channel(false);
+    let commits_stop = Arc::new(AtomicBool::new(false));
+    let committer = Committer {
+        engine: Arc::clone(&engine),
+        metrics: Arc::clone(&metrics),
+        interval: Duration::from_millis(config.commit_interval_ms),
+        committed: committed_sender,
+        stop: Arc::clone(&commits_stop),
+    };
+    let ingest = Ingest {
+        engine: Arc::clone(&engine),
+        metrics: Arc::clone(&metrics),
+        clock,
+        sessions_max: config.sessions_max,
+        committed,
+        stop: stop.clone(),
+    };
+    let api = Api {
+        cookie_name: config.cookie_name.clone(),
+        cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
+    };
+    let http = Http { api, engine: Arc::clone(&engine), metrics, clock };
+
+    let scheme = if config.https { "https" } else { "http" };
+    let address = |socket: Option<std::net::SocketAddr>| socket.map(|a| a.to_string()).unwrap_or_default();
+    tracing::info!(
+        http = format!("{scheme}://{}", address(http_socket.address())),
+        quic = address(quic_socket.address()),
+        fingerprint,
+        "ready"
+    );
+
+    // One thread each for agents, HTTP and commits: a slow answer or a slow disk holds up nobody else.
+    let agents_tls = own.for_agents()?;
+    let agents = spawn("agents", move |runtime| {
+        runtime.block_on(ingest.run(quic_socket, agents_tls, &reset_key))
+    })?;
+    let pages = spawn("http", move |runtime| runtime.block_on(http.run(http_socket, https, stop)))?;
+    let commits = thread::Builder::new()
+        .name("commits".to_owned())
+        .spawn(move || committer.run())
+        .map_err(|error| format!("no thread: {error}"))?;
+    let main = runtime()?;
+    main.block_on(async {
+        tokio::select! {
+            () = asked_to_stop() => Ok(()),
+            ended = admin::serve(config.data.clone(), engine, clock) => ended,
+        }
+    })?;
+
+    tracing::info!("stopping: no new agents, open sessions end after their last ack");
+    let _threads_are_gone = stop_sender.send(true);
+    let agents_ended = join(agents);
+    let pages_ended = join(pages);
+    commits_stop.store(true, Ordering::Release);
+    let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
+    let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
+    agents_ended.and(pages_ended).and(commits_ended)
+}
+
+fn make_data_folder(data: &Path) -> Result<(), String> {
+    let make = || {
+        if !data.exists() {
+            fs::create_dir_all(data)?;
+            // Keys and hashes lie here, and the admin socket.
+            fs::set_permissions(data, fs::Permissions::from_mode(0o700))?;
+        }
+        Ok(())
+    };
+    make().map_err(|error: std::io::Error| format!("data folder {} cannot be made: {error}", data.display()))
+}
+
+async fn asked_to_stop() {
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+fn runtime() -> Result<Runtime, String> {
+    Builder::new_current_thread().enable_all().build().map_err(|error| format!("no runtime: {error}"))
+}
+
+type Thread = thread::JoinHandle<Result<(), String>>;
+
+fn spawn(
+    name: &str,
+    run: impl FnOnce(Runtime) -> Result<(), String> + Send + 'static,
+) -> Result<Thread, String> {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(move || run(runtime()?))
+        .map_err(|error| format!("no thread: {error}"))
+}
+
+fn join(thread: Thread) -> Result<(), String> {
+    thread.join().unwrap_or_else(|_| Err("a thread failed".to_owned()))
+}

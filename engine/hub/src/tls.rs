@@ -1,0 +1,125 @@
+//! The hub's own certificate, which agents know by its fingerprint, and the keys that outlive a restart.
+//!
+//! `tls/cert.pem`, `tls/key.pem`: made at the first start. `tls/reset.key`: signs QUIC's stateless resets, so that agents
+//! of a hub that was killed notice at their next packet instead of after a timeout.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::ServerConfig;
+use rustls::crypto::ring::default_provider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use sha2::{Digest, Sha256};
+
+use crate::config::Config;
+
+const RESET_KEY_BYTES: usize = 64;
+
+/// A certificate chain and its key.
+pub(crate) struct Certificate {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+}
+
+impl Certificate {
+    /// The hub's own, made now if there is none in the data folder.
+    pub(crate) fn own(data: &Path) -> Result<Self, String> {
+        let folder = data.join("tls");
+        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
+        if !cert.exists() {
+            let made = rcgen::generate_simple_self_signed(["windfire".to_owned(), "localhost".to_owned()])
+                .map_err(|error| format!("a certificate cannot be made: {error}"))?;
+            fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+            // The certificate comes last: where it is, its key is too.
+            write_private(&key, made.signing_key.serialize_pem().as_bytes())?;
+            write_private(&cert, made.cert.pem().as_bytes())?;
+        }
+        Self::from_files(&cert, &key)
+    }
+
+    pub(crate) fn from_files(cert: &Path, key: &Path) -> Result<Self, String> {
+        let chain = CertificateDer::pem_file_iter(cert)
+            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+            .map_err(|error| at(cert, &error))?;
+        if chain.is_empty() {
+            return Err(at(cert, &"holds no certificate"));
+        }
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| at(key, &error))?;
+        Ok(Self { chain, key })
+    }
+
+    /// SHA-256 of the certificate, in hexadecimal: what agents pin.
+    pub(crate) fn fingerprint(&self) -> String {
+        Sha256::digest(&self.chain[0]).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// TLS for agents: 1.3 only, our protocol only.
+    pub(crate) fn for_agents(self) -> Result<ServerConfig, String> {
+        let mut config = self.server_config(&[&rustls::version::TLS13])?;
+        config.alpn_protocols = vec![b"windfire/1".to_vec()];
+        // Sessions live for days: tickets and a cache of them would be memory for nothing.
+        config.send_tls13_tickets = 0;
+        config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
+        Ok(config)
+    }
+
+    /// TLS for browsers and scripts.
+    pub(crate) fn for_http(self) -> Result<ServerConfig, String> {
+        let mut config = self.server_config(rustls::ALL_VERSIONS)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+
+    fn server_config(self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Result<ServerConfig, String> {
+        ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(versions)
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(self.chain, self.key))
+            .map_err(|error| format!("certificate cannot be used: {error}"))
+    }
+}
+
+/// The certificate for HTTPS: the operator's files, or the hub's own.
+pub(crate) fn for_https(config: &Config) -> Result<Certificate, String> {
+    match (&config.https_cert, &config.https_key) {
+        (Some(cert), Some(key)) => Certificate::from_files(cert, key),
+        _ => Certificate::own(&config.data),
+    }
+}
+
+/// The key of stateless resets, made now if there is none.
+pub(crate) fn reset_key(data: &Path) -> Result<Vec<u8>, String> {
+    let path = data.join("tls").join("reset.key");
+    match fs::read(&path) {
+        Ok(key) if key.len() == RESET_KEY_BYTES => Ok(key),
+        Ok(_) => Err(at(&path, &format!("is not {RESET_KEY_BYTES} bytes long: delete it to have it made again"))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let mut key = vec![0; RESET_KEY_BYTES];
+            ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)
+                .map_err(|_| "the operating system gives no randomness".to_owned())?;
+            write_private(&path, &key)?;
+            Ok(key)
+        }
+        Err(error) => Err(at(&path, &error)),
+    }
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+fn write_private(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let draft = PathBuf::from(format!("{}.new", path.display()));
+    let write = || {
+        let mut options = fs::OpenOptions::new();
+        let mut file = options.create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    };
+    write().map_err(|error| at(path, &error))
+}
+
+fn at(path: &Path, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}", path.display())
+}
