@@ -37,6 +37,8 @@ pub struct LinkOptions {
     pub identity: Identity,
     /// Waits between attempts.
     pub backoff: BackoffOptions,
+    /// Asks for an ack of every frame as soon as it is durable, instead of every few seconds. Costs a packet each.
+    pub ack_each_frame: bool,
 }
 
 /// Why a connection ended.
@@ -220,7 +222,8 @@ impl Link {
         progress.was_welcome = true;
         // Both directions at once: a full hub stops reading, and its acks must still be heard.
         let stop = self.stop.clone();
-        let outgoing = send_all(send, &self.feed, self.host.clone(), stop.clone(), hub);
+        let ack_each_frame = self.options.ack_each_frame;
+        let outgoing = send_all(send, &self.feed, self.host.clone(), stop.clone(), ack_each_frame, hub);
         let ended = tokio::select! {
             ended = outgoing => ended,
             ended = incoming.receive_all(&self.feed) => ended,
@@ -262,7 +265,7 @@ async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
     }
     let acked = async {
         while !feed.outbox.lock().is_empty() {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            feed.acked.notified().await;
         }
     };
     let _in_time = timeout(STOP_TIMEOUT, acked).await;
@@ -273,29 +276,38 @@ async fn send_all(
     feed: &Feed,
     mut host: watch::Receiver<Host>,
     mut stop: watch::Receiver<bool>,
+    ack_each_frame: bool,
     hub: &str,
 ) -> Result<(), LinkError> {
     let mut chain = ReportChain::new();
-    host.mark_changed();
+    let mut has_new_facts = true;
     loop {
-        if host.has_changed().unwrap_or(false) {
+        if std::mem::take(&mut has_new_facts) {
             let facts = host.borrow_and_update().clone();
             write(&mut send, &Up::Host(Box::new(facts)), hub).await?;
         }
         let is_stopping = *stop.borrow_and_update();
-        while let Some(frame) = next_frame(feed, &mut chain, is_stopping)? {
+        let mut asked = false;
+        while let Some(frame) = next_frame(feed, &mut chain, is_stopping || ack_each_frame)? {
             write(&mut send, &frame, hub).await?;
+            asked = true;
+        }
+        if is_stopping && !asked {
+            // Everything went out before, so there is no frame left to ask with.
+            let next = feed.outbox.lock().next_sequence();
+            let question = Reports { first_sequence: next, ack_now: true, reports: Vec::new() };
+            write(&mut send, &Up::Reports(question), hub).await?;
         }
         tokio::select! {
             () = feed.pushed.notified() => {}
-            Ok(()) = host.changed() => host.mark_changed(),
+            Ok(()) = host.changed() => has_new_facts = true,
             Ok(()) = stop.changed() => {}
         }
     }
 }
 
 /// As many unsent reports as one frame holds.
-fn next_frame(feed: &Feed, chain: &mut ReportChain, is_stopping: bool) -> Result<Option<Up>, LinkError> {
+fn next_frame(feed: &Feed, chain: &mut ReportChain, ack_wanted: bool) -> Result<Option<Up>, LinkError> {
     let mut outbox = feed.outbox.lock();
     let Some(pending) = outbox.next(REPORTS_PER_FRAME_MAX)? else { return Ok(None) };
     let mut reports = Vec::with_capacity(pending.reports.len());
@@ -313,7 +325,7 @@ fn next_frame(feed: &Feed, chain: &mut ReportChain, is_stopping: bool) -> Result
     outbox.sent(&pending, reports.len());
     // A drained backlog, an outbox that needs room and a stop want their ack at once; the steady trickle does not.
     let is_drained_backlog = reports.len() > 1 && !outbox.has_unsent();
-    let ack_now = is_drained_backlog || outbox.is_half_full() || is_stopping;
+    let ack_now = is_drained_backlog || outbox.is_half_full() || ack_wanted;
     Ok(Some(Up::Reports(Reports { first_sequence: pending.first_sequence, ack_now, reports })))
 }
 
@@ -354,7 +366,10 @@ impl Incoming<'_> {
     async fn receive_all(&mut self, feed: &Feed) -> Result<(), LinkError> {
         loop {
             match self.next().await? {
-                Down::Ack { up_to } => feed.outbox.lock().ack(up_to)?,
+                Down::Ack { up_to } => {
+                    feed.outbox.lock().ack(up_to)?;
+                    feed.acked.notify_one();
+                }
                 Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
                 Down::Welcome(_) => {
                     let reason = "a second welcome".to_owned();

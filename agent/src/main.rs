@@ -1,6 +1,7 @@
 //! The agent's process: options, clock, and the two tasks.
 
 use std::fs;
+use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -83,7 +84,13 @@ fn interval_bounds() -> clap::builder::RangedU64ValueParser {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false).init();
+    let is_terminal = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(is_terminal)
+        .with_target(false)
+        .init();
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -99,6 +106,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         trust: trust(&arguments)?,
         identity: identity(&arguments)?,
         backoff: BackoffOptions::default(),
+        ack_each_frame: false,
     };
     check_length("--ip", &arguments.ip, IP_TEXT_BYTES_MAX)?;
     let outbox = match arguments.spool {

@@ -21,6 +21,8 @@ pub struct Feed {
     pub outbox: Arc<Mutex<Outbox>>,
     /// Told after every push.
     pub pushed: Arc<Notify>,
+    /// Told after every ack.
+    pub acked: Arc<Notify>,
     /// Time between readings; the hub may ask for another within the agent's bounds.
     pub interval: watch::Sender<Duration>,
 }
@@ -31,6 +33,7 @@ impl Feed {
         Self {
             outbox: Arc::new(Mutex::new(outbox)),
             pushed: Arc::new(Notify::new()),
+            acked: Arc::new(Notify::new()),
             interval: watch::Sender::new(interval),
         }
     }

@@ -1,0 +1,7 @@
+//! The fleet harness: a real hub in a process of its own, thousands of real agents in this one.
+//!
+//! `windfire-bench fleet` measures with it; the hub's end-to-end tests run on it.
+
+pub mod hub_process;
+pub mod swarm;
+pub mod workload;

@@ -105,6 +105,11 @@ impl Outbox {
         self.len() == 0
     }
 
+    /// Reports kept since the outbox was new, over all processes that had it.
+    pub fn kept_count(&self) -> u64 {
+        self.end() - 1
+    }
+
     /// Whether something was not sent on this connection yet.
     pub fn has_unsent(&self) -> bool {
         self.cursor < self.end()
@@ -170,6 +175,11 @@ impl Outbox {
             return Ok(None);
         }
         Ok(Some(Pending { first_sequence: first + self.numbering.shift, reports }))
+    }
+
+    /// Sequence number of the report that is sent next on this connection.
+    pub fn next_sequence(&self) -> u64 {
+        self.cursor + self.numbering.shift
     }
 
     /// Moves the cursor past the first `count` of what [`Outbox::next`] gave. Call before they are written to the

@@ -43,10 +43,27 @@ pub(super) fn disk_totals(disks: &[Disk]) -> DiskTotals {
 }
 
 fn sum<'a>(disks: impl IntoIterator<Item = &'a Disk>) -> DiskTotals {
-    disks.into_iter().fold(DiskTotals::default(), |sum, disk| DiskTotals {
-        total: sum.total.saturating_add(disk.total_space()),
-        used: sum.used.saturating_add(disk.total_space().saturating_sub(disk.available_space())),
+    disks.into_iter().map(space).fold(DiskTotals::default(), |sum, disk| DiskTotals {
+        total: sum.total.saturating_add(disk.total),
+        used: sum.used.saturating_add(disk.used),
     })
+}
+
+/// Used is what files take, as in v0. What is neither free for everyone nor taken (reserves, quotas) is not used.
+#[cfg(unix)]
+fn space(disk: &Disk) -> DiskTotals {
+    rustix::fs::statvfs(disk.mount_point()).map_or_else(
+        |_| DiskTotals::default(),
+        |fs| DiskTotals {
+            total: fs.f_blocks.saturating_mul(fs.f_frsize),
+            used: fs.f_blocks.saturating_sub(fs.f_bfree).saturating_mul(fs.f_frsize),
+        },
+    )
+}
+
+#[cfg(not(unix))]
+fn space(disk: &Disk) -> DiskTotals {
+    DiskTotals { total: disk.total_space(), used: disk.total_space().saturating_sub(disk.available_space()) }
 }
 
 #[cfg(target_os = "linux")]

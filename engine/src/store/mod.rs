@@ -238,6 +238,20 @@ impl Store {
     }
 }
 
+/// Reads `value` as each kind of record, for the fuzzer: stored bytes may be damaged, and must never be worse than an
+/// error. Whether any kind took it.
+#[doc(hidden)]
+pub fn is_any_record(value: &[u8]) -> bool {
+    let mut entries = 0;
+    log::read(value, &mut |_| entries += 1).is_ok_and(|()| entries > 0)
+        || latest::read(value).is_ok()
+        || hosts::read(value).is_ok()
+        || servers::read(1, value).is_ok()
+        || tokens::read_token(1, value).is_ok()
+        || tokens::read_enrol_token(1, value).is_ok()
+        || tokens::read_login(&[0; 32], value).is_ok()
+}
+
 fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> {
     db.cf_handle(family).ok_or_else(|| StoreError::Corrupt { what: format!("column family {family}, which is missing") })
 }

@@ -57,7 +57,7 @@ pub struct Reports {
     pub first_sequence: u64,
     /// Asks for an ack as soon as these are durable, instead of with the next few.
     pub ack_now: bool,
-    /// The reports, each as its difference from the one before on this stream.
+    /// The reports, each as its difference from the one before on this stream. None at all with `ack_now` only asks.
     pub reports: Vec<ReportDelta>,
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use quinn::crypto::rustls::QuicServerConfig;
 use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
+use quinn_proto::HashedConnectionIdGenerator;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::limits::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES};
@@ -41,7 +42,12 @@ pub(super) fn endpoint(
     let mut server = ServerConfig::with_crypto(Arc::new(quic));
     server.transport_config(Arc::new(transport()));
     let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, reset_key);
-    let config = EndpointConfig::new(Arc::new(reset_key));
+    // A hub that forgot its connections answers only packets whose connection id it could have given out, so these ids
+    // must be recognised over a restart too: otherwise agents of a killed hub would wait out their timeout.
+    let id_key = ring::hmac::sign(&reset_key, b"connection ids");
+    let id_key = id_key.as_ref().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+    let mut config = EndpointConfig::new(Arc::new(reset_key));
+    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
     Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
         .map_err(|error| format!("the socket for agents cannot be used: {error}"))
 }

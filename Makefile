@@ -1,0 +1,66 @@
+# Verbs of this project. `make help` lists them; CI calls the same ones.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+DATA ?= ./windfire-data
+FUZZ_SECONDS ?= 20
+AGENTS ?= 1000
+SECONDS_MEASURED ?= 60
+# What `make run` listens on; the defaults of the hub.
+HTTP ?= 127.0.0.1:8008
+QUIC ?= 0.0.0.0:5555
+
+CARGO ?= cargo
+# One profile for everything, so that RocksDB is compiled once.
+PROFILE := --release --locked
+BIN := target/release
+
+.PHONY: help
+help: ## List the verbs
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
+
+.PHONY: run
+run: build ## Build, then run a hub and an agent that reports this machine
+	@DATA='$(DATA)' HTTP='$(HTTP)' QUIC='$(QUIC)' BIN='$(BIN)' bash .ci/run-here
+
+.PHONY: test
+test: build ## Run every test
+	$(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz
+
+.PHONY: lint
+lint: tools ## Check format, clippy, documentation and who may import whom
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(PROFILE) --workspace --exclude windfire-fuzz --no-deps --document-private-items
+	bash .ci/arrows
+
+.PHONY: fuzz
+fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
+	@bash .ci/fuzz '$(FUZZ_SECONDS)'
+
+.PHONY: bench
+bench: tools ## Run the benchmarks
+	$(CARGO) bench --locked -p windfire-bench
+
+.PHONY: fleet
+fleet: build ## Measure a hub under AGENTS agents for SECONDS_MEASURED
+	$(BIN)/windfire-bench fleet --agents $(AGENTS) --seconds $(SECONDS_MEASURED)
+
+.PHONY: deny
+deny: ## Check advisories and licences of dependencies (needs cargo-deny)
+	$(CARGO) deny check
+
+.PHONY: build
+build: tools
+	@bash .ci/announce-build
+	$(CARGO) build $(PROFILE)
+
+.PHONY: tools
+tools:
+	@bash .ci/install-tools
+
+.PHONY: fuzz-tool
+fuzz-tool:
+	@$(CARGO) fuzz --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-fuzz

@@ -1,0 +1,361 @@
+//! A real hub: its process, its ports, its command line, and what it costs.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use windfire_agent::trust::Fingerprint;
+use windfire_engine::server::NewServer;
+use windfire_engine::token::Scopes;
+use windfire_engine::{Engine, Options};
+
+/// How long a hub may take until it is ready or gone.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A hub's binary and data folder; it may run or not.
+pub struct HubProcess {
+    binary: PathBuf,
+    data: PathBuf,
+    arguments: Vec<String>,
+    running: Option<Running>,
+    log: Arc<Mutex<Vec<String>>>,
+    /// Known after the first start, and kept by later ones.
+    addresses: Option<Addresses>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Addresses {
+    http: SocketAddr,
+    quic: SocketAddr,
+    fingerprint: Fingerprint,
+}
+
+struct Running {
+    child: Child,
+    log_reader: thread::JoinHandle<()>,
+}
+
+/// An HTTP answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpAnswer {
+    /// Status code.
+    pub status: u16,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// As sent.
+    pub body: Vec<u8>,
+}
+
+impl HttpAnswer {
+    /// The first header of that lower-case name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found == name).map(|(_, value)| value.as_str())
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// CPU and memory of a process so far.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Usage {
+    /// User and system CPU, seconds.
+    pub cpu_s: f64,
+    /// Resident memory, bytes.
+    pub rss_bytes: u64,
+}
+
+impl HubProcess {
+    /// A hub that does not run yet. `arguments` are added to `serve`.
+    pub fn new(binary: &Path, data: &Path, arguments: &[&str]) -> Self {
+        Self {
+            binary: binary.to_owned(),
+            data: data.to_owned(),
+            arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            running: None,
+            log: Arc::default(),
+            addresses: None,
+        }
+    }
+
+    /// Makes servers in the stopped hub's store, much faster than one by one; their credentials in ascending id.
+    ///
+    /// # Panics
+    /// When the store cannot be used.
+    pub fn make_servers(&self, count: usize, tag: &str) -> Vec<String> {
+        let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
+        let server = |number: usize| NewServer {
+            name: format!("server-{number:05}"),
+            tag: tag.to_owned(),
+            ..NewServer::default()
+        };
+        let add = |number| engine.add_server(server(number), 0).expect("room for a server").credential;
+        (0..count).map(add).collect()
+    }
+
+    /// Makes an API token in the stopped hub's store.
+    ///
+    /// # Panics
+    /// When the store cannot be used.
+    pub fn make_token(&self) -> String {
+        let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
+        engine.add_token(None, "harness".to_owned(), Scopes::V0, None, 0).expect("room for a token").1
+    }
+
+    /// Starts the hub and waits until it is ready; `Err` with its last words when it ends instead. The first start lets
+    /// the system choose ports, later ones keep them.
+    ///
+    /// # Errors
+    /// The hub ended.
+    ///
+    /// # Panics
+    /// When it cannot be run at all, or is neither ready nor gone in time.
+    pub fn try_start(&mut self) -> Result<(), String> {
+        let (http, quic) = match self.addresses {
+            Some(known) => (known.http.to_string(), known.quic.to_string()),
+            None => ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()),
+        };
+        let mut child = self
+            .command()
+            .arg("serve")
+            .args(["--http", &http, "--quic", &quic])
+            .args(&self.arguments)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{}: {error}", self.binary.display()));
+        let (sender, lines) = channel();
+        let stderr = BufReader::new(child.stderr.take().expect("piped"));
+        let log = Arc::clone(&self.log);
+        let log_reader = thread::spawn(move || {
+            for line in stderr.lines().map_while(Result::ok) {
+                log.lock().push(line.clone());
+                let _nobody_waits_any_more = sender.send(line);
+            }
+        });
+        self.running = Some(Running { child, log_reader });
+        match wait_until_ready(&lines) {
+            Ok(addresses) => {
+                self.addresses = Some(addresses);
+                Ok(())
+            }
+            Err(last_words) => {
+                self.kill();
+                Err(last_words)
+            }
+        }
+    }
+
+    /// [`HubProcess::try_start`] for a hub that must start.
+    ///
+    /// # Panics
+    /// When it does not.
+    pub fn start(&mut self) {
+        self.try_start().unwrap_or_else(|last_words| panic!("the hub did not start: {last_words}"));
+    }
+
+    /// `kill -9`, and the end of it.
+    pub fn kill(&mut self) {
+        if let Some(Running { mut child, log_reader }) = self.running.take() {
+            let _may_be_gone = child.kill();
+            let _reaped = child.wait();
+            let _ended = log_reader.join();
+        }
+    }
+
+    /// `kill -TERM`, and how it ended.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn terminate(&mut self) -> ExitStatus {
+        let Running { mut child, log_reader } = self.running.take().expect("a running hub");
+        rustix::process::kill_process(pid_of(&child), rustix::process::Signal::TERM).expect("own child");
+        let status = child.wait().expect("own child");
+        let _ended = log_reader.join();
+        status
+    }
+
+    /// Runs a verb of the command line on this hub's data folder.
+    ///
+    /// # Panics
+    /// When the binary cannot be run.
+    pub fn cli(&self, arguments: &[&str]) -> Output {
+        self.command().args(arguments).output().expect("the hub's binary")
+    }
+
+    /// Address for HTTP.
+    ///
+    /// # Panics
+    /// Before the first start.
+    pub fn http(&self) -> SocketAddr {
+        self.known().http
+    }
+
+    /// Address for agents.
+    ///
+    /// # Panics
+    /// Before the first start.
+    pub fn quic(&self) -> SocketAddr {
+        self.known().quic
+    }
+
+    /// Fingerprint of the hub's certificate.
+    ///
+    /// # Panics
+    /// Before the first start.
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.known().fingerprint
+    }
+
+    /// The data folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    /// The process id.
+    ///
+    /// # Panics
+    /// When it does not run.
+    pub fn pid(&self) -> u32 {
+        self.running.as_ref().expect("a running hub").child.id()
+    }
+
+    /// What the hub has logged, over all its starts.
+    pub fn log(&self) -> Vec<String> {
+        self.log.lock().clone()
+    }
+
+    /// One HTTP exchange.
+    ///
+    /// # Errors
+    /// The hub cannot be reached or does not answer in HTTP.
+    pub fn request(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> std::io::Result<HttpAnswer> {
+        let mut stream = TcpStream::connect(self.http())?;
+        stream.set_read_timeout(Some(START_TIMEOUT))?;
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n");
+        for (name, value) in headers {
+            request.push_str(&format!("{name}: {value}\r\n"));
+        }
+        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+        stream.write_all(request.as_bytes())?;
+        stream.write_all(body)?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        parse_answer(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
+    }
+
+    /// `GET` with a token.
+    ///
+    /// # Panics
+    /// When the hub does not answer.
+    pub fn get(&self, path: &str, token: &str) -> HttpAnswer {
+        self.request("GET", path, &[("Authorization", token)], b"").expect("an answer")
+    }
+
+    /// One number from `/metrics`.
+    ///
+    /// # Panics
+    /// When the hub does not answer, or has no such metric.
+    pub fn metric(&self, name: &str) -> f64 {
+        let page = self.get("/metrics", "").text();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
+        line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name}"))
+    }
+
+    /// What the hub's process has used so far.
+    ///
+    /// # Panics
+    /// When it does not run, or `/proc` is not there.
+    pub fn usage(&self) -> Usage {
+        usage_of(self.pid())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.binary);
+        command.arg("--data").arg(&self.data);
+        // The tester's own settings must not leak into the tests.
+        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WINDFIRE_")) {
+            command.env_remove(name);
+        }
+        command
+    }
+
+    fn known(&self) -> &Addresses {
+        self.addresses.as_ref().expect("a hub that was started")
+    }
+}
+
+impl Drop for HubProcess {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// CPU and memory of a process, from `/proc`.
+///
+/// # Panics
+/// When there is no such process.
+pub fn usage_of(pid: u32) -> Usage {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a running process");
+    // The name in parentheses may hold anything, so fields are counted after it.
+    let fields: Vec<&str> = stat.rsplit_once(')').map_or("", |(_, rest)| rest).split_whitespace().collect();
+    let number = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
+    let ticks_per_s = rustix::param::clock_ticks_per_second() as f64;
+    Usage {
+        cpu_s: (number(11) + number(12)) / ticks_per_s,
+        rss_bytes: number(21) as u64 * rustix::param::page_size() as u64,
+    }
+}
+
+fn wait_until_ready(lines: &Receiver<String>) -> Result<Addresses, String> {
+    let mut last = String::from("(nothing)");
+    loop {
+        match lines.recv_timeout(START_TIMEOUT) {
+            Ok(line) => match parse_ready(&line) {
+                Some(addresses) => return Ok(addresses),
+                None => last = line,
+            },
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => return Err(last),
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => panic!("the hub is neither ready nor gone: {last}"),
+        }
+    }
+}
+
+fn parse_ready(line: &str) -> Option<Addresses> {
+    let field = |name: &str| {
+        let (_, rest) = line.split_once(&format!(" {name}=\""))?;
+        rest.split('"').next()
+    };
+    Some(Addresses {
+        http: field("http")?.rsplit('/').next()?.parse().ok()?,
+        quic: field("quic")?.parse().ok()?,
+        fingerprint: field("fingerprint")?.parse().ok()?,
+    })
+}
+
+fn parse_answer(answer: &[u8]) -> Option<HttpAnswer> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&answer[..end]).ok()?;
+    let mut lines = head.split("\r\n");
+    let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    let header = |line: &str| line.split_once(':').map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()));
+    Some(HttpAnswer { status, headers: lines.filter_map(header).collect(), body: answer[end + 4..].to_vec() })
+}
+
+fn pid_of(child: &Child) -> rustix::process::Pid {
+    rustix::process::Pid::from_child(child)
+}

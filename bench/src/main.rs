@@ -1,0 +1,176 @@
+//! The harness' command line.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use clap::{Parser, Subcommand};
+use windfire_agent::backoff::BackoffOptions;
+use windfire_agent::limits::SPOOL_BYTES_MAX;
+use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
+use windfire_agent::trust::Fingerprint;
+use windfire_bench::hub_process::HubProcess;
+use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+
+/// Measures a hub under a fleet.
+#[derive(Parser)]
+#[command(name = "windfire-bench", version)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Run agents in this process against a hub in a process of its own, on an empty data folder
+    Fleet {
+        /// Agents
+        #[arg(long, default_value_t = 1000)]
+        agents: usize,
+        /// Seconds of measured reporting
+        #[arg(long, default_value_t = 60)]
+        seconds: u64,
+        /// Milliseconds between two reports of one agent
+        #[arg(long, default_value_t = 1000)]
+        interval_ms: u64,
+        /// Ask for an ack of every report: measures how long one takes, and costs packets
+        #[arg(long)]
+        ack_each: bool,
+        /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
+        #[arg(long = "hub-arg", allow_hyphen_values = true)]
+        hub_arguments: Vec<String>,
+        /// The hub's binary; the one beside this unless given
+        #[arg(long)]
+        hub: Option<PathBuf>,
+    },
+    /// Run agents with spools against a hub that runs already, until killed; tests do the killing
+    Spooled {
+        /// Hub as host:port
+        #[arg(long)]
+        hub: String,
+        /// The hub's fingerprint
+        #[arg(long)]
+        fingerprint: Fingerprint,
+        /// File with one credential a line: one agent for each
+        #[arg(long)]
+        credentials: PathBuf,
+        /// Folder for the spools
+        #[arg(long)]
+        spools: PathBuf,
+        /// Milliseconds between two reports of one agent
+        #[arg(long, default_value_t = 100)]
+        interval_ms: u64,
+        /// Make no reports: only send what the spools hold, and end when all of it is acknowledged
+        #[arg(long)]
+        drain: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().verb {
+        Verb::Fleet { agents, seconds, interval_ms, ack_each, hub_arguments, hub } => {
+            let options = SwarmOptions {
+                interval: Duration::from_millis(interval_ms),
+                backoff: BackoffOptions::default(),
+                ack_each_report: ack_each,
+            };
+            fleet(agents, Duration::from_secs(seconds), options, &hub_arguments, hub)
+        }
+        Verb::Spooled { hub, fingerprint, credentials, spools, interval_ms, drain } => {
+            let options = SwarmOptions {
+                interval: Duration::from_millis(interval_ms),
+                backoff: BackoffOptions {
+                    first: Duration::from_millis(50),
+                    max: Duration::from_millis(500),
+                    refused: Duration::from_millis(500),
+                },
+                ack_each_report: false,
+            };
+            spooled(&Target { hub, fingerprint }, &credentials, &spools, options, drain);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOptions, drain: bool) {
+    let credentials = fs::read_to_string(credentials).unwrap_or_else(|error| panic!("credentials: {error}"));
+    let credentials: Vec<String> = credentials.lines().map(str::to_owned).collect();
+    let outbox = |number: usize| {
+        let spool = SpoolOptions { folder: spools.join(number.to_string()), bytes_max: SPOOL_BYTES_MAX };
+        Outbox::in_spool(&spool, new_outbox_id()).unwrap_or_else(|error| panic!("{error}"))
+    };
+    let outboxes = (0..credentials.len()).map(outbox).collect();
+    let mut swarm = if drain {
+        Swarm::start_silent(target, &credentials, outboxes, options)
+    } else {
+        Swarm::start_with(target, &credentials, outboxes, options)
+    };
+    println!("started");
+    if drain {
+        while swarm.accounts().iter().any(|account| account.acked < account.pushed) {
+            thread::sleep(Duration::from_millis(20));
+        }
+        for account in swarm.finish() {
+            println!("{}", account.pushed);
+        }
+    } else {
+        // Only a signal ends it.
+        loop {
+            thread::park();
+        }
+    }
+}
+
+fn fleet(agents: usize, measured: Duration, options: SwarmOptions, hub_arguments: &[String], hub: Option<PathBuf>) -> ExitCode {
+    let beside = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
+    let binary = hub.or_else(|| beside().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
+    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("a temporary folder: {error}"));
+    let hub_arguments: Vec<&str> = hub_arguments.iter().map(String::as_str).collect();
+    let mut hub = HubProcess::new(&binary, &folder.path().join("data"), &hub_arguments);
+    let credentials = hub.make_servers(agents, "fleet");
+    hub.start();
+    let idle = hub.usage();
+
+    let started = Instant::now();
+    let mut swarm = Swarm::start(&hub, &credentials, options);
+    while (hub.metric("windfire_sessions_opened_total") as usize) < agents {
+        assert!(started.elapsed() < Duration::from_secs(300), "not all agents were welcomed in time");
+        thread::sleep(Duration::from_millis(50));
+    }
+    println!("connected        {agents} agents in {:.1} s", started.elapsed().as_secs_f64());
+    // The first seconds settle what a start disturbs.
+    thread::sleep(Duration::from_secs(5));
+
+    drop(swarm.take_latencies());
+    let (before, durable_before) = (hub.usage(), hub.metric("windfire_reports_durable_total"));
+    let (bytes_before, window) = (hub.metric("windfire_received_bytes_total"), Instant::now());
+    thread::sleep(measured);
+    let (after, durable_after) = (hub.usage(), hub.metric("windfire_reports_durable_total"));
+    let (bytes_after, window_s) = (hub.metric("windfire_received_bytes_total"), window.elapsed().as_secs_f64());
+    let latencies = swarm.take_latencies();
+
+    let accounts = swarm.finish();
+    let (pushed, acked) = accounts.iter().fold((0, 0), |(p, a), account| (p + account.pushed, a + account.acked));
+
+    let (reports, cpu_s) = (durable_after - durable_before, after.cpu_s - before.cpu_s);
+    println!("reports          {:.0}/s durable over {window_s:.1} s", reports / window_s);
+    println!("frame bytes      {:.1} a report, length included", (bytes_after - bytes_before) / reports);
+    println!("hub CPU          {:.2} us a report, {:.1} % of a core", cpu_s * 1e6 / reports, 100.0 * cpu_s / window_s);
+    println!(
+        "hub memory       {:.1} MiB, {:.1} KiB an agent above {:.1} MiB idle",
+        after.rss_bytes as f64 / 1048576.0,
+        after.rss_bytes.saturating_sub(idle.rss_bytes) as f64 / 1024.0 / agents as f64,
+        idle.rss_bytes as f64 / 1048576.0,
+    );
+    let ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
+    let kind = if options.ack_each_report { "asked with each report" } else { "cumulative, every 5 s" };
+    println!("ack latency      p50 {:.1} ms, p99 {:.1} ms, {} samples ({kind})", ms(0.5), ms(0.99), latencies.len());
+    println!("acked            {acked} of {pushed} reports");
+    if acked != pushed {
+        eprintln!("not every report was acknowledged");
+        return ExitCode::FAILURE;
+    }
+    ExitCode::SUCCESS
+}

@@ -1,0 +1,74 @@
+//! 200 agents at 10 reports a second; the hub is killed 20 times at random moments. What an agent was told is durable is in
+//! the log exactly once, nothing is there twice, and agents come back by themselves.
+
+mod hub;
+
+use std::time::{Duration, Instant};
+
+use hub::{new_hub, quick_backoff, wait_until};
+use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_engine::{Engine, LogEntry, Options};
+
+const AGENTS: usize = 200;
+const KILLS: usize = 20;
+const INTERVAL: Duration = Duration::from_millis(100);
+
+#[test]
+fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    println!("seed {seed} (set SEED to repeat its choices)");
+    let mut random = fastrand::Rng::with_seed(seed);
+    let (_folder, mut hub) = new_hub(&[]);
+    let credentials = hub.make_servers(AGENTS, "");
+    hub.start();
+    let options = SwarmOptions { interval: INTERVAL, backoff: quick_backoff(), ack_each_report: false };
+    let mut swarm = Swarm::start(&hub, &credentials, options);
+    let mut acked_at_kills = 0;
+    for _ in 0..KILLS {
+        std::thread::sleep(Duration::from_millis(random.u64(50..1500)));
+        hub.kill();
+        acked_at_kills += swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
+        hub.start();
+    }
+    let started = Instant::now();
+    wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == AGENTS);
+    let back_s = started.elapsed().as_secs_f64();
+    let accounts = swarm.finish();
+    let known = hub.metric("windfire_reports_duplicate_total");
+    assert!(hub.terminate().success());
+
+    let times = reported_times(hub.data());
+    let (mut acked, mut found, mut doubled, mut lost) = (0, 0, 0, 0);
+    for (account, times) in accounts.iter().zip(&times) {
+        let mut sorted = times.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        doubled += times.len() - sorted.len();
+        found += times.len();
+        acked += account.acked;
+        lost += (1..=account.acked).filter(|number| sorted.binary_search(number).is_err()).count();
+    }
+    let pushed: u64 = accounts.iter().map(|account| account.pushed).sum();
+    println!(
+        "{KILLS} kills, {AGENTS} agents back {back_s:.2} s after the last: {pushed} reports made, {acked} acked, {found} in the \
+         log, {lost} lost, {doubled} doubled, {known} sent again and known since the last start"
+    );
+    assert!(acked_at_kills > 0, "no kill came after an ack: the test shows nothing");
+    assert_eq!(acked, pushed, "a graceful stop acknowledges everything");
+    assert_eq!((lost, doubled), (0, 0));
+    assert_eq!(found as u64, pushed);
+}
+
+/// The times (which are numbers here) of each server's reports, in the order of the log, by ascending server.
+fn reported_times(data: &std::path::Path) -> Vec<Vec<u64>> {
+    let engine = Engine::open(data, Options::default()).expect("the stopped hub's store");
+    let mut times = vec![Vec::new(); AGENTS];
+    engine
+        .read_log(&mut |entry| {
+            if let LogEntry::Report { server_id, sample, .. } = entry {
+                times[server_id as usize - 1].push(sample.time_ms as u64);
+            }
+        })
+        .expect("a readable log");
+    times
+}

@@ -1,0 +1,14 @@
+//! A spool segment and a state file of an agent: damaged bytes are skipped or refused.
+#![no_main]
+#![expect(missing_docs, reason = "the macro makes an undocumented function")]
+
+use libfuzzer_sys::fuzz_target;
+use windfire_agent::outbox::{count_records, is_state};
+
+fuzz_target!(|bytes: &[u8]| {
+    // A record is at least its head and the smallest frame.
+    assert!(count_records(bytes) <= bytes.len() / 8);
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        assert!(!is_state(text) || text.starts_with("windfire spool 1"));
+    }
+});
