@@ -194,9 +194,8 @@ impl Link {
         let address = addresses.next().ok_or_else(|| no_address("the name is empty".to_owned()))?;
         let endpoint = self.endpoints.for_address(address).map_err(|error| broken(error.to_string()))?;
         let name = hub.rsplit_once(':').map_or(hub, |(name, _)| name).trim_matches(['[', ']']);
-        let connecting = endpoint
-            .connect_with(self.config.clone(), address, name)
-            .map_err(|error| broken(error.to_string()))?;
+        let connecting =
+            endpoint.connect_with(self.config.clone(), address, name).map_err(|error| broken(error.to_string()))?;
         let connection = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| broken(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?

@@ -171,7 +171,8 @@ fn hubs(arguments: &Arguments) -> Result<Vec<String>, String> {
     if arguments.hubs.len() > HUBS_MAX {
         return Err(format!("{} hubs given, at most {HUBS_MAX} may be", arguments.hubs.len()));
     }
-    match arguments.hubs.iter().find(|hub| !hub.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())) {
+    let has_port = |hub: &String| hub.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    match arguments.hubs.iter().find(|hub| !has_port(hub)) {
         Some(hub) => Err(format!("hub {hub:?} is not host:port, such as hub.example:5555")),
         None => Ok(arguments.hubs.clone()),
     }
@@ -223,7 +224,9 @@ fn identity(arguments: &Arguments) -> Result<Identity, String> {
             check_length("--name", &name, NAME_BYTES_MAX)?;
             Ok(Identity::of_enrolment(token, &machine, name))
         }
-        (None, None) => Err("give a credential (WINDFIRE_CREDENTIAL) or an enrolment token (WINDFIRE_ENROL)".to_owned()),
+        (None, None) => {
+            Err("give a credential (WINDFIRE_CREDENTIAL) or an enrolment token (WINDFIRE_ENROL)".to_owned())
+        }
     }
 }
 

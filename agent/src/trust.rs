@@ -39,8 +39,10 @@ impl FromStr for Fingerprint {
     /// Reads 64 hexadecimal digits, with or without colons.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits: Vec<u32> = text.trim().chars().filter(|c| *c != ':').filter_map(|c| c.to_digit(16)).collect();
-        let wrong = || format!("fingerprint {text:?} is not 64 hexadecimal digits: run \"windfire fingerprint\" on the hub");
-        let bytes: Option<Vec<u8>> = digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair.get(1)?).ok()).collect();
+        let wrong =
+            || format!("fingerprint {text:?} is not 64 hexadecimal digits: run \"windfire fingerprint\" on the hub");
+        let bytes: Option<Vec<u8>> =
+            digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair.get(1)?).ok()).collect();
         let is_clean = text.trim().chars().all(|c| c == ':' || c.is_ascii_hexdigit());
         bytes.filter(|_| is_clean).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(wrong)
     }
@@ -72,7 +74,8 @@ impl Tls {
         let provider = Arc::new(ring::default_provider());
         let algorithms = provider.signature_verification_algorithms;
         let wrong = Arc::new(Mutex::new(None));
-        let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
         let mut config = match trust {
             Trust::Fingerprint(expected) => builder
                 .dangerous()

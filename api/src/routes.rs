@@ -12,7 +12,9 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue,
+};
 use http::{Method, Request, Response};
 use windfire_engine::token::Scope;
 use windfire_engine::{Engine, Selection};
@@ -127,9 +129,7 @@ fn route(api: &Api, engine: &Engine, request: &Request<Bytes>, caller: Caller) -
             };
             Answer::json(200, render::details(&viewer, &engine.snapshot(selection)))
         }
-        Route::Register => {
-            register(engine, request.headers(), &query, request.body(), caller.peer, caller.now_s)
-        }
+        Route::Register => register(engine, request.headers(), &query, request.body(), caller.peer, caller.now_s),
     }
 }
 

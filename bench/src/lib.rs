@@ -2,6 +2,8 @@
 //!
 //! `windfire-bench fleet` measures with it; the hub's end-to-end tests run on it.
 
+#![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
+
 pub mod hub_process;
 pub mod swarm;
 pub mod workload;

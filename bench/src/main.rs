@@ -1,5 +1,7 @@
 //! The harness' command line.
 
+#![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -123,7 +125,13 @@ fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOpt
     }
 }
 
-fn fleet(agents: usize, measured: Duration, options: SwarmOptions, hub_arguments: &[String], hub: Option<PathBuf>) -> ExitCode {
+fn fleet(
+    agents: usize,
+    measured: Duration,
+    options: SwarmOptions,
+    hub_arguments: &[String],
+    hub: Option<PathBuf>,
+) -> ExitCode {
     let beside = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
     let binary = hub.or_else(|| beside().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("a temporary folder: {error}"));

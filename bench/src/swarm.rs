@@ -89,12 +89,7 @@ impl Swarm {
     ///
     /// # Panics
     /// As [`Swarm::start`].
-    pub fn start_with(
-        target: &Target,
-        credentials: &[String],
-        outboxes: Vec<Outbox>,
-        options: SwarmOptions,
-    ) -> Self {
+    pub fn start_with(target: &Target, credentials: &[String], outboxes: Vec<Outbox>, options: SwarmOptions) -> Self {
         Self::start_all(target, credentials, outboxes, options, true)
     }
 
@@ -102,12 +97,7 @@ impl Swarm {
     ///
     /// # Panics
     /// As [`Swarm::start`].
-    pub fn start_silent(
-        target: &Target,
-        credentials: &[String],
-        outboxes: Vec<Outbox>,
-        options: SwarmOptions,
-    ) -> Self {
+    pub fn start_silent(target: &Target, credentials: &[String], outboxes: Vec<Outbox>, options: SwarmOptions) -> Self {
         Self::start_all(target, credentials, outboxes, options, false)
     }
 
@@ -121,9 +111,8 @@ impl Swarm {
         let (stop, stopped) = watch::channel(false);
         let is_reporting = Arc::new(AtomicBool::new(is_reporting));
         let latencies = Arc::new(Mutex::new(Histogram::new(3).expect("3 digits")));
-        let agent = |outbox| {
-            Arc::new(SwarmAgent { feed: Feed::new(outbox, options.interval), pushed: Mutex::new(Vec::new()) })
-        };
+        let agent =
+            |outbox| Arc::new(SwarmAgent { feed: Feed::new(outbox, options.interval), pushed: Mutex::new(Vec::new()) });
         let agents: Vec<Arc<SwarmAgent>> = outboxes.into_iter().map(agent).collect();
         let link_options = |credential: &String| LinkOptions {
             hubs: vec![target.hub.clone()],
@@ -193,7 +182,14 @@ async fn run(
         let endpoints = sockets[number as usize % SOCKETS].clone();
         let link = Link::new(link_options, endpoints, agent.feed.clone(), facts, stopped.clone()).expect("TLS");
         let start = tokio::time::Instant::now() + step * number;
-        tokio::spawn(report(Arc::clone(&agent), Arc::clone(&trace), number, start, options.interval, is_reporting.clone()));
+        tokio::spawn(report(
+            Arc::clone(&agent),
+            Arc::clone(&trace),
+            number,
+            start,
+            options.interval,
+            is_reporting.clone(),
+        ));
         tokio::spawn(measure(agent, Arc::clone(&latencies)));
         links.push(tokio::spawn(link.run()));
     }

@@ -60,9 +60,8 @@ impl Machine {
         self.at += 1;
         self.uptime_s += 1;
         let scaled = |column: usize| (row[column] * self.scale) as u64;
-        let grown = |column: usize, before: u64| {
-            before + ((row[column] - earlier[column]).max(0.0) * self.scale) as u64
-        };
+        let grown =
+            |column: usize, before: u64| before + ((row[column] - earlier[column]).max(0.0) * self.scale) as u64;
         let net_in_transfer = grown(4, self.before.net_in_transfer);
         let net_out_transfer = grown(5, self.before.net_out_transfer);
         let elapsed_ms = time_ms - self.before.time_ms;

@@ -181,8 +181,7 @@ impl Engine {
         let mut committer = self.committer.lock();
         let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
             *self.pending.lock() = false;
-            let fresh =
-                committer.commit(&self.shards, &self.store, &self.watermark, checkpoint)?;
+            let fresh = committer.commit(&self.shards, &self.store, &self.watermark, checkpoint)?;
             Ok(match (retried, fresh) {
                 (Some(a), Some(b)) => Some(Committed { reports: a.reports + b.reports, bytes: a.bytes + b.bytes }),
                 (one, other) => one.or(other),
@@ -220,9 +219,7 @@ impl Engine {
             return Ok(slot);
         }
         match &hello.enrol {
-            Some(enrol) => {
-                self.registry.enrol(&self.store, &enrol.token, enrol.name.clone(), &hello.credential, now_s)
-            }
+            Some(enrol) => self.registry.enrol(&self.store, &enrol.token, enrol.name.clone(), &hello.credential, now_s),
             None => Err(Refusal::new(RefuseReason::BadCredential, "no server has this credential")),
         }
     }

@@ -97,12 +97,7 @@ impl Registry {
         self.servers.read().by_id.len()
     }
 
-    pub(crate) fn add_server(
-        &self,
-        store: &Store,
-        new: NewServer,
-        now_s: i64,
-    ) -> Result<Credentialed, ChangeError> {
+    pub(crate) fn add_server(&self, store: &Store, new: NewServer, now_s: i64) -> Result<Credentialed, ChangeError> {
         let credential = new_secret();
         let mut next_ids = self.next_ids.lock();
         let mut changes = Changes::default();

@@ -1,7 +1,6 @@
 //! A stream of frames from an agent: cut anywhere, each frame decodes or is refused, and what decodes says the same after
 //! encoding and decoding again. Reports are grown along their chain and shrunk again, against the plain values.
 #![no_main]
-#![expect(missing_docs, reason = "the macro makes an undocumented function")]
 
 use libfuzzer_sys::fuzz_target;
 use windfire_wire::{FrameReader, ReportChain, Up, decode_up, encode_up};

@@ -1,6 +1,5 @@
 //! The body of `register`: whatever it is, it is a wish or it is refused.
 #![no_main]
-#![expect(missing_docs, reason = "the macro makes an undocumented function")]
 
 use libfuzzer_sys::fuzz_target;
 

@@ -1,6 +1,5 @@
 //! A spool segment and a state file of an agent: damaged bytes are skipped or refused.
 #![no_main]
-#![expect(missing_docs, reason = "the macro makes an undocumented function")]
 
 use libfuzzer_sys::fuzz_target;
 use windfire_agent::outbox::{count_records, is_state};

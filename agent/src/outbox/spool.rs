@@ -15,7 +15,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, LENGTH_PREFIX_BYTES};
-use windfire_wire::{Report, ReportChain, Reports, Up, decode_up, encode_up};
+use windfire_wire::{Report, ReportChain, Reports, Up, WireError, decode_up, encode_up};
 
 use super::{Numbering, PushError};
 use crate::limits::{SPOOL_BYTES_MIN, SPOOL_SEGMENT_BYTES};
@@ -114,8 +114,7 @@ impl Spool {
         tail.set_len(good_bytes).map_err(at(&path))?;
         let first = segments[0].first.max(numbering.floor);
         let options = SpoolOptions { bytes_max: options.bytes_max.max(SPOOL_BYTES_MIN), ..options.clone() };
-        let spool =
-            Self { options, segments, tail, first, end: end.max(first), reader: None, _lock: lock };
+        let spool = Self { options, segments, tail, first, end: end.max(first), reader: None, _lock: lock };
         Ok((spool, outbox_id, numbering))
     }
 
@@ -192,9 +191,10 @@ impl Spool {
         let mut from_segment = self.segments.partition_point(|segment| segment.first <= from).saturating_sub(1);
         loop {
             let Some(segment) = self.segments.get(from_segment) else { return Ok(None) };
-            let usable = self.reader.as_ref().is_some_and(|reader| {
-                reader.segment_first == segment.first && reader.next <= from.max(segment.first)
-            });
+            let usable = self
+                .reader
+                .as_ref()
+                .is_some_and(|reader| reader.segment_first == segment.first && reader.next <= from.max(segment.first));
             if !usable {
                 let file = match File::open(&segment.path) {
                     Ok(file) => file,
@@ -302,14 +302,14 @@ fn encode_record(raw: u64, report: &Report) -> Result<Vec<u8>, PushError> {
     encode_up(&Up::Reports(Reports { first_sequence: raw, ack_now: false, reports: vec![delta] }), &mut record)?;
     // The frame brings its length; it moves to the front, and the checksum takes its place.
     let body = &record[RECORD_HEAD_BYTES..];
-    let (length, sum) = (body.len() as u32, crc32fast::hash(body));
+    let length = u32::try_from(body.len()).map_err(|_| WireError::FrameTooLarge { found: body.len() as u64 })?;
+    let sum = crc32fast::hash(body);
     record[..4].copy_from_slice(&length.to_le_bytes());
     record[4..RECORD_HEAD_BYTES].copy_from_slice(&sum.to_le_bytes());
     Ok(record)
 }
 
 /// The next record: `None` at the end or before a torn one, `Some(None)` for one that does not check out.
-#[expect(clippy::type_complexity, reason = "three outcomes, each said above")]
 fn read_record(file: &mut (impl Read + Seek)) -> io::Result<Option<Option<(u64, Report)>>> {
     let mut head = [0; RECORD_HEAD_BYTES];
     let Some(()) = read_whole(file, &mut head)? else { return Ok(None) };

@@ -22,8 +22,24 @@ pub(super) struct Counts {
 
 /// File systems on disks of this machine, as v0 counts them: network and memory file systems are somebody else's space.
 const COUNTED: [&str; 18] = [
-    "apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fat32", "fuse.rclone", "fuseblk", "hfs",
-    "jfs", "ntfs", "reiserfs", "simfs", "xfs", "zfs",
+    "apfs",
+    "bcachefs",
+    "btrfs",
+    "exfat",
+    "ext2",
+    "ext3",
+    "ext4",
+    "f2fs",
+    "fat32",
+    "fuse.rclone",
+    "fuseblk",
+    "hfs",
+    "jfs",
+    "ntfs",
+    "reiserfs",
+    "simfs",
+    "xfs",
+    "zfs",
 ];
 
 pub(super) fn disk_totals(disks: &[Disk]) -> DiskTotals {

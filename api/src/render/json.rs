@@ -97,7 +97,7 @@ impl JsonWriter {
         let mut buffer = ryu::Buffer::new();
         let (digits, point) = digits_and_point(buffer.format_finite(magnitude));
         let digits = digits.as_slice();
-        if magnitude < 1e-6 || magnitude >= 1e21 {
+        if !(1e-6..1e21).contains(&magnitude) {
             self.out.push(digits[0]);
             if digits.len() > 1 {
                 self.out.push(b'.');

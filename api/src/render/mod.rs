@@ -7,4 +7,4 @@ mod server;
 
 pub use server::{details, list};
 
-pub(crate) use envelope::{error, refused, registered, registered_simple, register_failed};
+pub(crate) use envelope::{error, refused, register_failed, registered, registered_simple};

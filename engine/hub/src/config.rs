@@ -149,7 +149,11 @@ impl Config {
 
     fn check(&self) -> Result<(), String> {
         let within = |key: &str, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} = {value} is not within {min} to {max}")) }
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(format!("{key} = {value} is not within {min} to {max}"))
+            }
         };
         within("commit_interval_ms", self.commit_interval_ms, 1, 1000)?;
         within("report_interval_s", self.report_interval_s.into(), 0, 60)?;
@@ -163,7 +167,10 @@ impl Config {
         }
         let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
         if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(is_token) {
-            return Err(format!("cookie_name = {:?} is no cookie name: use letters, digits and dashes", self.cookie_name));
+            return Err(format!(
+                "cookie_name = {:?} is no cookie name: use letters, digits and dashes",
+                self.cookie_name
+            ));
         }
         if let Some(origin) = &self.cors_origin
             && http::HeaderValue::from_str(origin).is_err()
@@ -206,7 +213,8 @@ mod tests {
     fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("windfire.toml");
-        fs::write(&path, "http = \"0.0.0.0:80\"\ncommit_interval_ms = 20\ndata = \"/var/lib/windfire\"\n").expect("written");
+        fs::write(&path, "http = \"0.0.0.0:80\"\ncommit_interval_ms = 20\ndata = \"/var/lib/windfire\"\n")
+            .expect("written");
         let place = Place { config: Some(path), data: None };
         let given = Settings { commit_interval_ms: Some(5), ..Settings::default() };
         let config = Config::load(&place, given).expect("valid");
@@ -222,7 +230,8 @@ mod tests {
 
     #[test]
     fn values_out_of_bounds_are_refused() {
-        for text in ["commit_interval_ms = 0", "report_interval_s = 61", "https_cert = \"a\"", "cookie_name = \"a b\""] {
+        for text in ["commit_interval_ms = 0", "report_interval_s = 61", "https_cert = \"a\"", "cookie_name = \"a b\""]
+        {
             let settings = parse(text).expect("well-formed");
             assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
         }

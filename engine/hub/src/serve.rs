@@ -77,9 +77,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
 
     // One thread each for agents, HTTP and commits: a slow answer or a slow disk holds up nobody else.
     let agents_tls = own.for_agents()?;
-    let agents = spawn("agents", move |runtime| {
-        runtime.block_on(ingest.run(quic_socket, agents_tls, &reset_key))
-    })?;
+    let agents = spawn("agents", move |runtime| runtime.block_on(ingest.run(quic_socket, agents_tls, &reset_key)))?;
     let pages = spawn("http", move |runtime| runtime.block_on(http.run(http_socket, https, stop)))?;
     let commits = thread::Builder::new()
         .name("commits".to_owned())
@@ -133,10 +131,7 @@ fn runtime() -> Result<Runtime, String> {
 
 type Thread = thread::JoinHandle<Result<(), String>>;
 
-fn spawn(
-    name: &str,
-    run: impl FnOnce(Runtime) -> Result<(), String> + Send + 'static,
-) -> Result<Thread, String> {
+fn spawn(name: &str, run: impl FnOnce(Runtime) -> Result<(), String> + Send + 'static) -> Result<Thread, String> {
     thread::Builder::new()
         .name(name.to_owned())
         .spawn(move || run(runtime()?))

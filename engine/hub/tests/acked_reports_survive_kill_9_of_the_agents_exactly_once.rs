@@ -1,5 +1,6 @@
 //! 200 agents with spools on disk at 10 reports a second, in a process that is killed 20 times at random moments. Every
 //! report that was ever spooled arrives, in order, exactly once.
+#![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod hub;
 
@@ -56,7 +57,9 @@ fn acked_reports_survive_kill_9_of_the_agents_exactly_once() {
         .expect("a readable log");
     let total: u64 = spooled.iter().sum();
     let found: usize = times.iter().map(Vec::len).sum();
-    println!("{KILLS} kills of {AGENTS} agents, 4 of the hub: {total} reports spooled, {found} in the log, {known} sent again and known");
+    println!(
+        "{KILLS} kills of {AGENTS} agents, 4 of the hub: {total} reports spooled, {found} in the log, {known} sent again and known"
+    );
     assert!(total > AGENTS as u64 * KILLS as u64 / 2, "hardly anything was reported: the test shows nothing");
     for (count, times) in spooled.iter().zip(&times) {
         assert!(times.iter().copied().eq(1..=*count), "expected 1 to {count} once each and in order, found {times:?}");
@@ -72,10 +75,9 @@ fn start_agents(hub: &HubProcess, credentials: &Path, spools: &Path, drain: bool
     if drain {
         command.arg("--drain");
     }
-    let mut child = command
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{}: {error}: build the workspace first, as `make test` does", harness.display()));
+    let mut child = command.stdout(Stdio::piped()).spawn().unwrap_or_else(|error| {
+        panic!("{}: {error}: build the workspace first, as `make test` does", harness.display())
+    });
     let mut first = String::new();
     let stdout = child.stdout.as_mut().expect("piped");
     // One byte at a time, so that nothing of what follows is taken.

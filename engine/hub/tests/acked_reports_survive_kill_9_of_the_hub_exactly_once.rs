@@ -1,5 +1,6 @@
 //! 200 agents at 10 reports a second; the hub is killed 20 times at random moments. What an agent was told is durable is in
 //! the log exactly once, nothing is there twice, and agents come back by themselves.
+#![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod hub;
 

@@ -12,10 +12,10 @@ impl RecordWriter<'_> {
 
     pub(crate) fn u64(&mut self, mut value: u64) {
         while value >= 0x80 {
-            self.0.push((value & 0x7f) as u8 | 0x80);
+            self.0.push(low_bits(value) | 0x80);
             value >>= 7;
         }
-        self.0.push(value as u8);
+        self.0.push(low_bits(value));
     }
 
     pub(crate) fn i64(&mut self, value: i64) {
@@ -46,6 +46,10 @@ impl RecordWriter<'_> {
             self.i64(value);
         }
     }
+}
+
+fn low_bits(value: u64) -> u8 {
+    (value & 0x7f) as u8
 }
 
 /// Takes values from a stored record. Stored bytes are checked like any others: a flipped bit is an error, not a panic.

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode,
-    Options, WriteBatch, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    IteratorMode, Options, WriteBatch, WriteOptions,
 };
 
 pub(crate) mod bytes;
@@ -100,6 +100,9 @@ impl StoreError {
     }
 }
 
+/// Takes one key and its value.
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
 /// The store of one hub.
 pub(crate) struct Store {
     folder: PathBuf,
@@ -177,19 +180,13 @@ impl Store {
     pub(crate) fn number(&self, key: &'static [u8]) -> Result<u64, StoreError> {
         self.with(|db| match db.get(key).map_err(|error| self.error(&error))? {
             None => Ok(0),
-            Some(value) => key::id_of(&value).ok_or_else(|| StoreError::Corrupt {
-                what: format!("number {}", String::from_utf8_lossy(key)),
-            }),
+            Some(value) => key::id_of(&value)
+                .ok_or_else(|| StoreError::Corrupt { what: format!("number {}", String::from_utf8_lossy(key)) }),
         })
     }
 
     /// Every pair of `family` from `from` on, in key order.
-    pub(crate) fn scan(
-        &self,
-        family: &'static str,
-        from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
-    ) -> Result<(), StoreError> {
+    pub(crate) fn scan(&self, family: &'static str, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.with(|db| {
             let start = IteratorMode::From(from, rocksdb::Direction::Forward);
             for pair in db.iterator_cf(handle(db, family)?, start) {
@@ -253,7 +250,8 @@ pub fn is_any_record(value: &[u8]) -> bool {
 }
 
 fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> {
-    db.cf_handle(family).ok_or_else(|| StoreError::Corrupt { what: format!("column family {family}, which is missing") })
+    db.cf_handle(family)
+        .ok_or_else(|| StoreError::Corrupt { what: format!("column family {family}, which is missing") })
 }
 
 fn open_db(folder: &Path) -> Result<DB, StoreError> {

@@ -279,19 +279,16 @@ fn shrink_sensors(delta: &mut ReportDelta, before: &[Temperature], after: &[Temp
         delta.sensor_names = after.iter().map(|sensor| sensor.name.clone()).collect();
     }
     let base = |index: usize| if same_names { before[index].celsius } else { 0.0 };
-    let changed =
-        after.iter().enumerate().any(|(index, sensor)| sensor.celsius.to_bits() != base(index).to_bits());
+    let changed = after.iter().enumerate().any(|(index, sensor)| sensor.celsius.to_bits() != base(index).to_bits());
     if !changed {
         return;
     }
     delta.mask |= SENSOR_VALUES;
     let exact: Option<Vec<i64>> = after.iter().map(|sensor| hundredths(sensor.celsius)).collect();
     delta.sensor_values = match exact {
-        Some(values) => values
-            .into_iter()
-            .enumerate()
-            .map(|(index, value)| value - hundredths(base(index)).unwrap_or(0))
-            .collect(),
+        Some(values) => {
+            values.into_iter().enumerate().map(|(index, value)| value - hundredths(base(index)).unwrap_or(0)).collect()
+        }
         None => {
             delta.mask |= RAW_SENSORS;
             after.iter().map(|sensor| bits_of_float(sensor.celsius)).collect()

@@ -226,7 +226,7 @@ pub fn decode_down(body: &[u8]) -> Result<Down, WireError> {
             }
             Down::Welcome(welcome)
         }
-        ACK => Down::Ack { up_to: body.u64("ack") ? },
+        ACK => Down::Ack { up_to: body.u64("ack")? },
         REFUSE => {
             let reason = RefuseReason::from_code(body.u32("refuse reason")?)?;
             Down::Refuse { reason, detail: body.text("detail", DETAIL_BYTES_MAX)? }

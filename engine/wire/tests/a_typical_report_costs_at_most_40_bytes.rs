@@ -11,6 +11,7 @@ fn a_typical_report_costs_at_most_40_bytes() {
     let (mut chain, mut before, mut sizes) = (ReportChain::new(), Report::default(), Vec::new());
     for (row, line) in TRACE.lines().skip(1).enumerate() {
         let values: Vec<f64> = line.split(',').map(|value| value.parse().expect("a number")).collect();
+        #[expect(clippy::cast_possible_truncation, reason = "whole numbers in the trace")]
         let integer = |column: usize| values[column] as u64;
         // Agents wake some milliseconds late, by other amounts each time.
         let time_ms = 1_790_000_000_000 + 1000 * row as i64 + (row as i64 * 7919) % 4;

@@ -56,9 +56,8 @@ prop_compose! {
 
 fn hello() -> impl Strategy<Value = Hello> {
     let enrol = proptest::option::of(("[A-Za-z0-9]{0,40}", ".{0,30}").prop_map(|(token, name)| Enrol { token, name }));
-    ("[A-Za-z0-9]{0,128}", enrol, ".{0,20}", any::<u128>()).prop_map(|(credential, enrol, agent_version, outbox_id)| {
-        Hello { credential, enrol, agent_version, outbox_id }
-    })
+    ("[A-Za-z0-9]{0,128}", enrol, ".{0,20}", any::<u128>())
+        .prop_map(|(credential, enrol, agent_version, outbox_id)| Hello { credential, enrol, agent_version, outbox_id })
 }
 
 fn down() -> impl Strategy<Value = Down> {

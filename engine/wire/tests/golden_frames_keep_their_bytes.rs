@@ -76,7 +76,7 @@ fn readings() -> [Report; 4] {
             Temperature { name: "nvme".into(), celsius: 41.85 },
         ],
         gpu: 33.5,
-        ..second.clone()
+        ..second
     };
     let fourth = Report {
         time_ms: third.time_ms + 1001,
@@ -88,7 +88,7 @@ fn readings() -> [Report; 4] {
             Temperature { name: "cpu".into(), celsius: 55.01 },
             Temperature { name: "nvme".into(), celsius: 1.0 / 3.0 },
         ],
-        ..third.clone()
+        ..third
     };
     [first, second, third, fourth]
 }

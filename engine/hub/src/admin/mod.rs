@@ -14,7 +14,14 @@ pub(crate) use socket::{ask, serve};
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Request {
-    ServerAdd { name: String, tag: String, note: String, display_index: i64, hide_for_guest: bool, country: String },
+    ServerAdd {
+        name: String,
+        tag: String,
+        note: String,
+        display_index: i64,
+        hide_for_guest: bool,
+        country: String,
+    },
     ServerEdit {
         id: u64,
         name: Option<String>,
@@ -24,14 +31,32 @@ pub(crate) enum Request {
         hide_for_guest: Option<bool>,
         country: Option<String>,
     },
-    ServerRotate { id: u64 },
-    ServerRemove { id: u64 },
+    ServerRotate {
+        id: u64,
+    },
+    ServerRemove {
+        id: u64,
+    },
     ServerList,
-    TokenAdd { note: String, token: Option<String>, scopes: Vec<String>, expires_s: Option<i64> },
-    TokenRemove { id: u64 },
+    TokenAdd {
+        note: String,
+        token: Option<String>,
+        scopes: Vec<String>,
+        expires_s: Option<i64>,
+    },
+    TokenRemove {
+        id: u64,
+    },
     TokenList,
-    EnrolTokenAdd { note: String, tag: String, uses: Option<u64>, expires_s: Option<i64> },
-    EnrolTokenRemove { id: u64 },
+    EnrolTokenAdd {
+        note: String,
+        tag: String,
+        uses: Option<u64>,
+        expires_s: Option<i64>,
+    },
+    EnrolTokenRemove {
+        id: u64,
+    },
     EnrolTokenList,
 }
 

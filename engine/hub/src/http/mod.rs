@@ -21,9 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use windfire_api::{Api, Caller, handle};
 use windfire_engine::Engine;
 
-use crate::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, STOP_TIMEOUT,
-};
+use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, STOP_TIMEOUT};
 use crate::metrics::Metrics;
 use crate::serve::Clock;
 
@@ -102,9 +100,7 @@ impl Http {
                 let ended = match tls {
                     None => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
                     Some(tls) => match timeout(HTTP_READ_TIMEOUT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => {
-                            watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await
-                        }
+                        Ok(Ok(stream)) => watcher.watch(builder.serve_connection(TokioIo::new(stream), service)).await,
                         Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS"),
                         Err(_) => return tracing::debug!(%peer, "no TLS in time"),
                     },
@@ -118,7 +114,11 @@ impl Http {
         Ok(())
     }
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>, peer: IpAddr) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        peer: IpAddr,
+    ) -> Result<Response<Full<Bytes>>, Infallible> {
         self.metrics.http_requests.add(1);
         let (head, body) = request.into_parts();
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;

@@ -34,7 +34,9 @@ impl Socket {
     /// Binds the address.
     pub(crate) fn bind(address: SocketAddr, buffer_bytes: usize) -> Result<Self, String> {
         transport::bind(address, buffer_bytes).map(Self).map_err(|error| {
-            format!("address {address} for agents (--quic) cannot be used: {error}: stop what uses it, or choose another")
+            format!(
+                "address {address} for agents (--quic) cannot be used: {error}: stop what uses it, or choose another"
+            )
         })
     }
 
@@ -68,7 +70,8 @@ impl Ingest {
         let handshakes = self.metrics.handshakes.get();
         if handshakes >= HANDSHAKES_MAX {
             incoming.refuse();
-        } else if handshakes >= UNPROVEN_HANDSHAKES_MAX && !incoming.remote_address_validated() && incoming.may_retry() {
+        } else if handshakes >= UNPROVEN_HANDSHAKES_MAX && !incoming.remote_address_validated() && incoming.may_retry()
+        {
             if let Err(error) = incoming.retry() {
                 tracing::debug!(%error, "no retry");
             }

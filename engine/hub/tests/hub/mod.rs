@@ -8,10 +8,10 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_bench::hub_process::HubProcess;
 
 /// The hub under test.
-pub const HUB: &str = env!("CARGO_BIN_EXE_windfire");
+pub(crate) const HUB: &str = env!("CARGO_BIN_EXE_windfire");
 
 /// A folder and a hub on it that does not run yet.
-pub fn new_hub(arguments: &[&str]) -> (TempDir, HubProcess) {
+pub(crate) fn new_hub(arguments: &[&str]) -> (TempDir, HubProcess) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let hub = HubProcess::new(Path::new(HUB), &folder.path().join("data"), arguments);
     (folder, hub)
@@ -19,7 +19,7 @@ pub fn new_hub(arguments: &[&str]) -> (TempDir, HubProcess) {
 
 /// Waits that suit a test: a hub that was killed is back at once.
 #[allow(dead_code, reason = "not every test has agents of its own")]
-pub fn quick_backoff() -> BackoffOptions {
+pub(crate) fn quick_backoff() -> BackoffOptions {
     BackoffOptions {
         first: Duration::from_millis(50),
         max: Duration::from_millis(200),
@@ -29,7 +29,7 @@ pub fn quick_backoff() -> BackoffOptions {
 
 /// Waits until `is_true`; the condition is looked at often, so a test takes as long as it must and no longer.
 #[allow(dead_code, reason = "not every test waits")]
-pub fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_true() {
         assert!(Instant::now() < deadline, "timed out waiting until {what}");
