@@ -199,6 +199,8 @@ impl Engine {
             Err(error) => {
                 self.metrics.commit_failures.add(1);
                 self.poison.set(error.to_string());
+                // The failed commit itself is what waits now: no report is taken that would say so.
+                self.notify_pending();
             }
         }
         result

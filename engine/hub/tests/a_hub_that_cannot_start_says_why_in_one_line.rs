@@ -1,0 +1,102 @@
+//! Whatever keeps a hub from starting is one clear line and an exit code, and nothing is changed.
+
+mod hub;
+
+use std::fs;
+use std::net::{TcpListener, UdpSocket};
+use std::path::Path;
+use std::process::Command;
+
+use hub::{HUB, new_hub};
+
+/// Runs `serve` with these arguments, which must fail; gives the one line it says.
+fn fails(data: &Path, arguments: &[&str]) -> String {
+    let mut all = vec!["serve", "--http", "127.0.0.1:0"];
+    if !arguments.contains(&"--quic") {
+        all.extend(["--quic", "127.0.0.1:0"]);
+    }
+    if arguments.contains(&"--http") {
+        all.drain(1..3);
+    }
+    all.extend(arguments);
+    let output = Command::new(HUB).arg("--data").arg(data).args(&all).output().expect("the hub's binary");
+    assert!(!output.status.success(), "{arguments:?} started");
+    let words = String::from_utf8(output.stderr).expect("text");
+    let said: Vec<&str> = words.lines().filter(|line| line.starts_with("windfire: ")).collect();
+    assert_eq!(said.len(), 1, "{words}");
+    said[0].to_owned()
+}
+
+#[test]
+fn a_taken_port_is_named() {
+    let (_folder, hub) = new_hub(&[]);
+    let tcp = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = tcp.local_addr().expect("bound").to_string();
+    let words = fails(hub.data(), &["--http", &address]);
+    assert!(words.contains(&address) && words.contains("--http"), "{words}");
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    let address = udp.local_addr().expect("bound").to_string();
+    let words = fails(hub.data(), &["--quic", &address]);
+    assert!(words.contains(&address) && words.contains("--quic"), "{words}");
+}
+
+#[test]
+fn a_folder_in_use_is_named() {
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.start();
+    let words = fails(hub.data(), &[]);
+    assert!(words.contains("in use by another hub"), "{words}");
+    assert_eq!(hub.get("/readyz", "").status, 200, "the first hub goes on");
+}
+
+#[test]
+fn a_folder_that_cannot_be_is_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("written");
+    let words = fails(&file.join("data"), &[]);
+    assert!(words.contains("cannot be"), "{words}");
+}
+
+#[test]
+fn a_newer_or_damaged_store_is_left_alone() {
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.start();
+    hub.kill();
+    let format = hub.data().join("FORMAT");
+    for (text, expected) in [("windfire store 2\n", "newer"), ("something else\n", "corrupt")] {
+        fs::write(&format, text).expect("written");
+        let before = listing(&hub.data().join("rocksdb"));
+        let words = fails(hub.data(), &[]);
+        assert!(words.contains(expected), "{words}");
+        assert_eq!(listing(&hub.data().join("rocksdb")), before, "nothing was changed");
+        assert_eq!(fs::read_to_string(&format).expect("there"), text);
+    }
+    fs::write(&format, "windfire store 1\n").expect("written");
+    let current = hub.data().join("rocksdb").join("CURRENT");
+    fs::write(&current, "damaged").expect("written");
+    let words = fails(hub.data(), &[]);
+    assert!(words.contains("corrupt") || words.contains("store"), "{words}");
+}
+
+#[test]
+fn an_unknown_key_or_variable_is_named() {
+    let (folder, hub) = new_hub(&[]);
+    let file = folder.path().join("windfire.toml");
+    fs::write(&file, "htpp = \"127.0.0.1:1\"\n").expect("written");
+    let words = fails(hub.data(), &["--config", file.to_str().expect("UTF-8")]);
+    assert!(words.contains("htpp"), "{words}");
+    let output = Command::new(HUB).env("WINDFIRE_HTPP", "1").arg("check-config").output().expect("the hub's binary");
+    assert!(!output.status.success());
+    assert!(String::from_utf8_lossy(&output.stderr).contains("WINDFIRE_HTPP"));
+    assert!(!hub.data().exists(), "nothing was made");
+}
+
+fn listing(folder: &Path) -> Vec<(String, u64)> {
+    let entries = fs::read_dir(folder).expect("a folder").flatten();
+    let mut listing: Vec<(String, u64)> = entries
+        .map(|entry| (entry.file_name().to_string_lossy().into_owned(), entry.metadata().map_or(0, |meta| meta.len())))
+        .collect();
+    listing.sort();
+    listing
+}

@@ -1,0 +1,64 @@
+//! A disk that takes no more: reads go on, nothing is taken or acknowledged, `/readyz` says so. When the disk is back the hub
+//! goes on by itself, and every report is in the log once.
+#![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
+
+mod hub;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use hub::{HUB, quick_backoff, wait_until};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
+use windfire_bench::hub_process::HubProcess;
+use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_engine::{Engine, LogEntry, Options};
+
+/// Bytes of a file above which the system refuses to write, in units of 1,024: the write-ahead log grows past it soon.
+const LIMIT_KIB: u64 = 512;
+
+#[test]
+fn commits_that_fail_stop_acks_until_the_disk_is_back() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // A write past the limit fails with an error instead of a signal, as on a full disk.
+    let limited = folder.path().join("limited-hub");
+    let script = format!("#!/bin/bash\ntrap '' XFSZ\nulimit -S -f {LIMIT_KIB}\nexec '{HUB}' \"$@\"\n");
+    fs::write(&limited, script).expect("written");
+    fs::set_permissions(&limited, fs::Permissions::from_mode(0o755)).expect("executable");
+    let mut hub = HubProcess::new(&limited, &folder.path().join("data"), &[]);
+    let credentials = hub.make_servers(20, "");
+    let token = hub.make_token();
+    hub.start();
+    let options =
+        SwarmOptions { interval: Duration::from_millis(2), backoff: quick_backoff(), ack_each_report: false };
+    let mut swarm = Swarm::start(&hub, &credentials, options);
+    wait_until("commits fail", || hub.get("/readyz", "").status == 503);
+    let durable = hub.metric("windfire_reports_durable_total");
+    let acked: u64 = swarm.accounts().iter().map(|account| account.acked).sum();
+    assert!(acked as f64 <= durable, "{acked} acked, {durable} durable");
+    assert_eq!(hub.get("/api/v1/server/list", &token).status, 200, "reads go on");
+    assert_eq!(hub.get("/healthz", "").status, 200);
+    wait_until("commits were tried again", || hub.metric("windfire_commit_failures_total") >= 2.0);
+    assert_eq!(hub.metric("windfire_reports_durable_total"), durable);
+
+    let pid = Pid::from_raw(hub.pid() as i32).expect("a process");
+    prlimit(Some(pid), Resource::Fsize, Rlimit { current: None, maximum: None }).expect("own child");
+    wait_until("the hub goes on by itself", || hub.get("/readyz", "").status == 200);
+    wait_until("reports are taken again", || hub.metric("windfire_reports_durable_total") > durable);
+    let accounts = swarm.finish();
+    assert!(hub.terminate().success());
+
+    let engine = Engine::open(hub.data(), Options::default()).expect("the stopped hub's store");
+    let mut times = vec![Vec::new(); credentials.len()];
+    engine
+        .read_log(&mut |entry| {
+            if let LogEntry::Report { server_id, sample, .. } = entry {
+                times[server_id as usize - 1].push(sample.time_ms as u64);
+            }
+        })
+        .expect("a readable log");
+    for (account, times) in accounts.iter().zip(&times) {
+        assert!(times.iter().copied().eq(1..=times.len() as u64), "each once and in order");
+        assert!(account.acked <= times.len() as u64, "{} acked, {} in the log", account.acked, times.len());
+    }
+}
