@@ -54,7 +54,9 @@ fn run(cli: Cli) -> Result<(), String> {
         Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_s),
         Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(now_s), now_s),
         Verb::Fingerprint { output } => {
-            let fingerprint = Certificate::own(&Config::data_folder(&cli.place)?)?.fingerprint();
+            let data = Config::data_folder(&cli.place)?;
+            serve::make_data_folder(&data)?;
+            let fingerprint = Certificate::own(&data)?.fingerprint();
             let line = if output.json { json!({"fingerprint": fingerprint}).to_string() } else { fingerprint };
             println!("{line}");
             Ok(())

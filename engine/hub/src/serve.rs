@@ -101,7 +101,8 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     agents_ended.and(pages_ended).and(commits_ended)
 }
 
-fn make_data_folder(data: &Path) -> Result<(), String> {
+/// Makes the data folder, for its owner only.
+pub(crate) fn make_data_folder(data: &Path) -> Result<(), String> {
     let make = || {
         if !data.exists() {
             fs::create_dir_all(data)?;

@@ -21,7 +21,10 @@ fn manage(hub: &HubProcess, first_id: u64) {
     json(hub, &["server", "edit", &id, "--display-index", "-3", "--tag", ""]);
     let servers = json(hub, &["server", "list"]);
     let server = servers.as_array().expect("a list").iter().find(|s| s["id"] == first_id).expect("the server");
-    assert_eq!((&server["name"], &server["tag"], &server["display_index"]), (&"web <1>".into(), &"".into(), &(-3).into()));
+    assert_eq!(
+        (&server["name"], &server["tag"], &server["display_index"]),
+        (&"web <1>".into(), &"".into(), &(-3).into())
+    );
     assert_ne!(json(hub, &["server", "rotate", &id])["credential"], made["credential"]);
     let token = json(hub, &["token", "add", "--note", "n", "--scope", "read"]);
     let enrol = json(hub, &["enrol-token", "add", "--tag", "fleet", "--uses", "2"]);

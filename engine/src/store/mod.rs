@@ -88,7 +88,7 @@ impl StoreError {
         let folder = folder.to_owned();
         if text.contains("No space left") {
             Self::DiskFull { folder }
-        } else if error.kind() == rocksdb::ErrorKind::IOError && text.contains("lock") {
+        } else if text.contains("While lock file") || text.contains("lock hold by current process") {
             Self::Locked { folder }
         } else if error.kind() == rocksdb::ErrorKind::Corruption {
             Self::Corrupt { what: text }

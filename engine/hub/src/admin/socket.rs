@@ -14,7 +14,7 @@ use windfire_engine::{Engine, Options};
 
 use super::{Request, Response, execute};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_TIMEOUT};
-use crate::serve::Clock;
+use crate::serve::{Clock, make_data_folder};
 
 fn path(data: &Path) -> PathBuf {
     data.join("admin.sock")
@@ -83,6 +83,7 @@ pub(crate) fn ask(data: &Path, request: Request, now_s: i64) -> Result<Response,
     match UnixStream::connect(path(data)) {
         Ok(stream) => ask_hub(stream, &request).map_err(|error| format!("the running hub: {error}")),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            make_data_folder(data)?;
             let engine = Engine::open(data, Options::default()).map_err(|error| error.to_string())?;
             Ok(execute(&engine, request, now_s))
         }

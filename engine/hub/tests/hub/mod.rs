@@ -10,6 +10,7 @@ use windfire_bench::hub_process::HubProcess;
 /// The hub under test.
 pub(crate) const HUB: &str = env!("CARGO_BIN_EXE_windfire");
 
+#[allow(dead_code, reason = "not every test starts the plain hub")]
 /// A folder and a hub on it that does not run yet.
 pub(crate) fn new_hub(arguments: &[&str]) -> (TempDir, HubProcess) {
     let folder = tempfile::tempdir().expect("a temporary folder");
