@@ -33,7 +33,7 @@ test: build ## Run every test
 lint: tools ## Check format, clippy, documentation and who may import whom
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
-	RUSTDOCFLAGS='-D warnings' $(CARGO) doc $(PROFILE) --workspace --exclude windfire-fuzz --no-deps --document-private-items
+	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc $(PROFILE) --workspace --exclude windfire-fuzz --no-deps --document-private-items
 	bash .ci/arrows
 
 .PHONY: fuzz
