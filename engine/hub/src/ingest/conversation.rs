@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use quinn::{Connection, ReadError, RecvStream, SendStream};
+use quinn::{Connection, RecvStream, SendStream};
 use tokio::sync::{oneshot, watch};
 use tokio::time::timeout;
 use windfire_engine::error::Refusal;
@@ -142,7 +142,6 @@ impl Conversation<'_> {
                         self.reader.feed(&chunk.bytes);
                     }
                     Ok(None) => return Err(End::Gone("the agent ended the stream".to_owned())),
-                    Err(ReadError::ConnectionLost(error)) => return Err(End::Gone(error.to_string())),
                     Err(error) => return Err(End::Gone(error.to_string())),
                 }
             }
