@@ -6,4 +6,5 @@
 
 pub mod hub_process;
 pub mod swarm;
+pub mod sizes;
 pub mod workload;

@@ -14,6 +14,7 @@ use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::sizes::{Fleet, table};
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
 /// Measures a hub under a fleet.
@@ -47,6 +48,15 @@ enum Verb {
         #[arg(long)]
         hub: Option<PathBuf>,
     },
+    /// Print what history costs on disk, per field, beside Gorilla and zstd
+    Sizes {
+        /// Servers
+        #[arg(long, default_value_t = 200)]
+        servers: usize,
+        /// Seconds of one report a second
+        #[arg(long, default_value_t = 7200)]
+        seconds: usize,
+    },
     /// Run agents with spools against a hub that runs already, until killed; tests do the killing
     Spooled {
         /// Hub as host:port
@@ -72,6 +82,12 @@ enum Verb {
 
 fn main() -> ExitCode {
     match Arguments::parse().verb {
+        Verb::Sizes { servers, seconds } => {
+            for fleet in [Fleet::Trace, Fleet::Calm] {
+                println!("{}", table(fleet, servers, seconds, &[600, 3600]));
+            }
+            ExitCode::SUCCESS
+        }
         Verb::Fleet { agents, seconds, interval_ms, ack_each, hub_arguments, hub } => {
             let options = SwarmOptions {
                 interval: Duration::from_millis(interval_ms),

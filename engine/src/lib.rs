@@ -16,11 +16,16 @@ pub mod session;
 pub mod token;
 
 mod commit;
+#[doc(hidden)]
+pub mod block;
+pub mod metric;
 mod poison;
+mod record;
 mod recover;
 mod registry;
 mod shard;
 mod slot;
+pub mod summary;
 mod store;
 mod watermark;
 

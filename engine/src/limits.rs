@@ -41,3 +41,6 @@ pub const ACK_INTERVAL_MS: i64 = 5_000;
 
 /// Reports after which an ack is due whatever the time.
 pub const ACK_REPORTS_MAX: u64 = 64;
+
+/// Rows of one block: an hour at two reports a second. A longer hour becomes several blocks.
+pub const BLOCK_ROWS_MAX: usize = 8192;

@@ -8,7 +8,7 @@
 use windfire_wire::Host;
 
 use super::StoreError;
-use super::bytes::{RecordReader, RecordWriter};
+use crate::record::{RecordReader, RecordWriter};
 use crate::latest::HostFacts;
 
 pub(crate) fn write(facts: &HostFacts) -> Vec<u8> {

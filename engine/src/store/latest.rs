@@ -5,7 +5,7 @@
 //! ```
 
 use super::StoreError;
-use super::bytes::{RecordReader, RecordWriter};
+use crate::record::{RecordReader, RecordWriter};
 use super::log::{put_sample, take_sample};
 use crate::latest::Progress;
 use crate::sample::Sample;

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use windfire_wire::Temperature;
 
 use super::StoreError;
-use super::bytes::{RecordReader, RecordWriter};
+use crate::record::{RecordReader, RecordWriter};
 use crate::sample::Sample;
 
 const OUTBOX: u8 = 0;

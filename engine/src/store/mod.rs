@@ -9,7 +9,6 @@ use rocksdb::{
     IteratorMode, Options, WriteBatch, WriteOptions,
 };
 
-pub(crate) mod bytes;
 mod format;
 pub(crate) mod hosts;
 pub(crate) mod key;

@@ -7,7 +7,7 @@
 //! ```
 
 use super::StoreError;
-use super::bytes::{RecordReader, RecordWriter};
+use crate::record::{RecordReader, RecordWriter};
 use crate::secret::SecretHash;
 use crate::token::{EnrolToken, Login, Scopes, Token};
 

@@ -1,6 +1,6 @@
 //! How numbers and texts lie in a stored value: LEB128 varints, zigzag for signed, floats as their eight bytes.
 
-use super::StoreError;
+use crate::store::StoreError;
 
 /// Appends values to a stored record.
 pub(crate) struct RecordWriter<'a>(pub(crate) &'a mut Vec<u8>);
@@ -19,7 +19,7 @@ impl RecordWriter<'_> {
     }
 
     pub(crate) fn i64(&mut self, value: i64) {
-        self.u64(((value << 1) ^ (value >> 63)).cast_unsigned());
+        self.u64(zigzag(value));
     }
 
     pub(crate) fn f64(&mut self, value: f64) {
@@ -48,6 +48,26 @@ impl RecordWriter<'_> {
     }
 }
 
+/// The sign in the lowest bit, so that small numbers of either sign are short.
+pub(crate) const fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// Undoes [`zigzag`].
+pub(crate) const fn unzigzag(value: u64) -> i64 {
+    (value >> 1).cast_signed() ^ -((value & 1).cast_signed())
+}
+
+/// `value` as its difference from `base`, the sign in the lowest bit.
+pub(crate) const fn signed_difference(value: u64, base: u64) -> u64 {
+    zigzag(value.wrapping_sub(base).cast_signed())
+}
+
+/// Undoes [`signed_difference`].
+pub(crate) const fn plus_difference(base: u64, difference: u64) -> u64 {
+    base.wrapping_add(unzigzag(difference).cast_unsigned())
+}
+
 fn low_bits(value: u64) -> u8 {
     (value & 0x7f) as u8
 }
@@ -71,7 +91,7 @@ impl<'a> RecordReader<'a> {
         self.rest.is_empty()
     }
 
-    fn take(&mut self, length: usize) -> Result<&'a [u8], StoreError> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], StoreError> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.corrupt())?;
         self.rest = rest;
         Ok(taken)
@@ -106,8 +126,7 @@ impl<'a> RecordReader<'a> {
     }
 
     pub(crate) fn i64(&mut self) -> Result<i64, StoreError> {
-        let value = self.u64()?;
-        Ok((value >> 1).cast_signed() ^ -((value & 1).cast_signed()))
+        self.u64().map(unzigzag)
     }
 
     pub(crate) fn f64(&mut self) -> Result<f64, StoreError> {

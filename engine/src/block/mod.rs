@@ -1,0 +1,16 @@
+//! Blocks: sealed runs of one server's reports, or of their summaries, column by column. No other room knows these bytes.
+//!
+//! Reading order: `container` (what every block has: header, table of columns, checksum), `run` (reports), `summary`
+//! (rows of a tier), `column` (codecs), `bits`. `docs/storage.md` draws them.
+
+mod bits;
+mod column;
+mod container;
+mod run;
+mod summary;
+
+pub use column::Effort;
+pub(crate) use column::scaled;
+pub use container::Block;
+pub use run::{Run, column_name};
+pub(crate) use summary::SummaryRun;
