@@ -4,6 +4,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 
+pub mod fast;
 pub mod hub_process;
 pub mod swarm;
 pub mod sizes;

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use crate::history::{DAY_MS, MINUTE_MS};
 use crate::limits::{COMMITS_PER_CHECKPOINT, REPORTS_PER_CHECKPOINT};
 use crate::shard::{Pending, Shard};
 use crate::slot::Slot;
@@ -118,10 +119,14 @@ fn put_facts(changes: &mut Changes, taken: &Pending) {
         let facts = {
             let mut status = slot.status.lock();
             status.has_new_facts = false;
-            (!status.is_removed).then(|| Arc::clone(&status.latest.facts))
+            (!status.is_removed).then(|| (Arc::clone(&status.latest.facts), status.facts_ms))
         };
-        if let Some(facts) = facts {
-            changes.put(key::HOSTS, &key::id_key(slot.id), hosts::write(&facts));
+        if let Some((facts, now_ms)) = facts {
+            let value = hosts::write(&facts);
+            // One record a minute at most: an agent that changes its facts all the time cannot fill the disk with them.
+            let (day, minute) = (now_ms.div_euclid(DAY_MS), now_ms.div_euclid(MINUTE_MS));
+            changes.put(key::FACTS, &key::facts_key(day, slot.id, minute), value.clone());
+            changes.put(key::HOSTS, &key::id_key(slot.id), value);
         }
     }
 }

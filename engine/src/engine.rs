@@ -9,16 +9,22 @@ use windfire_wire::{Hello, Host, RefuseReason};
 
 use crate::commit::{Committed, Committer};
 use crate::error::{ChangeError, Credentialed, Refusal};
+use crate::history::{
+    History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
+};
 use crate::latest::{HostFacts, Latest};
 use crate::limits::SHARDS;
+use crate::metric::Metric;
 use crate::metrics::Metrics;
 use crate::poison::Poison;
 use crate::recover::recover;
 use crate::registry::Registry;
+use crate::sample::Sample;
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
 use crate::store::{LogEntry, Store, StoreError, key, log};
+use crate::summary::Aggregate;
 use crate::token::{EnrolToken, Scopes, Token};
 use crate::watermark::{Ticket, Watermark};
 
@@ -30,6 +36,11 @@ pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
 pub struct Options {
     /// Milliseconds between reports that agents are asked for; 0 leaves it to them.
     pub report_interval_ms: u32,
+    /// How long history is kept.
+    pub retention: Retention,
+    /// Called at each point of the upkeep of history: for tests that end the process there.
+    #[doc(hidden)]
+    pub at_point: Option<fn(Point)>,
     /// Country of an address; without it countries stay empty unless given by hand.
     pub country_of: Option<CountryLookup>,
 }
@@ -41,6 +52,7 @@ pub struct Engine {
     shards: Vec<Shard>,
     committer: Mutex<Committer>,
     watermark: Watermark,
+    history: History,
     poison: Poison,
     /// Whether something waits for a commit.
     pending: Mutex<bool>,
@@ -77,8 +89,11 @@ impl Engine {
     /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
         let store = Store::open(folder)?;
-        let recovered = recover(&store)?;
+        let history = History::open(&store, options.retention, options.at_point)?;
+        let recovered = recover(&store, history.floor(Tier::Raw))?;
         let next = recovered.last_commit + 1;
+        let has_full_head = |slot: &Arc<Slot>| !slot.status.lock().full_heads.is_empty();
+        recovered.registry.slots().iter().filter(|slot| has_full_head(slot)).for_each(|slot| history.note_full(slot));
         let mut dirty: Vec<Vec<Arc<Slot>>> = (0..SHARDS).map(|_| Vec::new()).collect();
         recovered.dirty.into_iter().for_each(|slot| dirty[slot.shard()].push(slot));
         Ok(Self {
@@ -87,6 +102,7 @@ impl Engine {
             shards: dirty.into_iter().map(|dirty| Shard::new(Ticket(next), dirty)).collect(),
             committer: Mutex::new(Committer::new(next)),
             watermark: Watermark::new(recovered.last_commit),
+            history,
             poison: Poison::default(),
             pending: Mutex::new(false),
             pending_arrived: Condvar::new(),
@@ -145,6 +161,129 @@ impl Engine {
     /// The engine's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
+    }
+
+    // History
+
+    /// Does what is due of history: makes blocks of full heads, packs hours and days that are over, deletes what is too
+    /// old. To be called about once a second; whether more is due at once. What failed is tried again by the next call.
+    pub fn upkeep(&self, now_ms: i64) -> (Upkeep, Result<bool, StoreError>) {
+        // Read before any head is looked at: what comes later has this ticket or a higher one.
+        let next = self.shards.iter().map(Shard::ticket).min().unwrap_or_default();
+        let checkpoint = match self.store.number(key::CHECKPOINT) {
+            Ok(checkpoint) => checkpoint,
+            Err(error) => return (Upkeep::default(), Err(error)),
+        };
+        let slots = self.registry.slots();
+        let done = self.history.upkeep(&self.store, &self.watermark, &slots, (next, checkpoint), now_ms);
+        if done.0.heads_sealed > 0 {
+            // Sessions that wait for room in the heads are told by a commit.
+            self.notify_pending();
+        }
+        done
+    }
+
+    /// Whether a head is full, so that [`Engine::upkeep`] has something to do at once.
+    pub fn has_full_heads(&self) -> bool {
+        self.history.has_full()
+    }
+
+    /// How a query would be answered now.
+    pub fn plan(&self, query: &HistoryQuery) -> Plan {
+        self.history.plan(query)
+    }
+
+    /// The series of one server, in the order of the metrics; `None` when there is no such server. Reads the disk.
+    ///
+    /// # Errors
+    /// The store cannot be read. Corrupt blocks are passed over.
+    pub fn series(
+        &self,
+        server_id: u64,
+        plan: &Plan,
+        metrics: &[(Metric, Aggregate)],
+    ) -> Result<Option<Vec<Series>>, StoreError> {
+        let slot = self.registry.slot(server_id);
+        slot.map(|slot| self.history.series(&self.store, &slot, plan, metrics)).transpose()
+    }
+
+    /// When a server reported within a range of Unix milliseconds; `None` when there is no such server.
+    ///
+    /// # Errors
+    /// As [`Engine::series`].
+    pub fn uptime(&self, server_id: u64, from_ms: i64, to_ms: i64) -> Result<Option<Uptime>, StoreError> {
+        let slot = self.registry.slot(server_id);
+        slot.map(|slot| self.history.uptime(&self.store, &slot, from_ms, to_ms)).transpose()
+    }
+
+    /// Every report of a server within a range of Unix milliseconds that is kept, in the order of time, with its sequence
+    /// number.
+    ///
+    /// # Errors
+    /// As [`Engine::series`].
+    pub fn reports(
+        &self,
+        server_id: u64,
+        from_ms: i64,
+        to_ms: i64,
+        visit: &mut dyn FnMut(u64, &Sample),
+    ) -> Result<(), StoreError> {
+        match self.registry.slot(server_id) {
+            Some(slot) => self.history.reports(&self.store, &slot, from_ms, to_ms, visit),
+            None => Ok(()),
+        }
+    }
+
+    /// Facts of a server as they were from each minute on (Unix milliseconds) within a range.
+    ///
+    /// # Errors
+    /// As [`Engine::series`].
+    pub fn facts_changes(
+        &self,
+        server_id: u64,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<(i64, HostFacts)>, StoreError> {
+        self.history.facts_changes(&self.store, server_id, from_ms, to_ms)
+    }
+
+    /// Each tier on disk, and what `retention` would free at once.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn usage(&self, retention: &Retention, now_ms: i64) -> Result<Vec<TierUsage>, StoreError> {
+        self.history.usage(&self.store, retention, now_ms)
+    }
+
+    /// How long history is kept.
+    pub fn retention(&self) -> Retention {
+        self.history.retention
+    }
+
+    /// Reads every block of history and the log.
+    ///
+    /// # Errors
+    /// The store cannot be read. Corrupt blocks are in the answer.
+    pub fn verify(&self) -> Result<Verified, StoreError> {
+        self.history.verify(&self.store)
+    }
+
+    /// Merges history's files, so that their size is that of what is kept. For measurements.
+    ///
+    /// # Errors
+    /// The store cannot be written.
+    #[doc(hidden)]
+    pub fn compact(&self) -> Result<(), StoreError> {
+        Tier::ALL.into_iter().try_for_each(|tier| self.store.compact(tier.family()))
+    }
+
+    /// Makes a copy of the store in `folder`, which must not exist or be empty: everything durable when it began. Reports
+    /// are taken and committed meanwhile.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn backup(&self, folder: &Path) -> Result<(), StoreError> {
+        self.store.backup(folder)
     }
 
     // Committing
@@ -243,6 +382,9 @@ impl Engine {
             Ok(applied) => {
                 self.metrics.reports_taken.add(applied.taken);
                 self.metrics.reports_duplicate.add(applied.duplicates);
+                if applied.has_full_head {
+                    self.history.note_full(slot);
+                }
                 if applied.taken > 0 {
                     self.notify_pending();
                 }
@@ -259,10 +401,11 @@ impl Engine {
         epoch: u64,
         host: Host,
         peer_address: &str,
+        now_ms: i64,
     ) -> Result<(), NotApplied> {
         let address = if host.ip.is_empty() { peer_address.to_owned() } else { host.ip.clone() };
         let country = self.options.country_of.as_ref().map_or_else(String::new, |country_of| country_of(&address));
-        self.shards[slot.shard()].set_facts(slot, epoch, HostFacts { host, address, country })?;
+        self.shards[slot.shard()].set_facts(slot, epoch, HostFacts { host, address, country }, now_ms)?;
         self.notify_pending();
         Ok(())
     }

@@ -2,7 +2,8 @@
 //!
 //! The path of a report: [`session`] takes a frame, `shard` applies it to the server's [`latest`] status and keeps it
 //! pending, `commit` writes everything pending in one synced write to `store`, `watermark` rises, the session acknowledges.
-//! `recover` is the way back after a stop of any kind. [`engine`] is the front. `docs/ARCHITECTURE.md` draws it.
+//! Beside it, the report goes into the server's `head`, which becomes a [`block`] and, by and by, rows of coarser tiers
+//! ([`history`]). `recover` is the way back after a stop of any kind. [`engine`] is the front. `docs/ARCHITECTURE.md` draws it.
 
 pub mod engine;
 pub mod error;
@@ -16,6 +17,8 @@ pub mod session;
 pub mod token;
 
 mod commit;
+mod head;
+pub mod history;
 #[doc(hidden)]
 pub mod block;
 pub mod metric;

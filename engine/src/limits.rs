@@ -44,3 +44,63 @@ pub const ACK_REPORTS_MAX: u64 = 64;
 
 /// Rows of one block: an hour at two reports a second. A longer hour becomes several blocks.
 pub const BLOCK_ROWS_MAX: usize = 8192;
+
+/// Reports of one head: ten minutes at one a second. Some 12 KiB of memory when it is full.
+pub const HEAD_ROWS_MAX: usize = 600;
+
+/// Bytes of one head, for reports with many sensors. One frame may overshoot.
+pub const HEAD_BYTES_MAX: usize = 32 * 1024;
+
+/// Milliseconds after which a head becomes a block whatever it holds, so that the log behind it can go.
+pub const HEAD_AGE_MS_MAX: i64 = 10 * 60 * 1000;
+
+/// Full heads of one server that may wait to become blocks. A session that finds so many is not read until there are fewer.
+pub const FULL_HEADS_MAX: usize = 8;
+
+/// Servers whose heads become blocks in one write.
+pub const HEADS_PER_WRITE_MAX: usize = 64;
+
+/// Milliseconds between two looks for heads that are old and log that is not needed.
+pub const SWEEP_INTERVAL_MS: i64 = 10_000;
+
+/// Commits of log that must be superfluous before they are deleted: a range costs as much as a report.
+pub const LOG_CUT_COMMITS_MIN: u64 = 1024;
+
+/// Milliseconds between two looks for hours and days to pack.
+pub const PACK_INTERVAL_MS: i64 = 30_000;
+
+/// Milliseconds after an hour's end when it is packed: its reports have left the heads by then.
+pub const HOUR_GRACE_MS: i64 = HEAD_AGE_MS_MAX + 2 * 60 * 1000;
+
+/// Milliseconds after a day's end when it is packed: its last hour is by then.
+pub const DAY_GRACE_MS: i64 = HOUR_GRACE_MS + 60 * 60 * 1000;
+
+/// Hours, and days, of one server each that are packed before heads are looked after again.
+pub const PACKS_PER_ROUND_MAX: usize = 64;
+
+/// Milliseconds between two looks for what has expired.
+pub const EXPIRE_INTERVAL_MS: i64 = 60_000;
+
+/// Days that no disk budget takes from the raw tier.
+pub const RAW_DAYS_KEPT_MIN: u32 = 1;
+
+/// Days that no disk budget takes from the minute tier.
+pub const MINUTE_DAYS_KEPT_MIN: u32 = 7;
+
+/// Days that no disk budget takes from the quarter tier.
+pub const QUARTER_DAYS_KEPT_MIN: u32 = 30;
+
+/// Blocks that are read to say how large a row is.
+pub const STORAGE_BLOCKS_READ_MAX: usize = 2048;
+
+/// Corrupt blocks that are named one by one; all are counted.
+pub const CORRUPT_BLOCKS_NAMED_MAX: usize = 100;
+
+/// Heads that a start holds before it makes blocks of them.
+pub const RECOVERED_HEADS_MAX: usize = 1024;
+
+/// Points of one series.
+pub const POINTS_MAX: usize = 20_000;
+
+/// Days that one query of history may span: longer than anything is kept.
+pub const RANGE_DAYS_MAX: i64 = 3660;

@@ -1,12 +1,16 @@
-//! A start: what the checkpoint knew, then every commit after it.
+//! A start: what the checkpoint knew, then every commit after it; and heads, from all of the log that is not in blocks.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+
+use crate::history::{seal_heads, write_sealed};
+use crate::limits::RECOVERED_HEADS_MAX;
+use crate::watermark::Ticket;
 
 use crate::latest::HostFacts;
 use crate::registry::Registry;
 use crate::slot::{Slot, Status};
-use crate::store::{LogEntry, Store, StoreError, hosts, key, latest, log};
+use crate::store::{Changes, LogEntry, Store, StoreError, hosts, key, latest, log};
 
 /// What was found on disk.
 pub(crate) struct Recovered {
@@ -19,8 +23,9 @@ pub(crate) struct Recovered {
     pub(crate) replayed_reports: u64,
 }
 
-/// Reads the store. The cost is that of the registry plus at most one checkpoint's worth of log.
-pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
+/// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
+/// as a store from before there was history has, is made into blocks on the way: memory stays bounded.
+pub(crate) fn recover(store: &Store, oldest_hour: i64) -> Result<Recovered, StoreError> {
     let checkpoint = store.number(key::CHECKPOINT)?;
     let last_commit = store.last_commit()?.max(checkpoint);
     let mut statuses: HashMap<u64, Status> = HashMap::new();
@@ -33,28 +38,80 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
     for (id, facts) in store.scan_ids(key::HOSTS, |id, value| Ok((id, hosts::read(value)?)))? {
         statuses.entry(id).or_default().latest.facts = Arc::<HostFacts>::new(facts);
     }
-    let mut replayed_reports = 0;
-    store.scan(key::LOG, &key::log_key(checkpoint + 1, 0), &mut |_, value| {
-        log::read(value, &mut |entry| replayed_reports += replay(&mut statuses, entry))
+    let sealed = store.scan_ids(key::SEALED, |id, value| {
+        let sequence = key::id_of(value).ok_or_else(|| StoreError::Corrupt { what: format!("sealed of server {id}") })?;
+        Ok((id, sequence))
     })?;
+    let mut replay = Replay {
+        statuses,
+        sealed: sealed.into_iter().collect(),
+        servers: store.scan_ids(key::SERVERS, |id, _| Ok(id))?.into_iter().collect(),
+        full: BTreeSet::new(),
+        full_count: 0,
+        replayed_reports: 0,
+    };
+    store.scan(key::LOG, &[], &mut |key, value| {
+        let commit = key::commit_of(key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })?;
+        log::read(value, &mut |entry| replay.take(entry, commit, commit > checkpoint))?;
+        if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store, oldest_hour) } else { Ok(()) }
+    })?;
+    let Replay { mut statuses, replayed_reports, .. } = replay;
     let registry = Registry::load(store, |id| statuses.remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty).collect();
     Ok(Recovered { registry, last_commit, dirty, replayed_reports })
 }
 
-fn replay(statuses: &mut HashMap<u64, Status>, entry: LogEntry) -> u64 {
-    match entry {
-        LogEntry::Outbox { server_id, outbox_id } => {
-            statuses.entry(server_id).or_default().progress.switch_to(outbox_id);
-            0
+/// Servers while the log is read.
+struct Replay {
+    statuses: HashMap<u64, Status>,
+    /// Newest report of each server that is in a block.
+    sealed: HashMap<u64, u64>,
+    /// Servers that there are: the log may still have reports of removed ones.
+    servers: HashSet<u64>,
+    /// Servers with full heads.
+    full: BTreeSet<u64>,
+    full_count: usize,
+    replayed_reports: u64,
+}
+
+impl Replay {
+    fn take(&mut self, entry: LogEntry, commit: u64, is_after_checkpoint: bool) {
+        match entry {
+            LogEntry::Outbox { server_id, outbox_id } if is_after_checkpoint => {
+                self.statuses.entry(server_id).or_default().progress.switch_to(outbox_id);
+            }
+            LogEntry::Outbox { .. } => {}
+            LogEntry::Report { server_id, sequence, received_ms, sample } => {
+                if !self.servers.contains(&server_id) {
+                    return;
+                }
+                let status = self.statuses.entry(server_id).or_default();
+                if sequence > self.sealed.get(&server_id).copied().unwrap_or(0)
+                    && status.push(sequence, &sample, Ticket(commit), received_ms)
+                {
+                    self.full.insert(server_id);
+                    self.full_count += 1;
+                }
+                if is_after_checkpoint {
+                    status.progress.advance(sequence);
+                    status.latest.sample = sample;
+                    status.latest.last_active_s = Some(received_ms.div_euclid(1000));
+                    status.is_dirty = true;
+                    self.replayed_reports += 1;
+                }
+            }
         }
-        LogEntry::Report { server_id, sequence, received_ms, sample } => {
-            let status = statuses.entry(server_id).or_default();
-            status.progress.advance(sequence);
-            status.latest.sample = sample;
-            status.latest.last_active_s = Some(received_ms.div_euclid(1000));
-            status.is_dirty = true;
-            1
+    }
+
+    /// Makes blocks of the full heads.
+    fn seal(&mut self, store: &Store, oldest_hour: i64) -> Result<(), StoreError> {
+        let mut changes = Changes::default();
+        for server_id in std::mem::take(&mut self.full) {
+            let status = self.statuses.entry(server_id).or_default();
+            seal_heads(&mut changes, server_id, status.full_heads.iter().map(Arc::as_ref), oldest_hour)?;
+            status.full_heads.clear();
         }
+        self.full_count = 0;
+        write_sealed(store, &changes)
     }
 }

@@ -82,7 +82,8 @@ impl Session {
         match (&self.state, up) {
             (State::New, Up::Hello(hello)) => self.open(engine, &hello, now_ms),
             (State::Open { seat }, Up::Host(host)) => {
-                engine.set_facts(&seat.slot, seat.epoch, *host, &self.peer_address).map_err(|_| superseded())?;
+                let taken = engine.set_facts(&seat.slot, seat.epoch, *host, &self.peer_address, now_ms);
+                taken.map_err(|_| superseded())?;
                 Ok(Flow::Read)
             }
             (State::Open { .. }, Up::Reports(reports)) => {

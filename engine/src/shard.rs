@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::latest::HostFacts;
-use crate::limits::PENDING_BYTES_PER_SHARD_MAX;
+use crate::limits::{FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
 use crate::sample::Sample;
 use crate::slot::Slot;
 use crate::store::log;
@@ -51,6 +51,8 @@ pub(crate) struct Applied {
     pub(crate) last_sequence: u64,
     pub(crate) taken: u64,
     pub(crate) duplicates: u64,
+    /// The server has a head that should become a block.
+    pub(crate) has_full_head: bool,
 }
 
 /// Why a batch was not taken. Nothing of it was.
@@ -82,9 +84,10 @@ impl Shard {
         if status.epoch != epoch || status.is_removed {
             return Err(NotApplied::Closed);
         }
-        if pending.log.len() >= PENDING_BYTES_PER_SHARD_MAX {
+        if pending.log.len() >= PENDING_BYTES_PER_SHARD_MAX || status.full_heads.len() >= FULL_HEADS_MAX {
             return Err(NotApplied::Full);
         }
+        let mut has_full_head = false;
         let known = known_count(batch.first_sequence, batch.samples.len(), status.progress.last_sequence);
         let (old, new) = batch.samples.split_at(known);
         if let Some(newest) = new.last() {
@@ -95,6 +98,7 @@ impl Shard {
             let first_new = batch.first_sequence + old.len() as u64;
             for (sequence, sample) in (first_new..).zip(new) {
                 log::put_report(&mut pending.log, slot.id, sequence, now_ms, sample);
+                has_full_head |= status.push(sequence, sample, pending.ticket, now_ms);
             }
             status.progress.advance(first_new + new.len() as u64 - 1);
             status.latest.sample = newest.clone();
@@ -111,11 +115,18 @@ impl Shard {
             last_sequence: status.progress.last_sequence,
             taken: new.len() as u64,
             duplicates: old.len() as u64,
+            has_full_head,
         })
     }
 
     /// Replaces the server's facts. An empty country keeps the one known before, as v0 does.
-    pub(crate) fn set_facts(&self, slot: &Arc<Slot>, epoch: u64, mut facts: HostFacts) -> Result<(), NotApplied> {
+    pub(crate) fn set_facts(
+        &self,
+        slot: &Arc<Slot>,
+        epoch: u64,
+        mut facts: HostFacts,
+        now_ms: i64,
+    ) -> Result<(), NotApplied> {
         let mut pending = self.pending.lock();
         let mut status = slot.status.lock();
         if status.epoch != epoch || status.is_removed {
@@ -126,6 +137,7 @@ impl Shard {
         }
         if *status.latest.facts != facts {
             status.latest.facts = Arc::new(facts);
+            status.facts_ms = now_ms;
             if !status.has_new_facts {
                 status.has_new_facts = true;
                 pending.new_facts.push(Arc::clone(slot));
@@ -146,6 +158,11 @@ impl Shard {
             ..Pending::default()
         };
         std::mem::replace(&mut pending, next)
+    }
+
+    /// The commit that will take what comes next.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.pending.lock().ticket
     }
 
     pub(crate) fn pending_bytes(&self) -> usize {

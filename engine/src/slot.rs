@@ -1,12 +1,15 @@
 //! One server in memory: its record, its latest status, how far its reports have come, and who reports for it.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, RwLock};
 use windfire_wire::RefuseReason;
 
+use crate::head::Head;
 use crate::latest::{Latest, Progress};
 use crate::limits::SHARDS;
+use crate::sample::Sample;
 use crate::server::ServerRecord;
 use crate::watermark::Ticket;
 
@@ -28,15 +31,44 @@ pub(crate) struct Status {
     pub(crate) progress: Progress,
     /// The commit that makes the newest report durable.
     pub(crate) last_ticket: Ticket,
+    /// Newest reports, open for more.
+    pub(crate) head: Head,
+    /// Full heads that are not blocks yet, oldest first.
+    pub(crate) full_heads: VecDeque<Arc<Head>>,
     /// Counts sessions; only the newest one's reports are taken.
     pub(crate) epoch: u64,
     pub(crate) kick: Option<Kick>,
     /// Changed since the last checkpoint.
     pub(crate) is_dirty: bool,
+    /// When the facts came, Unix milliseconds by the hub's clock.
+    pub(crate) facts_ms: i64,
     /// Facts wait for the next commit.
     pub(crate) has_new_facts: bool,
     /// Nobody may report for it any more.
     pub(crate) is_removed: bool,
+}
+
+impl Status {
+    /// Adds a report to the head. Whether a head is full now and waits to become a block.
+    pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, ticket: Ticket, now_ms: i64) -> bool {
+        self.head.push(sequence, sample, ticket, now_ms);
+        self.head.is_full() && self.close_head()
+    }
+
+    /// Sets the head aside to become a block. Whether there was one.
+    pub(crate) fn close_head(&mut self) -> bool {
+        if self.head.is_empty() {
+            return false;
+        }
+        self.full_heads.push_back(Arc::new(std::mem::take(&mut self.head)));
+        true
+    }
+
+    /// The oldest commit whose reports are not all in blocks.
+    pub(crate) fn log_needed_from(&self) -> Option<Ticket> {
+        let open = (!self.head.is_empty()).then_some(self.head.first_ticket);
+        self.full_heads.front().map(|head| head.first_ticket).or(open)
+    }
 }
 
 impl Slot {

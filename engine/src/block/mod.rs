@@ -12,5 +12,8 @@ mod summary;
 pub use column::Effort;
 pub(crate) use column::scaled;
 pub use container::Block;
+#[cfg(test)]
+pub(crate) use run::tests::samples_of_every_temper;
+pub(crate) use run::ABSENT;
 pub use run::{Run, column_name};
 pub(crate) use summary::SummaryRun;

@@ -1,7 +1,8 @@
 //! The store's version, in a file of its own beside RocksDB, so that a newer store is refused before anything is opened.
 //!
 //! Versions, newest first:
-//! * 1: the first. Families and layouts of [`super::key`].
+//! * 2: history. The log is cut behind what is in blocks; families `raw`, `minute`, `quarter`, `facts`, `sealed`, `todo`.
+//! * 1: the first. The log holds every report. Opened as version 2, which packs it into blocks.
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -9,7 +10,7 @@ use std::path::Path;
 
 use super::StoreError;
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 
@@ -19,6 +20,7 @@ pub(super) fn check_or_create(folder: &Path) -> Result<(), StoreError> {
     match fs::read_to_string(&path) {
         Ok(text) => match text.trim_end().strip_prefix(PREFIX).and_then(|version| version.parse::<u32>().ok()) {
             Some(VERSION) => Ok(()),
+            Some(1..VERSION) => create(folder, &path),
             Some(found) => Err(StoreError::NewerFormat { found, supported: VERSION }),
             None => Err(StoreError::Corrupt { what: format!("{}", path.display()) }),
         },

@@ -3,6 +3,7 @@
 //! | family | key | value |
 //! | --- | --- | --- |
 //! | `default` | `checkpoint` | commit number up to which `latest` is complete |
+//! | `default` | `raw_floor`, `minute_floor`, `quarter_floor` | the tier's oldest hour or day that is kept |
 //! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id` | the id given out next |
 //! | `log` | commit number `u64` BE, shard `u8` | [`super::log`]: the reports of one shard in one commit |
 //! | `latest` | server id `u64` BE | [`super::latest`]: newest sample, progress of outboxes |
@@ -10,7 +11,18 @@
 //! | `servers` | server id `u64` BE | [`super::servers`]: name, tag, credential hash |
 //! | `tokens` | token id `u64` BE | [`super::tokens`]: API token |
 //! | `enrol_tokens` | token id `u64` BE | [`super::tokens`]: enrolment token |
+//! | `raw` | hour, server id, first sequence number | a block of reports of that hour ([`crate::block`]) |
+//! | `minute` | day, server id, part `u8` | a block of minutes: part 24 the day so far, parts 0–23 hours newer than that |
+//! | `quarter` | day, server id | a block of quarters of an hour |
+//! | `facts` | day, server id, minute | facts of a server that changed in that minute, as in `hosts` |
+//! | `sealed` | server id | number of the newest report that is in a block |
+//! | `todo` | `h`, server id, hour | the hour has new blocks: pack them, and summarise it |
+//! | `todo` | `d`, server id, day | the day has new minutes: pack them, and summarise it |
 //! | `logins` | SHA-256 of the cookie | [`super::tokens`]: panel login |
+
+//!
+//! Ids, hours, days and minutes are eight bytes, big-endian; the latter three count from 1970 and have their sign bit turned
+//! over, so that keys are in the order of time. History's keys begin with the time: what is too old is one range.
 
 pub(crate) const LOG: &str = "log";
 pub(crate) const LATEST: &str = "latest";
@@ -20,9 +32,22 @@ pub(crate) const TOKENS: &str = "tokens";
 pub(crate) const ENROL_TOKENS: &str = "enrol_tokens";
 pub(crate) const LOGINS: &str = "logins";
 
-pub(crate) const FAMILIES: [&str; 7] = [LOG, LATEST, HOSTS, SERVERS, TOKENS, ENROL_TOKENS, LOGINS];
+pub(crate) const RAW: &str = "raw";
+pub(crate) const MINUTE: &str = "minute";
+pub(crate) const QUARTER: &str = "quarter";
+pub(crate) const FACTS: &str = "facts";
+pub(crate) const SEALED: &str = "sealed";
+pub(crate) const TODO: &str = "todo";
+
+pub(crate) const FAMILIES: [&str; 13] =
+    [LOG, LATEST, HOSTS, SERVERS, TOKENS, ENROL_TOKENS, LOGINS, RAW, MINUTE, QUARTER, FACTS, SEALED, TODO];
+
+/// Families of blocks, whose keys begin with a time.
+pub(crate) const TIERS: [&str; 3] = [RAW, MINUTE, QUARTER];
 
 pub(crate) const CHECKPOINT: &[u8] = b"checkpoint";
+/// In the order of [`TIERS`].
+pub(crate) const FLOORS: [&[u8]; 3] = [b"raw_floor", b"minute_floor", b"quarter_floor"];
 pub(crate) const NEXT_SERVER_ID: &[u8] = b"next_server_id";
 pub(crate) const NEXT_TOKEN_ID: &[u8] = b"next_token_id";
 pub(crate) const NEXT_ENROL_TOKEN_ID: &[u8] = b"next_enrol_token_id";
@@ -44,4 +69,102 @@ pub(crate) fn log_key(commit: u64, shard: u8) -> [u8; 9] {
 pub(crate) fn commit_of(log_key: &[u8]) -> Option<u64> {
     let (commit, shard) = log_key.split_first_chunk::<8>()?;
     (shard.len() == 1).then(|| u64::from_be_bytes(*commit))
+}
+
+/// The part of a day's minutes that holds what was packed for the whole day.
+pub(crate) const WHOLE_DAY: u8 = 24;
+
+/// Kinds of [`TODO`].
+pub(crate) const TODO_HOUR: u8 = b'h';
+pub(crate) const TODO_DAY: u8 = b'd';
+
+/// A time as eight bytes that sort like it.
+pub(crate) fn time_key(time: i64) -> [u8; 8] {
+    ordered(time).to_be_bytes()
+}
+
+fn ordered(time: i64) -> u64 {
+    time.cast_unsigned() ^ 1 << 63
+}
+
+fn unordered(time: u64) -> i64 {
+    (time ^ 1 << 63).cast_signed()
+}
+
+fn three_key(numbers: [u64; 3]) -> [u8; 24] {
+    let mut key = [0; 24];
+    key.chunks_exact_mut(8).zip(numbers).for_each(|(part, number)| part.copy_from_slice(&number.to_be_bytes()));
+    key
+}
+
+fn three_of(key: &[u8]) -> Option<[u64; 3]> {
+    let (numbers, rest) = key.as_chunks::<8>();
+    let [a, b, c] = numbers.try_into().ok()?;
+    rest.is_empty().then(|| [a, b, c].map(u64::from_be_bytes))
+}
+
+pub(crate) fn raw_key(hour: i64, server_id: u64, first_sequence: u64) -> [u8; 24] {
+    three_key([ordered(hour), server_id, first_sequence])
+}
+
+/// Hour, server and first sequence number.
+pub(crate) fn raw_of(key: &[u8]) -> Option<(i64, u64, u64)> {
+    three_of(key).map(|[hour, server_id, sequence]| (unordered(hour), server_id, sequence))
+}
+
+pub(crate) fn minute_key(day: i64, server_id: u64, part: u8) -> [u8; 17] {
+    let mut key = [part; 17];
+    key[..16].copy_from_slice(&quarter_key(day, server_id));
+    key
+}
+
+/// The part of a day.
+pub(crate) fn part_of(minute_key: &[u8]) -> Option<u8> {
+    minute_key.get(16).copied()
+}
+
+pub(crate) fn quarter_key(day: i64, server_id: u64) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&time_key(day));
+    key[8..].copy_from_slice(&server_id.to_be_bytes());
+    key
+}
+
+pub(crate) fn facts_key(day: i64, server_id: u64, minute: i64) -> [u8; 24] {
+    three_key([ordered(day), server_id, ordered(minute)])
+}
+
+/// Server and minute.
+pub(crate) fn facts_of(key: &[u8]) -> Option<(u64, i64)> {
+    three_of(key).map(|[_, server_id, minute]| (server_id, unordered(minute)))
+}
+
+pub(crate) fn todo_key(kind: u8, server_id: u64, time: i64) -> [u8; 17] {
+    let mut key = [kind; 17];
+    key[1..9].copy_from_slice(&server_id.to_be_bytes());
+    key[9..].copy_from_slice(&time_key(time));
+    key
+}
+
+/// Kind, server and time.
+pub(crate) fn todo_of(key: &[u8]) -> Option<(u8, u64, i64)> {
+    let (kind, rest) = key.split_first()?;
+    let (numbers, rest) = rest.as_chunks::<8>();
+    let [server_id, time] = numbers.try_into().ok()?;
+    rest.is_empty().then(|| (*kind, u64::from_be_bytes(server_id), unordered(u64::from_be_bytes(time))))
+}
+
+/// The time that a key of [`TIERS`] begins with.
+pub(crate) fn time_of(key: &[u8]) -> Option<i64> {
+    key.first_chunk().map(|time| unordered(u64::from_be_bytes(*time)))
+}
+
+/// A key of [`TIERS`] in words.
+pub(crate) fn describe(family: &str, key: &[u8]) -> String {
+    let unit = if family == RAW { "hour" } else { "day" };
+    let server = key.get(8..16).and_then(|server| server.try_into().ok()).map(u64::from_be_bytes);
+    match (time_of(key), server) {
+        (Some(time), Some(server)) => format!("{family} block of server {server}, {unit} {time} since 1970"),
+        _ => format!("{family} block with a key of {} bytes", key.len()),
+    }
 }

@@ -4,9 +4,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
+use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    IteratorMode, Options, WriteBatch, WriteOptions,
+    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 mod format;
@@ -19,10 +20,14 @@ pub(crate) mod tokens;
 
 pub use log::LogEntry;
 
+/// RocksDB's own folder within the store's.
+const DB_FOLDER: &str = "rocksdb";
 /// Memory of the cache for blocks read from disk.
 const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
 /// Memory of the log's newest part before it is flushed to a file.
 const LOG_WRITE_BUFFER_BYTES: usize = 32 * 1024 * 1024;
+/// Memory of the newest blocks of reports before they are flushed to a file.
+const RAW_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 /// Memory of any other family's newest part.
 const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of write-ahead log before families that hold it back are flushed.
@@ -114,6 +119,8 @@ pub(crate) struct Store {
 pub(crate) struct Changes {
     puts: Vec<(Option<&'static str>, Vec<u8>, Vec<u8>)>,
     deletes: Vec<(&'static str, Vec<u8>)>,
+    /// From the first key to before the second.
+    range_deletes: Vec<(&'static str, Vec<u8>, Vec<u8>)>,
 }
 
 impl Changes {
@@ -125,12 +132,21 @@ impl Changes {
         self.puts.push((None, key.to_vec(), number.to_be_bytes().to_vec()));
     }
 
+    pub(crate) fn put_time(&mut self, key: &'static [u8], time: i64) {
+        self.puts.push((None, key.to_vec(), key::time_key(time).to_vec()));
+    }
+
     pub(crate) fn delete(&mut self, family: &'static str, key: &[u8]) {
         self.deletes.push((family, key.to_vec()));
     }
 
+    /// Deletes every key from `from` on that comes before `to`.
+    pub(crate) fn delete_range(&mut self, family: &'static str, from: &[u8], to: &[u8]) {
+        self.range_deletes.push((family, from.to_vec(), to.to_vec()));
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
-        self.puts.is_empty() && self.deletes.is_empty()
+        self.puts.is_empty() && self.deletes.is_empty() && self.range_deletes.is_empty()
     }
 
     pub(crate) fn bytes(&self) -> usize {
@@ -158,8 +174,18 @@ impl Store {
 
     /// Writes `changes` as one and returns when they are on disk.
     pub(crate) fn write_synced(&self, changes: &Changes) -> Result<(), StoreError> {
-        let mut synced = WriteOptions::default();
-        synced.set_sync(true);
+        self.write_with(changes, true)
+    }
+
+    /// Writes `changes` as one, after everything written before and before everything written later. On disk at the latest
+    /// with the next [`Store::write_synced`]: a power cut may undo it, whole and with all that came after it.
+    pub(crate) fn write(&self, changes: &Changes) -> Result<(), StoreError> {
+        self.write_with(changes, false)
+    }
+
+    fn write_with(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(is_synced);
         self.with(|db| {
             let mut batch = WriteBatch::default();
             for (family, key, value) in &changes.puts {
@@ -171,7 +197,10 @@ impl Store {
             for (family, key) in &changes.deletes {
                 batch.delete_cf(handle(db, family)?, key);
             }
-            db.write_opt(batch, &synced).map_err(|error| self.error(&error))
+            for (family, from, to) in &changes.range_deletes {
+                batch.delete_range_cf(handle(db, family)?, from, to);
+            }
+            db.write_opt(batch, &options).map_err(|error| self.error(&error))
         })
     }
 
@@ -184,6 +213,31 @@ impl Store {
         })
     }
 
+    /// The time stored under `key`, when there is one.
+    pub(crate) fn time(&self, key: &'static [u8]) -> Result<Option<i64>, StoreError> {
+        self.with(|db| Ok(db.get(key).map_err(|error| self.error(&error))?.and_then(|value| key::time_of(&value))))
+    }
+
+    /// Pairs of `family` from `from` on, in key order, while `visit` says so.
+    pub(crate) fn scan_while(
+        &self,
+        family: &'static str,
+        from: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let mut pairs = db.raw_iterator_cf(handle(db, family)?);
+            pairs.seek(from);
+            while let Some((key, value)) = pairs.item() {
+                if !visit(key, value)? {
+                    return Ok(());
+                }
+                pairs.next();
+            }
+            pairs.status().map_err(|error| self.error(&error))
+        })
+    }
+
     /// Every pair of `family` from `from` on, in key order.
     pub(crate) fn scan(&self, family: &'static str, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.with(|db| {
@@ -193,6 +247,100 @@ impl Store {
                 visit(&key, &value)?;
             }
             Ok(())
+        })
+    }
+
+    /// Every pair of `family` from `from` on that comes before `to`, in key order, as of one moment.
+    pub(crate) fn scan_range(
+        &self,
+        family: &'static str,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let mut options = ReadOptions::default();
+            options.set_iterate_upper_bound(to);
+            let mut pairs = db.raw_iterator_cf_opt(handle(db, family)?, options);
+            pairs.seek(from);
+            while let Some((key, value)) = pairs.item() {
+                visit(key, value)?;
+                pairs.next();
+            }
+            pairs.status().map_err(|error| self.error(&error))
+        })
+    }
+
+    /// Every pair of each range, first key included and second not, as of one moment. One look into the store serves all
+    /// ranges, which is what makes many small ones cheap.
+    pub(crate) fn scan_ranges(
+        &self,
+        family: &'static str,
+        ranges: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let mut pairs = db.raw_iterator_cf(handle(db, family)?);
+            for (from, to) in ranges {
+                pairs.seek(from);
+                while let Some((key, value)) = pairs.item().filter(|(key, _)| *key < to.as_slice()) {
+                    visit(key, value)?;
+                    pairs.next();
+                }
+                pairs.status().map_err(|error| self.error(&error))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives back the disk space of files that lie wholly between two keys, which nobody reads any more.
+    pub(crate) fn drop_files(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        self.with(|db| {
+            db.delete_file_in_range_cf(handle(db, family)?, from, to).map_err(|error| self.error(&error))
+        })
+    }
+
+    /// The table files of `family`: first key, last key, bytes.
+    pub(crate) fn files(&self, family: &'static str) -> Result<Vec<(Vec<u8>, Vec<u8>, u64)>, StoreError> {
+        self.with(|db| {
+            let files = db.live_files().map_err(|error| self.error(&error))?;
+            let of_family = files.into_iter().filter(|file| file.column_family_name == family);
+            let file = |file: rocksdb::LiveFile| {
+                (file.start_key.unwrap_or_default(), file.end_key.unwrap_or_default(), file.size as u64)
+            };
+            Ok(of_family.map(file).collect())
+        })
+    }
+
+    /// Bytes of `family` that are still in memory and the write-ahead log only.
+    pub(crate) fn memory_bytes(&self, family: &'static str) -> Result<u64, StoreError> {
+        self.with(|db| {
+            let bytes = db.property_int_value_cf(handle(db, family)?, "rocksdb.cur-size-all-mem-tables");
+            Ok(bytes.map_err(|error| self.error(&error))?.unwrap_or(0))
+        })
+    }
+
+    /// Merges the table files of `family` into as few as may be.
+    pub(crate) fn compact(&self, family: &'static str) -> Result<(), StoreError> {
+        self.with(|db| {
+            db.flush_cf(handle(db, family)?).map_err(|error| self.error(&error))?;
+            db.compact_range_cf(handle(db, family)?, None::<&[u8]>, None::<&[u8]>);
+            Ok(())
+        })
+    }
+
+    /// Makes `folder`, which must not exist or be empty, a copy of the store as of now; files are linked where possible.
+    pub(crate) fn backup(&self, folder: &Path) -> Result<(), StoreError> {
+        let is_used = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+        if is_used {
+            let reason = "it is not empty: name a new folder".to_owned();
+            return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
+        }
+        format::check_or_create(folder)?;
+        self.with(|db| {
+            let checkpoint = Checkpoint::new(db).map_err(|error| self.error(&error))?;
+            let path = folder.join(DB_FOLDER);
+            checkpoint.create_checkpoint(path).map_err(|error| StoreError::from_rocksdb(folder, &error))
         })
     }
 
@@ -254,7 +402,7 @@ fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> 
 }
 
 fn open_db(folder: &Path) -> Result<DB, StoreError> {
-    let path = folder.join("rocksdb");
+    let path = folder.join(DB_FOLDER);
     let mut options = Options::default();
     options.create_if_missing(true);
     options.create_missing_column_families(true);
@@ -275,7 +423,11 @@ fn family_options(family: &str, cache: &Cache) -> Options {
     table.set_block_cache(cache);
     let mut options = Options::default();
     options.set_block_based_table_factory(&table);
-    if family == key::LOG {
+    if family == key::RAW {
+        options.set_write_buffer_size(RAW_WRITE_BUFFER_BYTES);
+        // Blocks are as small as they get.
+        options.set_compression_type(DBCompressionType::None);
+    } else if family == key::LOG {
         options.set_write_buffer_size(LOG_WRITE_BUFFER_BYTES);
         options.set_compression_type(DBCompressionType::Lz4);
     } else {

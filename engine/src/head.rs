@@ -1,0 +1,318 @@
+//! A server's newest reports, in memory until they become a block.
+//!
+//! Rows are kept as their differences from the row before, some twenty bytes each: a fleet's heads are as large as its
+//! connections, and a plain sample is seven times that. Every report in a head is in the log too, so a head may be lost.
+
+use std::sync::Arc;
+
+use windfire_wire::Temperature;
+use windfire_wire::report::bytes_per_second;
+
+use crate::block::{Run, scaled};
+use crate::limits::{HEAD_BYTES_MAX, HEAD_ROWS_MAX};
+use crate::metric::{Kind, Metric};
+use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference};
+use crate::sample::Sample;
+use crate::store::StoreError;
+use crate::watermark::Ticket;
+
+/// Bits of a row's mask; below them one for each scalar.
+const SEQUENCE: u64 = 1 << 16;
+const STEP: u64 = 1 << 17;
+const UPTIME_STEP: u64 = 1 << 18;
+const SENSOR_VALUES: u64 = 1 << 19;
+const SENSORS: u64 = 1 << 20;
+
+/// Reports of one server, in the order of their sequence numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Head {
+    rows: Vec<u8>,
+    count: usize,
+    chain: Chain,
+    /// Number of the first report; 0 when there is none.
+    pub(crate) first_sequence: u64,
+    /// The commit of the first report: the log is needed from there on.
+    pub(crate) first_ticket: Ticket,
+    /// The commit of the last report.
+    pub(crate) last_ticket: Ticket,
+    /// When the first report came, Unix milliseconds by the hub's clock.
+    pub(crate) opened_ms: i64,
+}
+
+/// The row before, of which the next is the difference.
+#[derive(Debug, Clone, Default)]
+struct Chain {
+    sequence: u64,
+    step_ms: i64,
+    uptime_step: u64,
+    sample: Sample,
+}
+
+impl Head {
+    /// Whether there are no reports.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Whether it should become a block before it takes more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.count >= HEAD_ROWS_MAX || self.rows.len() >= HEAD_BYTES_MAX
+    }
+
+    /// Reports.
+    pub(crate) fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Number of the last report.
+    pub(crate) fn last_sequence(&self) -> u64 {
+        self.chain.sequence
+    }
+
+    /// Adds a report whose number is above all before it.
+    pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, ticket: Ticket, now_ms: i64) {
+        if self.count == 0 {
+            (self.first_sequence, self.first_ticket, self.opened_ms) = (sequence, ticket, now_ms);
+        }
+        self.last_ticket = ticket;
+        self.count += 1;
+        self.chain.shrink(sequence, sample, &mut self.rows);
+    }
+
+    /// Every report.
+    ///
+    /// # Errors
+    /// None but a fault of this program: these bytes were never outside of memory.
+    pub(crate) fn run(&self) -> Result<Run, StoreError> {
+        let mut record = RecordReader::new("a head", &self.rows);
+        let (mut run, mut chain) = (Run::default(), Chain::default());
+        for _ in 0..self.count {
+            chain.grow(&mut record)?;
+            run.push(chain.sequence, &chain.sample);
+        }
+        record.finish()?;
+        Ok(run)
+    }
+}
+
+impl Chain {
+    fn shrink(&mut self, sequence: u64, sample: &Sample, rows: &mut Vec<u8>) {
+        /// Longest row without sensors: mask, sequence, step and every scalar.
+        const ROW_BYTES_MAX: usize = 4 + 2 * 10 + (Metric::SCALARS + 1) * 10;
+        let mut fields = [0u8; ROW_BYTES_MAX];
+        let mut fields = Fields { bytes: &mut fields, length: 0 };
+        let mut mask = 0;
+        let before = &self.sample;
+        let step_ms = sample.time_ms.wrapping_sub(before.time_ms);
+        let uptime_step = sample.uptime_s.wrapping_sub(before.uptime_s);
+        if sequence != self.sequence.wrapping_add(1) {
+            mask |= SEQUENCE;
+            fields.u64(sequence.wrapping_sub(self.sequence));
+        }
+        if step_ms != self.step_ms {
+            mask |= STEP;
+            fields.u64(signed_difference(step_ms.cast_unsigned(), self.step_ms.cast_unsigned()));
+        }
+        if uptime_step != self.uptime_step {
+            mask |= UPTIME_STEP;
+            fields.u64(signed_difference(uptime_step, self.uptime_step));
+        }
+        for metric in &Metric::ALL[..Metric::SCALARS] {
+            let (Some(old), Some(new)) = (metric.bits_of(before), metric.bits_of(sample)) else { continue };
+            let expected = expected(*metric, before, sample, step_ms).unwrap_or(old);
+            if *metric == Metric::Uptime || new == expected {
+                continue;
+            }
+            mask |= 1 << metric.index();
+            match metric.kind() {
+                Kind::Float => fields.float(old, new),
+                Kind::Integer | Kind::Counter => fields.u64(signed_difference(new, expected)),
+            }
+        }
+        let (old, new) = (before.temperatures.as_deref(), sample.temperatures.as_deref());
+        let same_names = has_same_names(old, new);
+        if !same_names {
+            mask |= SENSORS;
+        } else if !has_same_values(old, new) {
+            mask |= SENSOR_VALUES;
+        }
+        let mut record = RecordWriter(rows);
+        record.u64(mask);
+        rows.extend_from_slice(&fields.bytes[..fields.length]);
+        if mask & SENSORS != 0 {
+            put_sensors(rows, new.unwrap_or_default());
+        } else if mask & SENSOR_VALUES != 0 {
+            for (old, new) in old.unwrap_or_default().iter().zip(new.unwrap_or_default()) {
+                put_float(rows, old.celsius.to_bits(), new.celsius.to_bits());
+            }
+        }
+        *self = Self { sequence, step_ms, uptime_step, sample: sample.clone() };
+    }
+
+    fn grow(&mut self, record: &mut RecordReader<'_>) -> Result<(), StoreError> {
+        let mask = record.u64()?;
+        let is = |bit: u64| mask & bit != 0;
+        let before = self.sample.clone();
+        self.sequence = self.sequence.wrapping_add(if is(SEQUENCE) { record.u64()? } else { 1 });
+        if is(STEP) {
+            self.step_ms = plus_difference(self.step_ms.cast_unsigned(), record.u64()?).cast_signed();
+        }
+        if is(UPTIME_STEP) {
+            self.uptime_step = plus_difference(self.uptime_step, record.u64()?);
+        }
+        self.sample.time_ms = before.time_ms.wrapping_add(self.step_ms);
+        self.sample.uptime_s = before.uptime_s.wrapping_add(self.uptime_step);
+        for metric in &Metric::ALL[..Metric::SCALARS] {
+            if *metric == Metric::Uptime {
+                continue;
+            }
+            let old = metric.bits_of(&before).unwrap_or_default();
+            // A speed's counter comes before it, so the row already has the new one.
+            let expected = expected(*metric, &before, &self.sample, self.step_ms).unwrap_or(old);
+            let bits = match (is(1 << metric.index()), metric.kind()) {
+                (false, _) => expected,
+                (true, Kind::Float) => take_float(record, old)?,
+                (true, Kind::Integer | Kind::Counter) => plus_difference(expected, record.u64()?),
+            };
+            metric.set_bits(&mut self.sample, bits);
+        }
+        if is(SENSORS) {
+            self.sample.temperatures = take_sensors(record)?;
+        } else if is(SENSOR_VALUES) {
+            let sensors = before.temperatures.as_deref().unwrap_or_default().iter().map(|sensor| {
+                let celsius = f64::from_bits(take_float(record, sensor.celsius.to_bits())?);
+                Ok(Temperature { name: sensor.name.clone(), celsius })
+            });
+            self.sample.temperatures = Some(sensors.collect::<Result<_, StoreError>>()?);
+        }
+        Ok(())
+    }
+}
+
+/// What a speed should be by its counter; `None` for what is no speed.
+fn expected(metric: Metric, before: &Sample, sample: &Sample, step_ms: i64) -> Option<u64> {
+    let counter = metric.speed_of()?;
+    Some(bytes_per_second(counter.bits_of(before)?, counter.bits_of(sample)?, step_ms))
+}
+
+/// Fields of one row, gathered on the stack until its mask is known.
+struct Fields<'a> {
+    bytes: &'a mut [u8],
+    length: usize,
+}
+
+impl Fields<'_> {
+    fn u64(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.push(value & 0x7f | 0x80);
+            value >>= 7;
+        }
+        self.push(value);
+    }
+
+    fn float(&mut self, old: u64, new: u64) {
+        match hundredths_apart(old, new) {
+            Some(apart) => self.u64(apart),
+            None => {
+                self.u64(RAW_FLOAT);
+                new.to_le_bytes().into_iter().for_each(|byte| self.push(byte.into()));
+            }
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "callers pass a byte")]
+    fn push(&mut self, byte: u64) {
+        self.bytes[self.length] = byte as u8;
+        self.length += 1;
+    }
+}
+
+/// Comes before a float's eight bytes; a difference of hundredths is never 0.
+const RAW_FLOAT: u64 = 0;
+
+/// Difference of two floats that are whole hundredths, or nothing.
+fn hundredths_apart(old: u64, new: u64) -> Option<u64> {
+    let whole = |bits: u64| scaled(f64::from_bits(bits), 2).map(i64::cast_unsigned);
+    let apart = signed_difference(whole(new)?, whole(old)?);
+    (apart != RAW_FLOAT).then_some(apart)
+}
+
+fn put_float(rows: &mut Vec<u8>, old: u64, new: u64) {
+    let mut record = RecordWriter(rows);
+    match hundredths_apart(old, new) {
+        Some(apart) => record.u64(apart),
+        None => {
+            record.u64(RAW_FLOAT);
+            record.array(&new.to_le_bytes());
+        }
+    }
+}
+
+fn take_float(record: &mut RecordReader<'_>, old: u64) -> Result<u64, StoreError> {
+    match record.u64()? {
+        RAW_FLOAT => Ok(u64::from_le_bytes(record.array()?)),
+        apart => {
+            let old = scaled(f64::from_bits(old), 2).ok_or_else(|| record.corrupt())?;
+            let whole = plus_difference(old.cast_unsigned(), apart).cast_signed();
+            Ok((whole as f64 / 100.0).to_bits())
+        }
+    }
+}
+
+fn has_same_names(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> bool {
+    match (old, new) {
+        (None, None) => true,
+        (Some(old), Some(new)) => {
+            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name)
+        }
+        _ => false,
+    }
+}
+
+fn has_same_values(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> bool {
+    let pairs = old.unwrap_or_default().iter().zip(new.unwrap_or_default());
+    pairs.into_iter().all(|(old, new)| old.celsius.to_bits() == new.celsius.to_bits())
+}
+
+fn put_sensors(rows: &mut Vec<u8>, sensors: &[Temperature]) {
+    let mut record = RecordWriter(rows);
+    record.u64(sensors.len() as u64);
+    for sensor in sensors {
+        record.text(&sensor.name);
+        record.f64(sensor.celsius);
+    }
+}
+
+fn take_sensors(record: &mut RecordReader<'_>) -> Result<Option<Arc<[Temperature]>>, StoreError> {
+    let sensors = record.length()?;
+    if sensors == 0 {
+        return Ok(None);
+    }
+    let sensor = |_| Ok(Temperature { name: record.text()?, celsius: record.f64()? });
+    (0..sensors).map(sensor).collect::<Result<Arc<[_]>, StoreError>>().map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::samples_of_every_temper;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_head_gives_every_report_back_to_the_bit(
+            samples in samples_of_every_temper(1..60),
+            numbers in proptest::collection::vec(1u64..3, 60),
+        ) {
+            let (mut head, mut run, mut sequence) = (Head::default(), Run::default(), 0);
+            for (sample, step) in samples.iter().zip(numbers) {
+                sequence += step;
+                head.push(sequence, sample, Ticket(1), 0);
+                run.push(sequence, sample);
+            }
+            let back = head.run().expect("in memory");
+            prop_assert!(back.is_bitwise(&run));
+            prop_assert_eq!((head.len(), head.last_sequence()), (samples.len(), sequence));
+        }
+    }
+}

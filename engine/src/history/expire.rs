@@ -1,0 +1,96 @@
+//! What is too old, or too much, goes: whole hours and days of all servers at once, which costs one range each.
+
+use super::storage::{Extent, bytes_before, extents};
+use super::{DAY_MS, History, Point, State, Tier, Upkeep};
+use crate::limits::{EXPIRE_INTERVAL_MS, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN, RAW_DAYS_KEPT_MIN};
+use crate::store::{Changes, Store, StoreError, key};
+
+impl History {
+    /// Now and then: deletes what is older than its tier is kept, then the oldest until the disk budget holds.
+    pub(super) fn expire(
+        &self,
+        state: &mut State,
+        store: &Store,
+        now_ms: i64,
+        upkeep: &mut Upkeep,
+    ) -> Result<(), StoreError> {
+        if (0..EXPIRE_INTERVAL_MS).contains(&now_ms.saturating_sub(state.expired_ms)) {
+            return Ok(());
+        }
+        let [unpacked_hour, unpacked_day] = self.oldest_unpacked(store)?;
+        let hour_of_day = unpacked_hour.map(|hour| hour.div_euclid(DAY_MS / super::HOUR_MS));
+        // What a coarser tier still has to be made of stays.
+        let needed = [unpacked_hour, unpacked_day.into_iter().chain(hour_of_day).min(), None];
+        let budgeted = self.floors_by_budget(store, now_ms)?;
+        for ((tier, needed), budgeted) in Tier::ALL.into_iter().zip(needed).zip(budgeted) {
+            let floor = self.floor_by_age(tier, now_ms).max(budgeted);
+            let floor = needed.map_or(floor, |needed| floor.min(needed));
+            if floor > self.floor(tier) {
+                self.cut(store, tier, floor)?;
+                upkeep.has_expired = true;
+            }
+        }
+        state.expired_ms = now_ms;
+        Ok(())
+    }
+
+    fn floor_by_age(&self, tier: Tier, now_ms: i64) -> i64 {
+        let days = match tier {
+            Tier::Raw => self.retention.raw_days,
+            Tier::Minute => self.retention.minute_days,
+            Tier::Quarter => self.retention.quarter_days,
+        };
+        floor_of(tier, days, now_ms)
+    }
+
+    /// Floors at which all tiers fit the disk budget: the finest gives first, down to what is always kept of it.
+    fn floors_by_budget(&self, store: &Store, now_ms: i64) -> Result<[i64; 3], StoreError> {
+        let mut floors = [i64::MIN; 3];
+        let max = self.retention.disk_bytes_max;
+        if max == 0 {
+            return Ok(floors);
+        }
+        let tiers: Vec<Vec<Extent>> =
+            Tier::ALL.into_iter().map(|tier| extents(store, tier)).collect::<Result<_, _>>()?;
+        let used: u64 = tiers.iter().flatten().map(|extent| extent.bytes).sum();
+        let mut excess = used.saturating_sub(max);
+        let kept = [RAW_DAYS_KEPT_MIN, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN];
+        for (((tier, extents), days), floor) in Tier::ALL.into_iter().zip(&tiers).zip(kept).zip(&mut floors) {
+            let last = floor_of(tier, days, now_ms);
+            let first = extents.iter().map(|extent| extent.first).min().unwrap_or(last).max(self.floor(tier));
+            let mut freed = 0;
+            for candidate in first..=last {
+                if excess == 0 {
+                    break;
+                }
+                freed = bytes_before(extents, candidate);
+                *floor = candidate;
+                if freed >= excess {
+                    break;
+                }
+            }
+            excess = excess.saturating_sub(freed);
+        }
+        Ok(floors)
+    }
+
+    fn cut(&self, store: &Store, tier: Tier, floor: i64) -> Result<(), StoreError> {
+        let (from, to) = (key::time_key(i64::MIN), key::time_key(floor));
+        let mut changes = Changes::default();
+        changes.delete_range(tier.family(), &from, &to);
+        if tier == Tier::Quarter {
+            changes.delete_range(key::FACTS, &from, &to);
+        }
+        changes.put_time(key::FLOORS[tier as usize], floor);
+        // Readers stop looking before anything is gone. Synced, because the files go at once.
+        self.set_floor(tier, floor);
+        store.write_synced(&changes)?;
+        self.pass(Point::Expired);
+        store.drop_files(tier.family(), &from, &to)
+    }
+}
+
+/// The oldest hour, for raw, or day that is kept of a tier that is kept for that many days.
+pub(super) fn floor_of(tier: Tier, days: u32, now_ms: i64) -> i64 {
+    now_ms.saturating_sub(i64::from(days) * DAY_MS).div_euclid(tier.span_ms())
+}

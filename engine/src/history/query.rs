@@ -1,0 +1,639 @@
+//! Reading history: which tier, which blocks, what of the heads, in the order of time.
+//!
+//! A coarser tier lacks what came since it was last made: hours that stand in `todo`, and whatever is still in a head.
+//! Those hours are read from the reports themselves, so an answer is complete whatever upkeep is doing. The heads are
+//! copied first; a block that was sealed from one of them in the meantime is passed over by sequence numbers.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, QUARTER_MS, Tier};
+use crate::block::{ABSENT, Block, Run};
+use crate::head::Head;
+use crate::limits::{POINTS_MAX, RANGE_DAYS_MAX};
+use crate::metric::Metric;
+use crate::latest::HostFacts;
+use crate::sample::Sample;
+use crate::slot::Slot;
+use crate::store::{Store, StoreError, hosts, key};
+use crate::summary::{Aggregate, Number, Summary};
+
+/// Steps that are chosen by themselves, milliseconds.
+const STEPS_MS: [i64; 20] = {
+    const SECOND: i64 = 1000;
+    const MINUTE: i64 = 60 * SECOND;
+    [
+        SECOND,
+        2 * SECOND,
+        5 * SECOND,
+        10 * SECOND,
+        15 * SECOND,
+        30 * SECOND,
+        MINUTE,
+        2 * MINUTE,
+        5 * MINUTE,
+        10 * MINUTE,
+        15 * MINUTE,
+        30 * MINUTE,
+        HOUR_MS,
+        2 * HOUR_MS,
+        3 * HOUR_MS,
+        6 * HOUR_MS,
+        12 * HOUR_MS,
+        DAY_MS,
+        7 * DAY_MS,
+        30 * DAY_MS,
+    ]
+};
+
+/// A pause of this many usual intervals is a gap, where every report is shown for itself.
+const GAP_INTERVALS: i64 = 3;
+
+/// How far apart points are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Every report where they are few enough, else the smallest usual step that keeps within the points.
+    Auto,
+    /// Every report.
+    Raw,
+    /// So many milliseconds.
+    Ms(i64),
+}
+
+/// What is asked of history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryQuery {
+    /// Series of each server.
+    pub metrics: Vec<(Metric, Aggregate)>,
+    /// Unix milliseconds; reports from then on.
+    pub from_ms: i64,
+    /// Unix milliseconds; reports before then.
+    pub to_ms: i64,
+    /// Distance of points.
+    pub step: Step,
+    /// Points of a series, at most [`POINTS_MAX`].
+    pub points_max: usize,
+}
+
+/// How a query is going to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Where it is read from.
+    pub tier: Tier,
+    /// Milliseconds between points; 0 when every report is a point.
+    pub step_ms: i64,
+    /// Unix milliseconds; reports from then on.
+    pub from_ms: i64,
+    /// Unix milliseconds; reports before then.
+    pub to_ms: i64,
+    /// Points of a series at most.
+    points_max: usize,
+}
+
+/// One metric of one server.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Series {
+    /// The metric.
+    pub metric: Metric,
+    /// What of it.
+    pub aggregate: Aggregate,
+    /// Milliseconds between points; 0 when every report is a point.
+    pub step_ms: i64,
+    /// Unix milliseconds, and the value; `None` where nobody reported.
+    pub points: Vec<(i64, Option<Number>)>,
+}
+
+/// What a walk over history finds, one piece after the other in the order of time.
+pub(super) enum Piece {
+    /// Reports: their times and, for each metric asked for, their values.
+    Reports { times_ms: Vec<i64>, columns: Vec<Vec<u64>> },
+    /// Rows of a tier.
+    Rows { times_ms: Vec<i64>, counts: Vec<u64>, columns: Vec<Vec<Summary>> },
+}
+
+impl Plan {
+    /// A walk over one tier's rows.
+    pub(super) fn of_tier(tier: Tier, from_ms: i64, to_ms: i64) -> Self {
+        Self { tier, step_ms: tier.row_ms(), from_ms, to_ms, points_max: POINTS_MAX }
+    }
+
+    /// Starts of the points.
+    fn buckets(&self) -> Range<i64> {
+        let step = self.step_ms.max(1);
+        self.from_ms.div_euclid(step)..(self.to_ms - 1).div_euclid(step) + 1
+    }
+}
+
+impl History {
+    /// Chooses tier and step. A coarser tier is read in whole rows, so the range becomes as wide as they are. A range that no tier covers to its start is cut to what the coarsest has.
+    pub(crate) fn plan(&self, query: &HistoryQuery) -> Plan {
+        let to_ms = query.to_ms.max(query.from_ms.saturating_add(1));
+        let from_ms = query.from_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS));
+        let points_max = query.points_max.clamp(1, POINTS_MAX);
+        let span_ms = to_ms.saturating_sub(from_ms);
+        let has = |tier: Tier| from_ms.div_euclid(tier.span_ms()) >= self.floor(tier);
+        let fitting = |step_ms: i64, points: usize| {
+            let needed = span_ms / i64::try_from(points).unwrap_or(i64::MAX).max(1);
+            let larger = STEPS_MS.into_iter().find(|step| *step >= needed.max(step_ms));
+            if span_ms / step_ms.max(1) <= points as i64 && step_ms > 0 {
+                step_ms
+            } else {
+                larger.unwrap_or(needed.max(step_ms))
+            }
+        };
+        // A report a second is the most that agents make unless told otherwise.
+        let is_short = span_ms / 1000 <= points_max as i64;
+        let step_ms = match query.step {
+            Step::Raw | Step::Auto if is_short && has(Tier::Raw) => 0,
+            Step::Raw | Step::Auto => fitting(0, points_max),
+            Step::Ms(step_ms) => fitting(step_ms.max(1), POINTS_MAX),
+        };
+        // Steps that no tier divides would have to be made of reports over any range.
+        let step_ms = match step_ms {
+            ..=MINUTE_MS => step_ms,
+            ..HOUR_MS => (step_ms - 1).div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS,
+            _ => (step_ms - 1).div_euclid(QUARTER_MS) * QUARTER_MS + QUARTER_MS,
+        };
+        let coarsest_within =
+            Tier::ALL.into_iter().rev().find(|tier| tier.row_ms() > 0 && step_ms > 0 && step_ms % tier.row_ms() == 0);
+        let tier = coarsest_within.unwrap_or(Tier::Raw);
+        let tier = Tier::ALL.into_iter().find(|other| *other >= tier && has(*other)).unwrap_or(Tier::Quarter);
+        let row_ms = tier.row_ms();
+        let step_ms = if row_ms > 0 { (step_ms.max(1) - 1) / row_ms * row_ms + row_ms } else { step_ms };
+        let floor_ms = self.floor(tier).saturating_mul(tier.span_ms());
+        let (mut from_ms, mut to_ms) = (from_ms.max(floor_ms).min(to_ms - 1), to_ms);
+        if row_ms > 0 {
+            from_ms = from_ms.div_euclid(row_ms) * row_ms;
+            to_ms = ((to_ms - 1).div_euclid(row_ms) + 1).saturating_mul(row_ms);
+        }
+        Plan { tier, step_ms, from_ms, to_ms, points_max }
+    }
+
+    /// The series of one server.
+    pub(crate) fn series(
+        &self,
+        store: &Store,
+        slot: &Slot,
+        plan: &Plan,
+        metrics: &[(Metric, Aggregate)],
+    ) -> Result<Vec<Series>, StoreError> {
+        if plan.step_ms == 0 {
+            return self.every_report(store, slot, plan, metrics);
+        }
+        self.bucketed(store, slot, plan, plan.step_ms, metrics)
+    }
+
+    fn every_report(
+        &self,
+        store: &Store,
+        slot: &Slot,
+        plan: &Plan,
+        metrics: &[(Metric, Aggregate)],
+    ) -> Result<Vec<Series>, StoreError> {
+        let wanted: Vec<Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
+        let mut times: Vec<i64> = Vec::new();
+        let mut values: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
+        self.walk(store, slot, plan, &wanted, &mut |piece| {
+            if let Piece::Reports { times_ms, mut columns } = piece {
+                times.extend(times_ms);
+                values.iter_mut().zip(&mut columns).for_each(|(all, column)| all.append(column));
+            }
+        })?;
+        let needs_buckets = metrics.iter().any(|(_, aggregate)| matches!(aggregate, Aggregate::Rate | Aggregate::Increase));
+        if times.len() > plan.points_max || needs_buckets {
+            // An agent that reports more often than usual, or growth, which needs a while to grow in.
+            let span_ms = plan.to_ms - plan.from_ms;
+            let needed = span_ms / i64::try_from(plan.points_max).unwrap_or(i64::MAX);
+            let step_ms = STEPS_MS.into_iter().find(|step| *step >= needed).unwrap_or(needed);
+            return self.bucketed(store, slot, plan, step_ms, metrics);
+        }
+        let mut intervals: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        let middle = intervals.len() / 2;
+        let usual_ms = if intervals.is_empty() { 0 } else { *intervals.select_nth_unstable(middle).1 };
+        let gap_ms = usual_ms.max(1).saturating_mul(GAP_INTERVALS);
+        let series = metrics.iter().zip(values).map(|((metric, aggregate), values)| {
+            let mut points: Vec<(i64, Option<Number>)> = Vec::with_capacity(times.len());
+            for (time, bits) in times.iter().zip(values) {
+                if let Some((before, _)) = points.last().filter(|(before, _)| time - before > gap_ms) {
+                    points.push((before + usual_ms.max(1), None));
+                }
+                let is_absent = *metric == Metric::Temperature && bits == ABSENT;
+                points.push((*time, (!is_absent).then(|| Number::of_bits(*metric, bits))));
+            }
+            Series { metric: *metric, aggregate: *aggregate, step_ms: 0, points }
+        });
+        Ok(series.collect())
+    }
+
+    fn bucketed(
+        &self,
+        store: &Store,
+        slot: &Slot,
+        plan: &Plan,
+        step_ms: i64,
+        metrics: &[(Metric, Aggregate)],
+    ) -> Result<Vec<Series>, StoreError> {
+        let plan = Plan { step_ms, ..*plan };
+        let buckets = plan.buckets();
+        let count = usize::try_from(buckets.end - buckets.start).unwrap_or(0);
+        let wanted: Vec<Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
+        let mut summaries = vec![vec![Summary::default(); count]; wanted.len()];
+        let bucket = |time_ms: i64| usize::try_from(time_ms.div_euclid(step_ms) - buckets.start).unwrap_or(usize::MAX);
+        self.walk(store, slot, &plan, &wanted, &mut |piece| match piece {
+            Piece::Reports { times_ms, columns } => {
+                for ((metric, column), summaries) in wanted.iter().zip(&columns).zip(&mut summaries) {
+                    add_reports(*metric, &times_ms, column, step_ms, summaries, &bucket);
+                }
+            }
+            Piece::Rows { times_ms, columns, .. } => {
+                for ((metric, column), summaries) in wanted.iter().zip(&columns).zip(&mut summaries) {
+                    for (time_ms, row) in times_ms.iter().zip(column) {
+                        if let Some(summary) = summaries.get_mut(bucket(*time_ms)) {
+                            summary.merge(metric.kind(), row);
+                        }
+                    }
+                }
+            }
+        })?;
+        let seconds = step_ms as f64 / 1000.0;
+        let series = metrics.iter().zip(&summaries).map(|((metric, aggregate), summaries)| {
+            let mut points = Vec::with_capacity(count);
+            let (mut last, mut is_next) = (None, false);
+            for (bucket, summary) in buckets.clone().zip(summaries) {
+                // Growth over a gap belongs to what was grown, but is no rate of the first while after it.
+                let before = last.filter(|_| is_next || *aggregate == Aggregate::Increase);
+                points.push((bucket * step_ms, summary.number(*metric, *aggregate, before, seconds)));
+                is_next = summary.count > 0;
+                if is_next {
+                    last = Some(summary.last);
+                }
+            }
+            Series { metric: *metric, aggregate: *aggregate, step_ms, points }
+        });
+        Ok(series.collect())
+    }
+
+    /// Facts of a server as they were from each minute on.
+    pub(crate) fn facts_changes(
+        &self,
+        store: &Store,
+        server_id: u64,
+        from_ms: i64,
+        to_ms: i64,
+    ) -> Result<Vec<(i64, HostFacts)>, StoreError> {
+        let from_ms = from_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS));
+        let days = from_ms.div_euclid(DAY_MS)..to_ms.div_euclid(DAY_MS) + 1;
+        let ranges = days.map(|day| {
+            let of = |minute| key::facts_key(day, server_id, minute).to_vec();
+            (of(i64::MIN), of(i64::MAX))
+        });
+        let mut changes = Vec::new();
+        store.scan_ranges(key::FACTS, ranges, &mut |key, value| {
+            let minute_ms = key::facts_of(key).map(|(_, minute)| minute.saturating_mul(MINUTE_MS));
+            if let Some(minute_ms) = minute_ms.filter(|time| (from_ms..to_ms).contains(time)) {
+                changes.push((minute_ms, hosts::read(value)?));
+            }
+            Ok(())
+        })?;
+        Ok(changes)
+    }
+
+    /// Every report of a server within a range, in the order of time within each hour.
+    pub(crate) fn reports(
+        &self,
+        store: &Store,
+        slot: &Slot,
+        from_ms: i64,
+        to_ms: i64,
+        visit: &mut dyn FnMut(u64, &Sample),
+    ) -> Result<(), StoreError> {
+        let plan = Plan::of_tier(Tier::Raw, from_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS)), to_ms);
+        let heads = Heads::of(slot, &plan)?;
+        let first = plan.from_ms.div_euclid(HOUR_MS).max(self.floor(Tier::Raw));
+        for hour in first..(plan.to_ms - 1).div_euclid(HOUR_MS) + 1 {
+            let mut rows: Vec<(u64, Sample)> = Vec::new();
+            let (from, to) = (key::raw_key(hour, slot.id, 0), key::raw_key(hour, slot.id, u64::MAX));
+            store.scan_range(key::RAW, &from, &to, &mut |_, value| {
+                if let Ok(run) = Block::read(value).and_then(|block| block.run()) {
+                    rows.extend(run.reports().filter(|(sequence, _)| *sequence < heads.from_sequence));
+                }
+                Ok(())
+            })?;
+            let of_heads = heads.runs.iter().flat_map(Run::reports);
+            rows.extend(of_heads.filter(|(_, sample)| sample.time_ms.div_euclid(HOUR_MS) == hour));
+            rows.sort_by_key(|(_, sample)| sample.time_ms);
+            let inside = rows.iter().filter(|(_, sample)| (plan.from_ms..plan.to_ms).contains(&sample.time_ms));
+            inside.for_each(|(sequence, sample)| visit(*sequence, sample));
+        }
+        Ok(())
+    }
+
+    /// Everything of one server within the plan's range, in the order of time.
+    pub(super) fn walk(
+        &self,
+        store: &Store,
+        slot: &Slot,
+        plan: &Plan,
+        wanted: &[Metric],
+        visit: &mut dyn FnMut(Piece),
+    ) -> Result<(), StoreError> {
+        let heads = Heads::of(slot, plan)?;
+        let walk = Walk { store, server_id: slot.id, heads, plan: *plan, wanted };
+        let hours = plan.from_ms.div_euclid(HOUR_MS)..(plan.to_ms - 1).div_euclid(HOUR_MS) + 1;
+        match plan.tier {
+            Tier::Raw => walk.reports(hours, visit),
+            Tier::Minute | Tier::Quarter => walk.tiers(hours, visit),
+        }
+    }
+}
+
+fn add_reports(
+    metric: Metric,
+    times_ms: &[i64],
+    column: &[u64],
+    step_ms: i64,
+    summaries: &mut [Summary],
+    bucket: &dyn Fn(i64) -> usize,
+) {
+    let kind = metric.kind();
+    let mut rows = times_ms.iter().zip(column).peekable();
+    while let Some((time_ms, _)) = rows.peek() {
+        let end_ms = (time_ms.div_euclid(step_ms) + 1) * step_ms;
+        let mut summary = Summary::default();
+        let at = bucket(**time_ms);
+        while let Some((_, bits)) = rows.next_if(|(time_ms, _)| **time_ms < end_ms) {
+            if metric != Metric::Temperature || *bits != ABSENT {
+                summary.add(kind, *bits);
+            }
+        }
+        if let Some(all) = summaries.get_mut(at) {
+            all.merge(kind, &summary);
+        }
+    }
+}
+
+/// Reports that were in a server's heads when a query began.
+struct Heads {
+    /// Numbers from here on are here; blocks that have them too were sealed since.
+    from_sequence: u64,
+    runs: Vec<Run>,
+    hours: BTreeSet<i64>,
+}
+
+impl Heads {
+    fn of(slot: &Slot, plan: &Plan) -> Result<Self, StoreError> {
+        let heads: Vec<Arc<Head>> = {
+            let status = slot.status.lock();
+            let open = (!status.head.is_empty()).then(|| Arc::new(status.head.clone()));
+            status.full_heads.iter().map(Arc::clone).chain(open).collect()
+        };
+        let from_sequence = heads.first().map_or(u64::MAX, |head| head.first_sequence);
+        let in_range = |run: &Run| run.times_ms.iter().any(|time| (plan.from_ms..plan.to_ms).contains(time));
+        let runs: Vec<Run> = heads.iter().map(|head| head.run()).collect::<Result<_, _>>()?;
+        let runs: Vec<Run> = runs.into_iter().filter(in_range).collect();
+        let hours = runs.iter().flat_map(|run| &run.times_ms).map(|time| time.div_euclid(HOUR_MS)).collect();
+        Ok(Self { from_sequence, runs, hours })
+    }
+}
+
+struct Walk<'a> {
+    store: &'a Store,
+    server_id: u64,
+    heads: Heads,
+    plan: Plan,
+    wanted: &'a [Metric],
+}
+
+impl Walk<'_> {
+    /// Reports of these hours.
+    fn reports(&self, hours: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
+        let mut pieces: Vec<Reports> = Vec::new();
+        let ranges = hours.map(|hour| {
+            (key::raw_key(hour, self.server_id, 0).to_vec(), key::raw_key(hour, self.server_id, u64::MAX).to_vec())
+        });
+        self.store.scan_ranges(key::RAW, ranges, &mut |_, value| {
+            // A corrupt block is passed over; upkeep and verification name it.
+            if let Ok(reports) = self.block_reports(value) {
+                pieces.push(reports);
+            }
+            Ok(())
+        })?;
+        self.visit_in_order(pieces, self.plan.from_ms..self.plan.to_ms, visit);
+        Ok(())
+    }
+
+    fn block_reports(&self, value: &[u8]) -> Result<Reports, StoreError> {
+        let block = Block::read(value)?;
+        let times_ms = block.times_ms()?;
+        let columns = self.wanted.iter().map(|metric| block.values(*metric, &times_ms));
+        let mut reports = Reports { columns: columns.collect::<Result<_, _>>()?, times_ms };
+        if block.header.sequence_last >= self.heads.from_sequence {
+            let sequences = block.sequences()?;
+            reports.keep(|row| sequences[row] < self.heads.from_sequence);
+        }
+        Ok(reports)
+    }
+
+    /// Hands out reports of a range, in the order of time, with those of the heads.
+    fn visit_in_order(&self, pieces: Vec<Reports>, range_ms: Range<i64>, visit: &mut dyn FnMut(Piece)) {
+        let mut all = Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.wanted.len()] };
+        let of_heads = self.heads.runs.iter().map(|run| Reports {
+            times_ms: run.times_ms.clone(),
+            columns: self.wanted.iter().map(|metric| run.column(*metric)).collect(),
+        });
+        for mut piece in pieces.into_iter().chain(of_heads) {
+            let is_inside = |time: &i64| range_ms.contains(time);
+            if !piece.times_ms.iter().all(is_inside) {
+                let keep: Vec<bool> = piece.times_ms.iter().map(is_inside).collect();
+                piece.keep(|row| keep[row]);
+            }
+            all.append(&mut piece);
+        }
+        all.sort();
+        if !all.times_ms.is_empty() {
+            visit(Piece::Reports { times_ms: all.times_ms, columns: all.columns });
+        }
+    }
+
+    /// Rows of the plan's tier where it has them, of a finer one where it does not.
+    fn tiers(&self, hours: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
+        let mut open_hours = self.todo(key::TODO_HOUR, &hours)?;
+        open_hours.extend(self.heads.hours.iter().copied());
+        let days = hours.start.div_euclid(24)..(hours.end - 1).div_euclid(24) + 1;
+        let mut open_days = self.todo(key::TODO_DAY, &days)?;
+        open_days.extend(open_hours.iter().map(|hour| hour.div_euclid(24)));
+        if self.plan.tier == Tier::Minute {
+            return self.minutes(days, &hours, &open_hours, visit);
+        }
+        let mut day = days.start;
+        while day < days.end {
+            // As many days as possible of one sort at a time.
+            let is_open = open_days.contains(&day);
+            let end = (day..days.end).find(|day| open_days.contains(day) != is_open).unwrap_or(days.end);
+            if is_open {
+                self.minutes(day..end, &hours, &open_hours, visit)?;
+            } else {
+                let range = |day| {
+                    let first = key::quarter_key(day, self.server_id).to_vec();
+                    let past = key::minute_key(day, self.server_id, 0).to_vec();
+                    (first, past)
+                };
+                self.store.scan_ranges(key::QUARTER, (day..end).map(range), &mut |_, value| {
+                    if let Ok(rows) = self.block_rows(value) {
+                        visit(rows);
+                    }
+                    Ok(())
+                })?;
+            }
+            day = end;
+        }
+        Ok(())
+    }
+
+    fn minutes(
+        &self,
+        days: Range<i64>,
+        hours: &Range<i64>,
+        open_hours: &BTreeSet<i64>,
+        visit: &mut dyn FnMut(Piece),
+    ) -> Result<(), StoreError> {
+        for day in days {
+            let mut by_hour: Vec<Vec<(u8, Piece)>> = (0..24).map(|_| Vec::new()).collect();
+            let range =
+                (key::minute_key(day, self.server_id, 0).to_vec(), key::minute_key(day, self.server_id, u8::MAX).to_vec());
+            self.store.scan_ranges(key::MINUTE, std::iter::once(range), &mut |key, value| {
+                let (Some(part), Ok(rows)) = (key::part_of(key), self.block_rows(value)) else { return Ok(()) };
+                for (hour, piece) in rows.split_by_hour() {
+                    by_hour[hour].push((part, piece));
+                }
+                Ok(())
+            })?;
+            for (hour, pieces) in (day * 24..).zip(by_hour) {
+                if !hours.contains(&hour) {
+                    continue;
+                }
+                if open_hours.contains(&hour) {
+                    self.minutes_of_reports(hour, visit)?;
+                } else if let Some((_, piece)) = pieces.into_iter().min_by_key(|(part, _)| *part) {
+                    // An hour of its own is newer than the same hour in the block of the whole day, which comes last.
+                    visit(piece);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows of a tier that is not made yet.
+    fn minutes_of_reports(&self, hour: i64, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
+        let range = self.plan.from_ms.max(hour * HOUR_MS)..self.plan.to_ms.min((hour + 1) * HOUR_MS);
+        let mut pieces = Vec::new();
+        let keys =
+            (key::raw_key(hour, self.server_id, 0).to_vec(), key::raw_key(hour, self.server_id, u64::MAX).to_vec());
+        self.store.scan_ranges(key::RAW, std::iter::once(keys), &mut |_, value| {
+            if let Ok(reports) = self.block_reports(value) {
+                pieces.push(reports);
+            }
+            Ok(())
+        })?;
+        self.visit_in_order(pieces, range, visit);
+        Ok(())
+    }
+
+    fn block_rows(&self, value: &[u8]) -> Result<Piece, StoreError> {
+        let block = Block::read(value)?;
+        let (times_ms, counts) = (block.times_ms()?, block.counts()?);
+        let columns = self.wanted.iter().map(|metric| block.summaries(*metric, &counts));
+        let columns = columns.collect::<Result<_, _>>()?;
+        let mut piece = Piece::Rows { times_ms, counts, columns };
+        piece.clip(&self.plan);
+        Ok(piece)
+    }
+
+    fn todo(&self, kind: u8, times: &Range<i64>) -> Result<BTreeSet<i64>, StoreError> {
+        let (from, to) =
+            (key::todo_key(kind, self.server_id, times.start), key::todo_key(kind, self.server_id, times.end));
+        let mut open = BTreeSet::new();
+        self.store.scan_ranges(key::TODO, std::iter::once((from.to_vec(), to.to_vec())), &mut |key, _| {
+            open.extend(key::todo_of(key).map(|(_, _, time)| time));
+            Ok(())
+        })?;
+        Ok(open)
+    }
+}
+
+/// Reports of one block or head.
+struct Reports {
+    times_ms: Vec<i64>,
+    columns: Vec<Vec<u64>>,
+}
+
+impl Reports {
+    fn keep(&mut self, keep: impl Fn(usize) -> bool) {
+        retain_rows(&mut self.times_ms, &keep);
+        self.columns.iter_mut().for_each(|column| retain_rows(column, &keep));
+    }
+
+    fn append(&mut self, other: &mut Self) {
+        self.times_ms.append(&mut other.times_ms);
+        self.columns.iter_mut().zip(&mut other.columns).for_each(|(mine, theirs)| mine.append(theirs));
+    }
+
+    /// Puts rows into the order of time; those of one moment stay in the order in which they were taken.
+    fn sort(&mut self) {
+        if self.times_ms.is_sorted() {
+            return;
+        }
+        let mut order: Vec<usize> = (0..self.times_ms.len()).collect();
+        order.sort_by_key(|row| self.times_ms[*row]);
+        self.times_ms = order.iter().map(|row| self.times_ms[*row]).collect();
+        for column in &mut self.columns {
+            *column = order.iter().map(|row| column[*row]).collect();
+        }
+    }
+}
+
+fn retain_rows<T>(column: &mut Vec<T>, keep: &impl Fn(usize) -> bool) {
+    let mut row = 0;
+    column.retain(|_| {
+        row += 1;
+        keep(row - 1)
+    });
+}
+
+impl Piece {
+    /// Leaves out rows that begin outside of the plan's range.
+    fn clip(&mut self, plan: &Plan) {
+        let Self::Rows { times_ms, counts, columns } = self else { return };
+        let range = plan.from_ms..plan.to_ms;
+        if times_ms.iter().all(|time| range.contains(time)) {
+            return;
+        }
+        let keep: Vec<bool> = times_ms.iter().map(|time| range.contains(time)).collect();
+        retain_rows(times_ms, &|row| keep[row]);
+        retain_rows(counts, &|row| keep[row]);
+        columns.iter_mut().for_each(|column| retain_rows(column, &|row| keep[row]));
+    }
+
+    /// Rows by hour of the day.
+    fn split_by_hour(self) -> Vec<(usize, Self)> {
+        let Self::Rows { times_ms, counts, columns } = self else { return Vec::new() };
+        let hour = |time_ms: &i64| usize::try_from(time_ms.div_euclid(HOUR_MS).rem_euclid(24)).unwrap_or(0);
+        let mut pieces = Vec::new();
+        let mut start = 0;
+        while start < times_ms.len() {
+            let of = hour(&times_ms[start]);
+            let end = (start..times_ms.len()).find(|row| hour(&times_ms[*row]) != of).unwrap_or(times_ms.len());
+            pieces.push((
+                of,
+                Self::Rows {
+                    times_ms: times_ms[start..end].to_vec(),
+                    counts: counts[start..end].to_vec(),
+                    columns: columns.iter().map(|column| column[start..end].to_vec()).collect(),
+                },
+            ));
+            start = end;
+        }
+        pieces
+    }
+}

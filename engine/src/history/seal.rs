@@ -1,0 +1,159 @@
+//! Full and old heads become blocks; the log behind them goes.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{HOUR_MS, History, Point, State, Tier, Upkeep};
+use crate::block::{Effort, Run};
+use crate::head::Head;
+use crate::limits::{HEAD_AGE_MS_MAX, HEADS_PER_WRITE_MAX, LOG_CUT_COMMITS_MIN, SWEEP_INTERVAL_MS};
+use crate::slot::Slot;
+use crate::store::{Changes, Store, StoreError, key};
+use crate::watermark::{Ticket, Watermark};
+
+/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours that are not kept any more are left out, and
+/// counted in the result.
+pub(crate) fn seal_heads<'a>(
+    changes: &mut Changes,
+    server_id: u64,
+    heads: impl IntoIterator<Item = &'a Head>,
+    oldest_hour: i64,
+) -> Result<u64, StoreError> {
+    let (mut expired, mut last_sequence) = (0, 0);
+    for head in heads {
+        last_sequence = head.last_sequence();
+        for (hour, run) in head.run()?.split_by(HOUR_MS) {
+            if hour < oldest_hour {
+                expired += run.len() as u64;
+                continue;
+            }
+            let first = run.sequences.first().copied().unwrap_or_default();
+            changes.put(key::RAW, &key::raw_key(hour, server_id, first), run.encode(server_id, Effort::Quick));
+            changes.put(key::TODO, &key::todo_key(key::TODO_HOUR, server_id, hour), Vec::new());
+        }
+    }
+    changes.put(key::SEALED, &key::id_key(server_id), last_sequence.to_be_bytes().to_vec());
+    Ok(expired)
+}
+
+/// Writes what [`seal_heads`] put together.
+pub(crate) fn write_sealed(store: &Store, changes: &Changes) -> Result<(), StoreError> {
+    // Synced: the log behind it is deleted next, and files of a deleted range may be gone before a write is on disk.
+    store.write_synced(changes)
+}
+
+impl History {
+    /// Makes blocks of the heads that are full. Those with reports that are not durable yet wait for the next round.
+    pub(super) fn seal_full(
+        &self,
+        store: &Store,
+        watermark: &Watermark,
+        upkeep: &mut Upkeep,
+    ) -> Result<(), StoreError> {
+        let mut waiting = std::mem::take(&mut *self.full.lock());
+        waiting.sort_by_key(|slot| slot.id);
+        waiting.dedup_by_key(|slot| slot.id);
+        let mut later = Vec::new();
+        let result = waiting.chunks(HEADS_PER_WRITE_MAX).try_for_each(|slots| {
+            let mut changes = Changes::default();
+            let mut taken: Vec<(&Arc<Slot>, usize)> = Vec::new();
+            for slot in slots {
+                let heads: Vec<Arc<Head>> = slot.status.lock().full_heads.iter().map(Arc::clone).collect();
+                let durable = heads.iter().take_while(|head| watermark.covers(head.last_ticket)).count();
+                if durable < heads.len() {
+                    later.push(Arc::clone(slot));
+                }
+                if durable > 0 {
+                    let heads = heads[..durable].iter().map(Arc::as_ref);
+                    upkeep.expired_reports += seal_heads(&mut changes, slot.id, heads, self.floor(Tier::Raw))?;
+                    taken.push((slot, durable));
+                }
+            }
+            if taken.is_empty() {
+                return Ok(());
+            }
+            self.pass(Point::SealEncoded);
+            write_sealed(store, &changes)?;
+            self.pass(Point::SealWritten);
+            for (slot, durable) in taken {
+                // Only this thread takes heads away, and new ones come in behind them.
+                slot.status.lock().full_heads.drain(..durable);
+                upkeep.heads_sealed += durable as u64;
+            }
+            Ok(())
+        });
+        let mut full = self.full.lock();
+        full.append(&mut later);
+        if result.is_err() {
+            full.append(&mut waiting);
+        }
+        result
+    }
+
+    /// Now and then: sets old heads aside, and deletes the log that nobody needs.
+    ///
+    /// `next` is the oldest commit that may still get reports, read before anything else.
+    pub(super) fn sweep(
+        &self,
+        state: &mut State,
+        store: &Store,
+        slots: &[Arc<Slot>],
+        (next, checkpoint): (Ticket, u64),
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        if (0..SWEEP_INTERVAL_MS).contains(&now_ms.saturating_sub(state.swept_ms)) {
+            return Ok(());
+        }
+        state.swept_ms = now_ms;
+        let mut needed = next.0.min(checkpoint + 1);
+        for slot in slots {
+            let mut status = slot.status.lock();
+            if status.is_removed {
+                status.head = Head::default();
+                status.full_heads.clear();
+                continue;
+            }
+            // By the hub's clock; one that was set back makes the head old at once, which does no harm.
+            let age_ms = now_ms.saturating_sub(status.head.opened_ms);
+            if !(0..HEAD_AGE_MS_MAX).contains(&age_ms) && status.close_head() {
+                self.note_full(slot);
+            }
+            needed = status.log_needed_from().map_or(needed, |ticket| needed.min(ticket.0));
+        }
+        if needed >= state.log_cut + LOG_CUT_COMMITS_MIN {
+            let (from, to) = (key::log_key(state.log_cut, 0), key::log_key(needed, 0));
+            let mut changes = Changes::default();
+            changes.delete_range(key::LOG, &from, &to);
+            self.pass(Point::LogCut);
+            store.write_synced(&changes)?;
+            store.drop_files(key::LOG, &key::log_key(0, 0), &to)?;
+            state.log_cut = needed;
+        }
+        Ok(())
+    }
+
+    pub(super) fn set_floor(&self, tier: Tier, floor: i64) {
+        self.floors[tier as usize].store(floor, Ordering::Release);
+    }
+}
+
+impl Run {
+    /// Rows by the while of `span_ms` in which they were reported, each run in the order of sequence numbers.
+    pub(crate) fn split_by(self, span_ms: i64) -> Vec<(i64, Self)> {
+        let span = |time_ms: &i64| time_ms.div_euclid(span_ms);
+        let first = self.times_ms.first().map_or(0, span);
+        if self.times_ms.iter().all(|time_ms| span(time_ms) == first) {
+            return vec![(first, self)];
+        }
+        let mut runs: Vec<(i64, Self)> = Vec::new();
+        for (sequence, sample) in self.reports() {
+            let span = span(&sample.time_ms);
+            let at = runs.iter().rposition(|(of, _)| *of == span).unwrap_or_else(|| {
+                runs.push((span, Self::default()));
+                runs.len() - 1
+            });
+            runs[at].1.push(sequence, &sample);
+        }
+        runs
+    }
+}

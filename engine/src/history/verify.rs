@@ -1,0 +1,68 @@
+//! Reads every block there is.
+
+use super::{History, Tier};
+use crate::block::Block;
+use crate::store::{Store, StoreError, key};
+
+/// What a verification found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Blocks read, checksum and every column.
+    pub blocks: u64,
+    /// Rows in them.
+    pub rows: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Reports that are in history twice.
+    pub doubled: u64,
+    /// Blocks that cannot be read, by name. At most [`crate::limits::CORRUPT_BLOCKS_NAMED_MAX`].
+    pub corrupt: Vec<String>,
+    /// Blocks that cannot be read.
+    pub corrupt_blocks: u64,
+}
+
+impl History {
+    /// Reads every block of every tier, and the log. For a healthy store `corrupt` is empty and `doubled` 0.
+    pub(crate) fn verify(&self, store: &Store) -> Result<Verified, StoreError> {
+        let mut verified = Verified::default();
+        for tier in Tier::ALL {
+            let (mut hour_and_server, mut last_sequence) = (None, 0);
+            store.scan(tier.family(), &key::time_key(self.floor(tier)), &mut |key, value| {
+                verified.blocks += 1;
+                verified.bytes += value.len() as u64;
+                let read = Block::read(value).and_then(|block| {
+                    if tier == Tier::Raw {
+                        let run = block.run()?;
+                        Ok((run.len(), run.sequences))
+                    } else {
+                        block.summary_run()?;
+                        Ok((block.header.rows, Vec::new()))
+                    }
+                });
+                match read {
+                    Ok((rows, sequences)) => {
+                        verified.rows += rows as u64;
+                        let of = key::raw_of(key).map(|(hour, server_id, _)| (hour, server_id));
+                        if of != hour_and_server {
+                            (hour_and_server, last_sequence) = (of, 0);
+                        }
+                        // Within an hour of a server, numbers only rise.
+                        for sequence in sequences {
+                            verified.doubled += u64::from(sequence <= last_sequence);
+                            last_sequence = sequence;
+                        }
+                    }
+                    Err(error) => {
+                        verified.corrupt_blocks += 1;
+                        if verified.corrupt.len() < crate::limits::CORRUPT_BLOCKS_NAMED_MAX {
+                            verified.corrupt.push(format!("{}: {error}", key::describe(tier.family(), key)));
+                        }
+                    }
+                }
+                Ok(())
+            })?;
+        }
+        store.scan(key::LOG, &[], &mut |_, value| crate::store::log::read(value, &mut |_| {}))?;
+        Ok(verified)
+    }
+}
