@@ -52,12 +52,20 @@ impl FastFleet {
         self.agents[server].next
     }
 
-    /// Takes what `report` makes of each server and sequence number, until it makes nothing, then commits and does what is
-    /// due as of `now_ms`.
+    /// [`FastFleet::commit`], then [`FastFleet::upkeep`].
     ///
     /// # Panics
     /// When the engine refuses what it should take.
     pub fn run(&mut self, now_ms: i64, report: &mut dyn FnMut(usize, u64) -> Option<Report>) -> Upkeep {
+        self.commit(now_ms, report);
+        self.upkeep(now_ms)
+    }
+
+    /// Takes what `report` makes of each server and sequence number, until it makes nothing, and commits it.
+    ///
+    /// # Panics
+    /// When the engine refuses what it should take.
+    pub fn commit(&mut self, now_ms: i64, report: &mut dyn FnMut(usize, u64) -> Option<Report>) {
         for (server, agent) in self.agents.iter_mut().enumerate() {
             let first_sequence = agent.next;
             let mut reports = Vec::new();
@@ -72,6 +80,13 @@ impl FastFleet {
             }
         }
         self.engine.commit().expect("on disk");
+    }
+
+    /// Does what is due as of `now_ms`.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub fn upkeep(&mut self, now_ms: i64) -> Upkeep {
         let (mut done, mut has_more) = (Upkeep::default(), true);
         while has_more {
             let (upkeep, result) = self.engine.upkeep(now_ms);

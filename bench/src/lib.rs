@@ -7,5 +7,6 @@
 pub mod fast;
 pub mod hub_process;
 pub mod swarm;
+pub mod numbered;
 pub mod sizes;
 pub mod workload;

@@ -14,6 +14,7 @@ use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, table};
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
@@ -57,6 +58,28 @@ enum Verb {
         #[arg(long, default_value_t = 7200)]
         seconds: usize,
     },
+    /// Report in fast time into a store of its own, and die at a point of its upkeep; for tests
+    #[command(hide = true)]
+    Numbered {
+        /// The store
+        #[arg(long)]
+        data: PathBuf,
+        /// Servers
+        #[arg(long, default_value_t = 4)]
+        servers: usize,
+        /// Last report's number
+        #[arg(long)]
+        last: u64,
+        /// File to which durable numbers are appended
+        #[arg(long)]
+        acks: PathBuf,
+        /// Point to die at, counted from 0
+        #[arg(long)]
+        kill_at: Option<usize>,
+        /// Times that the point is passed until then
+        #[arg(long, default_value_t = 1)]
+        passes: u64,
+    },
     /// Run agents with spools against a hub that runs already, until killed; tests do the killing
     Spooled {
         /// Hub as host:port
@@ -82,6 +105,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     match Arguments::parse().verb {
+        Verb::Numbered { data, servers, last, acks, kill_at, passes } => {
+            numbered::run(&data, servers, last, &acks, kill_at.map(|point| (point, passes)));
+            ExitCode::SUCCESS
+        }
         Verb::Sizes { servers, seconds } => {
             for fleet in [Fleet::Trace, Fleet::Calm] {
                 println!("{}", table(fleet, servers, seconds, &[600, 3600]));
