@@ -12,9 +12,14 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use windfire_agent::trust::Fingerprint;
+use windfire_engine::sample::Sample;
 use windfire_engine::server::NewServer;
 use windfire_engine::token::Scopes;
-use windfire_engine::{Engine, Options};
+use windfire_engine::{Engine, Options, Selection, ServerView};
+
+use crate::swarm::unix_ms;
+
+const DAY_MS: i64 = 86_400_000;
 
 /// How long a hub may take until it is ready or gone.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -109,6 +114,26 @@ impl HubProcess {
     pub fn make_token(&self) -> String {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         engine.add_token(None, "harness".to_owned(), Scopes::V0, None, 0).expect("room for a token").1
+    }
+
+    /// The numbers that a [`crate::swarm::Swarm`]'s reports carry, of each server in ascending id, in the order in which the
+    /// stopped hub took them. From the whole history, which is checked on the way.
+    ///
+    /// # Panics
+    /// When the store cannot be used or history is damaged.
+    pub fn reported_numbers(&self) -> Vec<Vec<u64>> {
+        let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
+        let verified = engine.verify().expect("readable");
+        assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
+        let numbers = |view: ServerView| {
+            let mut numbers = Vec::new();
+            let mut visit = |sequence, sample: &Sample| numbers.push((sequence, sample.udp_conn_count));
+            let now_ms = unix_ms();
+            engine.reports(view.record.id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
+            numbers.sort_unstable();
+            numbers.into_iter().map(|(_, number)| number).collect()
+        };
+        engine.snapshot(Selection::All).into_iter().map(numbers).collect()
     }
 
     /// Starts the hub and waits until it is ready; `Err` with its last words when it ends instead. The first start lets

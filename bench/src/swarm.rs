@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
@@ -15,6 +15,7 @@ use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, new_outbox_id};
 use windfire_agent::sampler::Feed;
 use windfire_agent::trust::{Fingerprint, Trust};
+use windfire_wire::Report;
 
 use crate::hub_process::HubProcess;
 use crate::workload::{Machine, Trace, host};
@@ -76,7 +77,7 @@ pub struct Account {
 
 impl Swarm {
     /// Starts one agent for each credential, with its outbox in memory. Reports carry their own number, from 1, as their
-    /// time, so that each can be found again in the hub's log.
+    /// count of UDP sockets, so that each can be found again in history.
     ///
     /// # Panics
     /// When no thread, runtime or TLS is to be had.
@@ -215,14 +216,20 @@ async fn report(
         if !is_reporting.load(Ordering::Acquire) {
             return;
         }
-        let number = i64::try_from(outbox.kept_count() + 1).expect("a count of reports");
+        let udp_conn_count = outbox.kept_count() + 1;
         // A full outbox pauses its agent, as in the real one.
-        if outbox.push(machine.next(&trace, number)).is_ok() {
+        if outbox.push(Report { udp_conn_count, ..machine.next(&trace, unix_ms()) }).is_ok() {
             agent.pushed.lock().push(Instant::now());
         }
         drop(outbox);
         agent.feed.pushed.notify_one();
     }
+}
+
+/// Unix milliseconds.
+pub(crate) fn unix_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn measure(agent: Arc<SwarmAgent>, latencies: Arc<Mutex<Histogram<u64>>>) {

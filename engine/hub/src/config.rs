@@ -8,7 +8,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, CommandFactory};
 use serde::{Deserialize, Serialize};
 
-use crate::limits::{SESSIONS_MAX, UDP_BUFFER_BYTES};
+use windfire_engine::history::Retention;
+
+use crate::limits::{RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
 
 /// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
 const AGENT_VARIABLES: [&str; 16] = [
@@ -69,6 +71,18 @@ pub(crate) struct Settings {
     /// Seconds between reports that agents are asked for, 1 to 60; 0 leaves it to them [default: 0]
     #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N")]
     report_interval_s: Option<u32>,
+    /// Days that every report is kept, 1 to 3650 [default: 7]
+    #[arg(long, env = "WINDFIRE_RAW_RETENTION_DAYS", value_name = "N")]
+    raw_retention_days: Option<u32>,
+    /// Days that one row a minute is kept, 2 to 3650 [default: 60]
+    #[arg(long, env = "WINDFIRE_MINUTE_RETENTION_DAYS", value_name = "N")]
+    minute_retention_days: Option<u32>,
+    /// Days that one row a quarter of an hour is kept, 2 to 3650 [default: 730]
+    #[arg(long, env = "WINDFIRE_QUARTER_RETENTION_DAYS", value_name = "N")]
+    quarter_retention_days: Option<u32>,
+    /// GiB of disk for history, above which the oldest goes early; 0 for no bound [default: 0]
+    #[arg(long, env = "WINDFIRE_HISTORY_GIB_MAX", value_name = "N")]
+    history_gib_max: Option<u64>,
     /// Agents connected at once [default: 100000]
     #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N")]
     sessions_max: Option<usize>,
@@ -102,6 +116,10 @@ pub(crate) struct Config {
     pub(crate) https_key: Option<PathBuf>,
     pub(crate) commit_interval_ms: u64,
     pub(crate) report_interval_s: u32,
+    pub(crate) raw_retention_days: u32,
+    pub(crate) minute_retention_days: u32,
+    pub(crate) quarter_retention_days: u32,
+    pub(crate) history_gib_max: u64,
     pub(crate) sessions_max: usize,
     pub(crate) udp_buffer_bytes: usize,
     pub(crate) cookie_name: String,
@@ -136,6 +154,10 @@ impl Config {
             https_key: given.https_key.or(file.https_key),
             commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(10),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
+            raw_retention_days: given.raw_retention_days.or(file.raw_retention_days).unwrap_or(7),
+            minute_retention_days: given.minute_retention_days.or(file.minute_retention_days).unwrap_or(60),
+            quarter_retention_days: given.quarter_retention_days.or(file.quarter_retention_days).unwrap_or(730),
+            history_gib_max: given.history_gib_max.or(file.history_gib_max).unwrap_or(0),
             sessions_max: given.sessions_max.or(file.sessions_max).unwrap_or(SESSIONS_MAX),
             udp_buffer_bytes: given.udp_buffer_bytes.or(file.udp_buffer_bytes).unwrap_or(UDP_BUFFER_BYTES),
             cookie_name: given.cookie_name.or(file.cookie_name).unwrap_or_else(|| "nezha-dashboard".to_owned()),
@@ -145,6 +167,16 @@ impl Config {
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// How long history is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        Retention {
+            raw_days: self.raw_retention_days,
+            minute_days: self.minute_retention_days,
+            quarter_days: self.quarter_retention_days,
+            disk_bytes_max: self.history_gib_max << 30,
+        }
     }
 
     fn check(&self) -> Result<(), String> {
@@ -157,6 +189,10 @@ impl Config {
         };
         within("commit_interval_ms", self.commit_interval_ms, 1, 1000)?;
         within("report_interval_s", self.report_interval_s.into(), 0, 60)?;
+        within("raw_retention_days", self.raw_retention_days.into(), 1, RETENTION_DAYS_MAX)?;
+        within("minute_retention_days", self.minute_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
+        within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
+        within("history_gib_max", self.history_gib_max, 0, 1 << 20)?;
         within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
         within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
         if self.https_cert.is_some() != self.https_key.is_some() {
@@ -230,7 +266,7 @@ mod tests {
 
     #[test]
     fn values_out_of_bounds_are_refused() {
-        for text in ["commit_interval_ms = 0", "report_interval_s = 61", "https_cert = \"a\"", "cookie_name = \"a b\""]
+        for text in ["commit_interval_ms = 0", "report_interval_s = 61", "https_cert = \"a\"", "raw_retention_days = 0", "cookie_name = \"a b\""]
         {
             let settings = parse(text).expect("well-formed");
             assert!(Config::load(&Place::default(), settings).is_err(), "{text}");

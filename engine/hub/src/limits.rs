@@ -44,3 +44,14 @@ pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two notes of when API tokens were last used.
 pub(crate) const TOKEN_USES_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Days that any tier may be kept.
+pub(crate) const RETENTION_DAYS_MAX: u64 = 3650;
+/// Time between two rounds of history's upkeep; a full head starts one at once.
+pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
+/// Time until history's upkeep is tried again after it failed.
+pub(crate) const UPKEEP_RETRY: Duration = Duration::from_secs(5);
+/// Answers from history that are made at once; further ones wait.
+pub(crate) const HISTORY_ANSWERS_MAX: usize = 4;
+/// Pieces of one such answer that wait for a slow reader.
+pub(crate) const PIECES_WAITING_MAX: usize = 4;

@@ -49,6 +49,12 @@ pub(crate) struct Metrics {
     refusals: [Counter; RefuseReason::ALL.len()],
     commit_buckets: [Counter; COMMIT_BUCKETS_MS.len() + 1],
     commit_us_total: Counter,
+    pub(crate) heads_sealed: Counter,
+    pub(crate) hours_packed: Counter,
+    pub(crate) days_packed: Counter,
+    pub(crate) corrupt_blocks: Counter,
+    pub(crate) expired_reports: Counter,
+    upkeep_us_total: Counter,
 }
 
 impl Metrics {
@@ -61,6 +67,10 @@ impl Metrics {
         let bucket = COMMIT_BUCKETS_MS.iter().position(|upper| ms <= u128::from(*upper));
         self.commit_buckets[bucket.unwrap_or(COMMIT_BUCKETS_MS.len())].add(1);
         self.commit_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub(crate) fn observe_upkeep(&self, took: Duration) {
+        self.upkeep_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
     /// The page, in Prometheus' text format.
@@ -87,6 +97,17 @@ impl Metrics {
         page.counter("windfire_commit_failures_total", "Commits that failed.", &counts.commit_failures);
         page.counter("windfire_commit_bytes_total", "Bytes handed to the store.", &counts.commit_bytes);
         page.gauge("windfire_poisoned", "1 while commits fail.", usize::from(engine.poison_reason().is_some()));
+        page.counter("windfire_heads_sealed_total", "Heads that became blocks.", &self.heads_sealed);
+        page.counter("windfire_hours_packed_total", "Hours of a server that were packed.", &self.hours_packed);
+        page.counter("windfire_days_packed_total", "Days of a server that were packed.", &self.days_packed);
+        page.counter("windfire_corrupt_blocks_total", "Corrupt blocks met by upkeep.", &self.corrupt_blocks);
+        page.counter(
+            "windfire_reports_expired_total",
+            "Reports that were older than history is kept when they came.",
+            &self.expired_reports,
+        );
+        page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
+        page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);
         page.head("windfire_refusals_total", "Agents refused, by reason.", "counter");

@@ -18,6 +18,7 @@ use crate::admin;
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::country;
+use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{self, Ingest};
 use crate::metrics::Metrics;
@@ -30,7 +31,12 @@ pub(crate) type Clock = fn() -> i64;
 pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     make_data_folder(&config.data)?;
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
-    let options = Options { report_interval_ms: config.report_interval_s * 1000, country_of };
+    let options = Options {
+        report_interval_ms: config.report_interval_s * 1000,
+        retention: config.retention(),
+        country_of,
+        ..Options::default()
+    };
     let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| error.to_string())?);
     let own = Certificate::own(&config.data)?;
     let fingerprint = own.fingerprint();
@@ -50,6 +56,12 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         metrics: Arc::clone(&metrics),
         interval: Duration::from_millis(config.commit_interval_ms),
         committed: committed_sender,
+        stop: Arc::clone(&commits_stop),
+    };
+    let historian = Historian {
+        engine: Arc::clone(&engine),
+        metrics: Arc::clone(&metrics),
+        clock,
         stop: Arc::clone(&commits_stop),
     };
     let ingest = Ingest {
@@ -75,13 +87,17 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         "ready"
     );
 
-    // One thread each for agents, HTTP and commits: a slow answer or a slow disk holds up nobody else.
+    // One thread each for agents, HTTP, commits and history: a slow answer or a slow disk holds up nobody else.
     let agents_tls = own.for_agents()?;
     let agents = spawn("agents", move |runtime| runtime.block_on(ingest.run(quic_socket, agents_tls, &reset_key)))?;
     let pages = spawn("http", move |runtime| runtime.block_on(http.run(http_socket, https, stop)))?;
     let commits = thread::Builder::new()
         .name("commits".to_owned())
         .spawn(move || committer.run())
+        .map_err(|error| format!("no thread: {error}"))?;
+    let history = thread::Builder::new()
+        .name("history".to_owned())
+        .spawn(move || historian.run())
         .map_err(|error| format!("no thread: {error}"))?;
     let main = runtime()?;
     main.block_on(async {
@@ -96,9 +112,10 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let agents_ended = join(agents);
     let pages_ended = join(pages);
     commits_stop.store(true, Ordering::Release);
+    let history_ended = history.join().map_err(|_| "the thread for history failed".to_owned());
     let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
     let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
-    agents_ended.and(pages_ended).and(commits_ended)
+    agents_ended.and(pages_ended).and(history_ended).and(commits_ended)
 }
 
 /// Makes the data folder, for its owner only.

@@ -64,7 +64,7 @@ fn a_newer_or_damaged_store_is_left_alone() {
     hub.start();
     hub.kill();
     let format = hub.data().join("FORMAT");
-    for (text, expected) in [("windfire store 2\n", "newer"), ("something else\n", "corrupt")] {
+    for (text, expected) in [("windfire store 999\n", "newer"), ("something else\n", "corrupt")] {
         fs::write(&format, text).expect("written");
         let before = listing(&hub.data().join("rocksdb"));
         let words = fails(hub.data(), &[]);

@@ -1,5 +1,5 @@
 //! 200 agents at 10 reports a second; the hub is killed 20 times at random moments. What an agent was told is durable is in
-//! the log exactly once, nothing is there twice, and agents come back by themselves.
+//! history exactly once, nothing is there twice, and agents come back by themselves.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod hub;
@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use hub::{new_hub, quick_backoff, wait_until};
 use windfire_bench::swarm::{Swarm, SwarmOptions};
-use windfire_engine::{Engine, LogEntry, Options};
 
 const AGENTS: usize = 200;
 const KILLS: usize = 20;
@@ -38,38 +37,24 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     let known = hub.metric("windfire_reports_duplicate_total");
     assert!(hub.terminate().success());
 
-    let times = reported_times(hub.data());
+    let numbers = hub.reported_numbers();
     let (mut acked, mut found, mut doubled, mut lost) = (0, 0, 0, 0);
-    for (account, times) in accounts.iter().zip(&times) {
-        let mut sorted = times.clone();
+    for (account, numbers) in accounts.iter().zip(&numbers) {
+        let mut sorted = numbers.clone();
         sorted.sort_unstable();
         sorted.dedup();
-        doubled += times.len() - sorted.len();
-        found += times.len();
+        doubled += numbers.len() - sorted.len();
+        found += numbers.len();
         acked += account.acked;
         lost += (1..=account.acked).filter(|number| sorted.binary_search(number).is_err()).count();
     }
     let pushed: u64 = accounts.iter().map(|account| account.pushed).sum();
     println!(
-        "{KILLS} kills, {AGENTS} agents back {back_s:.2} s after the last: {pushed} reports made, {acked} acked, {found} in the \
-         log, {lost} lost, {doubled} doubled, {known} sent again and known since the last start"
+        "{KILLS} kills, {AGENTS} agents back {back_s:.2} s after the last: {pushed} reports made, {acked} acked, {found} in \
+         history, {lost} lost, {doubled} doubled, {known} sent again and known since the last start"
     );
     assert!(acked_at_kills > 0, "no kill came after an ack: the test shows nothing");
     assert_eq!(acked, pushed, "a graceful stop acknowledges everything");
     assert_eq!((lost, doubled), (0, 0));
     assert_eq!(found as u64, pushed);
-}
-
-/// The times (which are numbers here) of each server's reports, in the order of the log, by ascending server.
-fn reported_times(data: &std::path::Path) -> Vec<Vec<u64>> {
-    let engine = Engine::open(data, Options::default()).expect("the stopped hub's store");
-    let mut times = vec![Vec::new(); AGENTS];
-    engine
-        .read_log(&mut |entry| {
-            if let LogEntry::Report { server_id, sample, .. } = entry {
-                times[server_id as usize - 1].push(sample.time_ms as u64);
-            }
-        })
-        .expect("a readable log");
-    times
 }
