@@ -1,6 +1,6 @@
 //! What every answer gets on its way out: content type, ETag and 304, compression when asked for, HEAD.
 
-use std::io::Write;
+use std::io::{self, Write};
 
 use bytes::Bytes;
 use flate2::Compression;
@@ -11,6 +11,8 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 use xxhash_rust::xxh3::xxh3_128;
+
+use crate::body::{Body, Producer};
 
 /// Bodies below this go out as they are: a packet is a packet.
 const COMPRESSED_BYTES_MIN: usize = 1400;
@@ -23,18 +25,32 @@ const GZIP_LEVEL: u32 = 1;
 pub(crate) struct Answer {
     status: u16,
     content_type: &'static str,
-    body: Vec<u8>,
+    body: Made,
     extra: Option<(HeaderName, HeaderValue)>,
+}
+
+enum Made {
+    Whole(Vec<u8>),
+    Stream(Producer),
 }
 
 impl Answer {
     /// JSON as v0 labels it.
     pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
-        Self { status, content_type: "application/json; charset=utf-8", body, extra: None }
+        Self { status, content_type: "application/json; charset=utf-8", body: Made::Whole(body), extra: None }
     }
 
     pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
-        Self { status, content_type: "text/plain; charset=utf-8", body: body.into().into_bytes(), extra: None }
+        let body = Made::Whole(body.into().into_bytes());
+        Self { status, content_type: "text/plain; charset=utf-8", body, extra: None }
+    }
+
+    /// A success whose body is made while it is sent.
+    pub(crate) fn stream(
+        content_type: &'static str,
+        produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Self {
+        Self { status: 200, content_type, body: Made::Stream(Box::new(produce)), extra: None }
     }
 
     /// The answer to a method that the route does not have.
@@ -50,8 +66,8 @@ impl Answer {
     }
 
     /// The answer as the request wants it.
-    pub(crate) fn into_response(self, method: &Method, request: &HeaderMap) -> Response<Bytes> {
-        let mut response = Response::new(Bytes::new());
+    pub(crate) fn into_response(self, method: &Method, request: &HeaderMap) -> Response<Body> {
+        let mut response = Response::new(Body::Whole(Bytes::new()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
         if let Some((name, value)) = self.extra {
@@ -59,9 +75,24 @@ impl Answer {
         }
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_read = matches!(*method, Method::GET | Method::HEAD) && status == StatusCode::OK;
+        let mut body = match self.body {
+            Made::Whole(body) => body,
+            Made::Stream(produce) => {
+                headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+                headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+                let (encoding, produce) = compressed_stream(request, produce);
+                if let Some(encoding) = encoding {
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
+                }
+                if *method != Method::HEAD {
+                    *response.body_mut() = Body::Stream(produce);
+                }
+                return response;
+            }
+        };
         if is_read {
             // Weak, because one answer has the same tag in every encoding.
-            let tag = format!("W/\"{:032x}\"", xxh3_128(&self.body));
+            let tag = format!("W/\"{:032x}\"", xxh3_128(&body));
             headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
             if let Ok(value) = HeaderValue::from_str(&tag) {
                 headers.insert(ETAG, value);
@@ -72,7 +103,6 @@ impl Answer {
                 return response;
             }
         }
-        let mut body = self.body;
         if is_read && body.len() >= COMPRESSED_BYTES_MIN {
             headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
             if let Some((encoding, compressed)) = compress(request, &body) {
@@ -83,7 +113,7 @@ impl Answer {
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         *response.status_mut() = status;
         if *method != Method::HEAD {
-            *response.body_mut() = body.into();
+            *response.body_mut() = Body::Whole(body.into());
         }
         response
     }
@@ -96,16 +126,46 @@ fn matches_tag(tags: &HeaderValue, tag: &str) -> bool {
 }
 
 fn compress(request: &HeaderMap, body: &[u8]) -> Option<(&'static str, Vec<u8>)> {
-    let accepted = request.get(ACCEPT_ENCODING)?.to_str().ok()?;
-    if accepts(accepted, "zstd") {
-        Some(("zstd", zstd::bulk::compress(body, ZSTD_LEVEL).ok()?))
-    } else if accepts(accepted, "gzip") {
-        let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(GZIP_LEVEL));
-        encoder.write_all(body).ok()?;
-        Some(("gzip", encoder.finish().ok()?))
-    } else {
-        None
+    let coding = wanted_coding(request)?;
+    let compressed = match coding {
+        ZSTD => zstd::bulk::compress(body, ZSTD_LEVEL).ok()?,
+        _ => {
+            let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(GZIP_LEVEL));
+            encoder.write_all(body).ok()?;
+            encoder.finish().ok()?
+        }
+    };
+    Some((coding, compressed))
+}
+
+fn compressed_stream(request: &HeaderMap, produce: Producer) -> (Option<&'static str>, Producer) {
+    match wanted_coding(request) {
+        Some(ZSTD) => {
+            let compressed: Producer = Box::new(move |out| {
+                let mut encoder = zstd::stream::write::Encoder::new(out, ZSTD_LEVEL)?;
+                produce(&mut encoder)?;
+                encoder.finish().map(drop)
+            });
+            (Some(ZSTD), compressed)
+        }
+        Some(coding) => {
+            let compressed: Producer = Box::new(move |out| {
+                let mut encoder = GzEncoder::new(out, Compression::new(GZIP_LEVEL));
+                produce(&mut encoder)?;
+                encoder.finish().map(drop)
+            });
+            (Some(coding), compressed)
+        }
+        None => (None, produce),
     }
+}
+
+const ZSTD: &str = "zstd";
+const GZIP: &str = "gzip";
+
+fn wanted_coding(request: &HeaderMap) -> Option<&'static str> {
+    let accepted = request.get(ACCEPT_ENCODING)?.to_str().ok()?;
+    [ZSTD, GZIP].into_iter().find(|coding| accepts(accepted, coding))
 }
 
 /// Whether the client names `coding` and does not give it weight 0. A bare `*` asks for nothing in particular.

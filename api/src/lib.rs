@@ -1,15 +1,23 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
-//! Reading order: `routes` (which path answers what), `viewer` (who is asking), `query` (Go's rules for parameters),
-//! `render` (the JSON, and the only place that knows its names), `register`, `answer` (ETag, compression, headers).
+//! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `query` (Go's rules for parameters),
+//! `render` (the JSON, and the only place that knows its names), `history`, `register`, `openapi`, `answer` (ETag, compression,
+//! headers), `body`.
 
 mod answer;
+mod body;
+mod history;
+mod openapi;
+mod operation;
 mod query;
 mod register;
 pub mod render;
 mod routes;
 mod viewer;
+mod when;
 
+pub use body::{Body, PIECE_BYTES, Producer};
+pub use history::{export, parse_range};
 pub use routes::{Api, Caller, handle};
 pub use viewer::Viewer;
 

@@ -1,25 +1,23 @@
-//! Which path answers what.
-//!
-//! | path | methods | who |
-//! | --- | --- | --- |
-//! | `/` | GET | anyone: what runs here |
-//! | `/api/v1/server/list` | GET | a token or login that may read |
-//! | `/api/v1/server/details` | GET | the same |
-//! | `/api/v1/server/register` | POST | a token or login that may register |
+//! Which path answers what: finds the operation, asks who is asking, calls what answers. The paths are in
+//! [`crate::operation`].
 //!
 //! HEAD answers like GET. A known path with a slash at its end is redirected, as v0 does.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue,
 };
 use http::{Method, Request, Response};
-use windfire_engine::token::Scope;
 use windfire_engine::{Engine, Selection};
 
 use crate::answer::Answer;
+use crate::body::Body;
+use crate::history::{self, Asked};
+use crate::openapi;
+use crate::operation::{OPERATIONS, Operation, Route};
 use crate::query::{Query, ids};
 use crate::register::register;
 use crate::render;
@@ -39,43 +37,12 @@ pub struct Api {
 pub struct Caller {
     /// The client's address.
     pub peer: IpAddr,
-    /// Unix seconds.
-    pub now_s: i64,
-}
-
-#[derive(Clone, Copy)]
-enum Route {
-    Front,
-    List,
-    Details,
-    Register,
-}
-
-impl Route {
-    fn of_path(path: &str) -> Option<Self> {
-        Some(match path {
-            "/" => Self::Front,
-            "/api/v1/server/list" => Self::List,
-            "/api/v1/server/details" => Self::Details,
-            "/api/v1/server/register" => Self::Register,
-            _ => return None,
-        })
-    }
-
-    const fn allow(self) -> &'static str {
-        match self {
-            Self::Front | Self::List | Self::Details => "GET, HEAD",
-            Self::Register => "POST",
-        }
-    }
-
-    fn answers_to(self, method: &Method) -> bool {
-        self.allow().split(", ").any(|allowed| allowed == method.as_str())
-    }
+    /// Unix milliseconds.
+    pub now_ms: i64,
 }
 
 /// Answers one request. The body is whole and was limited by whoever read it.
-pub fn handle(api: &Api, engine: &Engine, request: &Request<Bytes>, caller: Caller) -> Response<Bytes> {
+pub fn handle(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Response<Body> {
     let mut response = if api.cors_origin.is_some() && request.method() == Method::OPTIONS {
         preflight()
     } else {
@@ -87,8 +54,8 @@ pub fn handle(api: &Api, engine: &Engine, request: &Request<Bytes>, caller: Call
     response
 }
 
-fn preflight() -> Response<Bytes> {
-    let mut response = Response::new(Bytes::new());
+fn preflight() -> Response<Body> {
+    let mut response = Response::new(Body::Whole(Bytes::new()));
     *response.status_mut() = http::StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
@@ -96,29 +63,31 @@ fn preflight() -> Response<Bytes> {
     response
 }
 
-fn route(api: &Api, engine: &Engine, request: &Request<Bytes>, caller: Caller) -> Answer {
+fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Answer {
     let (path, method) = (request.uri().path(), request.method());
-    let Some(route) = Route::of_path(path) else { return unknown_path(request) };
-    if !route.answers_to(method) {
-        return Answer::method_not_allowed(route.allow());
+    let Some((operation, number)) = Operation::of_path(path) else { return unknown_path(request) };
+    if !operation.answers_to(method) {
+        return Answer::method_not_allowed(operation.allow);
     }
-    let query = Query::parse(request.uri().query().unwrap_or_default());
-    let viewer = || Viewer::of_request(engine, request.headers(), &api.cookie_name, caller.now_s);
-    let scope = match route {
-        Route::Front => return front(),
-        Route::List | Route::Details => Scope::Read,
-        Route::Register => Scope::Register,
+    let Some(scope) = operation.scope else {
+        return match operation.route {
+            Route::OpenApi => Answer::json(200, openapi::document()),
+            _ => front(),
+        };
     };
-    let Some(viewer) = viewer() else {
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let Some(viewer) = Viewer::of_request(engine, request.headers(), &api.cookie_name, caller.now_ms.div_euclid(1000))
+    else {
         return Answer::json(200, render::refused("this API needs a token or a signed-in session"));
     };
     if !viewer.may(scope) {
         let message = format!("this token lacks the scope {}", scope.name());
         return Answer::json(200, render::refused(&message));
     }
+    let asked = Asked { engine, viewer: &viewer, query: &query, now_ms: caller.now_ms };
     let tag = query.given("tag").map_or(Selection::All, Selection::Tag);
-    match route {
-        Route::Front => front(),
+    match operation.route {
+        Route::Front | Route::OpenApi => front(),
         Route::List => Answer::json(200, render::list(&viewer, &engine.snapshot(tag))),
         Route::Details => {
             let ids = query.given("id").map(ids);
@@ -129,14 +98,26 @@ fn route(api: &Api, engine: &Engine, request: &Request<Bytes>, caller: Caller) -
             };
             Answer::json(200, render::details(&viewer, &engine.snapshot(selection)))
         }
-        Route::Register => register(engine, request.headers(), &query, request.body(), caller.peer, caller.now_s),
+        Route::History => history::history(&asked),
+        Route::Top => history::top(&asked),
+        Route::Uptime => history::uptime(&asked),
+        Route::Facts => history::facts(&asked),
+        Route::V2Metrics => history::v2_metrics(&asked, number),
+        Route::Register => register(
+            engine,
+            request.headers(),
+            &query,
+            request.body(),
+            caller.peer,
+            caller.now_ms.div_euclid(1000),
+        ),
     }
 }
 
 fn unknown_path(request: &Request<Bytes>) -> Answer {
     let path = request.uri().path();
-    let known = path.strip_suffix('/').and_then(|path| Some((path, Route::of_path(path)?)));
-    if let Some((path, route)) = known {
+    let known = path.strip_suffix('/').and_then(|path| Some((path, Operation::of_path(path)?.0)));
+    if let Some((path, operation)) = known {
         let location = match request.uri().query() {
             Some(query) => format!("{path}?{query}"),
             None => path.to_owned(),
@@ -144,7 +125,7 @@ fn unknown_path(request: &Request<Bytes>) -> Answer {
         if *request.method() == Method::GET {
             return Answer::redirect(301, &location);
         }
-        if route.answers_to(request.method()) {
+        if operation.answers_to(request.method()) {
             return Answer::redirect(307, &location);
         }
     }
@@ -157,15 +138,14 @@ fn unknown_path(request: &Request<Bytes>) -> Answer {
 
 fn front() -> Answer {
     let version = env!("CARGO_PKG_VERSION");
-    Answer::text(
-        200,
-        format!(
-            "Windfire {version}\n\n\
-             GET  /api/v1/server/list      servers\n\
-             GET  /api/v1/server/details   servers with host and status\n\
-             POST /api/v1/server/register  a new server\n\
-             GET  /healthz, /readyz, /metrics\n\n\
-             Send an API token as \"Authorization: <token>\". Make one with \"windfire token add\".\n"
-        ),
-    )
+    let mut text = format!("Windfire {version}\n\n");
+    for operation in OPERATIONS.iter().filter(|operation| operation.path != "/") {
+        let method = operation.allow.split(',').next().unwrap_or_default();
+        text.push_str(&format!("{method:<4} {:<28} {}\n", operation.path, operation.about));
+    }
+    text.push_str(
+        "GET  /healthz, /readyz, /metrics\n\n\
+         Send an API token as \"Authorization: <token>\". Make one with \"windfire token add\".\n",
+    );
+    Answer::text(200, text)
 }

@@ -1,6 +1,7 @@
 //! The hot read: the whole fleet's details.
 
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::Arc;
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use windfire_api::{Api, Caller, handle};
@@ -14,7 +15,7 @@ const SERVERS: usize = 1000;
 
 fn render(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
+    let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
     let trace = Trace::new();
     for number in 0..SERVERS {
         let new = NewServer { name: format!("server-{number}"), ..NewServer::default() };
@@ -32,7 +33,7 @@ fn render(criterion: &mut Criterion) {
     engine.commit().expect("on disk");
     let (_, token) = engine.add_token(None, String::new(), Scopes::V0, None, 0).expect("room");
     let api = Api { cookie_name: "nezha-dashboard".to_owned(), cors_origin: None };
-    let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_s: 1 };
+    let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
     let mut group = criterion.benchmark_group("render");
     for (name, encoding) in
         [("details of 1000", ""), ("details of 1000, zstd", "zstd"), ("details of 1000, gzip", "gzip")]

@@ -14,9 +14,11 @@ use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, table};
-use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::swarm::{unix_ms, Swarm, SwarmOptions, Target};
+use windfire_engine::history::Retention;
 
 /// Measures a hub under a fleet.
 #[derive(Parser)]
@@ -57,6 +59,24 @@ enum Verb {
         /// Seconds of one report a second
         #[arg(long, default_value_t = 7200)]
         seconds: usize,
+    },
+    /// Make days of history of a calm fleet in fast time, in a stopped hub's data folder
+    Month {
+        /// The data folder
+        #[arg(long)]
+        data: PathBuf,
+        /// Servers
+        #[arg(long, default_value_t = 50)]
+        servers: usize,
+        /// Days until now
+        #[arg(long, default_value_t = 30)]
+        days: i64,
+        /// Milliseconds between two reports of one server
+        #[arg(long, default_value_t = 1000)]
+        interval_ms: i64,
+        /// Days that every report is kept
+        #[arg(long, default_value_t = 7)]
+        raw_days: u32,
     },
     /// Report in fast time into a store of its own, and die at a point of its upkeep; for tests
     #[command(hide = true)]
@@ -105,6 +125,12 @@ enum Verb {
 
 fn main() -> ExitCode {
     match Arguments::parse().verb {
+        Verb::Month { data, servers, days, interval_ms, raw_days } => {
+            let retention = Retention { raw_days, ..Retention::default() };
+            let month = Month { servers, days, interval_ms, end_ms: unix_ms(), retention };
+            print!("{}", month::make(&data, month));
+            ExitCode::SUCCESS
+        }
         Verb::Numbered { data, servers, last, acks, kill_at, passes } => {
             numbered::run(&data, servers, last, &acks, kill_at.map(|point| (point, passes)));
             ExitCode::SUCCESS

@@ -227,7 +227,7 @@ async fn report(
 }
 
 /// Unix milliseconds.
-pub(crate) fn unix_ms() -> i64 {
+pub fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

@@ -63,8 +63,8 @@ pub const HEADS_PER_WRITE_MAX: usize = 64;
 /// Milliseconds between two looks for heads that are old and log that is not needed.
 pub const SWEEP_INTERVAL_MS: i64 = 10_000;
 
-/// Commits of log that must be superfluous before they are deleted: a range costs as much as a report.
-pub const LOG_CUT_COMMITS_MIN: u64 = 1024;
+/// Milliseconds between two deletions of log that is not needed.
+pub const LOG_CUT_INTERVAL_MS: i64 = 60_000;
 
 /// Milliseconds between two looks for hours and days to pack.
 pub const PACK_INTERVAL_MS: i64 = 30_000;
@@ -101,6 +101,9 @@ pub const RECOVERED_HEADS_MAX: usize = 1024;
 
 /// Points of one series.
 pub const POINTS_MAX: usize = 20_000;
+
+/// Points of one series unless asked otherwise.
+pub const POINTS_USUAL: usize = 2_000;
 
 /// Days that one query of history may span: longer than anything is kept.
 pub const RANGE_DAYS_MAX: i64 = 3660;

@@ -1,6 +1,7 @@
 //! The numbers of a report, one by one, as history and queries know them.
 
 use crate::sample::Sample;
+use crate::summary::Number;
 
 /// A number that every report carries, or that is derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -151,6 +152,11 @@ impl Metric {
                 sensors.map(|sensor| sensor.celsius).reduce(f64::max)?.to_bits()
             }
         })
+    }
+
+    /// Its value in `sample`; `None` only for the temperature without sensors.
+    pub fn number_of(self, sample: &Sample) -> Option<Number> {
+        self.bits_of(sample).map(|bits| Number::of_bits(self, bits))
     }
 
     pub(crate) fn set_bits(self, sample: &mut Sample, bits: u64) {

@@ -113,20 +113,33 @@ pub(crate) const fn growth(before: u64, after: u64) -> u64 {
 }
 
 impl Summary {
-    /// Adds a value that comes after all before it.
+    /// Adds a value that comes after all before it. The same as merging a while of that one value, without making one.
     pub(crate) fn add(&mut self, kind: Kind, bits: u64) {
-        let one = match kind {
-            Kind::Counter => Self { count: 1, first: bits, last: bits, ..Self::default() },
+        let is_first = self.count == 0;
+        match kind {
+            Kind::Counter if is_first => (self.first, self.increase) = (bits, 0),
+            Kind::Counter => self.increase = self.increase.saturating_add(growth(self.last, bits)),
+            Kind::Integer if is_first => (self.min, self.max, self.sum) = (bits, bits, bits.into()),
             Kind::Integer => {
-                Self { count: 1, last: bits, min: bits, max: bits, sum: bits.into(), ..Self::default() }
+                self.sum += u128::from(bits);
+                self.min = self.min.min(bits);
+                self.max = self.max.max(bits);
             }
             Kind::Float => {
                 let value = f64::from_bits(bits);
-                let hundredths = scaled(value, 2);
-                Self { count: 1, last: bits, min: bits, max: bits, float_sum: value, hundredths, ..Self::default() }
+                if is_first {
+                    (self.min, self.max) = (bits, bits);
+                    (self.float_sum, self.hundredths) = (value, scaled(value, 2));
+                } else {
+                    self.float_sum += value;
+                    self.hundredths = self.hundredths.and_then(|sum| sum.checked_add(scaled(value, 2)?));
+                    self.min = f64::from_bits(self.min).min(value).to_bits();
+                    self.max = f64::from_bits(self.max).max(value).to_bits();
+                }
             }
-        };
-        self.merge(kind, &one);
+        }
+        self.count += 1;
+        self.last = bits;
     }
 
     /// Adds a while that comes after all before it.

@@ -2,6 +2,7 @@
 
 mod address;
 mod envelope;
+pub(crate) mod history;
 mod json;
 mod server;
 

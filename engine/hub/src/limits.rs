@@ -55,3 +55,5 @@ pub(crate) const UPKEEP_RETRY: Duration = Duration::from_secs(5);
 pub(crate) const HISTORY_ANSWERS_MAX: usize = 4;
 /// Pieces of one such answer that wait for a slow reader.
 pub(crate) const PIECES_WAITING_MAX: usize = 4;
+/// Time for a reader to take a piece, until its answer is given up.
+pub(crate) const PIECE_TIMEOUT: Duration = Duration::from_secs(10);

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use windfire_api::Api;
 use windfire_engine::{Engine, Options};
 
@@ -21,6 +21,7 @@ use crate::country;
 use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{self, Ingest};
+use crate::limits::HISTORY_ANSWERS_MAX;
 use crate::metrics::Metrics;
 use crate::tls::{self, Certificate};
 
@@ -76,7 +77,8 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         cookie_name: config.cookie_name.clone(),
         cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
     };
-    let http = Http { api, engine: Arc::clone(&engine), metrics, clock };
+    let history_room = Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX));
+    let http = Http { api, engine: Arc::clone(&engine), metrics, clock, history_room };
 
     let scheme = if config.https { "https" } else { "http" };
     let address = |socket: Option<std::net::SocketAddr>| socket.map(|a| a.to_string()).unwrap_or_default();

@@ -180,6 +180,7 @@ struct State {
     expired_ms: i64,
     /// The log is deleted before this commit.
     log_cut: u64,
+    log_cut_ms: i64,
     /// Names of corrupt blocks that were met and not handed out yet.
     corrupt: Vec<String>,
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::{HOUR_MS, History, Point, State, Tier, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
-use crate::limits::{HEAD_AGE_MS_MAX, HEADS_PER_WRITE_MAX, LOG_CUT_COMMITS_MIN, SWEEP_INTERVAL_MS};
+use crate::limits::{HEAD_AGE_MS_MAX, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::watermark::{Ticket, Watermark};
@@ -120,14 +120,15 @@ impl History {
             }
             needed = status.log_needed_from().map_or(needed, |ticket| needed.min(ticket.0));
         }
-        if needed >= state.log_cut + LOG_CUT_COMMITS_MIN {
+        let is_due = !(0..LOG_CUT_INTERVAL_MS).contains(&now_ms.saturating_sub(state.log_cut_ms));
+        if is_due && needed > state.log_cut {
             let (from, to) = (key::log_key(state.log_cut, 0), key::log_key(needed, 0));
             let mut changes = Changes::default();
             changes.delete_range(key::LOG, &from, &to);
             self.pass(Point::LogCut);
             store.write_synced(&changes)?;
             store.drop_files(key::LOG, &key::log_key(0, 0), &to)?;
-            state.log_cut = needed;
+            (state.log_cut, state.log_cut_ms) = (needed, now_ms);
         }
         Ok(())
     }

@@ -1,13 +1,16 @@
 //! The HTTP listener: hyper in front of [`windfire_api::handle`] and the hub's own pages.
 
 mod health;
+mod stream;
 
 use std::convert::Infallible;
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode};
+use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -18,7 +21,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use windfire_api::{Api, Caller, handle};
+use windfire_api::{Api, Body, Caller, handle};
 use windfire_engine::Engine;
 
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, STOP_TIMEOUT};
@@ -31,6 +34,8 @@ pub(crate) struct Http {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
+    /// Room for answers that are made while they are sent.
+    pub(crate) history_room: Arc<Semaphore>,
 }
 
 /// The bound socket, before anything is accepted.
@@ -118,7 +123,7 @@ impl Http {
         self: Arc<Self>,
         request: Request<Incoming>,
         peer: IpAddr,
-    ) -> Result<Response<Full<Bytes>>, Infallible> {
+    ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
         self.metrics.http_requests.add(1);
         let (head, body) = request.into_parts();
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
@@ -130,15 +135,24 @@ impl Http {
         };
         let request = Request::from_parts(head, body);
         if let Some(response) = health::answer(&request, &self.engine, &self.metrics) {
-            return Ok(response.map(Full::new));
+            return Ok(response.map(whole));
         }
-        let caller = Caller { peer: peer.to_canonical(), now_s: (self.clock)().div_euclid(1000) };
-        Ok(handle(&self.api, &self.engine, &request, caller).map(Full::new))
+        let caller = Caller { peer: peer.to_canonical(), now_ms: (self.clock)() };
+        let (head, body) = handle(&self.api, &self.engine, &request, caller).into_parts();
+        let body = match body {
+            Body::Whole(bytes) => whole(bytes),
+            Body::Stream(produce) => stream::start(produce, Arc::clone(&self.history_room)).await,
+        };
+        Ok(Response::from_parts(head, body))
     }
 }
 
-fn plain(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{status}\n"))));
+fn whole(bytes: Bytes) -> BoxBody<Bytes, io::Error> {
+    Full::new(bytes).map_err(|never| match never {}).boxed()
+}
+
+fn plain(status: StatusCode) -> Response<BoxBody<Bytes, io::Error>> {
+    let mut response = Response::new(whole(Bytes::from(format!("{status}\n"))));
     *response.status_mut() = status;
     // The rest of the body is not read, so the connection cannot go on.
     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));

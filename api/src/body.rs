@@ -1,0 +1,46 @@
+//! What an answer's body is: bytes that are there, or bytes that are made while they are sent.
+
+use std::io::{self, Write};
+
+use bytes::Bytes;
+
+/// Bytes of one piece of a streamed body: large enough that handing one over costs little, small enough to hold a few for
+/// each slow reader.
+pub const PIECE_BYTES: usize = 64 * 1024;
+
+/// Makes a body. It writes until it is done, or until the writer says that nobody reads any more.
+pub type Producer = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
+
+/// The body of an answer.
+pub enum Body {
+    /// All of it.
+    Whole(Bytes),
+    /// What makes it. To be run where it may wait for the disk and for the reader.
+    Stream(Producer),
+}
+
+impl Body {
+    /// All of it, made at once.
+    ///
+    /// # Errors
+    /// The producer's.
+    pub fn collect(self) -> io::Result<Bytes> {
+        match self {
+            Self::Whole(bytes) => Ok(bytes),
+            Self::Stream(produce) => {
+                let mut bytes = Vec::new();
+                produce(&mut bytes)?;
+                Ok(bytes.into())
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Body {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Whole(bytes) => formatter.debug_tuple("Whole").field(&bytes.len()).finish(),
+            Self::Stream(_) => formatter.write_str("Stream"),
+        }
+    }
+}

@@ -1,0 +1,366 @@
+//! The routes that answer from history: what is asked, checked, and the work handed to the renderer.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use windfire_engine::history::{HistoryQuery, Plan, Step};
+use windfire_engine::limits::{POINTS_MAX, POINTS_USUAL};
+use windfire_engine::metric::Metric;
+use windfire_engine::summary::{Aggregate, Number};
+use windfire_engine::{Engine, Selection, ServerView, StoreError};
+
+use crate::answer::Answer;
+use crate::query::{Query, ids};
+use crate::render;
+use crate::render::history::{Format, Group, HistoryWriter};
+use crate::viewer::Viewer;
+use crate::when::{duration_ms, time_ms};
+
+/// How far back is looked unless told otherwise, milliseconds.
+const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
+/// The same for facts, which change rarely.
+const FACTS_RANGE_USUAL_MS: i64 = 30 * RANGE_USUAL_MS;
+/// Values of all groups that are held at once.
+const GROUP_VALUES_MAX: usize = 4_000_000;
+/// Servers that `top` names unless told otherwise, and at most.
+const TOP_USUAL: usize = 10;
+const TOP_MAX: usize = 1000;
+/// Seconds after its last report from which a server's values say nothing of now.
+const STALE_S: i64 = 60;
+
+/// What everything here needs.
+pub(crate) struct Asked<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    pub(crate) viewer: &'a Viewer,
+    pub(crate) query: &'a Query,
+    pub(crate) now_ms: i64,
+}
+
+/// A message for the client about what is wrong with its request.
+type Wrong = String;
+
+impl Asked<'_> {
+    /// Servers by `id` or `tag`, as in `details`; those that the viewer sees.
+    fn servers(&self) -> Vec<ServerView> {
+        let tag = self.query.given("tag");
+        let ids = self.query.given("id").map(ids);
+        let selection = match (tag, &ids) {
+            (Some(tag), _) => Selection::Tag(tag),
+            (None, Some(ids)) => Selection::Ids(ids),
+            (None, None) => Selection::All,
+        };
+        let servers = self.engine.snapshot(selection).into_iter();
+        servers.filter(|server| self.viewer.sees(&server.record)).collect()
+    }
+
+    /// `from` and `to`; so many milliseconds before `to` unless given.
+    fn range_ms(&self, usual_ms: i64) -> Result<(i64, i64), Wrong> {
+        let time = |name: &str| self.query.given(name).map(|text| time_ms(text, self.now_ms)).transpose();
+        let to_ms = time("to")?.unwrap_or(self.now_ms);
+        let from_ms = time("from")?.unwrap_or(to_ms.saturating_sub(usual_ms));
+        if from_ms >= to_ms {
+            return Err(format!("from ({}) is not before to ({})", from_ms / 1000, to_ms / 1000));
+        }
+        Ok((from_ms, to_ms))
+    }
+
+    /// `metric` and `agg`.
+    fn metrics(&self) -> Result<Vec<(Metric, Aggregate)>, Wrong> {
+        let names = || Metric::ALL.map(Metric::name).join(", ");
+        let Some(wanted) = self.query.given("metric") else {
+            return Err(format!("metric is missing: name one or more of {}", names()));
+        };
+        let aggregate = match self.query.given("agg") {
+            None => None,
+            Some(name) => {
+                let all = Aggregate::ALL.map(Aggregate::name).join(", ");
+                Some(Aggregate::named(name).ok_or_else(|| format!("agg {name:?} is none of {all}"))?)
+            }
+        };
+        let mut metrics = Vec::new();
+        for name in wanted.split(',') {
+            let metric = Metric::named(name).ok_or_else(|| format!("metric {name:?} is none of {}", names()))?;
+            let aggregate = aggregate.unwrap_or(Aggregate::usual(metric));
+            if !aggregate.fits(metric) {
+                let fitting: Vec<_> = Aggregate::ALL.into_iter().filter(|other| other.fits(metric)).collect();
+                let fitting = fitting.into_iter().map(Aggregate::name).collect::<Vec<_>>().join(", ");
+                return Err(format!("agg {} cannot be made of {name}: choose one of {fitting}", aggregate.name()));
+            }
+            if !metrics.contains(&(metric, aggregate)) {
+                metrics.push((metric, aggregate));
+            }
+        }
+        Ok(metrics)
+    }
+
+    /// `step` and `points`.
+    fn step(&self) -> Result<(Step, usize), Wrong> {
+        let step = match self.query.given("step") {
+            None | Some("auto") => Step::Auto,
+            Some("raw") => Step::Raw,
+            Some(text) => Step::Ms(duration_ms(text)?),
+        };
+        let points = self.number("points", POINTS_USUAL, POINTS_MAX)?;
+        Ok((step, points))
+    }
+
+    /// A whole number from 1 to `max`.
+    fn number(&self, name: &str, usual: usize, max: usize) -> Result<usize, Wrong> {
+        let Some(text) = self.query.given(name) else { return Ok(usual) };
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = if is_number { text.parse().ok() } else { None };
+        number.filter(|number| (1..=max).contains(number)).ok_or_else(|| format!("{name} {text:?} is not within 1 to {max}"))
+    }
+
+    fn format(&self) -> Result<Format, Wrong> {
+        match self.query.given("format") {
+            None => Ok(Format::Json),
+            Some(name) => Format::named(name).ok_or_else(|| format!("format {name:?} is none of json, csv, ndjson")),
+        }
+    }
+}
+
+/// `GET /api/v1/server/history`
+pub(crate) fn history(asked: &Asked<'_>) -> Answer {
+    try_history(asked).unwrap_or_else(|wrong| bad_request(&wrong))
+}
+
+fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
+    let (from_ms, to_ms) = asked.range_ms(RANGE_USUAL_MS)?;
+    let (step, points_max) = asked.step()?;
+    let metrics = asked.metrics()?;
+    let format = asked.format()?;
+    let mut query = HistoryQuery { metrics, from_ms, to_ms, step, points_max };
+    let group_of: fn(&ServerView) -> String = match asked.query.given("group") {
+        None => return Ok(stream_series(asked, &query, format)),
+        Some("all") => |_| String::new(),
+        Some("tag") => |server| server.record.tag.clone(),
+        Some(other) => return Err(format!("group {other:?} is none of all, tag")),
+    };
+    if query.step == Step::Raw {
+        return Err("step raw has no totals: reports of different servers come at different moments".to_owned());
+    }
+    if asked.engine.plan(&query).step_ms == 0 {
+        // Totals need common points.
+        query.step = Step::Ms(GROUP_STEP_MIN_MS);
+    }
+    let plan = asked.engine.plan(&query);
+    let servers = asked.servers();
+    let tags: std::collections::BTreeSet<String> = servers.iter().map(group_of).collect();
+    let points = usize::try_from((plan.to_ms - plan.from_ms) / plan.step_ms).unwrap_or(usize::MAX).saturating_add(2);
+    if tags.len().saturating_mul(query.metrics.len()).saturating_mul(points) > GROUP_VALUES_MAX {
+        return Err(format!("{} groups of {points} points are too many at once: choose a larger step", tags.len()));
+    }
+    let engine = Arc::clone(asked.engine);
+    let notes = notes(&query, &plan);
+    Ok(Answer::stream(format.content_type(), move |out| {
+        let mut groups: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
+        for server in &servers {
+            let series = engine.series(server.record.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
+            groups.entry(group_of(server)).or_default().add(series);
+        }
+        let mut writer = HistoryWriter::begin(out, format, &plan, &notes)?;
+        for (name, group) in &groups {
+            writer.group(name, group)?;
+        }
+        writer.end()
+    }))
+}
+
+/// Points of totals are at least so far apart, milliseconds: servers report once a second, each at its own moment.
+const GROUP_STEP_MIN_MS: i64 = 10_000;
+
+fn stream_series(asked: &Asked<'_>, query: &HistoryQuery, format: Format) -> Answer {
+    let engine = Arc::clone(asked.engine);
+    let plan = engine.plan(query);
+    let (servers, notes, metrics) = (asked.servers(), notes(query, &plan), query.metrics.clone());
+    Answer::stream(format.content_type(), move |out| {
+        let mut writer = HistoryWriter::begin(out, format, &plan, &notes)?;
+        for server in servers {
+            // A server that was removed meanwhile has no series.
+            for series in engine.series(server.record.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default() {
+                writer.series(&server.record, &series)?;
+            }
+        }
+        writer.end()
+    })
+}
+
+/// What was done otherwise than asked.
+fn notes(query: &HistoryQuery, plan: &Plan) -> Vec<String> {
+    let mut notes = Vec::new();
+    if let Step::Ms(asked) = query.step
+        && asked != plan.step_ms
+    {
+        let (tier, found) = (plan.tier.name(), plan.step_ms as f64 / 1000.0);
+        notes.push(format!("step is {found} s, not {} s: what tier {tier} and {POINTS_MAX} points allow", asked as f64 / 1000.0));
+    }
+    if query.step == Step::Raw && plan.step_ms != 0 {
+        let points = query.points_max;
+        notes.push(format!("step is {} s, not raw: the range has more than {points} reports, or they are not kept any more", plan.step_ms / 1000));
+    }
+    if plan.from_ms > query.from_ms {
+        notes.push(format!("from is {}: nothing earlier is kept", plan.from_ms / 1000));
+    }
+    notes
+}
+
+/// `GET /api/v1/server/top`
+pub(crate) fn top(asked: &Asked<'_>) -> Answer {
+    try_top(asked).unwrap_or_else(|wrong| bad_request(&wrong))
+}
+
+fn try_top(asked: &Asked<'_>) -> Result<Answer, Wrong> {
+    let metrics = asked.metrics()?;
+    let [(metric, _)] = metrics[..] else { return Err("metric must be a single one".to_owned()) };
+    let count = asked.number("n", TOP_USUAL, TOP_MAX)?;
+    let now_s = asked.now_ms.div_euclid(1000);
+    let value = |server: ServerView| {
+        let is_fresh = server.latest.last_active_s.is_some_and(|at| now_s - at <= STALE_S);
+        let number = metric.number_of(&server.latest.sample).filter(|_| is_fresh)?;
+        Some((server, number))
+    };
+    let mut servers: Vec<(ServerView, Number)> = asked.servers().into_iter().filter_map(value).collect();
+    // Stable: equal ones stay in the order of their ids.
+    servers.sort_by(|(_, a), (_, b)| b.as_f64().total_cmp(&a.as_f64()));
+    servers.truncate(count);
+    Ok(Answer::json(200, render::history::top(metric, &servers)))
+}
+
+/// `GET /api/v1/server/uptime`
+pub(crate) fn uptime(asked: &Asked<'_>) -> Answer {
+    let (from_ms, to_ms) = match asked.range_ms(RANGE_USUAL_MS) {
+        Ok((from_ms, to_ms)) => (from_ms, to_ms.min(asked.now_ms)),
+        Err(wrong) => return bad_request(&wrong),
+    };
+    let (engine, servers) = (Arc::clone(asked.engine), asked.servers());
+    Answer::stream(Format::Json.content_type(), move |out| {
+        out.write_all(render::history::LIST_HEAD)?;
+        let mut is_first = true;
+        for server in servers {
+            if let Some(uptime) = engine.uptime(server.record.id, from_ms, to_ms).map_err(io_error)? {
+                out.write_all(&render::history::uptime(&server.record, &uptime, is_first))?;
+                is_first = false;
+            }
+        }
+        out.write_all(render::history::LIST_TAIL)
+    })
+}
+
+/// `GET /api/v1/server/facts`
+pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
+    let (from_ms, to_ms) = match asked.range_ms(FACTS_RANGE_USUAL_MS) {
+        Ok(range) => range,
+        Err(wrong) => return bad_request(&wrong),
+    };
+    let (engine, servers) = (Arc::clone(asked.engine), asked.servers());
+    Answer::stream(Format::Json.content_type(), move |out| {
+        out.write_all(render::history::LIST_HEAD)?;
+        for (index, server) in servers.iter().enumerate() {
+            let changes = engine.facts_changes(server.record.id, from_ms, to_ms).map_err(io_error)?;
+            out.write_all(&render::history::facts(&server.record, &changes, index == 0))?;
+        }
+        out.write_all(render::history::LIST_TAIL)
+    })
+}
+
+/// `GET /api/v1/server/:id/metrics` as Nezha v2 answers it: one server, one metric, three periods.
+pub(crate) fn v2_metrics(asked: &Asked<'_>, server_id: u64) -> Answer {
+    match try_v2_metrics(asked, server_id) {
+        Ok(body) => Answer::json(200, body),
+        Err(wrong) => Answer::json(200, render::history::v2_error(&wrong)),
+    }
+}
+
+fn try_v2_metrics(asked: &Asked<'_>, server_id: u64) -> Result<Vec<u8>, Wrong> {
+    let server = asked.engine.snapshot(Selection::Ids(&[server_id])).into_iter().next();
+    let server = server.filter(|server| asked.viewer.sees(&server.record)).ok_or("server not found")?;
+    let name = asked.query.given("metric").ok_or("metric is missing")?;
+    let metric = V2_METRICS.iter().find(|(found, _)| *found == name).map(|(_, metric)| *metric);
+    let metric = metric.ok_or_else(|| format!("metric {name:?} is none of {}", V2_METRICS.map(|(name, _)| name).join(", ")))?;
+    let (range_ms, step_ms) = match asked.query.given("period").unwrap_or("1d") {
+        "1d" => (RANGE_USUAL_MS, 30_000),
+        "7d" => (7 * RANGE_USUAL_MS, 30 * 60_000),
+        "30d" => (30 * RANGE_USUAL_MS, 2 * 3_600_000),
+        other => return Err(format!("period {other:?} is none of 1d, 7d, 30d")),
+    };
+    let aggregate = if metric == Metric::Uptime { Aggregate::Last } else { Aggregate::usual(metric) };
+    let query = HistoryQuery {
+        metrics: vec![(metric, aggregate)],
+        from_ms: asked.now_ms - range_ms,
+        to_ms: asked.now_ms,
+        step: Step::Ms(step_ms),
+        points_max: POINTS_MAX,
+    };
+    let plan = asked.engine.plan(&query);
+    let series = asked.engine.series(server_id, &plan, &query.metrics).map_err(|error| error.to_string())?;
+    let points = series.unwrap_or_default().into_iter().next().map_or(Vec::new(), |series| series.points);
+    Ok(render::history::v2_metrics(&server.record, name, &points))
+}
+
+/// Names that Nezha v2 has for what it keeps.
+pub(crate) const V2_METRICS: [(&str, Metric); 17] = [
+    ("cpu", Metric::Cpu),
+    ("memory", Metric::MemUsed),
+    ("swap", Metric::SwapUsed),
+    ("disk", Metric::DiskUsed),
+    ("net_in_speed", Metric::NetInSpeed),
+    ("net_out_speed", Metric::NetOutSpeed),
+    ("net_in_transfer", Metric::NetInTransfer),
+    ("net_out_transfer", Metric::NetOutTransfer),
+    ("load1", Metric::Load1),
+    ("load5", Metric::Load5),
+    ("load15", Metric::Load15),
+    ("tcp_conn", Metric::TcpConnCount),
+    ("udp_conn", Metric::UdpConnCount),
+    ("process_count", Metric::ProcessCount),
+    ("temperature", Metric::Temperature),
+    ("uptime", Metric::Uptime),
+    ("gpu", Metric::Gpu),
+];
+
+/// Writes every report of a range, one row each, as CSV or NDJSON; for the command line.
+///
+/// # Errors
+/// The writer's, or the store cannot be read.
+pub fn export(
+    engine: &Engine,
+    selection: Selection<'_>,
+    (from_ms, to_ms): (i64, i64),
+    is_csv: bool,
+    out: &mut dyn Write,
+) -> io::Result<u64> {
+    let format = if is_csv { Format::Csv } else { Format::Ndjson };
+    let mut rows = 0;
+    out.write_all(&render::history::export_head(format))?;
+    for server in engine.snapshot(selection) {
+        let mut result = Ok(());
+        let visit = &mut |_: u64, sample: &windfire_engine::sample::Sample| {
+            if result.is_ok() {
+                result = out.write_all(&render::history::export_row(format, &server.record, sample));
+                rows += 1;
+            }
+        };
+        engine.reports(server.record.id, from_ms, to_ms, visit).map_err(io_error)?;
+        result?;
+    }
+    out.flush()?;
+    Ok(rows)
+}
+
+/// A range from the texts that queries have, Unix milliseconds.
+///
+/// # Errors
+/// A sentence for the person who gave them.
+pub fn parse_range(from: &str, to: &str, now_ms: i64) -> Result<(i64, i64), String> {
+    Ok((time_ms(from, now_ms)?, time_ms(to, now_ms)?))
+}
+
+fn bad_request(wrong: &str) -> Answer {
+    Answer::json(400, render::error(400, wrong))
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
+fn io_error(error: StoreError) -> io::Error {
+    io::Error::other(error.to_string())
+}
