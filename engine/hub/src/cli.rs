@@ -1,11 +1,12 @@
 //! The command line: verbs, and how their answers are shown.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::admin::{Request, Response};
+use crate::admin::{Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
 use crate::config::{Place, Settings};
 
 /// The hub: watches a fleet, keeps its history, answers in Nezha v0's JSON.
@@ -34,6 +35,58 @@ pub(crate) enum Verb {
     /// Manage enrolment tokens, with which agents make their own servers
     #[command(subcommand)]
     EnrolToken(EnrolTokenVerb),
+    /// Show what history takes on disk, its forecast, and what a changed retention would free
+    Storage {
+        /// Days that every report would be kept
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        raw_days: Option<u32>,
+        /// Days that one row a minute would be kept
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=3650))]
+        minute_days: Option<u32>,
+        /// Days that one row a quarter of an hour would be kept
+        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=3650))]
+        quarter_days: Option<u32>,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Copy everything into a new folder, while the hub goes on
+    Backup {
+        /// Folder that does not exist yet, best on another disk
+        folder: PathBuf,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Make the data folder from a backup; it must not exist or be empty
+    Restore {
+        /// The backup
+        folder: PathBuf,
+    },
+    /// Read every block of history and its checksum
+    Verify {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Print every report of a range
+    Export {
+        /// Unix seconds, RFC 3339, or before now, as in -24h
+        #[arg(long, default_value = "-24h", allow_hyphen_values = true)]
+        from: String,
+        /// As --from
+        #[arg(long, default_value = "now", allow_hyphen_values = true)]
+        to: String,
+        /// Servers by id; all unless given
+        #[arg(long = "id", value_delimiter = ',')]
+        ids: Vec<u64>,
+        /// Servers of this tag
+        #[arg(long, conflicts_with = "ids")]
+        tag: Option<String>,
+        /// One line a report
+        #[arg(long, default_value = "csv", value_parser = ["csv", "ndjson"])]
+        format: String,
+        /// File to write; standard output unless given
+        #[arg(long)]
+        out: Option<PathBuf>,
+    },
     /// Print the fingerprint that agents pin
     Fingerprint {
         #[command(flatten)]
@@ -250,11 +303,16 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
             Response::Servers(lines) => json!(lines),
             Response::Tokens(lines) => json!(lines),
             Response::EnrolTokens(lines) => json!(lines),
+            Response::Storage(storage) => json!(storage),
+            Response::Verified(verified) => json!(verified),
+            Response::Rows => json!({}),
         };
         return Ok(value.to_string());
     }
     Ok(match response {
-        Response::Done | Response::Failed(_) => "done".to_owned(),
+        Response::Done | Response::Rows | Response::Failed(_) => "done".to_owned(),
+        Response::Storage(storage) => show_storage(&storage, now_s),
+        Response::Verified(verified) => show_verified(&verified)?,
         Response::Credential { id, credential } => {
             format!("server {id}\ncredential {credential}\nThe credential is not kept and cannot be shown again.")
         }
@@ -283,6 +341,58 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
             table(["ID", "NOTE", "TAG", "USES LEFT", "EXPIRES"], rows)
         }
     })
+}
+
+fn show_storage(storage: &StorageAnswer, now_s: i64) -> String {
+    let maybe = |bytes: Option<u64>| bytes.map_or("unknown".to_owned(), size);
+    let rows = storage.tiers.iter().map(|tier: &TierLine| {
+        [
+            tier.tier.clone(),
+            format!("{} d", tier.days),
+            size(tier.bytes),
+            tier.oldest.map_or("empty".to_owned(), |at| ago(now_s, at)),
+            tier.bytes_per_row.map_or("unknown".to_owned(), |bytes| format!("{bytes:.1}")),
+            tier.bytes_per_data_point.map_or(String::new(), |bytes| format!("{bytes:.3}")),
+            maybe(tier.forecast_bytes),
+            size(tier.freed_bytes),
+        ]
+    });
+    let head = ["TIER", "KEPT", "SIZE", "OLDEST", "BYTES/ROW", "BYTES/POINT", "FORECAST", "FREED"];
+    let bound = match storage.bytes_max {
+        0 => "no bound (history_gib_max)".to_owned(),
+        bytes => format!("at most {}", size(bytes)),
+    };
+    format!(
+        "{}\n\n{} servers; history takes {}, {bound}\nforecast with these servers when every tier is as long as it is \
+         kept: {}\nfreed at once by the days shown: {}",
+        table(head, rows),
+        storage.servers,
+        size(storage.bytes),
+        maybe(storage.forecast_bytes),
+        size(storage.freed_bytes)
+    )
+}
+
+/// `Err` when something is wrong with history, so that the command fails.
+fn show_verified(verified: &VerifiedAnswer) -> Result<String, String> {
+    let VerifiedAnswer { blocks, rows, bytes, doubled, corrupt_blocks, corrupt } = verified;
+    let read = format!("{blocks} blocks, {rows} rows, {} read", size(*bytes));
+    if *corrupt_blocks == 0 && *doubled == 0 {
+        return Ok(format!("{read}: all sound"));
+    }
+    let named = corrupt.iter().map(|name| format!("\n{name}")).collect::<String>();
+    Err(format!("{read}: {corrupt_blocks} corrupt, {doubled} reports doubled{named}"))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn size(bytes: u64) -> String {
+    let units = ["B", "KiB", "MiB", "GiB", "TiB"];
+    let (mut value, mut unit) = (bytes as f64, 0);
+    while value >= 1024.0 && unit + 1 < units.len() {
+        value /= 1024.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
 }
 
 fn ago(now_s: i64, at_s: i64) -> String {

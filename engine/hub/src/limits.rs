@@ -37,7 +37,9 @@ pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of one request or answer on the admin socket.
 pub(crate) const ADMIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Time for one exchange on the admin socket.
+/// Connections to the admin socket at once; further ones wait.
+pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 4;
+/// Time for the other side of the admin socket to say or take something.
 pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time between two tries to commit while the disk refuses.

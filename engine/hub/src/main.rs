@@ -13,7 +13,8 @@ mod metrics;
 mod serve;
 mod tls;
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,8 +23,10 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use cli::{Cli, Verb};
-use config::{Config, Place, check_variables};
+use admin::{Request, Response};
+use config::{Config, Place, Settings, check_variables};
 use tls::Certificate;
+use windfire_engine::{Engine, Options};
 
 // Gives memory of closed sessions back sooner than the system's allocator; its cost per session is in
 // docs/decisions/allocator.md.
@@ -43,7 +46,8 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: Cli) -> Result<(), String> {
-    let now_s = unix_ms().div_euclid(1000);
+    let now_ms = unix_ms();
+    let now_s = now_ms.div_euclid(1000);
     match cli.verb {
         Verb::Serve { settings } => {
             let config = Config::load(&cli.place, settings)?;
@@ -51,9 +55,28 @@ fn run(cli: Cli) -> Result<(), String> {
             die_on_panic();
             serve::serve(&config, unix_ms)
         }
-        Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_s),
-        Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_s),
-        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(now_s), now_s),
+        Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_ms),
+        Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
+        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
+        Verb::Storage { raw_days, minute_days, quarter_days, output } => {
+            ask(&cli.place, (Request::Storage { raw_days, minute_days, quarter_days }, output), now_ms)
+        }
+        Verb::Backup { folder, output } => {
+            // The hub may run in another folder.
+            let folder = std::path::absolute(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+            ask(&cli.place, (Request::Backup { folder }, output), now_ms)
+        }
+        Verb::Restore { folder } => {
+            let data = Config::data_folder(&cli.place)?;
+            restore(&folder, &data)?;
+            println!("{} is made from {}: start the hub on it", data.display(), folder.display());
+            Ok(())
+        }
+        Verb::Verify { output } => ask(&cli.place, (Request::Verify, output), now_ms),
+        Verb::Export { from, to, ids, tag, format, out } => {
+            let request = Request::Export { from, to, ids, tag, is_csv: format == "csv" };
+            export(&cli.place, request, out.as_deref(), now_ms)
+        }
         Verb::Fingerprint { output } => {
             let data = Config::data_folder(&cli.place)?;
             serve::make_data_folder(&data)?;
@@ -74,10 +97,45 @@ fn run(cli: Cli) -> Result<(), String> {
     }
 }
 
-fn ask(place: &Place, (request, output): (admin::Request, cli::Output), now_s: i64) -> Result<(), String> {
-    let response = admin::ask(&Config::data_folder(place)?, request, now_s)?;
-    println!("{}", cli::show(response, output.json, now_s)?);
+fn ask(place: &Place, (request, output): (Request, cli::Output), now_ms: i64) -> Result<(), String> {
+    let config = Config::load(place, Settings::default())?;
+    let options = Options { retention: config.retention(), ..Options::default() };
+    let response = admin::ask(&config.data, options, request, now_ms, &mut std::io::sink())?;
+    println!("{}", cli::show(response, output.json, now_ms.div_euclid(1000))?);
     Ok(())
+}
+
+fn export(place: &Place, request: Request, out: Option<&Path>, now_ms: i64) -> Result<(), String> {
+    let config = Config::load(place, Settings::default())?;
+    let options = Options { retention: config.retention(), ..Options::default() };
+    let response = match out {
+        None => admin::ask(&config.data, options, request, now_ms, &mut BufWriter::new(std::io::stdout().lock())),
+        Some(path) => {
+            let file = std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
+            let mut file = BufWriter::new(file);
+            let response = admin::ask(&config.data, options, request, now_ms, &mut file)?;
+            file.flush().map_err(|error| format!("{}: {error}", path.display()))?;
+            Ok(response)
+        }
+    };
+    match response? {
+        Response::Failed(error) => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the data folder from a backup, and opens it once to see that it is one.
+fn restore(backup: &Path, data: &Path) -> Result<(), String> {
+    let is_used = std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used {
+        return Err(format!("data folder {} is not empty: name a new one with --data", data.display()));
+    }
+    if !backup.join("FORMAT").is_file() {
+        return Err(format!("{} is no backup: it has no file FORMAT", backup.display()));
+    }
+    serve::make_data_folder(data)?;
+    admin::copy_tree(backup, data).map_err(|error| format!("restore to {}: {error}", data.display()))?;
+    Engine::open(data, Options::default()).map(drop).map_err(|error| error.to_string())
 }
 
 fn start_logs(filter: &str) -> Result<(), String> {

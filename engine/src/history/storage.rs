@@ -6,6 +6,9 @@ use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
 use crate::store::{Store, StoreError, key};
 
+/// Places of a tier from which blocks are read, from its oldest on.
+const PLACES: i64 = 8;
+
 /// Part of a tier: its first and last hour or day, and its bytes.
 pub(super) struct Extent {
     pub(super) first: i64,
@@ -24,6 +27,8 @@ pub struct TierUsage {
     pub oldest_ms: Option<i64>,
     /// Bytes of one row, measured on blocks from all over the tier; `None` when there are none.
     pub bytes_per_row: Option<f64>,
+    /// Milliseconds between two rows of one server, measured on the same blocks.
+    pub row_interval_ms: Option<f64>,
     /// Bytes that would be freed at once by the retention that was asked about.
     pub freed_bytes: u64,
 }
@@ -58,20 +63,22 @@ impl History {
         let usage = |(tier, days): (Tier, u32)| {
             let extents = extents(store, tier)?;
             let (mut rows, mut bytes, mut oldest) = (0, 0, None);
+            let (mut intervals, mut span_ms) = (0, 0);
             let mut read = |key: &[u8], value: &[u8]| {
                 if let Ok(block) = Block::read(value) {
                     rows += block.header.rows;
                     bytes += value.len() + key.len();
+                    intervals += block.header.rows - 1;
+                    span_ms += block.header.time_last_ms.abs_diff(block.header.time_first_ms);
                 }
                 oldest = oldest.or(key::time_of(key));
             };
-            // From the oldest on, then from places spread over the rest.
             let from = self.floor(tier);
-            let to = extents.iter().map(|extent| extent.last).max().unwrap_or(from);
-            let places = 8;
-            for place in 0..places {
-                let at = if place == 0 { from } else { to - (to.saturating_sub(from.max(to - 10_000))) * place / places };
-                let mut left = STORAGE_BLOCKS_READ_MAX / places.unsigned_abs().max(1) as usize;
+            let first = extents.iter().map(|extent| extent.first).min().unwrap_or(from).max(from);
+            let last = extents.iter().map(|extent| extent.last).max().unwrap_or(first);
+            for place in 0..PLACES {
+                let at = first.saturating_add(last.saturating_sub(first).saturating_mul(place) / PLACES);
+                let mut left = STORAGE_BLOCKS_READ_MAX / 8;
                 store.scan_while(tier.family(), &key::time_key(at), &mut |key, value| {
                     read(key, value);
                     left -= 1;
@@ -83,6 +90,7 @@ impl History {
                 bytes: extents.iter().map(|extent| extent.bytes).sum::<u64>() + store.memory_bytes(tier.family())?,
                 oldest_ms: oldest.map(|oldest| oldest.saturating_mul(tier.span_ms())),
                 bytes_per_row: (rows > 0).then(|| bytes as f64 / rows as f64),
+                row_interval_ms: (intervals > 0).then(|| span_ms as f64 / intervals as f64),
                 freed_bytes: bytes_before(&extents, floor_of(tier, days, now_ms)),
             })
         };

@@ -1,6 +1,10 @@
 //! What the command line may ask of a hub, running or not: the same requests, over a local socket or on the store itself.
 
+mod history;
 mod socket;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use windfire_engine::error::ChangeError;
@@ -8,6 +12,7 @@ use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::token::{Scope, Scopes};
 use windfire_engine::{Engine, Selection};
 
+pub(crate) use history::{copy_tree, StorageAnswer, TierLine, VerifiedAnswer};
 pub(crate) use socket::{ask, serve};
 
 /// A request. One line of JSON on the socket.
@@ -58,6 +63,23 @@ pub(crate) enum Request {
         id: u64,
     },
     EnrolTokenList,
+    Storage {
+        raw_days: Option<u32>,
+        minute_days: Option<u32>,
+        quarter_days: Option<u32>,
+    },
+    Backup {
+        folder: PathBuf,
+    },
+    Verify,
+    /// Answered with [`Response::Rows`], then the rows until the end.
+    Export {
+        from: String,
+        to: String,
+        ids: Vec<u64>,
+        tag: Option<String>,
+        is_csv: bool,
+    },
 }
 
 /// An answer. One line of JSON on the socket.
@@ -70,6 +92,10 @@ pub(crate) enum Response {
     Servers(Vec<ServerLine>),
     Tokens(Vec<TokenLine>),
     EnrolTokens(Vec<EnrolTokenLine>),
+    Storage(StorageAnswer),
+    Verified(VerifiedAnswer),
+    /// Rows follow.
+    Rows,
     Failed(String),
 }
 
@@ -107,13 +133,34 @@ pub(crate) struct EnrolTokenLine {
     pub(crate) expires: Option<i64>,
 }
 
-/// Does what is asked.
-pub(crate) fn execute(engine: &Engine, request: Request, now_s: i64) -> Response {
-    try_execute(engine, request, now_s).unwrap_or_else(|error| Response::Failed(error.to_string()))
+/// What a request works on.
+pub(crate) struct Hub<'a> {
+    pub(crate) engine: &'a Engine,
+    /// The data folder.
+    pub(crate) data: &'a Path,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
 }
 
-fn try_execute(engine: &Engine, request: Request, now_s: i64) -> Result<Response, ChangeError> {
+/// Does what is asked. An export writes its rows to `out`; what else is answered is the result.
+pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> Response {
+    let done = match request {
+        Request::Storage { raw_days, minute_days, quarter_days } => {
+            history::storage(hub, raw_days, minute_days, quarter_days).map(Response::Storage)
+        }
+        Request::Backup { folder } => history::backup(hub, &folder).map(|()| Response::Done),
+        Request::Verify => history::verify(hub).map(Response::Verified),
+        Request::Export { from, to, ids, tag, is_csv } => {
+            history::export(hub, (&from, &to), &ids, tag.as_deref(), is_csv, out).map(|_| Response::Done)
+        }
+        other => change(hub.engine, other, hub.now_ms.div_euclid(1000)).map_err(|error| error.to_string()),
+    };
+    done.unwrap_or_else(Response::Failed)
+}
+
+fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, ChangeError> {
     Ok(match request {
+        Request::Storage { .. } | Request::Backup { .. } | Request::Verify | Request::Export { .. } => Response::Done,
         Request::ServerAdd { name, tag, note, display_index, hide_for_guest, country } => {
             let new = NewServer { name, tag, note, display_index, hide_for_guest, country };
             let made = engine.add_server(new, now_s)?;

@@ -1,0 +1,158 @@
+//! What the command line may ask about history: its size, a copy, a check, its rows.
+
+use std::fs;
+use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use windfire_engine::Selection;
+use windfire_engine::history::Retention;
+
+use super::Hub;
+
+/// Files and folders of the data folder, beside the store, that a hub needs to be itself.
+const KEPT_BESIDE: [&str; 1] = ["tls"];
+/// Numbers of a report that count as data points: Nezha's fifteen.
+const POINTS_PER_REPORT: f64 = 15.0;
+const DAY_MS: f64 = 86_400_000.0;
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StorageAnswer {
+    pub(crate) servers: usize,
+    pub(crate) tiers: Vec<TierLine>,
+    pub(crate) bytes: u64,
+    pub(crate) forecast_bytes: Option<u64>,
+    pub(crate) freed_bytes: u64,
+    /// 0 for no bound.
+    pub(crate) bytes_max: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TierLine {
+    pub(crate) tier: String,
+    pub(crate) days: u32,
+    pub(crate) bytes: u64,
+    /// Unix seconds.
+    pub(crate) oldest: Option<i64>,
+    pub(crate) bytes_per_row: Option<f64>,
+    pub(crate) bytes_per_data_point: Option<f64>,
+    /// Bytes of this tier once it is as long as it is kept, with the present servers.
+    pub(crate) forecast_bytes: Option<u64>,
+    /// Bytes that the asked number of days would free at once.
+    pub(crate) freed_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct VerifiedAnswer {
+    pub(crate) blocks: u64,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) doubled: u64,
+    pub(crate) corrupt_blocks: u64,
+    pub(crate) corrupt: Vec<String>,
+}
+
+pub(super) fn storage(
+    hub: &Hub<'_>,
+    raw_days: Option<u32>,
+    minute_days: Option<u32>,
+    quarter_days: Option<u32>,
+) -> Result<StorageAnswer, String> {
+    let present = hub.engine.retention();
+    let asked = Retention {
+        raw_days: raw_days.unwrap_or(present.raw_days),
+        minute_days: minute_days.unwrap_or(present.minute_days),
+        quarter_days: quarter_days.unwrap_or(present.quarter_days),
+        ..present
+    };
+    let usage = hub.engine.usage(&asked, hub.now_ms).map_err(|error| error.to_string())?;
+    let servers = hub.engine.server_count();
+    let days = [asked.raw_days, asked.minute_days, asked.quarter_days];
+    let line = |(usage, days): (&windfire_engine::history::TierUsage, u32)| {
+        let rows_a_day = usage.row_interval_ms.map(|interval_ms| DAY_MS / interval_ms);
+        let forecast = usage.bytes_per_row.zip(rows_a_day);
+        TierLine {
+            tier: usage.tier.name().to_owned(),
+            days,
+            bytes: usage.bytes,
+            oldest: usage.oldest_ms.map(|ms| ms.div_euclid(1000)),
+            bytes_per_row: usage.bytes_per_row,
+            bytes_per_data_point: usage
+                .bytes_per_row
+                .filter(|_| usage.tier.row_ms() == 0)
+                .map(|bytes| bytes / POINTS_PER_REPORT),
+            forecast_bytes: forecast.map(|(bytes, rows)| (bytes * rows * f64::from(days) * servers as f64) as u64),
+            freed_bytes: usage.freed_bytes,
+        }
+    };
+    let tiers: Vec<TierLine> = usage.iter().zip(days).map(line).collect();
+    Ok(StorageAnswer {
+        servers,
+        bytes: tiers.iter().map(|tier| tier.bytes).sum(),
+        forecast_bytes: tiers.iter().map(|tier| tier.forecast_bytes).sum(),
+        freed_bytes: tiers.iter().map(|tier| tier.freed_bytes).sum(),
+        bytes_max: asked.disk_bytes_max,
+        tiers,
+    })
+}
+
+/// Makes `folder` a copy of the data folder that a hub can be started on.
+pub(super) fn backup(hub: &Hub<'_>, folder: &Path) -> Result<(), String> {
+    hub.engine.backup(folder).map_err(|error| error.to_string())?;
+    let copy = || {
+        // Keys lie in it, as in the data folder.
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
+        for name in KEPT_BESIDE {
+            let from = hub.data.join(name);
+            if from.exists() {
+                copy_tree(&from, &folder.join(name))?;
+            }
+        }
+        Ok(())
+    };
+    copy().map_err(|error: std::io::Error| format!("backup {}: {error}", folder.display()))
+}
+
+/// Copies a folder and all that is in it; permissions too.
+pub(crate) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
+    if !from.is_dir() {
+        return fs::copy(from, to).map(drop);
+    }
+    fs::create_dir_all(to)?;
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        copy_tree(&entry.path(), &to.join(entry.file_name()))?;
+    }
+    Ok(())
+}
+
+pub(super) fn verify(hub: &Hub<'_>) -> Result<VerifiedAnswer, String> {
+    let verified = hub.engine.verify().map_err(|error| error.to_string())?;
+    Ok(VerifiedAnswer {
+        blocks: verified.blocks,
+        rows: verified.rows,
+        bytes: verified.bytes,
+        doubled: verified.doubled,
+        corrupt_blocks: verified.corrupt_blocks,
+        corrupt: verified.corrupt,
+    })
+}
+
+pub(super) fn export(
+    hub: &Hub<'_>,
+    (from, to): (&str, &str),
+    ids: &[u64],
+    tag: Option<&str>,
+    is_csv: bool,
+    out: &mut dyn Write,
+) -> Result<u64, String> {
+    let range_ms = windfire_api::parse_range(from, to, hub.now_ms)?;
+    let selection = match tag {
+        Some(tag) => Selection::Tag(tag),
+        None if ids.is_empty() => Selection::All,
+        None => Selection::Ids(ids),
+    };
+    windfire_api::export(hub.engine, selection, range_ms, is_csv, out).map_err(|error| error.to_string())
+}
