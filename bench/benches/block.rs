@@ -6,6 +6,11 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use windfire_bench::sizes::{Fleet, run_of, samples};
 use windfire_bench::workload::Trace;
 use windfire_engine::block::{Block, Effort};
+use windfire_engine::metric::Metric;
+
+// As in the hub.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const SEAL_ROWS: usize = 600;
 const HOUR_ROWS: usize = 3600;
@@ -30,6 +35,15 @@ fn block(criterion: &mut Criterion) {
         group.bench_function("decode 3600, dense", |bencher| {
             bencher.iter(|| Block::read(black_box(&dense)).expect("sealed").run().expect("sealed"));
         });
+        group.bench_function("check 3600, dense", |bencher| bencher.iter(|| Block::read(black_box(&dense)).expect("sealed")));
+        group.bench_function("check and read the times of 3600, dense", |bencher| {
+            bencher.iter(|| Block::read(black_box(&dense)).expect("sealed").times_ms().expect("sealed"));
+        });
+        for metric in [Metric::Cpu, Metric::MemUsed, Metric::NetInTransfer] {
+            group.bench_function(format!("check and read {} of 3600, dense", metric.name()), |bencher| {
+                bencher.iter(|| Block::read(black_box(&dense)).expect("sealed").values(metric, &[]).expect("sealed"));
+            });
+        }
         group.finish();
     }
 }

@@ -35,6 +35,9 @@ pub(crate) struct Head {
     pub(crate) first_ticket: Ticket,
     /// The commit of the last report.
     pub(crate) last_ticket: Ticket,
+    /// Lowest and highest time of the reports.
+    pub(crate) time_first_ms: i64,
+    pub(crate) time_last_ms: i64,
     /// When the first report came, Unix milliseconds by the hub's clock.
     pub(crate) opened_ms: i64,
 }
@@ -43,10 +46,15 @@ pub(crate) struct Head {
 #[derive(Debug, Clone, Default)]
 struct Chain {
     sequence: u64,
+    time_ms: i64,
     step_ms: i64,
     uptime_step: u64,
-    sample: Sample,
+    /// Scalars by number; floats as their bits.
+    values: [u64; Metric::SCALARS],
+    sensors: Option<Arc<[Temperature]>>,
 }
+
+const UPTIME: usize = Metric::Uptime.index();
 
 impl Head {
     /// Whether there are no reports.
@@ -59,11 +67,6 @@ impl Head {
         self.count >= HEAD_ROWS_MAX || self.rows.len() >= HEAD_BYTES_MAX
     }
 
-    /// Reports.
-    pub(crate) fn len(&self) -> usize {
-        self.count
-    }
-
     /// Number of the last report.
     pub(crate) fn last_sequence(&self) -> u64 {
         self.chain.sequence
@@ -73,7 +76,10 @@ impl Head {
     pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, ticket: Ticket, now_ms: i64) {
         if self.count == 0 {
             (self.first_sequence, self.first_ticket, self.opened_ms) = (sequence, ticket, now_ms);
+            (self.time_first_ms, self.time_last_ms) = (sample.time_ms, sample.time_ms);
         }
+        self.time_first_ms = self.time_first_ms.min(sample.time_ms);
+        self.time_last_ms = self.time_last_ms.max(sample.time_ms);
         self.last_ticket = ticket;
         self.count += 1;
         self.chain.shrink(sequence, sample, &mut self.rows);
@@ -85,10 +91,10 @@ impl Head {
     /// None but a fault of this program: these bytes were never outside of memory.
     pub(crate) fn run(&self) -> Result<Run, StoreError> {
         let mut record = RecordReader::new("a head", &self.rows);
-        let (mut run, mut chain) = (Run::default(), Chain::default());
+        let (mut run, mut chain) = (Run::with_capacity(self.count), Chain::default());
         for _ in 0..self.count {
             chain.grow(&mut record)?;
-            run.push(chain.sequence, &chain.sample);
+            run.push_row(chain.sequence, chain.time_ms, &chain.values, chain.sensors.clone());
         }
         record.finish()?;
         Ok(run)
@@ -102,9 +108,9 @@ impl Chain {
         let mut fields = [0u8; ROW_BYTES_MAX];
         let mut fields = Fields { bytes: &mut fields, length: 0 };
         let mut mask = 0;
-        let before = &self.sample;
-        let step_ms = sample.time_ms.wrapping_sub(before.time_ms);
-        let uptime_step = sample.uptime_s.wrapping_sub(before.uptime_s);
+        let values = values_of(sample);
+        let step_ms = sample.time_ms.wrapping_sub(self.time_ms);
+        let uptime_step = values[UPTIME].wrapping_sub(self.values[UPTIME]);
         if sequence != self.sequence.wrapping_add(1) {
             mask |= SEQUENCE;
             fields.u64(sequence.wrapping_sub(self.sequence));
@@ -117,21 +123,23 @@ impl Chain {
             mask |= UPTIME_STEP;
             fields.u64(signed_difference(uptime_step, self.uptime_step));
         }
-        for metric in &Metric::ALL[..Metric::SCALARS] {
-            let (Some(old), Some(new)) = (metric.bits_of(before), metric.bits_of(sample)) else { continue };
-            let expected = expected(*metric, before, sample, step_ms).unwrap_or(old);
-            if *metric == Metric::Uptime || new == expected {
+        for (index, metric) in Metric::ALL[..Metric::SCALARS].iter().enumerate() {
+            let (old, new) = (self.values[index], values[index]);
+            let expected = match metric.speed_of() {
+                Some(counter) => bytes_per_second(self.values[counter.index()], values[counter.index()], step_ms),
+                None => old,
+            };
+            if index == UPTIME || new == expected {
                 continue;
             }
-            mask |= 1 << metric.index();
+            mask |= 1 << index;
             match metric.kind() {
                 Kind::Float => fields.float(old, new),
                 Kind::Integer | Kind::Counter => fields.u64(signed_difference(new, expected)),
             }
         }
-        let (old, new) = (before.temperatures.as_deref(), sample.temperatures.as_deref());
-        let same_names = has_same_names(old, new);
-        if !same_names {
+        let (old, new) = (self.sensors.as_deref(), sample.temperatures.as_deref());
+        if !has_same_names(old, new) {
             mask |= SENSORS;
         } else if !has_same_values(old, new) {
             mask |= SENSOR_VALUES;
@@ -146,13 +154,13 @@ impl Chain {
                 put_float(rows, old.celsius.to_bits(), new.celsius.to_bits());
             }
         }
-        *self = Self { sequence, step_ms, uptime_step, sample: sample.clone() };
+        let sensors = sample.temperatures.clone();
+        *self = Self { sequence, time_ms: sample.time_ms, step_ms, uptime_step, values, sensors };
     }
 
     fn grow(&mut self, record: &mut RecordReader<'_>) -> Result<(), StoreError> {
         let mask = record.u64()?;
         let is = |bit: u64| mask & bit != 0;
-        let before = self.sample.clone();
         self.sequence = self.sequence.wrapping_add(if is(SEQUENCE) { record.u64()? } else { 1 });
         if is(STEP) {
             self.step_ms = plus_difference(self.step_ms.cast_unsigned(), record.u64()?).cast_signed();
@@ -160,39 +168,41 @@ impl Chain {
         if is(UPTIME_STEP) {
             self.uptime_step = plus_difference(self.uptime_step, record.u64()?);
         }
-        self.sample.time_ms = before.time_ms.wrapping_add(self.step_ms);
-        self.sample.uptime_s = before.uptime_s.wrapping_add(self.uptime_step);
-        for metric in &Metric::ALL[..Metric::SCALARS] {
-            if *metric == Metric::Uptime {
+        self.time_ms = self.time_ms.wrapping_add(self.step_ms);
+        let before = self.values;
+        self.values[UPTIME] = before[UPTIME].wrapping_add(self.uptime_step);
+        for (index, metric) in Metric::ALL[..Metric::SCALARS].iter().enumerate() {
+            if index == UPTIME {
                 continue;
             }
-            let old = metric.bits_of(&before).unwrap_or_default();
-            // A speed's counter comes before it, so the row already has the new one.
-            let expected = expected(*metric, &before, &self.sample, self.step_ms).unwrap_or(old);
-            let bits = match (is(1 << metric.index()), metric.kind()) {
+            let old = before[index];
+            let expected = match metric.speed_of() {
+                // A speed's counter comes before it, so the row already has the new one.
+                Some(counter) => bytes_per_second(before[counter.index()], self.values[counter.index()], self.step_ms),
+                None => old,
+            };
+            self.values[index] = match (is(1 << index), metric.kind()) {
                 (false, _) => expected,
                 (true, Kind::Float) => take_float(record, old)?,
                 (true, Kind::Integer | Kind::Counter) => plus_difference(expected, record.u64()?),
             };
-            metric.set_bits(&mut self.sample, bits);
         }
         if is(SENSORS) {
-            self.sample.temperatures = take_sensors(record)?;
+            self.sensors = take_sensors(record)?;
         } else if is(SENSOR_VALUES) {
-            let sensors = before.temperatures.as_deref().unwrap_or_default().iter().map(|sensor| {
+            let before = self.sensors.take();
+            let sensors = before.as_deref().unwrap_or_default().iter().map(|sensor| {
                 let celsius = f64::from_bits(take_float(record, sensor.celsius.to_bits())?);
                 Ok(Temperature { name: sensor.name.clone(), celsius })
             });
-            self.sample.temperatures = Some(sensors.collect::<Result<_, StoreError>>()?);
+            self.sensors = Some(sensors.collect::<Result<_, StoreError>>()?);
         }
         Ok(())
     }
 }
 
-/// What a speed should be by its counter; `None` for what is no speed.
-fn expected(metric: Metric, before: &Sample, sample: &Sample, step_ms: i64) -> Option<u64> {
-    let counter = metric.speed_of()?;
-    Some(bytes_per_second(counter.bits_of(before)?, counter.bits_of(sample)?, step_ms))
+fn values_of(sample: &Sample) -> [u64; Metric::SCALARS] {
+    std::array::from_fn(|index| Metric::ALL[index].bits_of(sample).unwrap_or_default())
 }
 
 /// Fields of one row, gathered on the stack until its mask is known.
@@ -312,7 +322,7 @@ mod tests {
             }
             let back = head.run().expect("in memory");
             prop_assert!(back.is_bitwise(&run));
-            prop_assert_eq!((head.len(), head.last_sequence()), (samples.len(), sequence));
+            prop_assert_eq!((head.count, head.last_sequence()), (samples.len(), sequence));
         }
     }
 }

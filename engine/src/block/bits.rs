@@ -34,7 +34,6 @@ pub(super) fn pack(values: &[u64], out: &mut Vec<u8>) {
 }
 
 /// Takes `count` integers that [`pack`] wrote.
-#[expect(clippy::cast_possible_truncation, reason = "masked to at most 64 bits")]
 pub(super) fn unpack(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
     let mut values = Vec::with_capacity(count);
     while values.len() < count {
@@ -44,19 +43,24 @@ pub(super) fn unpack(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<
             return Err(record.corrupt());
         }
         let bytes = record.take((group * bits as usize).div_ceil(8))?;
+        // Room for the longest group and for reading eight bytes at its last bit.
+        let mut padded = [0; GROUP * 8 + 16];
+        padded[..bytes.len()].copy_from_slice(bytes);
         let mask = if bits == u64::BITS { u64::MAX } else { (1 << bits) - 1 };
-        let (mut held, mut filled, mut rest) = (0u128, 0, bytes.iter());
-        for _ in 0..group {
-            while filled < bits {
-                held |= u128::from(*rest.next().unwrap_or(&0)) << filled;
-                filled += 8;
-            }
-            values.push(held as u64 & mask);
-            held >>= bits;
-            filled -= bits;
-        }
+        let (mut byte, mut shift) = (0, 0);
+        values.extend((0..group).map(|_| {
+            let low = u64_at(&padded, byte) >> shift;
+            // A value of more than 56 bits may reach into a ninth byte.
+            let high = if shift + bits > u64::BITS { u64_at(&padded, byte + 8) << (u64::BITS - shift) } else { 0 };
+            (byte, shift) = (byte + (shift + bits) as usize / 8, (shift + bits) % 8);
+            (low | high) & mask
+        }));
     }
     Ok(values)
+}
+
+fn u64_at(bytes: &[u8; GROUP * 8 + 16], at: usize) -> u64 {
+    bytes[at..].first_chunk().map_or(0, |eight| u64::from_le_bytes(*eight))
 }
 
 #[cfg(test)]

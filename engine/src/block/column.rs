@@ -6,7 +6,8 @@
 //!          1 stride     first step
 //!          2 packed     shift, leading values, bit-packed differences
 //!          3 zstd       shift, length, zstd of varint differences
-//!          4 pco        shift, length, pco's wrapped format: header, one chunk, one page
+//!          4 pco        shift, length, pco's wrapped format: header, one chunk of u64, one page
+//!          5 pco        the same of u32, which is read faster
 //! floats   = digits integers                         values times 10^digits, when every value comes back from that
 //!          | 255 integers                            the floats' bits
 //! ```
@@ -15,6 +16,7 @@
 //! never drift, cost least that way. Integers are LEB128 varints, signed ones zigzag; all arithmetic wraps, so every 64-bit
 //! value is legal.
 
+use pco::data_types::Number;
 use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
@@ -36,10 +38,13 @@ const STRIDE: u8 = 1;
 const PACKED: u8 = 2;
 const ZSTD: u8 = 3;
 const PCO: u8 = 4;
+const PCO_NARROW: u8 = 5;
 
 const RAW_FLOATS: u8 = 255;
 /// Decimal digits that are tried: agents round to two, sensors have up to three.
 const DIGITS_MAX: u8 = 3;
+/// Ten to the power of the digits.
+const POWERS: [f64; DIGITS_MAX as usize + 1] = [1.0, 10.0, 100.0, 1000.0];
 /// Integers up to here are exact in a float.
 const EXACT_FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
 
@@ -91,10 +96,16 @@ pub(super) fn encode_integers(values: &[u64], effort: Effort, out: &mut Vec<u8>)
     {
         replace_if_smaller(out, start, ZSTD, &head, &compressed);
     }
-    if values.len() >= PCO_VALUES_MIN
-        && let Some(compressed) = pco_of(&values, order)
-    {
-        replace_if_smaller(out, start, PCO, &head, &compressed);
+    if values.len() < PCO_VALUES_MIN {
+        return;
+    }
+    let narrow: Option<Vec<u32>> = values.iter().map(|value| u32::try_from(*value).ok()).collect();
+    let (codec, compressed) = match narrow {
+        Some(narrow) => (PCO_NARROW, pco_of(&narrow, order)),
+        None => (PCO, pco_of(&values, order)),
+    };
+    if let Some(compressed) = compressed {
+        replace_if_smaller(out, start, codec, &head, &compressed);
     }
 }
 
@@ -122,7 +133,7 @@ pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Re
             let (first, step) = (record.u64()?, record.i64()?.cast_unsigned());
             Ok((0..count as u64).map(|row| first.wrapping_add(step.wrapping_mul(row))).collect())
         }
-        PACKED | ZSTD | PCO if order <= OFF_LINE => {
+        PACKED | ZSTD | PCO | PCO_NARROW if order <= OFF_LINE => {
             let shift = match u32::try_from(record.u64()?) {
                 Ok(shift) if shift < u64::BITS => shift,
                 _ => return Err(record.corrupt()),
@@ -144,7 +155,8 @@ pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Re
                     integrate(&mut values, order);
                     values
                 }
-                _ => un_pco(record, count)?,
+                PCO => un_pco::<u64>(record, count)?,
+                _ => un_pco::<u32>(record, count)?.into_iter().map(u64::from).collect(),
             };
             if let Some(line) = line {
                 let on_line = line.values().zip(&mut values);
@@ -271,7 +283,7 @@ fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Stor
     Ok(values)
 }
 
-fn pco_of(values: &[u64], order: u8) -> Option<Vec<u8>> {
+fn pco_of<T: Number>(values: &[T], order: u8) -> Option<Vec<u8>> {
     let config = ChunkConfig::default()
         .with_compression_level(PCO_LEVEL)
         .with_mode_spec(ModeSpec::Classic)
@@ -289,13 +301,13 @@ fn pco_of(values: &[u64], order: u8) -> Option<Vec<u8>> {
     Some(data)
 }
 
-fn un_pco(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+fn un_pco<T: Number>(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<T>, StoreError> {
     let length = record.length()?;
     let data = record.take(length)?;
     let decode = || {
         let (file, rest) = FileDecompressor::new(data)?;
-        let (mut chunk, rest) = file.chunk_decompressor::<u64, _>(rest)?;
-        let mut values = vec![0; count];
+        let (mut chunk, rest) = file.chunk_decompressor::<T, _>(rest)?;
+        let mut values = vec![T::default(); count];
         let progress = chunk.page_decompressor(rest, count)?.read(&mut values)?;
         Ok::<_, pco::errors::PcoError>((values, progress.n_processed))
     };
@@ -327,7 +339,7 @@ pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Resu
     }
     let mut values = decode_integers(record, count)?;
     if digits != RAW_FLOATS {
-        let power = 10f64.powi(digits.into());
+        let power = POWERS[usize::from(digits)];
         values.iter_mut().for_each(|value| *value = (value.cast_signed() as f64 / power).to_bits());
     }
     Ok(values)
@@ -336,8 +348,9 @@ pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Resu
 /// `value` times 10^`digits`, when it is a whole number from which exactly `value` comes back.
 #[expect(clippy::cast_possible_truncation, reason = "below 2^53")]
 pub(crate) fn scaled(value: f64, digits: u8) -> Option<i64> {
-    let power = 10f64.powi(digits.into());
-    let whole = (value * power).round();
+    let power = POWERS[usize::from(digits)];
+    // To even, because the processor does that at once; a tie is no whole number either way.
+    let whole = (value * power).round_ties_even();
     // Through the integer, because that has no negative zero.
     let integer = (whole.abs() <= EXACT_FLOAT_MAX).then_some(whole as i64)?;
     (integer as f64 / power).to_bits().eq(&value.to_bits()).then_some(integer)
@@ -412,9 +425,10 @@ mod tests {
             random >> 54
         };
         let noisy: Vec<u64> = (0..500).map(|_| noise() * noise()).collect();
+        let wide: Vec<u64> = noisy.iter().map(|value| value << 20 | 1 << 50 | value & 0xfff).collect();
         let sparse: Vec<u64> = (0..500u64).map(|row| row / 100 % 2 * 7 + (row % 50 / 49) * 3).collect();
         let cases = [(CONSTANT, vec![9; 500]), (STRIDE, (0..500).map(|row| 5 + row * 3).collect())];
-        for (codec, values) in cases.into_iter().chain([(PCO, noisy), (ZSTD, sparse)]) {
+        for (codec, values) in cases.into_iter().chain([(PCO_NARROW, noisy), (PCO, wide), (ZSTD, sparse)]) {
             let mut column = Vec::new();
             encode_integers(&values, Effort::Dense, &mut column);
             assert_eq!(column[0] & 15, codec);

@@ -54,6 +54,29 @@ impl Run {
         self.sensors.push(sample.temperatures.clone());
     }
 
+    pub(crate) fn with_capacity(rows: usize) -> Self {
+        Self {
+            sequences: Vec::with_capacity(rows),
+            times_ms: Vec::with_capacity(rows),
+            values: std::array::from_fn(|_| Vec::with_capacity(rows)),
+            sensors: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Adds a row: scalars by number, floats as their bits.
+    pub(crate) fn push_row(
+        &mut self,
+        sequence: u64,
+        time_ms: i64,
+        values: &[u64; Metric::SCALARS],
+        sensors: Option<Arc<[Temperature]>>,
+    ) {
+        self.sequences.push(sequence);
+        self.times_ms.push(time_ms);
+        self.values.iter_mut().zip(values).for_each(|(column, value)| column.push(*value));
+        self.sensors.push(sensors);
+    }
+
     /// The report of that row.
     pub fn sample(&self, row: usize) -> Sample {
         let mut sample = Sample {
@@ -158,7 +181,7 @@ pub fn column_name(id: u8) -> &'static str {
 
 impl Block<'_> {
     /// When each row was reported, Unix milliseconds.
-    pub(crate) fn times_ms(&self) -> Result<Vec<i64>, StoreError> {
+    pub fn times_ms(&self) -> Result<Vec<i64>, StoreError> {
         let times = decode_integers(&mut self.needed(TIMES)?, self.header.rows)?;
         Ok(times.into_iter().map(u64::cast_signed).collect())
     }
@@ -169,7 +192,7 @@ impl Block<'_> {
     }
 
     /// One metric of a block of reports: floats as their bits, [`ABSENT`] where a report has none.
-    pub(crate) fn values(&self, metric: Metric, times_ms: &[i64]) -> Result<Vec<u64>, StoreError> {
+    pub fn values(&self, metric: Metric, times_ms: &[i64]) -> Result<Vec<u64>, StoreError> {
         let rows = self.header.rows;
         if metric == Metric::Temperature {
             return Ok(self.sensors()?.iter().map(|sensors| hottest(sensors.as_deref())).collect());

@@ -50,6 +50,9 @@ const STEPS_MS: [i64; 20] = {
 /// A pause of this many usual intervals is a gap, where every report is shown for itself.
 const GAP_INTERVALS: i64 = 3;
 
+/// Intervals that the usual one is taken from.
+const INTERVALS_LOOKED_AT: usize = 256;
+
 /// How far apart points are to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -208,7 +211,9 @@ impl History {
             let step_ms = STEPS_MS.into_iter().find(|step| *step >= needed).unwrap_or(needed);
             return self.bucketed(store, slot, plan, step_ms, metrics);
         }
-        let mut intervals: Vec<i64> = times.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        // Of a few hundred all over the range: the middle one is the same.
+        let every = times.len() / INTERVALS_LOOKED_AT + 1;
+        let mut intervals: Vec<i64> = times.windows(2).step_by(every).map(|pair| pair[1] - pair[0]).collect();
         let middle = intervals.len() / 2;
         let usual_ms = if intervals.is_empty() { 0 } else { *intervals.select_nth_unstable(middle).1 };
         let gap_ms = usual_ms.max(1).saturating_mul(GAP_INTERVALS);
@@ -357,18 +362,15 @@ fn add_reports(
     bucket: &dyn Fn(i64) -> usize,
 ) {
     let kind = metric.kind();
+    let is_absent = |bits: u64| metric == Metric::Temperature && bits == ABSENT;
     let mut rows = times_ms.iter().zip(column).peekable();
     while let Some((time_ms, _)) = rows.peek() {
         let end_ms = (time_ms.div_euclid(step_ms) + 1) * step_ms;
-        let mut summary = Summary::default();
-        let at = bucket(**time_ms);
+        let Some(summary) = summaries.get_mut(bucket(**time_ms)) else { return };
         while let Some((_, bits)) = rows.next_if(|(time_ms, _)| **time_ms < end_ms) {
-            if metric != Metric::Temperature || *bits != ABSENT {
+            if !is_absent(*bits) {
                 summary.add(kind, *bits);
             }
-        }
-        if let Some(all) = summaries.get_mut(at) {
-            all.merge(kind, &summary);
         }
     }
 }
@@ -389,9 +391,8 @@ impl Heads {
             status.full_heads.iter().map(Arc::clone).chain(open).collect()
         };
         let from_sequence = heads.first().map_or(u64::MAX, |head| head.first_sequence);
-        let in_range = |run: &Run| run.times_ms.iter().any(|time| (plan.from_ms..plan.to_ms).contains(time));
-        let runs: Vec<Run> = heads.iter().map(|head| head.run()).collect::<Result<_, _>>()?;
-        let runs: Vec<Run> = runs.into_iter().filter(in_range).collect();
+        let in_range = |head: &&Arc<Head>| head.time_last_ms >= plan.from_ms && head.time_first_ms < plan.to_ms;
+        let runs: Vec<Run> = heads.iter().filter(in_range).map(|head| head.run()).collect::<Result<_, _>>()?;
         let hours = runs.iter().flat_map(|run| &run.times_ms).map(|time| time.div_euclid(HOUR_MS)).collect();
         Ok(Self { from_sequence, runs, hours })
     }
@@ -443,12 +444,12 @@ impl Walk<'_> {
             columns: self.wanted.iter().map(|metric| run.column(*metric)).collect(),
         });
         for mut piece in pieces.into_iter().chain(of_heads) {
-            let is_inside = |time: &i64| range_ms.contains(time);
-            if !piece.times_ms.iter().all(is_inside) {
-                let keep: Vec<bool> = piece.times_ms.iter().map(is_inside).collect();
-                piece.keep(|row| keep[row]);
+            piece.clip(&range_ms);
+            if all.times_ms.is_empty() {
+                all = piece;
+            } else {
+                all.append(&mut piece);
             }
-            all.append(&mut piece);
         }
         all.sort();
         if !all.times_ms.is_empty() {
@@ -574,6 +575,19 @@ impl Reports {
         self.columns.iter_mut().for_each(|column| retain_rows(column, &keep));
     }
 
+    /// Leaves out rows outside of a range of times.
+    fn clip(&mut self, range_ms: &Range<i64>) {
+        if self.times_ms.is_sorted() {
+            let from = self.times_ms.partition_point(|time| *time < range_ms.start);
+            let to = self.times_ms.partition_point(|time| *time < range_ms.end);
+            cut(&mut self.times_ms, from..to);
+            self.columns.iter_mut().for_each(|column| cut(column, from..to));
+        } else {
+            let keep: Vec<bool> = self.times_ms.iter().map(|time| range_ms.contains(time)).collect();
+            self.keep(|row| keep[row]);
+        }
+    }
+
     fn append(&mut self, other: &mut Self) {
         self.times_ms.append(&mut other.times_ms);
         self.columns.iter_mut().zip(&mut other.columns).for_each(|(mine, theirs)| mine.append(theirs));
@@ -591,6 +605,11 @@ impl Reports {
             *column = order.iter().map(|row| column[*row]).collect();
         }
     }
+}
+
+fn cut<T>(column: &mut Vec<T>, rows: Range<usize>) {
+    column.truncate(rows.end);
+    column.drain(..rows.start);
 }
 
 fn retain_rows<T>(column: &mut Vec<T>, keep: &impl Fn(usize) -> bool) {
