@@ -109,7 +109,9 @@ impl Asked<'_> {
         let Some(text) = self.query.given(name) else { return Ok(usual) };
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = if is_number { text.parse().ok() } else { None };
-        number.filter(|number| (1..=max).contains(number)).ok_or_else(|| format!("{name} {text:?} is not within 1 to {max}"))
+        number
+            .filter(|number| (1..=max).contains(number))
+            .ok_or_else(|| format!("{name} {text:?} is not within 1 to {max}"))
     }
 
     fn format(&self) -> Result<Format, Wrong> {
@@ -193,11 +195,17 @@ fn notes(query: &HistoryQuery, plan: &Plan) -> Vec<String> {
         && asked != plan.step_ms
     {
         let (tier, found) = (plan.tier.name(), plan.step_ms as f64 / 1000.0);
-        notes.push(format!("step is {found} s, not {} s: what tier {tier} and {POINTS_MAX} points allow", asked as f64 / 1000.0));
+        notes.push(format!(
+            "step is {found} s, not {} s: what tier {tier} and {POINTS_MAX} points allow",
+            asked as f64 / 1000.0
+        ));
     }
     if query.step == Step::Raw && plan.step_ms != 0 {
         let points = query.points_max;
-        notes.push(format!("step is {} s, not raw: the range has more than {points} reports, or they are not kept any more", plan.step_ms / 1000));
+        notes.push(format!(
+            "step is {} s, not raw: the range has more than {points} reports, or they are not kept any more",
+            plan.step_ms / 1000
+        ));
     }
     if plan.from_ms > query.from_ms {
         notes.push(format!("from is {}: nothing earlier is kept", plan.from_ms / 1000));
@@ -277,7 +285,8 @@ fn try_v2_metrics(asked: &Asked<'_>, server_id: u64) -> Result<Vec<u8>, Wrong> {
     let server = server.filter(|server| asked.viewer.sees(&server.record)).ok_or("server not found")?;
     let name = asked.query.given("metric").ok_or("metric is missing")?;
     let metric = V2_METRICS.iter().find(|(found, _)| *found == name).map(|(_, metric)| *metric);
-    let metric = metric.ok_or_else(|| format!("metric {name:?} is none of {}", V2_METRICS.map(|(name, _)| name).join(", ")))?;
+    let metric =
+        metric.ok_or_else(|| format!("metric {name:?} is none of {}", V2_METRICS.map(|(name, _)| name).join(", ")))?;
     let (range_ms, step_ms) = match asked.query.given("period").unwrap_or("1d") {
         "1d" => (RANGE_USUAL_MS, 30_000),
         "7d" => (7 * RANGE_USUAL_MS, 30 * 60_000),

@@ -22,7 +22,7 @@ pub(crate) enum Route {
 }
 
 /// What a parameter may hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Text,
     /// Unsigned integers, split at commas.
@@ -139,8 +139,16 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
             FROM,
             TO,
             parameter("step", Kind::Text, "Distance of points: seconds, 5m, 1h, `raw` for every report, `auto`"),
-            parameter("agg", Kind::OneOf(aggregate_names), "What of each step: counters have last, rate, increase; others mean, min, max, last"),
-            parameter("points", Kind::Number(1, 20_000), "Points of a series at most, where the step is chosen; 2000 unless given"),
+            parameter(
+                "agg",
+                Kind::OneOf(aggregate_names),
+                "What of each step: counters have last, rate, increase; others mean, min, max, last",
+            ),
+            parameter(
+                "points",
+                Kind::Number(1, 20_000),
+                "Points of a series at most, where the step is chosen; 2000 unless given",
+            ),
             parameter("group", Kind::OneOf(|| vec!["all", "tag"]), "Totals of all servers, or of those of each tag"),
             parameter("format", Kind::OneOf(|| vec!["json", "csv", "ndjson"]), "json unless given"),
         ],
@@ -193,7 +201,11 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
                 about: "The server",
             },
             Parameter { is_required: true, ..parameter("metric", Kind::OneOf(v2_names), "Nezha v2's name") },
-            parameter("period", Kind::OneOf(|| vec!["1d", "7d", "30d"]), "1d unless given: points of 30 s, 30 min, 2 h"),
+            parameter(
+                "period",
+                Kind::OneOf(|| vec!["1d", "7d", "30d"]),
+                "1d unless given: points of 30 s, 30 min, 2 h",
+            ),
         ],
         answer: "V2Metrics",
     },

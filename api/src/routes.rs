@@ -103,14 +103,9 @@ fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Call
         Route::Uptime => history::uptime(&asked),
         Route::Facts => history::facts(&asked),
         Route::V2Metrics => history::v2_metrics(&asked, number),
-        Route::Register => register(
-            engine,
-            request.headers(),
-            &query,
-            request.body(),
-            caller.peer,
-            caller.now_ms.div_euclid(1000),
-        ),
+        Route::Register => {
+            register(engine, request.headers(), &query, request.body(), caller.peer, caller.now_ms.div_euclid(1000))
+        }
     }
 }
 

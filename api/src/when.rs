@@ -49,7 +49,8 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
 /// Digits, and at most three after a point.
 fn seconds_ms(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let are_digits = |text: &str| !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let are_digits =
+        |text: &str| !text.is_empty() && text.len() <= 15 && text.bytes().all(|byte| byte.is_ascii_digit());
     if !are_digits(whole) || !are_digits(fraction) {
         return None;
     }
@@ -78,7 +79,8 @@ mod tests {
 
     #[test]
     fn durations_are_read_in_every_form() {
-        let read = ["60", "0.5", "500ms", "90s", "5m", "24h", "30d", "2w"].map(|text| duration_ms(text).expect("legal"));
+        let read =
+            ["60", "0.5", "500ms", "90s", "5m", "24h", "30d", "2w"].map(|text| duration_ms(text).expect("legal"));
         assert_eq!(read, [60_000, 500, 500, 90_000, 300_000, 86_400_000, 2_592_000_000, 1_209_600_000]);
         for wrong in ["0", "", "m", "1.5h", "-5", "5y", "999999999999w"] {
             assert!(duration_ms(wrong).is_err(), "{wrong}");

@@ -28,14 +28,18 @@ fn block(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(HOUR_ROWS as u64));
         let parts: Vec<Vec<u8>> = hour.chunks(SEAL_ROWS).map(|part| run_of(1, part).encode(1, Effort::Quick)).collect();
         group.bench_function("decode six of 600", |bencher| {
-            bencher.iter(|| parts.iter().map(|part| Block::read(part).expect("sealed").run().expect("sealed").len()).sum::<usize>());
+            bencher.iter(|| {
+                parts.iter().map(|part| Block::read(part).expect("sealed").run().expect("sealed").len()).sum::<usize>()
+            });
         });
         group.bench_function("encode 3600, dense", |bencher| bencher.iter(|| whole.encode(1, Effort::Dense)));
         let dense = whole.encode(1, Effort::Dense);
         group.bench_function("decode 3600, dense", |bencher| {
             bencher.iter(|| Block::read(black_box(&dense)).expect("sealed").run().expect("sealed"));
         });
-        group.bench_function("check 3600, dense", |bencher| bencher.iter(|| Block::read(black_box(&dense)).expect("sealed")));
+        group.bench_function("check 3600, dense", |bencher| {
+            bencher.iter(|| Block::read(black_box(&dense)).expect("sealed"));
+        });
         group.bench_function("check and read the times of 3600, dense", |bencher| {
             bencher.iter(|| Block::read(black_box(&dense)).expect("sealed").times_ms().expect("sealed"));
         });

@@ -24,7 +24,7 @@ fn history(criterion: &mut Criterion) {
     let end_ms = START_MS + 30 * HOUR_MS + 20 * 60_000 + 300_000;
     let mut now_ms = START_MS;
     while now_ms < end_ms {
-        let mut left = vec![120; SERVERS];
+        let mut left = [120; SERVERS];
         let from_ms = now_ms;
         now_ms += 120_000;
         fleet.run(now_ms, &mut |server, _| {

@@ -107,6 +107,16 @@ impl HubProcess {
         (0..count).map(add).collect()
     }
 
+    /// Gives each server of the stopped hub's store a new credential; in ascending id.
+    ///
+    /// # Panics
+    /// When the store cannot be used.
+    pub fn rotate_credentials(&self) -> Vec<String> {
+        let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
+        let rotate = |view: ServerView| engine.rotate_credential(view.record.id).expect("known").credential;
+        engine.snapshot(Selection::All).into_iter().map(rotate).collect()
+    }
+
     /// Makes an API token in the stopped hub's store.
     ///
     /// # Panics
@@ -269,18 +279,7 @@ impl HubProcess {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> std::io::Result<HttpAnswer> {
-        let mut stream = TcpStream::connect(self.http())?;
-        stream.set_read_timeout(Some(START_TIMEOUT))?;
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n");
-        for (name, value) in headers {
-            request.push_str(&format!("{name}: {value}\r\n"));
-        }
-        request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
-        stream.write_all(request.as_bytes())?;
-        stream.write_all(body)?;
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer)?;
-        parse_answer(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
+        request(self.http(), method, path, headers, body)
     }
 
     /// `GET` with a token.
@@ -328,6 +327,31 @@ impl Drop for HubProcess {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+/// One HTTP exchange over a connection of its own.
+///
+/// # Errors
+/// Nobody can be reached there, or does not answer in HTTP.
+pub fn request(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<HttpAnswer> {
+    let mut stream = TcpStream::connect(address)?;
+    stream.set_read_timeout(Some(START_TIMEOUT))?;
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n");
+    for (name, value) in headers {
+        request.push_str(&format!("{name}: {value}\r\n"));
+    }
+    request.push_str(&format!("Content-Length: {}\r\n\r\n", body.len()));
+    stream.write_all(request.as_bytes())?;
+    stream.write_all(body)?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    parse_answer(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
 }
 
 /// CPU and memory of a process, from `/proc`.
@@ -378,7 +402,25 @@ fn parse_answer(answer: &[u8]) -> Option<HttpAnswer> {
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
     let header = |line: &str| line.split_once(':').map(|(n, v)| (n.to_ascii_lowercase(), v.trim().to_owned()));
-    Some(HttpAnswer { status, headers: lines.filter_map(header).collect(), body: answer[end + 4..].to_vec() })
+    let headers: Vec<(String, String)> = lines.filter_map(header).collect();
+    let is_chunked = headers.iter().any(|(name, value)| name == "transfer-encoding" && value == "chunked");
+    let body = &answer[end + 4..];
+    let body = if is_chunked { join_chunks(body)? } else { body.to_vec() };
+    Some(HttpAnswer { status, headers, body })
+}
+
+/// A chunked body in one; nothing when it ends before its end.
+fn join_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
+    let mut joined = Vec::new();
+    loop {
+        let line = body.windows(2).position(|window| window == b"\r\n")?;
+        let length = usize::from_str_radix(std::str::from_utf8(&body[..line]).ok()?, 16).ok()?;
+        if length == 0 {
+            return Some(joined);
+        }
+        joined.extend_from_slice(body.get(line + 2..line + 2 + length)?);
+        body = body.get(line + 2 + length + 2..)?;
+    }
 }
 
 fn pid_of(child: &Child) -> rustix::process::Pid {

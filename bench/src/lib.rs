@@ -6,8 +6,8 @@
 
 pub mod fast;
 pub mod hub_process;
-pub mod swarm;
 pub mod month;
 pub mod numbered;
 pub mod sizes;
+pub mod swarm;
 pub mod workload;

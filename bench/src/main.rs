@@ -5,19 +5,22 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, Subcommand};
+use hdrhistogram::Histogram;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
-use windfire_bench::hub_process::HubProcess;
+use windfire_bench::hub_process::{HubProcess, request};
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, table};
-use windfire_bench::swarm::{unix_ms, Swarm, SwarmOptions, Target};
+use windfire_bench::swarm::{Swarm, SwarmOptions, Target, unix_ms};
 use windfire_engine::history::Retention;
 
 /// Measures a hub under a fleet.
@@ -44,6 +47,15 @@ enum Verb {
         /// Ask for an ack of every report: measures how long one takes, and costs packets
         #[arg(long)]
         ack_each: bool,
+        /// Hours of history, a report a second, that the hub has before it starts
+        #[arg(long, default_value_t = 0)]
+        history_hours: i64,
+        /// Leave all of that history to be packed while it is measured
+        #[arg(long)]
+        unpacked: bool,
+        /// Queries of one metric of one server over the last hour, a second, beside the agents
+        #[arg(long, default_value_t = 0)]
+        history_queries_per_s: u32,
         /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
         #[arg(long = "hub-arg", allow_hyphen_values = true)]
         hub_arguments: Vec<String>,
@@ -127,7 +139,8 @@ fn main() -> ExitCode {
     match Arguments::parse().verb {
         Verb::Month { data, servers, days, interval_ms, raw_days } => {
             let retention = Retention { raw_days, ..Retention::default() };
-            let month = Month { servers, days, interval_ms, end_ms: unix_ms(), retention };
+            let month =
+                Month { servers, hours: days * 24, interval_ms, end_ms: unix_ms(), retention, upkeep_lag_ms: 0 };
             print!("{}", month::make(&data, month));
             ExitCode::SUCCESS
         }
@@ -141,13 +154,24 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Verb::Fleet { agents, seconds, interval_ms, ack_each, hub_arguments, hub } => {
+        Verb::Fleet {
+            agents,
+            seconds,
+            interval_ms,
+            ack_each,
+            history_hours,
+            unpacked,
+            history_queries_per_s,
+            hub_arguments,
+            hub,
+        } => {
             let options = SwarmOptions {
                 interval: Duration::from_millis(interval_ms),
                 backoff: BackoffOptions::default(),
                 ack_each_report: ack_each,
             };
-            fleet(agents, Duration::from_secs(seconds), options, &hub_arguments, hub)
+            let beside = BesideAgents { history_hours, unpacked, history_queries_per_s };
+            fleet(agents, Duration::from_secs(seconds), options, beside, &hub_arguments, hub)
         }
         Verb::Spooled { hub, fingerprint, credentials, spools, interval_ms, drain } => {
             let options = SwarmOptions {
@@ -194,19 +218,72 @@ fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOpt
     }
 }
 
+/// What the hub has to do beside taking reports.
+#[derive(Clone, Copy)]
+struct BesideAgents {
+    history_hours: i64,
+    unpacked: bool,
+    history_queries_per_s: u32,
+}
+
+/// Asks for one metric of one server over an hour, so many times a second, until told to stop; how long each took,
+/// microseconds, counted from when it was due.
+fn query_history(
+    http: std::net::SocketAddr,
+    token: &str,
+    servers: usize,
+    per_s: u32,
+    stop: &AtomicBool,
+) -> Histogram<u64> {
+    let mut latencies = Histogram::new(3).expect("3 digits");
+    if per_s == 0 {
+        return latencies;
+    }
+    let metrics = ["cpu", "mem_used", "load1", "net_in_transfer", "net_in_speed"];
+    let started = Instant::now();
+    for query in 0u32.. {
+        let due = started + Duration::from_secs(1) * query / per_s;
+        thread::sleep(due.saturating_duration_since(Instant::now()));
+        if stop.load(Ordering::Acquire) {
+            break;
+        }
+        let (id, metric) = (1 + query as usize * 7 % servers, metrics[query as usize % metrics.len()]);
+        let path = format!("/api/v1/server/history?id={id}&metric={metric}&from=-1h");
+        let answer = request(http, "GET", &path, &[("Authorization", token)], b"").expect("an answer");
+        assert!(answer.status == 200 && answer.text().contains("\"values\":["), "{}", answer.text());
+        latencies.record(due.elapsed().as_micros() as u64).expect("a histogram that grows");
+    }
+    latencies
+}
+
 fn fleet(
     agents: usize,
     measured: Duration,
     options: SwarmOptions,
+    beside: BesideAgents,
     hub_arguments: &[String],
     hub: Option<PathBuf>,
 ) -> ExitCode {
-    let beside = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
-    let binary = hub.or_else(|| beside().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
+    let own_folder = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
+    let binary = hub.or_else(|| own_folder().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
     let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("a temporary folder: {error}"));
     let hub_arguments: Vec<&str> = hub_arguments.iter().map(String::as_str).collect();
     let mut hub = HubProcess::new(&binary, &folder.path().join("data"), &hub_arguments);
-    let credentials = hub.make_servers(agents, "fleet");
+    let credentials = if beside.history_hours > 0 {
+        let month = Month {
+            servers: agents,
+            hours: beside.history_hours,
+            interval_ms: 1000,
+            end_ms: unix_ms(),
+            retention: Retention::default(),
+            upkeep_lag_ms: if beside.unpacked { beside.history_hours * 3_600_000 } else { 0 },
+        };
+        print!("{}", month::make(hub.data(), month));
+        hub.rotate_credentials()
+    } else {
+        hub.make_servers(agents, "fleet")
+    };
+    let token = hub.make_token();
     hub.start();
     let idle = hub.usage();
 
@@ -221,12 +298,21 @@ fn fleet(
     thread::sleep(Duration::from_secs(5));
 
     drop(swarm.take_latencies());
+    let (stop, http) = (Arc::new(AtomicBool::new(false)), hub.http());
+    let queries = thread::spawn({
+        let (stop, per_s) = (Arc::clone(&stop), beside.history_queries_per_s);
+        move || query_history(http, &token, agents, per_s, &stop)
+    });
+    let packed_before = hub.metric("windfire_hours_packed_total");
     let (before, durable_before) = (hub.usage(), hub.metric("windfire_reports_durable_total"));
     let (bytes_before, window) = (hub.metric("windfire_received_bytes_total"), Instant::now());
     thread::sleep(measured);
     let (after, durable_after) = (hub.usage(), hub.metric("windfire_reports_durable_total"));
     let (bytes_after, window_s) = (hub.metric("windfire_received_bytes_total"), window.elapsed().as_secs_f64());
     let latencies = swarm.take_latencies();
+    let packed = hub.metric("windfire_hours_packed_total") - packed_before;
+    stop.store(true, Ordering::Release);
+    let queries = queries.join().unwrap_or_else(|_| panic!("a query failed"));
 
     let accounts = swarm.finish();
     let (pushed, acked) = accounts.iter().fold((0, 0), |(p, a), account| (p + account.pushed, a + account.acked));
@@ -244,6 +330,17 @@ fn fleet(
     let ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
     let kind = if options.ack_each_report { "asked with each report" } else { "cumulative, every 5 s" };
     println!("ack latency      p50 {:.1} ms, p99 {:.1} ms, {} samples ({kind})", ms(0.5), ms(0.99), latencies.len());
+    println!("history          {packed:.0} hours of a server packed meanwhile");
+    if !queries.is_empty() {
+        let ms = |quantile| queries.value_at_quantile(quantile) as f64 / 1000.0;
+        println!(
+            "history queries  p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms, {} of 1 h of one metric",
+            ms(0.5),
+            ms(0.99),
+            queries.max() as f64 / 1000.0,
+            queries.len()
+        );
+    }
     println!("acked            {acked} of {pushed} reports");
     if acked != pushed {
         eprintln!("not every report was acknowledged");

@@ -1,4 +1,4 @@
-//! A month of a calm fleet, made in fast time into a store of its own.
+//! Hours or a month of a calm fleet, made in fast time into a store of its own.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -15,21 +15,24 @@ use crate::workload::CalmMachine;
 const REPORTS_PER_COMMIT: i64 = 120;
 /// Every server is away for so long, once a day, each at a moment of its own; milliseconds.
 const OUTAGE_MS: i64 = 20 * 60_000;
-const DAY_MS: i64 = 86_400_000;
+const HOUR_MS: i64 = 3_600_000;
+const DAY_MS: i64 = 24 * HOUR_MS;
 
 /// What to make.
 #[derive(Debug, Clone, Copy)]
 pub struct Month {
     /// Servers.
     pub servers: usize,
-    /// Days until `end_ms`.
-    pub days: i64,
+    /// Hours until `end_ms`.
+    pub hours: i64,
     /// Milliseconds between two reports of one server.
     pub interval_ms: i64,
     /// Unix milliseconds.
     pub end_ms: i64,
     /// How long history is kept meanwhile.
     pub retention: Retention,
+    /// How far the clock of upkeep stands behind, milliseconds: what became due since is left to whoever comes next.
+    pub upkeep_lag_ms: i64,
 }
 
 /// Makes it, and says what it cost.
@@ -37,7 +40,7 @@ pub struct Month {
 /// # Panics
 /// When the store refuses what it should take.
 pub fn make(folder: &Path, month: Month) -> String {
-    let start_ms = month.end_ms - month.days * DAY_MS;
+    let start_ms = month.end_ms - month.hours * HOUR_MS;
     let options = Options { retention: month.retention, ..Options::default() };
     let mut fleet = FastFleet::open(folder, month.servers, options, start_ms);
     let mut machines: Vec<(CalmMachine, i64)> =
@@ -64,7 +67,7 @@ pub fn make(folder: &Path, month: Month) -> String {
         });
         making_s += began.elapsed().as_secs_f64();
         let began = Instant::now();
-        let upkeep = fleet.upkeep(now_ms);
+        let upkeep = fleet.upkeep(now_ms - month.upkeep_lag_ms);
         upkeep_s += began.elapsed().as_secs_f64();
         done.heads_sealed += upkeep.heads_sealed;
         done.hours_packed += upkeep.hours_packed;
@@ -75,9 +78,9 @@ pub fn make(folder: &Path, month: Month) -> String {
     let mut text = String::new();
     let _infallible = writeln!(
         text,
-        "{} servers × {} days, a report every {} ms: {reports} reports in {:.1} s, {cpu_s:.1} s of CPU",
+        "{} servers × {} h, a report every {} ms: {reports} reports in {:.1} s, {cpu_s:.1} s of CPU",
         month.servers,
-        month.days,
+        month.hours,
         month.interval_ms,
         started.elapsed().as_secs_f64()
     );
@@ -105,7 +108,8 @@ pub fn usage(engine: &Engine, now_ms: i64) -> String {
     let mut text = String::new();
     for tier in engine.usage(&engine.retention(), now_ms).expect("a healthy store") {
         let per_row = tier.bytes_per_row.unwrap_or_default();
-        let _infallible = writeln!(text, "tier {:<4} {:>12} bytes, {per_row:.2} bytes a row", tier.tier.name(), tier.bytes);
+        let _infallible =
+            writeln!(text, "tier {:<4} {:>12} bytes, {per_row:.2} bytes a row", tier.tier.name(), tier.bytes);
     }
     text
 }

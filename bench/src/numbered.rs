@@ -99,7 +99,9 @@ pub fn check(data: &Path, acks: &Path) -> Checked {
     assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
     let mut acked: BTreeMap<u64, u64> = BTreeMap::new();
     // The last line may be torn.
-    for line in std::fs::read_to_string(acks).unwrap_or_default().split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+    for line in
+        std::fs::read_to_string(acks).unwrap_or_default().split_inclusive('\n').filter(|line| line.ends_with('\n'))
+    {
         let (id, sequence) = line.trim().split_once(' ').expect("two numbers");
         acked.insert(id.parse().expect("an id"), sequence.parse().expect("a number"));
     }

@@ -157,4 +157,3 @@ fn zstd_row_bytes(samples: &[Sample]) -> usize {
     }
     zstd::bulk::compress(&rows, 3).map_or(rows.len(), |compressed| compressed.len())
 }
-

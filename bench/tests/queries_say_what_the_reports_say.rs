@@ -32,14 +32,24 @@ fn report(server: usize, sequence: u64) -> Report {
         load1: random.f64(),
         uptime_s: sequence * 7,
         temperatures: (0..random.usize(0..3))
-            .map(|sensor| windfire_wire::Temperature { name: format!("s{sensor}"), celsius: f64::from(random.u8(20..90)) })
+            .map(|sensor| windfire_wire::Temperature {
+                name: format!("s{sensor}"),
+                celsius: f64::from(random.u8(20..90)),
+            })
             .collect(),
         ..Report::default()
     }
 }
 
 /// What a query should say, from the reports themselves.
-fn expected(samples: &[Sample], metric: Metric, aggregate: Aggregate, step_ms: i64, bucket_ms: i64, range: (i64, i64)) -> Option<f64> {
+fn expected(
+    samples: &[Sample],
+    metric: Metric,
+    aggregate: Aggregate,
+    step_ms: i64,
+    bucket_ms: i64,
+    range: (i64, i64),
+) -> Option<f64> {
     let is_inside = |sample: &&Sample| {
         sample.time_ms.div_euclid(step_ms) * step_ms == bucket_ms && (range.0..range.1).contains(&sample.time_ms)
     };
@@ -93,7 +103,8 @@ fn check(fleet: &FastFleet, samples: &[Sample], range: (i64, i64), step_ms: i64,
     let plan = fleet.engine.plan(&query);
     assert_eq!((plan.tier, plan.step_ms), (tier, step_ms));
     let range = (plan.from_ms, plan.to_ms);
-    let series = fleet.engine.series(fleet.server_ids()[0], &plan, &metrics).expect("readable").expect("a known server");
+    let series =
+        fleet.engine.series(fleet.server_ids()[0], &plan, &metrics).expect("readable").expect("a known server");
     let mut values = 0;
     for series in series {
         for (bucket_ms, found) in &series.points {
@@ -139,7 +150,12 @@ fn queries_say_what_the_reports_say() {
         }
     }
     let mut read = Vec::new();
-    fleet.engine.reports(fleet.server_ids()[0], START_MS, START_MS + 1000 * HOUR_MS, &mut |sequence, sample| read.push((sequence, sample.clone()))).expect("readable");
+    fleet
+        .engine
+        .reports(fleet.server_ids()[0], START_MS, START_MS + 1000 * HOUR_MS, &mut |sequence, sample| {
+            read.push((sequence, sample.clone()));
+        })
+        .expect("readable");
     read.sort_by_key(|(sequence, _)| *sequence);
     assert_eq!(read.len(), taken.len());
     assert!(read.iter().zip(1..).all(|((sequence, _), number)| *sequence == number), "each once");

@@ -10,7 +10,7 @@ use windfire_wire::{Hello, Host, RefuseReason};
 use crate::commit::{Committed, Committer};
 use crate::error::{ChangeError, Credentialed, Refusal};
 use crate::history::{
-    History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
+    HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
 };
 use crate::latest::{HostFacts, Latest};
 use crate::limits::SHARDS;
@@ -23,7 +23,7 @@ use crate::sample::Sample;
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
-use crate::store::{LogEntry, Store, StoreError, key, log};
+use crate::store::{Changes, LogEntry, Store, StoreError, key, log};
 use crate::summary::Aggregate;
 use crate::token::{EnrolToken, Scopes, Token};
 use crate::watermark::{Ticket, Watermark};
@@ -238,12 +238,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`Engine::series`].
-    pub fn facts_changes(
-        &self,
-        server_id: u64,
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Vec<(i64, HostFacts)>, StoreError> {
+    pub fn facts_changes(&self, server_id: u64, from_ms: i64, to_ms: i64) -> Result<Vec<(i64, HostFacts)>, StoreError> {
         self.history.facts_changes(&self.store, server_id, from_ms, to_ms)
     }
 
@@ -266,6 +261,26 @@ impl Engine {
     /// The store cannot be read. Corrupt blocks are in the answer.
     pub fn verify(&self) -> Result<Verified, StoreError> {
         self.history.verify(&self.store)
+    }
+
+    /// Turns one byte of a block of reports over, for tests. `None` when the server has no block in that hour.
+    #[doc(hidden)]
+    pub fn damage_block(&self, server_id: u64, time_ms: i64) -> Option<()> {
+        let hour = time_ms.div_euclid(HOUR_MS);
+        let (from, to) = (key::raw_key(hour, server_id, 0), key::raw_key(hour, server_id, u64::MAX));
+        let mut damaged = None;
+        let mut visit = |key: &[u8], value: &[u8]| {
+            let mut value = value.to_vec();
+            let middle = value.len() / 2;
+            value[middle] ^= 1;
+            damaged = Some((key.to_vec(), value));
+            Ok(())
+        };
+        self.store.scan_range(key::RAW, &from, &to, &mut visit).ok()?;
+        let (key, value) = damaged?;
+        let mut changes = Changes::default();
+        changes.put(key::RAW, &key, value);
+        self.store.write_synced(&changes).ok()
     }
 
     /// Merges history's files, so that their size is that of what is kept. For measurements.

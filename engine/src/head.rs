@@ -272,9 +272,7 @@ fn take_float(record: &mut RecordReader<'_>, old: u64) -> Result<u64, StoreError
 fn has_same_names(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> bool {
     match (old, new) {
         (None, None) => true,
-        (Some(old), Some(new)) => {
-            old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name)
-        }
+        (Some(old), Some(new)) => old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name),
         _ => false,
     }
 }
@@ -321,7 +319,7 @@ mod tests {
                 run.push(sequence, sample);
             }
             let back = head.run().expect("in memory");
-            prop_assert!(back.is_bitwise(&run));
+            prop_assert!(back.is_same_bits(&run));
             prop_assert_eq!((head.count, head.last_sequence()), (samples.len(), sequence));
         }
     }

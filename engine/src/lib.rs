@@ -16,11 +16,11 @@ pub mod server;
 pub mod session;
 pub mod token;
 
+#[doc(hidden)]
+pub mod block;
 mod commit;
 mod head;
 pub mod history;
-#[doc(hidden)]
-pub mod block;
 pub mod metric;
 mod poison;
 mod record;
@@ -28,8 +28,8 @@ mod recover;
 mod registry;
 mod shard;
 mod slot;
-pub mod summary;
 mod store;
+pub mod summary;
 mod watermark;
 
 pub use commit::Committed;

@@ -39,7 +39,8 @@ pub(crate) fn recover(store: &Store, oldest_hour: i64) -> Result<Recovered, Stor
         statuses.entry(id).or_default().latest.facts = Arc::<HostFacts>::new(facts);
     }
     let sealed = store.scan_ids(key::SEALED, |id, value| {
-        let sequence = key::id_of(value).ok_or_else(|| StoreError::Corrupt { what: format!("sealed of server {id}") })?;
+        let sequence =
+            key::id_of(value).ok_or_else(|| StoreError::Corrupt { what: format!("sealed of server {id}") })?;
         Ok((id, sequence))
     })?;
     let mut replay = Replay {

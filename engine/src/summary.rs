@@ -163,7 +163,8 @@ impl Summary {
             }
             Kind::Float => {
                 let float = f64::from_bits;
-                self.hundredths = self.hundredths.zip(later.hundredths).and_then(|(mine, other)| mine.checked_add(other));
+                self.hundredths =
+                    self.hundredths.zip(later.hundredths).and_then(|(mine, other)| mine.checked_add(other));
                 self.float_sum += later.float_sum;
                 self.min = float(self.min).min(float(later.min)).to_bits();
                 self.max = float(self.max).max(float(later.max)).to_bits();

@@ -72,7 +72,8 @@ impl CalmMachine {
         if self.seconds.is_multiple_of(LOAD_EVERY_S) {
             let running = (self.busy * CORES + jitter(random, 1.0)).round().max(0.0);
             for (load, keep) in self.loads.iter_mut().zip([1884.0, 2014.0, 2037.0]) {
-                *load = ((*load * LOAD_ONE * keep + running * LOAD_ONE * (LOAD_ONE - keep)) / LOAD_ONE).floor() / LOAD_ONE;
+                *load =
+                    ((*load * LOAD_ONE * keep + running * LOAD_ONE * (LOAD_ONE - keep)) / LOAD_ONE).floor() / LOAD_ONE;
             }
         }
         let mut grow = |counter: u64, (usual, traffic): &mut (f64, f64)| {

@@ -1,7 +1,7 @@
 //! Readings of a real, busy machine, replayed by every simulated server from a place of its own.
 
-use windfire_wire::report::bytes_per_second;
 use windfire_wire::Report;
+use windfire_wire::report::bytes_per_second;
 
 use super::{jitter, late_ms};
 

@@ -266,8 +266,13 @@ mod tests {
 
     #[test]
     fn values_out_of_bounds_are_refused() {
-        for text in ["commit_interval_ms = 0", "report_interval_s = 61", "https_cert = \"a\"", "raw_retention_days = 0", "cookie_name = \"a b\""]
-        {
+        for text in [
+            "commit_interval_ms = 0",
+            "report_interval_s = 61",
+            "https_cert = \"a\"",
+            "raw_retention_days = 0",
+            "cookie_name = \"a b\"",
+        ] {
             let settings = parse(text).expect("well-formed");
             assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
         }

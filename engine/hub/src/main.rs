@@ -22,8 +22,8 @@ use clap::Parser;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use cli::{Cli, Verb};
 use admin::{Request, Response};
+use cli::{Cli, Verb};
 use config::{Config, Place, Settings, check_variables};
 use tls::Certificate;
 use windfire_engine::{Engine, Options};

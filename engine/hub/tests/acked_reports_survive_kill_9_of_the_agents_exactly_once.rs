@@ -53,7 +53,10 @@ fn acked_reports_survive_kill_9_of_the_agents_exactly_once() {
     );
     assert!(total > AGENTS as u64 * KILLS as u64 / 2, "hardly anything was reported: the test shows nothing");
     for (count, numbers) in spooled.iter().zip(&numbers) {
-        assert!(numbers.iter().copied().eq(1..=*count), "expected 1 to {count} once each and in order, found {numbers:?}");
+        assert!(
+            numbers.iter().copied().eq(1..=*count),
+            "expected 1 to {count} once each and in order, found {numbers:?}"
+        );
     }
 }
 

@@ -219,7 +219,8 @@ fn difference(values: &[u64]) -> Differences {
     if costs[2] < costs[1] {
         // Steps that hardly change draw a line.
         let line = line_through(values);
-        let off: Vec<u64> = line.values().zip(values).map(|(expected, value)| signed_difference(*value, expected)).collect();
+        let off: Vec<u64> =
+            line.values().zip(values).map(|(expected, value)| signed_difference(*value, expected)).collect();
         if bits(&off[from..]) < cheapest {
             return Differences { order: OFF_LINE, differences: off, line: Some(line) };
         }
@@ -356,6 +357,24 @@ pub(crate) fn scaled(value: f64, digits: u8) -> Option<i64> {
     (integer as f64 / power).to_bits().eq(&value.to_bits()).then_some(integer)
 }
 
+/// Encodes and decodes `values` as every kind of column, and reads `hostile` as one, for the fuzzer.
+///
+/// # Panics
+/// When a column does not give back what went in.
+pub fn check_column(values: &[u64], hostile: &[u8]) {
+    for effort in [Effort::Quick, Effort::Dense] {
+        let (mut integers, mut floats) = (Vec::new(), Vec::new());
+        encode_integers(values, effort, &mut integers);
+        encode_floats(values, effort, &mut floats);
+        let mut record = RecordReader::new("integers", &integers);
+        assert!(decode_integers(&mut record, values.len()).is_ok_and(|found| found == values) && record.is_empty());
+        let mut record = RecordReader::new("floats", &floats);
+        assert!(decode_floats(&mut record, values.len()).is_ok_and(|found| found == values) && record.is_empty());
+    }
+    let _may_be_anything = decode_integers(&mut RecordReader::new("hostile", hostile), values.len());
+    let _may_be_anything = decode_floats(&mut RecordReader::new("hostile", hostile), values.len());
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -374,14 +393,15 @@ mod tests {
     /// Series of every temper: constant, steps, walks, resets, extremes.
     fn series() -> impl Strategy<Value = Vec<u64>> {
         let extreme = prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(1 << 63), any::<u64>()];
-        let walk = (any::<u64>(), proptest::collection::vec((-500i64..500, 0u32..12), 0..400)).prop_map(|(start, steps)| {
-            let mut value = start;
-            let step = |(step, shift): (i64, u32)| {
-                value = value.wrapping_add_signed(step >> shift << 12);
-                value
-            };
-            steps.into_iter().map(step).collect()
-        });
+        let walk =
+            (any::<u64>(), proptest::collection::vec((-500i64..500, 0u32..12), 0..400)).prop_map(|(start, steps)| {
+                let mut value = start;
+                let step = |(step, shift): (i64, u32)| {
+                    value = value.wrapping_add_signed(step >> shift << 12);
+                    value
+                };
+                steps.into_iter().map(step).collect()
+            });
         prop_oneof![proptest::collection::vec(extreme, 0..120), walk]
     }
 

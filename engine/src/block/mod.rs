@@ -10,10 +10,12 @@ mod run;
 mod summary;
 
 pub use column::Effort;
+pub use column::check_column;
 pub(crate) use column::scaled;
-pub use container::Block;
+pub use container::{Block, with_checksum};
+pub(crate) use run::ABSENT;
 #[cfg(test)]
 pub(crate) use run::tests::samples_of_every_temper;
-pub(crate) use run::ABSENT;
 pub use run::{Run, column_name};
 pub(crate) use summary::SummaryRun;
+pub use summary::read_summaries;

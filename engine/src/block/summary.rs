@@ -192,6 +192,11 @@ impl Block<'_> {
     }
 }
 
+/// Reads a block as summaries, for the fuzzer. Whether that is what it holds.
+pub fn read_summaries(block: &Block<'_>) -> bool {
+    block.summary_run().is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

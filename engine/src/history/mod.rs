@@ -6,7 +6,7 @@
 //!                                                                      └──► quarter, one block a day ──expire──► gone
 //! ```
 //! What is to be packed stands in the family `todo`, written with what makes it due and deleted with what does it, so a
-//! crash in between loses nothing and repeats harmlessly. [`upkeep`] does it all, one thread at a time; [`query`] reads.
+//! crash in between loses nothing and repeats harmlessly. [`crate::Engine::upkeep`] does it all, one thread at a time; `query` reads.
 
 mod expire;
 mod pack;
@@ -22,10 +22,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use parking_lot::Mutex;
 
 pub use query::{HistoryQuery, Plan, Series, Step};
+pub(crate) use seal::{seal_heads, write_sealed};
 pub use storage::TierUsage;
 pub use uptime::Uptime;
 pub use verify::Verified;
-pub(crate) use seal::{seal_heads, write_sealed};
 
 use crate::slot::Slot;
 use crate::store::{Store, StoreError, key};

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, Point, QUARTER_MS, State, Tier, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
-use crate::limits::{BLOCK_ROWS_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HOUR_GRACE_MS, PACK_INTERVAL_MS, PACKS_PER_ROUND_MAX};
+use crate::limits::{
+    BLOCK_ROWS_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HOUR_GRACE_MS, PACK_INTERVAL_MS, PACKS_PER_ROUND_MAX,
+};
 use crate::metric::Metric;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Summary;
@@ -136,8 +138,8 @@ impl History {
         let mut changes = Changes::default();
         changes.delete(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day));
         let mut parts = Vec::new();
-        let minutes = read_day(store, server_id, day, &mut |key, block| {
-            match block.and_then(|block| block.summary_run()) {
+        let minutes =
+            read_day(store, server_id, day, &mut |key, block| match block.and_then(|block| block.summary_run()) {
                 Ok(run) => {
                     parts.push(key.to_vec());
                     Some(run)
@@ -146,8 +148,7 @@ impl History {
                     self.report_corrupt(state, key::MINUTE, key, &error, upkeep);
                     None
                 }
-            }
-        })?;
+            })?;
         if !minutes.is_empty() && day >= self.floor(Tier::Minute) {
             let whole = key::minute_key(day, server_id, key::WHOLE_DAY);
             parts.retain(|part| *part != whole);
@@ -183,13 +184,15 @@ fn todo(key: &[u8]) -> Result<(u8, u64, i64), StoreError> {
     key::todo_of(key).ok_or_else(|| StoreError::Corrupt { what: "a key of todo".to_owned() })
 }
 
-/// The minutes of one server's day: what is packed for the whole day, overridden by hours that came later. `read` decodes
-/// a block, or reports it and gives nothing.
+/// Decodes a block under its key, or reports it and gives nothing.
+type ReadMinutes<'a> = dyn FnMut(&[u8], Result<Block<'_>, StoreError>) -> Option<SummaryRun> + 'a;
+
+/// The minutes of one server's day: what is packed for the whole day, overridden by hours that came later.
 pub(super) fn read_day(
     store: &Store,
     server_id: u64,
     day: i64,
-    read: &mut dyn FnMut(&[u8], Result<Block<'_>, StoreError>) -> Option<SummaryRun>,
+    read: &mut ReadMinutes<'_>,
 ) -> Result<SummaryRun, StoreError> {
     let (from, to) = (key::minute_key(day, server_id, 0), key::minute_key(day, server_id, key::WHOLE_DAY + 1));
     let mut hours: BTreeMap<i64, SummaryRun> = BTreeMap::new();

@@ -11,9 +11,9 @@ use std::sync::Arc;
 use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, QUARTER_MS, Tier};
 use crate::block::{ABSENT, Block, Run};
 use crate::head::Head;
+use crate::latest::HostFacts;
 use crate::limits::{POINTS_MAX, RANGE_DAYS_MAX};
 use crate::metric::Metric;
-use crate::latest::HostFacts;
 use crate::sample::Sample;
 use crate::slot::Slot;
 use crate::store::{Store, StoreError, hosts, key};
@@ -154,8 +154,8 @@ impl History {
         };
         // Steps that no tier divides would have to be made of reports over any range.
         let step_ms = match step_ms {
-            ..=MINUTE_MS => step_ms,
-            ..HOUR_MS => (step_ms - 1).div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS,
+            ..MINUTE_MS => step_ms,
+            MINUTE_MS..HOUR_MS => (step_ms - 1).div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS,
             _ => (step_ms - 1).div_euclid(QUARTER_MS) * QUARTER_MS + QUARTER_MS,
         };
         let coarsest_within =
@@ -203,7 +203,8 @@ impl History {
                 values.iter_mut().zip(&mut columns).for_each(|(all, column)| all.append(column));
             }
         })?;
-        let needs_buckets = metrics.iter().any(|(_, aggregate)| matches!(aggregate, Aggregate::Rate | Aggregate::Increase));
+        let needs_buckets =
+            metrics.iter().any(|(_, aggregate)| matches!(aggregate, Aggregate::Rate | Aggregate::Increase));
         if times.len() > plan.points_max || needs_buckets {
             // An agent that reports more often than usual, or growth, which needs a while to grow in.
             let span_ms = plan.to_ms - plan.from_ms;
@@ -501,8 +502,10 @@ impl Walk<'_> {
     ) -> Result<(), StoreError> {
         for day in days {
             let mut by_hour: Vec<Vec<(u8, Piece)>> = (0..24).map(|_| Vec::new()).collect();
-            let range =
-                (key::minute_key(day, self.server_id, 0).to_vec(), key::minute_key(day, self.server_id, u8::MAX).to_vec());
+            let range = (
+                key::minute_key(day, self.server_id, 0).to_vec(),
+                key::minute_key(day, self.server_id, u8::MAX).to_vec(),
+            );
             self.store.scan_ranges(key::MINUTE, std::iter::once(range), &mut |key, value| {
                 let (Some(part), Ok(rows)) = (key::part_of(key), self.block_rows(value)) else { return Ok(()) };
                 for (hour, piece) in rows.split_by_hour() {

@@ -4,7 +4,7 @@ use super::expire::floor_of;
 use super::{History, Retention, Tier};
 use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
-use crate::store::{Store, StoreError, key};
+use crate::store::{Store, StoreError, TableFile, key};
 
 /// Places of a tier from which blocks are read, from its oldest on.
 const PLACES: i64 = 8;
@@ -35,8 +35,8 @@ pub struct TierUsage {
 
 /// The parts of a tier.
 pub(super) fn extents(store: &Store, tier: Tier) -> Result<Vec<Extent>, StoreError> {
-    let extent = |(first, last, bytes): (Vec<u8>, Vec<u8>, u64)| {
-        Some(Extent { first: key::time_of(&first)?, last: key::time_of(&last)?, bytes })
+    let extent = |file: TableFile| {
+        Some(Extent { first: key::time_of(&file.first_key)?, last: key::time_of(&file.last_key)?, bytes: file.bytes })
     };
     Ok(store.files(tier.family())?.into_iter().filter_map(extent).collect())
 }

@@ -26,13 +26,7 @@ pub struct Uptime {
 
 impl History {
     /// Availability of one server.
-    pub(crate) fn uptime(
-        &self,
-        store: &Store,
-        slot: &Slot,
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Uptime, StoreError> {
+    pub(crate) fn uptime(&self, store: &Store, slot: &Slot, from_ms: i64, to_ms: i64) -> Result<Uptime, StoreError> {
         let created_ms = slot.record.read().created_s.saturating_mul(1000);
         let floor_ms = self.floor(Tier::Minute).saturating_mul(Tier::Minute.span_ms());
         let from_ms = from_ms.max(created_ms).max(floor_ms).div_euclid(MINUTE_MS) * MINUTE_MS;

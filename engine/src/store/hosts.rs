@@ -8,8 +8,8 @@
 use windfire_wire::Host;
 
 use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
 use crate::latest::HostFacts;
+use crate::record::{RecordReader, RecordWriter};
 
 pub(crate) fn write(facts: &HostFacts) -> Vec<u8> {
     let mut value = Vec::with_capacity(192);

@@ -5,9 +5,9 @@
 //! ```
 
 use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
 use super::log::{put_sample, take_sample};
 use crate::latest::Progress;
+use crate::record::{RecordReader, RecordWriter};
 use crate::sample::Sample;
 
 /// What a checkpoint keeps of one server.

@@ -107,6 +107,16 @@ impl StoreError {
 /// Takes one key and its value.
 type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
 
+/// Takes one key and its value, and says whether there should be more.
+type VisitWhile<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError> + 'a;
+
+/// A table file of a family.
+pub(crate) struct TableFile {
+    pub(crate) first_key: Vec<u8>,
+    pub(crate) last_key: Vec<u8>,
+    pub(crate) bytes: u64,
+}
+
 /// The store of one hub.
 pub(crate) struct Store {
     folder: PathBuf,
@@ -223,7 +233,7 @@ impl Store {
         &self,
         family: &'static str,
         from: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+        visit: &mut VisitWhile<'_>,
     ) -> Result<(), StoreError> {
         self.with(|db| {
             let mut pairs = db.raw_iterator_cf(handle(db, family)?);
@@ -295,18 +305,18 @@ impl Store {
 
     /// Gives back the disk space of files that lie wholly between two keys, which nobody reads any more.
     pub(crate) fn drop_files(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        self.with(|db| {
-            db.delete_file_in_range_cf(handle(db, family)?, from, to).map_err(|error| self.error(&error))
-        })
+        self.with(|db| db.delete_file_in_range_cf(handle(db, family)?, from, to).map_err(|error| self.error(&error)))
     }
 
-    /// The table files of `family`: first key, last key, bytes.
-    pub(crate) fn files(&self, family: &'static str) -> Result<Vec<(Vec<u8>, Vec<u8>, u64)>, StoreError> {
+    /// The table files of `family`.
+    pub(crate) fn files(&self, family: &'static str) -> Result<Vec<TableFile>, StoreError> {
         self.with(|db| {
             let files = db.live_files().map_err(|error| self.error(&error))?;
             let of_family = files.into_iter().filter(|file| file.column_family_name == family);
-            let file = |file: rocksdb::LiveFile| {
-                (file.start_key.unwrap_or_default(), file.end_key.unwrap_or_default(), file.size as u64)
+            let file = |file: rocksdb::LiveFile| TableFile {
+                first_key: file.start_key.unwrap_or_default(),
+                last_key: file.end_key.unwrap_or_default(),
+                bytes: file.size as u64,
             };
             Ok(of_family.map(file).collect())
         })

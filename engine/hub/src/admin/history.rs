@@ -82,7 +82,7 @@ pub(super) fn storage(
                 .bytes_per_row
                 .filter(|_| usage.tier.row_ms() == 0)
                 .map(|bytes| bytes / POINTS_PER_REPORT),
-            forecast_bytes: forecast.map(|(bytes, rows)| (bytes * rows * f64::from(days) * servers as f64) as u64),
+            forecast_bytes: forecast.map(|(bytes, rows)| whole(bytes * rows * f64::from(days) * servers as f64)),
             freed_bytes: usage.freed_bytes,
         }
     };
@@ -95,6 +95,11 @@ pub(super) fn storage(
         bytes_max: asked.disk_bytes_max,
         tiers,
     })
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a forecast; what is too large becomes the largest")]
+fn whole(bytes: f64) -> u64 {
+    bytes as u64
 }
 
 /// Makes `folder` a copy of the data folder that a hub can be started on.

@@ -12,7 +12,7 @@ use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::token::{Scope, Scopes};
 use windfire_engine::{Engine, Selection};
 
-pub(crate) use history::{copy_tree, StorageAnswer, TierLine, VerifiedAnswer};
+pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer, copy_tree};
 pub(crate) use socket::{ask, serve};
 
 /// A request. One line of JSON on the socket.
@@ -87,8 +87,14 @@ pub(crate) enum Request {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
     Done,
-    Credential { id: u64, credential: String },
-    Token { id: u64, token: String },
+    Credential {
+        id: u64,
+        credential: String,
+    },
+    Token {
+        id: u64,
+        token: String,
+    },
     Servers(Vec<ServerLine>),
     Tokens(Vec<TokenLine>),
     EnrolTokens(Vec<EnrolTokenLine>),

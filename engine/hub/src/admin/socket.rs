@@ -56,20 +56,20 @@ pub(crate) async fn serve(data: PathBuf, engine: Arc<Engine>, clock: Clock) -> R
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let hub = Hub { engine: &engine, data: &data, now_ms: clock() };
-            if let Err(error) = exchange(stream, &hub) {
+            if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }
         });
     }
 }
 
-fn exchange(stream: UnixStream, hub: &Hub<'_>) -> io::Result<()> {
+fn exchange(stream: &UnixStream, hub: &Hub<'_>) -> io::Result<()> {
     stream.set_nonblocking(false)?;
     stream.set_read_timeout(Some(ADMIN_TIMEOUT))?;
     stream.set_write_timeout(Some(ADMIN_TIMEOUT))?;
     let mut line = String::new();
-    BufReader::new((&stream).take(ADMIN_BYTES_MAX)).read_line(&mut line)?;
-    let mut out = BufWriter::new(&stream);
+    BufReader::new(stream.take(ADMIN_BYTES_MAX)).read_line(&mut line)?;
+    let mut out = BufWriter::new(stream);
     let response = match serde_json::from_str::<Request>(&line) {
         Ok(request) => {
             tracing::info!(request = verb(&request), "admin");

@@ -49,7 +49,7 @@ impl Socket {
             listener.set_nonblocking(true)?;
             Ok(Self(listener))
         };
-        bind().map_err(|error: std::io::Error| {
+        bind().map_err(|error: io::Error| {
             format!("address {address} for HTTP (--http) cannot be used: {error}: stop what uses it, or choose another")
         })
     }
@@ -67,7 +67,7 @@ impl Http {
         tls: Option<rustls::ServerConfig>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), String> {
-        let failed = |error: std::io::Error| format!("the socket for HTTP cannot be used: {error}");
+        let failed = |error: io::Error| format!("the socket for HTTP cannot be used: {error}");
         let listener = TcpListener::from_std(socket.0).map_err(failed)?;
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let http = Arc::new(self);
