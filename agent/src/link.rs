@@ -280,6 +280,8 @@ async fn send_all(
 ) -> Result<(), LinkError> {
     let mut chain = ReportChain::new();
     let mut has_new_facts = true;
+    // What waited for this connection is a backlog, and were it a single report: nothing may come after it for long.
+    let mut is_new = true;
     loop {
         if std::mem::take(&mut has_new_facts) {
             let facts = host.borrow_and_update().clone();
@@ -287,10 +289,11 @@ async fn send_all(
         }
         let is_stopping = *stop.borrow_and_update();
         let mut asked = false;
-        while let Some(frame) = next_frame(feed, &mut chain, is_stopping || ack_each_frame)? {
+        while let Some(frame) = next_frame(feed, &mut chain, is_stopping || ack_each_frame || is_new)? {
             write(&mut send, &frame, hub).await?;
             asked = true;
         }
+        is_new = false;
         if is_stopping && !asked {
             // Everything went out before, so there is no frame left to ask with.
             let next = feed.outbox.lock().next_sequence();
