@@ -19,7 +19,7 @@ use windfire_agent::trust::Fingerprint;
 use windfire_bench::hub_process::{HubProcess, request};
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
-use windfire_bench::sizes::{Fleet, table};
+use windfire_bench::sizes::{Fleet, stored, table};
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target, unix_ms};
 use windfire_engine::history::Retention;
 
@@ -150,7 +150,7 @@ fn main() -> ExitCode {
         }
         Verb::Sizes { servers, seconds } => {
             for fleet in [Fleet::Trace, Fleet::Calm] {
-                println!("{}", table(fleet, servers, seconds, &[600, 3600]));
+                println!("{}{}\n", table(fleet, servers, seconds, &[600, 3600]), stored(fleet, servers, seconds));
             }
             ExitCode::SUCCESS
         }

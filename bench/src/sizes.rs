@@ -3,10 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use windfire_engine::Options;
 use windfire_engine::block::{Block, Effort, Run, column_name};
 use windfire_engine::metric::Metric;
 use windfire_engine::sample::Sample;
+use windfire_wire::Report;
 
+use crate::fast::FastFleet;
 use crate::workload::{CalmMachine, Machine, Trace};
 
 /// Which simulated fleet.
@@ -73,17 +76,54 @@ pub fn table(fleet: Fleet, servers: usize, seconds: usize, block_rows: &[usize])
     text
 }
 
-/// Reports of one server of a fleet.
+/// Puts a fleet's reports through an engine, lets upkeep pack them, and prints what the store holds: every byte of the
+/// family of reports, keys and files' own tables included.
+///
+/// # Panics
+/// When the store fails.
+pub fn stored(fleet: Fleet, servers: usize, seconds: usize) -> String {
+    const REPORTS_PER_COMMIT: usize = 120;
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut running = FastFleet::open(folder.path(), servers, Options::default(), START_MS);
+    let trace = Trace::new();
+    let all: Vec<Vec<Report>> = (0..servers).map(|server| reports(fleet, &trace, server as u64, seconds)).collect();
+    let mut taken = 0;
+    while taken < seconds {
+        taken = (taken + REPORTS_PER_COMMIT).min(seconds);
+        let now_ms = START_MS + taken as i64 * 1000;
+        running.run(now_ms, &mut |server, sequence| {
+            let row = usize::try_from(sequence - 1).ok().filter(|row| *row < taken)?;
+            all[server].get(row).cloned()
+        });
+    }
+    // Long enough after for the last hour, and not yet for a day.
+    for minutes in [12, 90] {
+        running.upkeep(START_MS + seconds as i64 * 1000 + minutes * 60_000);
+    }
+    running.engine.compact().expect("a healthy store");
+    let usage = running.engine.usage(&running.engine.retention(), START_MS).expect("a healthy store");
+    let points = (servers * seconds * POINTS_PER_REPORT) as f64;
+    format!("stored, packed by the hour, everything counted: {:.3} bytes/point", usage[0].bytes as f64 / points)
+}
+
+/// Unix milliseconds of the first reports: a whole hour.
+const START_MS: i64 = 1_790_035_200_000;
+
+/// Reports of one server of a fleet, as the engine keeps them.
 pub fn samples(fleet: Fleet, trace: &Trace, seed: u64, seconds: usize) -> Vec<Sample> {
-    let times = (0..seconds as i64).map(|second| 1_790_000_000_000 + second * 1000 + (seed as i64 * 7919) % 1000);
+    reports(fleet, trace, seed, seconds).into_iter().map(Sample::from).collect()
+}
+
+fn reports(fleet: Fleet, trace: &Trace, seed: u64, seconds: usize) -> Vec<Report> {
+    let times = (0..seconds as i64).map(|second| START_MS + second * 1000 + (seed as i64 * 7919) % 1000);
     match fleet {
         Fleet::Trace => {
             let mut machine = Machine::new(seed);
-            times.map(|time| machine.next(trace, time).into()).collect()
+            times.map(|time| machine.next(trace, time)).collect()
         }
         Fleet::Calm => {
             let mut machine = CalmMachine::new(seed);
-            times.map(|time| machine.next(time).into()).collect()
+            times.map(|time| machine.next(time)).collect()
         }
     }
 }

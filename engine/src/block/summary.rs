@@ -15,7 +15,7 @@ use crate::block::scaled;
 use crate::metric::{Kind, Metric};
 use crate::record::{plus_difference, signed_difference};
 use crate::store::StoreError;
-use crate::summary::Summary;
+use crate::summary::{Aggregate, Summary};
 
 const COUNTS: u8 = 3;
 const METRICS: u8 = 16;
@@ -121,17 +121,37 @@ impl Block<'_> {
         decode_integers(&mut self.needed(COUNTS)?, self.header.rows)
     }
 
-    /// One metric of a block of summaries.
-    pub(crate) fn summaries(&self, metric: Metric, counts: &[u64]) -> Result<Vec<Summary>, StoreError> {
+    /// One metric of a block of summaries; with an aggregate, only what is needed for that, the rest is left zero.
+    pub(crate) fn summaries(
+        &self,
+        metric: Metric,
+        aggregate: Option<Aggregate>,
+        counts: &[u64],
+    ) -> Result<Vec<Summary>, StoreError> {
         let rows = self.header.rows;
+        let is_needed = |of: Aggregate| aggregate.is_none_or(|aggregate| aggregate == of);
         if self.column(column_id(metric, 0)).is_none() {
             return Ok(vec![Summary::default(); rows]);
         }
         let integers = |part| decode_integers(&mut self.needed(column_id(metric, part))?, rows);
-        let floats = |part| decode_floats(&mut self.needed(column_id(metric, part))?, rows);
+        let integers_for = |of, part| if is_needed(of) { integers(part) } else { Ok(vec![0; rows]) };
+        let floats_for = |of, part| {
+            if is_needed(of) {
+                decode_floats(&mut self.needed(column_id(metric, part))?, rows)
+            } else {
+                Ok(vec![0; rows])
+            }
+        };
+        let [mean, min, max, last] = [Aggregate::Mean, Aggregate::Min, Aggregate::Max, Aggregate::Last];
         Ok(match metric.kind() {
             Kind::Integer => {
-                let parts = [integers(0)?, integers(1)?, integers(2)?, integers(3)?, integers(4)?];
+                let parts = [
+                    integers(0)?,
+                    integers_for(mean, 1)?,
+                    integers_for(min, 2)?,
+                    integers_for(max, 3)?,
+                    integers_for(last, 4)?,
+                ];
                 let row = |row: usize| {
                     let [mean, rest, below, above, last] = [0, 1, 2, 3, 4].map(|part: usize| parts[part][row]);
                     let count = counts[row];
@@ -147,7 +167,7 @@ impl Block<'_> {
                 (0..rows).map(row).collect()
             }
             Kind::Float => {
-                let parts = [floats(0)?, floats(1)?, floats(2)?, floats(3)?];
+                let parts = [floats_for(mean, 0)?, floats_for(min, 1)?, floats_for(max, 2)?, floats_for(last, 3)?];
                 let own = if metric == Metric::Temperature { Some(integers(4)?) } else { None };
                 let counts = own.as_deref().unwrap_or(counts);
                 let row = |row: usize| {
@@ -186,7 +206,7 @@ impl Block<'_> {
             return Err(StoreError::Corrupt { what: "a history block: reports where summaries belong".to_owned() });
         }
         let counts = self.counts()?;
-        let metrics = Metric::ALL.map(|metric| self.summaries(metric, &counts));
+        let metrics = Metric::ALL.map(|metric| self.summaries(metric, None, &counts));
         let metrics = metrics.into_iter().collect::<Result<_, _>>()?;
         Ok(SummaryRun { times_ms: self.times_ms()?, counts, metrics })
     }

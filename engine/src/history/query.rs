@@ -197,7 +197,7 @@ impl History {
         let wanted: Vec<Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
         let mut times: Vec<i64> = Vec::new();
         let mut values: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
-        self.walk(store, slot, plan, &wanted, &mut |piece| {
+        self.walk(store, slot, plan, metrics, &mut |piece| {
             if let Piece::Reports { times_ms, mut columns } = piece {
                 times.extend(times_ms);
                 values.iter_mut().zip(&mut columns).for_each(|(all, column)| all.append(column));
@@ -246,7 +246,7 @@ impl History {
         let wanted: Vec<Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
         let mut summaries = vec![vec![Summary::default(); count]; wanted.len()];
         let bucket = |time_ms: i64| usize::try_from(time_ms.div_euclid(step_ms) - buckets.start).unwrap_or(usize::MAX);
-        self.walk(store, slot, &plan, &wanted, &mut |piece| match piece {
+        self.walk(store, slot, &plan, metrics, &mut |piece| match piece {
             Piece::Reports { times_ms, columns } => {
                 for ((metric, column), summaries) in wanted.iter().zip(&columns).zip(&mut summaries) {
                     add_reports(*metric, &times_ms, column, step_ms, summaries, &bucket);
@@ -316,8 +316,12 @@ impl History {
     ) -> Result<(), StoreError> {
         let plan = Plan::of_tier(Tier::Raw, from_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS)), to_ms);
         let heads = Heads::of(slot, &plan)?;
-        let first = plan.from_ms.div_euclid(HOUR_MS).max(self.floor(Tier::Raw));
-        for hour in first..(plan.to_ms - 1).div_euclid(HOUR_MS) + 1 {
+        // Only hours that there are: a range may be much longer than what is kept.
+        let in_heads = heads.hours.first().copied().zip(heads.hours.last().copied());
+        let extents = [store.times(key::RAW)?, in_heads].into_iter().flatten();
+        let Some((first, last)) = extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))) else { return Ok(()) };
+        let first = first.max(plan.from_ms.div_euclid(HOUR_MS)).max(self.floor(Tier::Raw));
+        for hour in first..last.min((plan.to_ms - 1).div_euclid(HOUR_MS)) + 1 {
             let mut rows: Vec<(u64, Sample)> = Vec::new();
             let (from, to) = (key::raw_key(hour, slot.id, 0), key::raw_key(hour, slot.id, u64::MAX));
             store.scan_range(key::RAW, &from, &to, &mut |_, value| {
@@ -341,11 +345,13 @@ impl History {
         store: &Store,
         slot: &Slot,
         plan: &Plan,
-        wanted: &[Metric],
+        metrics: &[(Metric, Aggregate)],
         visit: &mut dyn FnMut(Piece),
     ) -> Result<(), StoreError> {
+        let (wanted, aggregates): (Vec<Metric>, Vec<Aggregate>) = metrics.iter().copied().unzip();
+        let (wanted, aggregates) = (wanted.as_slice(), aggregates.as_slice());
         let heads = Heads::of(slot, plan)?;
-        let walk = Walk { store, server_id: slot.id, heads, plan: *plan, wanted };
+        let walk = Walk { store, server_id: slot.id, heads, plan: *plan, wanted, aggregates };
         let hours = plan.from_ms.div_euclid(HOUR_MS)..(plan.to_ms - 1).div_euclid(HOUR_MS) + 1;
         match plan.tier {
             Tier::Raw => walk.reports(hours, visit),
@@ -405,6 +411,8 @@ struct Walk<'a> {
     heads: Heads,
     plan: Plan,
     wanted: &'a [Metric],
+    /// What of each of them.
+    aggregates: &'a [Aggregate],
 }
 
 impl Walk<'_> {
@@ -547,7 +555,8 @@ impl Walk<'_> {
     fn block_rows(&self, value: &[u8]) -> Result<Piece, StoreError> {
         let block = Block::read(value)?;
         let (times_ms, counts) = (block.times_ms()?, block.counts()?);
-        let columns = self.wanted.iter().map(|metric| block.summaries(*metric, &counts));
+        let columns = self.wanted.iter().zip(self.aggregates);
+        let columns = columns.map(|(metric, aggregate)| block.summaries(*metric, Some(*aggregate), &counts));
         let columns = columns.collect::<Result<_, _>>()?;
         let mut piece = Piece::Rows { times_ms, counts, columns };
         piece.clip(&self.plan);

@@ -371,12 +371,23 @@ impl Store {
 
     /// The number of the newest commit in the log, 0 when there is none.
     pub(crate) fn last_commit(&self) -> Result<u64, StoreError> {
-        self.with(|db| match db.iterator_cf(handle(db, key::LOG)?, IteratorMode::End).next() {
+        match self.end_key(key::LOG, IteratorMode::End)? {
             None => Ok(0),
+            Some(key) => key::commit_of(&key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() }),
+        }
+    }
+
+    /// The first and the last hour or day of a family of blocks; `None` when it is empty.
+    pub(crate) fn times(&self, family: &'static str) -> Result<Option<(i64, i64)>, StoreError> {
+        let time = |mode| Ok(self.end_key(family, mode)?.and_then(|key| key::time_of(&key)));
+        Ok(time(IteratorMode::Start)?.zip(time(IteratorMode::End)?))
+    }
+
+    fn end_key(&self, family: &'static str, mode: IteratorMode<'_>) -> Result<Option<Box<[u8]>>, StoreError> {
+        self.with(|db| match db.iterator_cf(handle(db, family)?, mode).next() {
+            None => Ok(None),
             Some(Err(error)) => Err(self.error(&error)),
-            Some(Ok((key, _))) => {
-                key::commit_of(&key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })
-            }
+            Some(Ok((key, _))) => Ok(Some(key)),
         })
     }
 
