@@ -19,6 +19,8 @@ pub const START_MS: i64 = 1_790_035_200_000;
 pub const INTERVAL_MS: i64 = 10_000;
 /// Reports of each server between two commits.
 const REPORTS_PER_COMMIT: u64 = 2;
+/// Commits between two checkpoints.
+const COMMITS_PER_CHECKPOINT: u64 = 17;
 
 /// The report of that server and number: any other number has another.
 pub fn report(server_id: u64, sequence: u64) -> Report {
@@ -66,6 +68,7 @@ pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<
     let mut fleet = FastFleet::open(data, servers, options(Some(at_point)), START_MS);
     let ids = fleet.server_ids();
     let mut until = (0..ids.len()).map(|server| fleet.next_sequence(server)).min().unwrap_or(1);
+    let mut commits = 0;
     while until < last {
         until = (until + REPORTS_PER_COMMIT).min(last);
         let now_ms = report(0, until).time_ms;
@@ -75,6 +78,11 @@ pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<
             durable.push_str(&format!("{id} {}\n", fleet.next_sequence(server) - 1));
         }
         acks.write_all(durable.as_bytes()).expect("acks written");
+        // Far more often than a hub does it, so that the log is really cut close behind the heads.
+        commits += 1;
+        if commits % COMMITS_PER_CHECKPOINT == 0 {
+            fleet.engine.checkpoint().expect("on disk");
+        }
         fleet.upkeep(now_ms);
     }
 }

@@ -114,6 +114,8 @@ pub enum Point {
     SealWritten,
     /// The log's range behind the blocks is about to be deleted.
     LogCut,
+    /// The range is deleted, its files are not.
+    LogCutWritten,
     /// An hour is packed, nothing is written.
     HourPacked,
     /// An hour is written.
@@ -128,10 +130,11 @@ pub enum Point {
 
 impl Point {
     /// Every point, in the order in which upkeep passes them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::SealEncoded,
         Self::SealWritten,
         Self::LogCut,
+        Self::LogCutWritten,
         Self::HourPacked,
         Self::HourWritten,
         Self::DayPacked,

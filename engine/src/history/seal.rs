@@ -127,6 +127,7 @@ impl History {
             changes.delete_range(key::LOG, &from, &to);
             self.pass(Point::LogCut);
             store.write_synced(&changes)?;
+            self.pass(Point::LogCutWritten);
             store.drop_files(key::LOG, &key::log_key(0, 0), &to)?;
             (state.log_cut, state.log_cut_ms) = (needed, now_ms);
         }
