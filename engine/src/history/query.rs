@@ -435,6 +435,11 @@ impl Walk<'_> {
 
     fn block_reports(&self, value: &[u8]) -> Result<Reports, StoreError> {
         let block = Block::read(value)?;
+        let header = &block.header;
+        if header.time_last_ms < self.plan.from_ms || header.time_first_ms >= self.plan.to_ms {
+            // A short block of an hour that is read in part.
+            return Ok(Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.wanted.len()] });
+        }
         let times_ms = block.times_ms()?;
         let columns = self.wanted.iter().map(|metric| block.values(*metric, &times_ms));
         let mut reports = Reports { columns: columns.collect::<Result<_, _>>()?, times_ms };
