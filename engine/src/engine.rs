@@ -23,7 +23,7 @@ use crate::sample::Sample;
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
-use crate::store::{Changes, LogEntry, Store, StoreError, key, log};
+use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Aggregate;
 use crate::token::{EnrolToken, Scopes, Token};
 use crate::watermark::{Ticket, Watermark};
@@ -130,14 +130,6 @@ impl Engine {
         }
     }
 
-    /// Every entry of the log, in the order of commits. Reads the disk.
-    ///
-    /// # Errors
-    /// The store cannot be read, or holds bytes that are no log.
-    pub fn read_log(&self, visit: &mut dyn FnMut(LogEntry)) -> Result<(), StoreError> {
-        self.store.scan(key::LOG, &[], &mut |_, value| log::read(value, visit))
-    }
-
     /// Watched servers.
     pub fn server_count(&self) -> usize {
         self.registry.server_count()
@@ -174,7 +166,7 @@ impl Engine {
             Ok(checkpoint) => checkpoint,
             Err(error) => return (Upkeep::default(), Err(error)),
         };
-        let slots = self.registry.slots();
+        let slots = || self.registry.slots();
         let done = self.history.upkeep(&self.store, &self.watermark, &slots, (next, checkpoint), now_ms);
         if done.0.heads_sealed > 0 {
             // Sessions that wait for room in the heads are told by a commit.
@@ -266,8 +258,7 @@ impl Engine {
     /// Turns one byte of a block of reports over, for tests. `None` when the server has no block in that hour.
     #[doc(hidden)]
     pub fn damage_block(&self, server_id: u64, time_ms: i64) -> Option<()> {
-        let hour = time_ms.div_euclid(HOUR_MS);
-        let (from, to) = (key::raw_key(hour, server_id, 0), key::raw_key(hour, server_id, u64::MAX));
+        let (from, to) = key::raw_range(time_ms.div_euclid(HOUR_MS), server_id);
         let mut damaged = None;
         let mut visit = |key: &[u8], value: &[u8]| {
             let mut value = value.to_vec();

@@ -148,7 +148,7 @@ impl Chain {
         record.u64(mask);
         rows.extend_from_slice(&fields.bytes[..fields.length]);
         if mask & SENSORS != 0 {
-            put_sensors(rows, new.unwrap_or_default());
+            RecordWriter(rows).sensors(new.unwrap_or_default());
         } else if mask & SENSOR_VALUES != 0 {
             for (old, new) in old.unwrap_or_default().iter().zip(new.unwrap_or_default()) {
                 put_float(rows, old.celsius.to_bits(), new.celsius.to_bits());
@@ -188,7 +188,7 @@ impl Chain {
             };
         }
         if is(SENSORS) {
-            self.sensors = take_sensors(record)?;
+            self.sensors = record.sensors()?;
         } else if is(SENSOR_VALUES) {
             let before = self.sensors.take();
             let sensors = before.as_deref().unwrap_or_default().iter().map(|sensor| {
@@ -280,24 +280,6 @@ fn has_same_names(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> b
 fn has_same_values(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> bool {
     let pairs = old.unwrap_or_default().iter().zip(new.unwrap_or_default());
     pairs.into_iter().all(|(old, new)| old.celsius.to_bits() == new.celsius.to_bits())
-}
-
-fn put_sensors(rows: &mut Vec<u8>, sensors: &[Temperature]) {
-    let mut record = RecordWriter(rows);
-    record.u64(sensors.len() as u64);
-    for sensor in sensors {
-        record.text(&sensor.name);
-        record.f64(sensor.celsius);
-    }
-}
-
-fn take_sensors(record: &mut RecordReader<'_>) -> Result<Option<Arc<[Temperature]>>, StoreError> {
-    let sensors = record.length()?;
-    if sensors == 0 {
-        return Ok(None);
-    }
-    let sensor = |_| Ok(Temperature { name: record.text()?, celsius: record.f64()? });
-    (0..sensors).map(sensor).collect::<Result<Arc<[_]>, StoreError>>().map(Some)
 }
 
 #[cfg(test)]

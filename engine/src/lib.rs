@@ -36,6 +36,6 @@ pub use commit::Committed;
 pub use engine::{Engine, Options, Selection, ServerView};
 pub use session::{Flow, Session};
 pub use slot::Kick;
+pub use store::StoreError;
 #[doc(hidden)]
 pub use store::is_any_record;
-pub use store::{LogEntry, StoreError};

@@ -1,5 +1,9 @@
 //! How numbers and texts lie in a stored value: LEB128 varints, zigzag for signed, floats as their eight bytes.
 
+use std::sync::Arc;
+
+use windfire_wire::Temperature;
+
 use crate::store::StoreError;
 
 /// Appends values to a stored record.
@@ -38,6 +42,14 @@ impl RecordWriter<'_> {
     pub(crate) fn texts(&mut self, texts: &[String]) {
         self.u64(texts.len() as u64);
         texts.iter().for_each(|text| self.text(text));
+    }
+
+    pub(crate) fn sensors(&mut self, sensors: &[Temperature]) {
+        self.u64(sensors.len() as u64);
+        for sensor in sensors {
+            self.text(&sensor.name);
+            self.f64(sensor.celsius);
+        }
     }
 
     pub(crate) fn option(&mut self, value: Option<i64>) {
@@ -155,6 +167,16 @@ impl<'a> RecordReader<'a> {
 
     pub(crate) fn texts(&mut self) -> Result<Vec<String>, StoreError> {
         (0..self.length()?).map(|_| self.text()).collect()
+    }
+
+    /// Sensors; none is nothing rather than an empty list.
+    pub(crate) fn sensors(&mut self) -> Result<Option<Arc<[Temperature]>>, StoreError> {
+        let sensors = self.length()?;
+        if sensors == 0 {
+            return Ok(None);
+        }
+        let sensor = |_| Ok(Temperature { name: self.text()?, celsius: self.f64()? });
+        (0..sensors).map(sensor).collect::<Result<Arc<[_]>, StoreError>>().map(Some)
     }
 
     pub(crate) fn option(&mut self) -> Result<Option<i64>, StoreError> {

@@ -224,7 +224,7 @@ impl History {
         &self,
         store: &Store,
         watermark: &Watermark,
-        slots: &[Arc<Slot>],
+        slots: &dyn Fn() -> Vec<Arc<Slot>>,
         next_and_checkpoint: (Ticket, u64),
         now_ms: i64,
     ) -> (Upkeep, Result<bool, StoreError>) {

@@ -91,7 +91,7 @@ impl History {
         let mut run = Run::default();
         let mut packed: Vec<Vec<u8>> = Vec::new();
         if hour >= self.floor(Tier::Raw) {
-            let (from, to) = (key::raw_key(hour, server_id, 0), key::raw_key(hour, server_id, u64::MAX));
+            let (from, to) = key::raw_range(hour, server_id);
             store.scan_range(key::RAW, &from, &to, &mut |key, value| {
                 match Block::read(value).and_then(|block| block.run()) {
                     Ok(mut block) => {

@@ -323,7 +323,7 @@ impl History {
         let first = first.max(plan.from_ms.div_euclid(HOUR_MS)).max(self.floor(Tier::Raw));
         for hour in first..last.min((plan.to_ms - 1).div_euclid(HOUR_MS)) + 1 {
             let mut rows: Vec<(u64, Sample)> = Vec::new();
-            let (from, to) = (key::raw_key(hour, slot.id, 0), key::raw_key(hour, slot.id, u64::MAX));
+            let (from, to) = key::raw_range(hour, slot.id);
             store.scan_range(key::RAW, &from, &to, &mut |_, value| {
                 if let Ok(run) = Block::read(value).and_then(|block| block.run()) {
                     rows.extend(run.reports().filter(|(sequence, _)| *sequence < heads.from_sequence));
@@ -354,7 +354,7 @@ impl History {
         let walk = Walk { store, server_id: slot.id, heads, plan: *plan, wanted, aggregates };
         let hours = plan.from_ms.div_euclid(HOUR_MS)..(plan.to_ms - 1).div_euclid(HOUR_MS) + 1;
         match plan.tier {
-            Tier::Raw => walk.reports(hours, visit),
+            Tier::Raw => walk.reports(hours, plan.from_ms..plan.to_ms, visit),
             Tier::Minute | Tier::Quarter => walk.tiers(hours, visit),
         }
     }
@@ -416,12 +416,10 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reports of these hours.
-    fn reports(&self, hours: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
+    /// Reports of these hours, within a range of times.
+    fn reports(&self, hours: Range<i64>, range_ms: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
         let mut pieces: Vec<Reports> = Vec::new();
-        let ranges = hours.map(|hour| {
-            (key::raw_key(hour, self.server_id, 0).to_vec(), key::raw_key(hour, self.server_id, u64::MAX).to_vec())
-        });
+        let ranges = hours.map(|hour| key::raw_range(hour, self.server_id));
         self.store.scan_ranges(key::RAW, ranges, &mut |_, value| {
             // A corrupt block is passed over; upkeep and verification name it.
             if let Ok(reports) = self.block_reports(value) {
@@ -429,7 +427,7 @@ impl Walk<'_> {
             }
             Ok(())
         })?;
-        self.visit_in_order(pieces, self.plan.from_ms..self.plan.to_ms, visit);
+        self.visit_in_order(pieces, range_ms, visit);
         Ok(())
     }
 
@@ -531,29 +529,15 @@ impl Walk<'_> {
                     continue;
                 }
                 if open_hours.contains(&hour) {
-                    self.minutes_of_reports(hour, visit)?;
+                    // Rows of a tier that is not made yet.
+                    let range_ms = self.plan.from_ms.max(hour * HOUR_MS)..self.plan.to_ms.min((hour + 1) * HOUR_MS);
+                    self.reports(hour..hour + 1, range_ms, visit)?;
                 } else if let Some((_, piece)) = pieces.into_iter().min_by_key(|(part, _)| *part) {
                     // An hour of its own is newer than the same hour in the block of the whole day, which comes last.
                     visit(piece);
                 }
             }
         }
-        Ok(())
-    }
-
-    /// Rows of a tier that is not made yet.
-    fn minutes_of_reports(&self, hour: i64, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
-        let range = self.plan.from_ms.max(hour * HOUR_MS)..self.plan.to_ms.min((hour + 1) * HOUR_MS);
-        let mut pieces = Vec::new();
-        let keys =
-            (key::raw_key(hour, self.server_id, 0).to_vec(), key::raw_key(hour, self.server_id, u64::MAX).to_vec());
-        self.store.scan_ranges(key::RAW, std::iter::once(keys), &mut |_, value| {
-            if let Ok(reports) = self.block_reports(value) {
-                pieces.push(reports);
-            }
-            Ok(())
-        })?;
-        self.visit_in_order(pieces, range, visit);
         Ok(())
     }
 

@@ -97,7 +97,7 @@ impl History {
         &self,
         state: &mut State,
         store: &Store,
-        slots: &[Arc<Slot>],
+        slots: &dyn Fn() -> Vec<Arc<Slot>>,
         (next, checkpoint): (Ticket, u64),
         now_ms: i64,
     ) -> Result<(), StoreError> {
@@ -106,7 +106,7 @@ impl History {
         }
         state.swept_ms = now_ms;
         let mut needed = next.0.min(checkpoint + 1);
-        for slot in slots {
+        for slot in &slots() {
             let mut status = slot.status.lock();
             if status.is_removed {
                 status.head = Head::default();

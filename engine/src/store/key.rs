@@ -107,6 +107,11 @@ pub(crate) fn raw_key(hour: i64, server_id: u64, first_sequence: u64) -> [u8; 24
     three_key([ordered(hour), server_id, first_sequence])
 }
 
+/// The keys of one server's hour: the first, and what comes after all of them, because no report has the highest number.
+pub(crate) fn raw_range(hour: i64, server_id: u64) -> (Vec<u8>, Vec<u8>) {
+    (raw_key(hour, server_id, 0).to_vec(), raw_key(hour, server_id, u64::MAX).to_vec())
+}
+
 /// Hour, server and first sequence number.
 pub(crate) fn raw_of(key: &[u8]) -> Option<(i64, u64, u64)> {
     three_of(key).map(|[hour, server_id, sequence]| (unordered(hour), server_id, sequence))

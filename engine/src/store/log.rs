@@ -9,10 +9,6 @@
 //! ```
 //! Integers are varints (times zigzag), floats eight bytes.
 
-use std::sync::Arc;
-
-use windfire_wire::Temperature;
-
 use super::StoreError;
 use crate::record::{RecordReader, RecordWriter};
 use crate::sample::Sample;
@@ -22,7 +18,7 @@ const REPORT: u8 = 1;
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq)]
-pub enum LogEntry {
+pub(crate) enum LogEntry {
     /// The server's next reports come from this outbox.
     Outbox {
         /// The server.
@@ -99,12 +95,7 @@ pub(super) fn put_sample(record: &mut RecordWriter<'_>, sample: &Sample) {
     record.u64(sample.udp_conn_count);
     record.u64(sample.process_count);
     record.f64(sample.gpu);
-    let sensors = sample.temperatures.as_deref().unwrap_or_default();
-    record.u64(sensors.len() as u64);
-    for sensor in sensors {
-        record.text(&sensor.name);
-        record.f64(sensor.celsius);
-    }
+    record.sensors(sample.temperatures.as_deref().unwrap_or_default());
 }
 
 pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, StoreError> {
@@ -126,17 +117,8 @@ pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, Store
         udp_conn_count: record.u64()?,
         process_count: record.u64()?,
         gpu: record.f64()?,
-        temperatures: take_sensors(record)?,
+        temperatures: record.sensors()?,
     })
-}
-
-fn take_sensors(record: &mut RecordReader<'_>) -> Result<Option<Arc<[Temperature]>>, StoreError> {
-    let sensors = record.length()?;
-    if sensors == 0 {
-        return Ok(None);
-    }
-    let sensor = |_| Ok(Temperature { name: record.text()?, celsius: record.f64()? });
-    (0..sensors).map(sensor).collect::<Result<Arc<[_]>, StoreError>>().map(Some)
 }
 
 #[cfg(test)]
@@ -150,7 +132,7 @@ mod tests {
             server_id in any::<u64>(), sequence in any::<u64>(), received_ms in any::<i64>(), outbox_id in any::<u128>(),
             integers in proptest::collection::vec(any::<u64>(), 11), float in -1e300f64..1e300, sensors in 0usize..3,
         ) {
-            let sensor = Temperature { name: "core 0".into(), celsius: float };
+            let sensor = windfire_wire::Temperature { name: "core 0".into(), celsius: float };
             let sample = Sample {
                 time_ms: received_ms, cpu: float, mem_used: integers[0], swap_used: integers[1],
                 disk_used: integers[2], net_in_transfer: integers[3], net_out_transfer: integers[4],

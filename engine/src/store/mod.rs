@@ -18,7 +18,7 @@ pub(crate) mod log;
 pub(crate) mod servers;
 pub(crate) mod tokens;
 
-pub use log::LogEntry;
+pub(crate) use log::LogEntry;
 
 /// RocksDB's own folder within the store's.
 const DB_FOLDER: &str = "rocksdb";
