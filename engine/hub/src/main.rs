@@ -98,23 +98,19 @@ fn run(cli: Cli) -> Result<(), String> {
 }
 
 fn ask(place: &Place, (request, output): (Request, cli::Output), now_ms: i64) -> Result<(), String> {
-    let config = Config::load(place, Settings::default())?;
-    let options = Options { retention: config.retention(), ..Options::default() };
-    let response = admin::ask(&config.data, options, request, now_ms, &mut std::io::sink())?;
+    let response = exchange(place, request, now_ms, &mut std::io::sink())?;
     println!("{}", cli::show(response, output.json, now_ms.div_euclid(1000))?);
     Ok(())
 }
 
 fn export(place: &Place, request: Request, out: Option<&Path>, now_ms: i64) -> Result<(), String> {
-    let config = Config::load(place, Settings::default())?;
-    let options = Options { retention: config.retention(), ..Options::default() };
     let response = match out {
-        None => admin::ask(&config.data, options, request, now_ms, &mut BufWriter::new(std::io::stdout().lock())),
+        None => exchange(place, request, now_ms, &mut BufWriter::new(std::io::stdout().lock())),
         Some(path) => {
-            let file = std::fs::File::create(path).map_err(|error| format!("{}: {error}", path.display()))?;
-            let mut file = BufWriter::new(file);
-            let response = admin::ask(&config.data, options, request, now_ms, &mut file)?;
-            file.flush().map_err(|error| format!("{}: {error}", path.display()))?;
+            let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+            let mut file = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
+            let response = exchange(place, request, now_ms, &mut file)?;
+            file.flush().map_err(failed)?;
             Ok(response)
         }
     };
@@ -122,6 +118,13 @@ fn export(place: &Place, request: Request, out: Option<&Path>, now_ms: i64) -> R
         Response::Failed(error) => Err(error),
         _ => Ok(()),
     }
+}
+
+/// Asks the hub of this place, or works on its store.
+fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -> Result<Response, String> {
+    let config = Config::load(place, Settings::default())?;
+    let options = Options { retention: config.retention(), ..Options::default() };
+    admin::ask(&config.data, options, request, now_ms, out)
 }
 
 /// Makes the data folder from a backup, and opens it once to see that it is one.
