@@ -1,5 +1,4 @@
-//! One byte of one block is turned over in the store's own bytes: the block is named and counted, everything else is read,
-//! packing leaves it where it is.
+//! One byte of one block is turned over in the store's own bytes: the block is named and counted, everything else is read.
 
 use windfire_bench::fast::FastFleet;
 use windfire_bench::numbered::{INTERVAL_MS, START_MS, report};
