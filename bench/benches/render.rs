@@ -7,7 +7,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use windfire_api::{Api, Caller, handle};
 use windfire_bench::workload::{Machine, Trace, host};
 use windfire_engine::server::NewServer;
-use windfire_engine::token::Scopes;
+use windfire_engine::token::NewToken;
 use windfire_engine::{Engine, Options, Session};
 use windfire_wire::{Hello, ReportChain, Reports, Up};
 
@@ -31,7 +31,7 @@ fn render(criterion: &mut Criterion) {
         session.on_frame(&engine, Up::Reports(batch), 1000).expect("taken");
     }
     engine.commit().expect("on disk");
-    let (_, token) = engine.add_token(None, String::new(), Scopes::V0, None, 0).expect("room");
+    let (_, token) = engine.add_token(NewToken::of_v0("bench"), 0).expect("room");
     let api = Api { cookie_name: "nezha-dashboard".to_owned(), cors_origin: None };
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
     let mut group = criterion.benchmark_group("render");

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use windfire_agent::trust::Fingerprint;
 use windfire_engine::sample::Sample;
 use windfire_engine::server::NewServer;
-use windfire_engine::token::Scopes;
+use windfire_engine::token::NewToken;
 use windfire_engine::{Engine, Options, Selection, ServerView};
 
 use crate::swarm::unix_ms;
@@ -123,7 +123,7 @@ impl HubProcess {
     /// When the store cannot be used.
     pub fn make_token(&self) -> String {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
-        engine.add_token(None, "harness".to_owned(), Scopes::V0, None, 0).expect("room for a token").1
+        engine.add_token(NewToken::of_v0("harness"), 0).expect("room for a token").1
     }
 
     /// The numbers that a [`crate::swarm::Swarm`]'s reports carry, of each server in ascending id, in the order in which the

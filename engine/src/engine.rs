@@ -25,7 +25,8 @@ use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Aggregate;
-use crate::token::{EnrolToken, Scopes, Token};
+use crate::token::{EnrolToken, Grant, NewToken, Token};
+use crate::user::{PasswordHash, Role, User, UserEdit};
 use crate::watermark::{Ticket, Watermark};
 
 /// Gives the country of a public address, lower case, or nothing.
@@ -450,27 +451,28 @@ impl Engine {
         self.registry.rotate_credential(&self.store, id)
     }
 
-    /// Forgets a server and ends its session. Its id is not given out again.
+    /// Gives all of these servers a tag, or changes none.
+    ///
+    /// # Errors
+    /// As [`Engine::edit_server`].
+    pub fn retag_servers(&self, ids: &[u64], tag: &str) -> Result<(), ChangeError> {
+        self.registry.retag_servers(&self.store, ids, tag)
+    }
+
+    /// Forgets servers and ends their sessions, or forgets none. Their ids are not given out again.
     ///
     /// # Errors
     /// No such server, the disk.
-    pub fn remove_server(&self, id: u64) -> Result<(), ChangeError> {
-        self.registry.remove_server(&self.store, id)
+    pub fn remove_servers(&self, ids: &[u64]) -> Result<(), ChangeError> {
+        self.registry.remove_servers(&self.store, ids)
     }
 
-    /// Makes an API token and gives its id and text; `text` brings one along from elsewhere.
+    /// Makes an API token and gives its id and text.
     ///
     /// # Errors
     /// A note over its limit, a text that is taken, too many tokens, the disk.
-    pub fn add_token(
-        &self,
-        text: Option<String>,
-        note: String,
-        scopes: Scopes,
-        expires_s: Option<i64>,
-        now_s: i64,
-    ) -> Result<(u64, String), ChangeError> {
-        self.registry.add_token(&self.store, text, note, scopes, expires_s, now_s)
+    pub fn add_token(&self, new: NewToken, now_s: i64) -> Result<(u64, String), ChangeError> {
+        self.registry.add_token(&self.store, new, now_s)
     }
 
     /// Every API token, in ascending id.
@@ -487,16 +489,17 @@ impl Engine {
     }
 
     /// What the API token of that text may do, when there is one and it is not over.
-    pub fn token_scopes(&self, text: &str, now_s: i64) -> Option<Scopes> {
-        self.registry.token_scopes(text, now_s)
+    pub fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
+        self.registry.token_grant(text, now_s)
     }
 
-    /// Stores when API tokens were last used. For now and then, and for a graceful stop.
+    /// Stores when API tokens and logins were last used. For now and then, and for a graceful stop.
     ///
     /// # Errors
     /// The disk.
-    pub fn store_token_uses(&self) -> Result<(), StoreError> {
-        self.registry.store_last_used(&self.store)
+    pub fn store_uses(&self) -> Result<(), StoreError> {
+        self.registry.store_last_used(&self.store)?;
+        self.registry.store_renewed_logins(&self.store)
     }
 
     /// Makes an enrolment token for servers with `tag` and gives its id and text.
@@ -527,22 +530,58 @@ impl Engine {
         self.registry.remove_enrol_token(&self.store, id)
     }
 
-    /// Signs `user` in to the panel until `expires_s` and gives the cookie's value; `cookie` brings one along.
+    /// Makes a user of the panel and gives its id.
+    ///
+    /// # Errors
+    /// A bad name or one that is taken, too many users, the disk.
+    pub fn add_user(&self, name: String, role: Role, password: PasswordHash, now_s: i64) -> Result<u64, ChangeError> {
+        self.registry.add_user(&self.store, name, role, password, now_s)
+    }
+
+    /// Every user of the panel, in ascending id.
+    pub fn users(&self) -> Vec<User> {
+        self.registry.users()
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &str) -> Option<User> {
+        self.registry.user(name)
+    }
+
+    /// Changes a user and ends its logins, but for the one of the cookie `keep`.
+    ///
+    /// # Errors
+    /// No such user, the last administrator, the disk.
+    pub fn edit_user(&self, id: u64, edit: UserEdit, keep: Option<&str>) -> Result<(), ChangeError> {
+        self.registry.edit_user(&self.store, id, edit, keep)
+    }
+
+    /// Removes a user and ends its logins.
+    ///
+    /// # Errors
+    /// As [`Engine::edit_user`].
+    pub fn remove_user(&self, id: u64) -> Result<(), ChangeError> {
+        self.registry.remove_user(&self.store, id)
+    }
+
+    /// Signs the user of that name in to the panel and gives the cookie's value; `cookie` brings one along.
     ///
     /// # Errors
     /// Too many logins, the disk.
-    pub fn add_login(
-        &self,
-        cookie: Option<String>,
-        user: String,
-        expires_s: i64,
-        now_s: i64,
-    ) -> Result<String, ChangeError> {
-        self.registry.add_login(&self.store, cookie, user, expires_s, now_s)
+    pub fn add_login(&self, cookie: Option<String>, user: String, now_s: i64) -> Result<String, ChangeError> {
+        self.registry.add_login(&self.store, cookie, user, now_s)
     }
 
-    /// Who signed in with that cookie, when the login is not over.
-    pub fn login_user(&self, cookie: &str, now_s: i64) -> Option<String> {
+    /// Who signed in with that cookie, when the login is not over. Using it makes it last longer.
+    pub fn login_user(&self, cookie: &str, now_s: i64) -> Option<User> {
         self.registry.login_user(cookie, now_s)
+    }
+
+    /// Ends the login of that cookie, or all logins of its user.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn end_login(&self, cookie: &str, everywhere: bool) -> Result<(), ChangeError> {
+        self.registry.end_login(&self.store, cookie, everywhere)
     }
 }

@@ -31,6 +31,31 @@ pub enum ChangeError {
         /// The id.
         id: u64,
     },
+    /// There is no user of that id.
+    #[error("no user has id {id}")]
+    NoUser {
+        /// The id.
+        id: u64,
+    },
+    /// A user's name is empty, too long or has other characters.
+    #[error("user name {found:?} is refused: use 1 to {max} letters, digits and -_.@")]
+    BadUserName {
+        /// The name.
+        found: String,
+        /// Bytes at most.
+        max: usize,
+    },
+    /// Nobody could manage the hub any more.
+    #[error("this is the last administrator: make another one first")]
+    LastAdmin,
+    /// Somebody else changed it since it was read.
+    #[error("{what} {id} was changed by somebody else meanwhile: read it again")]
+    Changed {
+        /// What was changed.
+        what: &'static str,
+        /// Its id.
+        id: u64,
+    },
     /// There is one already.
     #[error("this {what} exists already")]
     Exists {

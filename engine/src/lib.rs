@@ -15,6 +15,7 @@ pub mod secret;
 pub mod server;
 pub mod session;
 pub mod token;
+pub mod user;
 
 #[doc(hidden)]
 pub mod block;

@@ -17,6 +17,21 @@ pub const TOKENS_MAX: usize = 10_000;
 /// Enrolment tokens.
 pub const ENROL_TOKENS_MAX: usize = 1_000;
 
+/// Tags that one API token may be limited to.
+pub const TAGS_PER_TOKEN_MAX: usize = 64;
+
+/// Users of the panel.
+pub const USERS_MAX: usize = 1_000;
+
+/// Bytes of a user's name.
+pub const USER_NAME_BYTES_MAX: usize = 64;
+
+/// Characters of a password at the least.
+pub const PASSWORD_CHARS_MIN: usize = 12;
+
+/// Characters of a password at the most.
+pub const PASSWORD_CHARS_MAX: usize = 128;
+
 /// Panel logins that are valid at once.
 pub const LOGINS_MAX: usize = 10_000;
 

@@ -1,6 +1,7 @@
 //! A watched machine as the registry keeps it.
 
 use crate::secret::SecretHash;
+use crate::store::servers;
 
 /// What people decided about a server. What the server says of itself is in [`crate::latest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +26,13 @@ pub struct ServerRecord {
     pub created_s: i64,
 }
 
+impl ServerRecord {
+    /// Tells this state of the server from any other.
+    pub fn version(&self) -> u64 {
+        servers::version(self)
+    }
+}
+
 /// A server about to be made.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is that of ServerRecord")]
@@ -39,8 +47,10 @@ pub struct NewServer {
 
 /// A change to a server; what is `None` stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[expect(missing_docs, reason = "each field is that of ServerRecord")]
+#[expect(missing_docs, reason = "each other field is that of ServerRecord")]
 pub struct ServerEdit {
+    /// The state that the change was made of, by [`ServerRecord::version`]: refused when it is another by now.
+    pub version: Option<u64>,
     pub name: Option<String>,
     pub tag: Option<String>,
     pub note: Option<String>,

@@ -1,4 +1,6 @@
-//! Who may read: API tokens and panel logins. Who may become a server: enrolment tokens.
+//! Who may read: API tokens. Who may become a server: enrolment tokens.
+
+use std::sync::Arc;
 
 use crate::secret::SecretHash;
 
@@ -89,8 +91,38 @@ pub struct Token {
     pub created_s: i64,
     /// Unix seconds after which it is refused.
     pub expires_s: Option<i64>,
+    /// Tags of the servers it may see; all servers when empty.
+    pub tags: Arc<[String]>,
     /// Unix seconds of its last accepted use, as of the last checkpoint or the running hub's memory.
     pub last_used_s: Option<i64>,
+}
+
+/// An API token about to be made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "each field but the text is that of Token")]
+pub struct NewToken {
+    /// Brought along from elsewhere; made when `None`.
+    pub text: Option<String>,
+    pub note: String,
+    pub scopes: Scopes,
+    pub tags: Vec<String>,
+    pub expires_s: Option<i64>,
+}
+
+impl NewToken {
+    /// A token that may do what any of v0 could, for ever.
+    pub fn of_v0(note: &str) -> Self {
+        Self { text: None, note: note.to_owned(), scopes: Scopes::V0, tags: Vec::new(), expires_s: None }
+    }
+}
+
+/// What a token allows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// What it may do.
+    pub scopes: Scopes,
+    /// Tags of the servers it may see; all servers when empty.
+    pub tags: Arc<[String]>,
 }
 
 /// An enrolment token as it is kept: without its text.
@@ -110,17 +142,6 @@ pub struct EnrolToken {
     pub created_s: i64,
     /// Unix seconds after which it is refused.
     pub expires_s: Option<i64>,
-}
-
-/// A signed-in browser: the session cookie of the panel, under a word that is not taken by agents.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Login {
-    /// Hash of the cookie's value.
-    pub hash: SecretHash,
-    /// Who signed in.
-    pub user: String,
-    /// Unix seconds after which it is refused.
-    pub expires_s: i64,
 }
 
 /// Whether something with this expiry is over at `now_s`.

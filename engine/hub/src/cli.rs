@@ -192,6 +192,9 @@ pub(crate) enum TokenVerb {
         /// read, register, admin; read and register unless given
         #[arg(long = "scope", value_parser = ["read", "register", "admin"], value_delimiter = ',')]
         scopes: Vec<String>,
+        /// Servers of these tags only; all unless given
+        #[arg(long = "tag", value_delimiter = ',')]
+        tags: Vec<String>,
         /// Days until it is refused; never unless given
         #[arg(long)]
         expires_days: Option<u32>,
@@ -264,9 +267,9 @@ impl ServerVerb {
 impl TokenVerb {
     pub(crate) fn into_request(self, now_s: i64) -> (Request, Output) {
         match self {
-            Self::Add { note, token, scopes, expires_days, output } => {
+            Self::Add { note, token, scopes, tags, expires_days, output } => {
                 let expires_s = in_days(expires_days, now_s);
-                (Request::TokenAdd { note, token, scopes, expires_s }, output)
+                (Request::TokenAdd { note, token, scopes, tags, expires_s }, output)
             }
             Self::List { output } => (Request::TokenList, output),
             Self::Remove { id, output } => (Request::TokenRemove { id }, output),
@@ -329,9 +332,16 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
         Response::Tokens(lines) => {
             let rows = lines.into_iter().map(|line| {
                 let used = line.last_used.map_or("never".to_owned(), |at| ago(now_s, at));
-                [line.id.to_string(), line.note, line.scopes.join(","), used, until(now_s, line.expires)]
+                [
+                    line.id.to_string(),
+                    line.note,
+                    line.scopes.join(","),
+                    line.tags.join(","),
+                    used,
+                    until(now_s, line.expires),
+                ]
             });
-            table(["ID", "NOTE", "SCOPES", "USED", "EXPIRES"], rows)
+            table(["ID", "NOTE", "SCOPES", "TAGS", "USED", "EXPIRES"], rows)
         }
         Response::EnrolTokens(lines) => {
             let rows = lines.into_iter().map(|line| {

@@ -30,7 +30,7 @@ impl Committer {
         while !self.stop.load(Ordering::Acquire) {
             if Instant::now() >= token_uses_due {
                 token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
-                if let Err(error) = self.engine.store_token_uses() {
+                if let Err(error) = self.engine.store_uses() {
                     tracing::warn!(%error, "token uses were not stored");
                 }
             }
@@ -44,7 +44,7 @@ impl Committer {
                 thread::sleep(COMMIT_RETRY);
             }
         }
-        match self.engine.checkpoint().and_then(|_| self.engine.store_token_uses()) {
+        match self.engine.checkpoint().and_then(|_| self.engine.store_uses()) {
             Ok(()) => tracing::info!("last commit done"),
             Err(error) => tracing::error!(%error, "last commit failed: agents keep what was not acknowledged"),
         }

@@ -22,7 +22,8 @@ use windfire_agent::sampler::Feed;
 use windfire_agent::trust::Trust;
 use windfire_bench::hub_process::{HttpAnswer, HubProcess};
 use windfire_engine::server::NewServer;
-use windfire_engine::token::Scopes;
+use windfire_engine::token::NewToken;
+use windfire_engine::user::{PasswordHash, Role};
 use windfire_engine::{Engine, Options};
 use windfire_wire::{Host, Report, Temperature, WireError};
 
@@ -114,12 +115,16 @@ fn fill_registry(hub: &HubProcess, fixture: &Value) -> Vec<String> {
     let engine = Engine::open(hub.data(), Options::default()).expect("a new store");
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for token in fixture["api_tokens"].as_array().expect("tokens") {
-        engine.add_token(Some(text(&token["token"])), text(&token["note"]), Scopes::V0, None, 0).expect("room");
+        let new = NewToken { text: Some(text(&token["token"])), ..NewToken::of_v0(&text(&token["note"])) };
+        engine.add_token(new, 0).expect("room");
     }
     for user in fixture["users"].as_array().into_iter().flatten() {
         let is_over = text(&user["session_expires"]).starts_with("2020");
-        let expires_s = if is_over { 1 } else { i64::MAX };
-        engine.add_login(Some(text(&user["session_token"])), text(&user["login"]), expires_s, 0).expect("room");
+        let name = text(&user["login"]);
+        let password = PasswordHash::of("vectors have no passwords").expect("long enough");
+        engine.add_user(name.clone(), Role::Admin, password, 0).expect("room");
+        let signed_in_s = if is_over { 0 } else { now_s() };
+        engine.add_login(Some(text(&user["session_token"])), name, signed_in_s).expect("room");
     }
     let server = |server: &Value| {
         let new = NewServer {

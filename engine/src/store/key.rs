@@ -4,7 +4,7 @@
 //! | --- | --- | --- |
 //! | `default` | `checkpoint` | commit number up to which `latest` is complete |
 //! | `default` | `raw_floor`, `minute_floor`, `quarter_floor` | the tier's oldest hour or day that is kept |
-//! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id` | the id given out next |
+//! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id`, `next_user_id` | the id given out next |
 //! | `log` | commit number `u64` BE, shard `u8` | [`super::log`]: the reports of one shard in one commit |
 //! | `latest` | server id `u64` BE | [`super::latest`]: newest sample, progress of outboxes |
 //! | `hosts` | server id `u64` BE | [`super::hosts`]: facts, address, country |
@@ -18,7 +18,8 @@
 //! | `sealed` | server id | number of the newest report that is in a block |
 //! | `todo` | `h`, server id, hour | the hour has new blocks: pack them, and summarise it |
 //! | `todo` | `d`, server id, day | the day has new minutes: pack them, and summarise it |
-//! | `logins` | SHA-256 of the cookie | [`super::tokens`]: panel login |
+//! | `users` | user id `u64` BE | [`super::users`]: user of the panel |
+//! | `logins` | SHA-256 of the cookie | [`super::users`]: panel login |
 
 //!
 //! Ids, hours, days and minutes are eight bytes, big-endian; the latter three count from 1970 and have their sign bit turned
@@ -30,6 +31,7 @@ pub(crate) const HOSTS: &str = "hosts";
 pub(crate) const SERVERS: &str = "servers";
 pub(crate) const TOKENS: &str = "tokens";
 pub(crate) const ENROL_TOKENS: &str = "enrol_tokens";
+pub(crate) const USERS: &str = "users";
 pub(crate) const LOGINS: &str = "logins";
 
 pub(crate) const RAW: &str = "raw";
@@ -39,8 +41,8 @@ pub(crate) const FACTS: &str = "facts";
 pub(crate) const SEALED: &str = "sealed";
 pub(crate) const TODO: &str = "todo";
 
-pub(crate) const FAMILIES: [&str; 13] =
-    [LOG, LATEST, HOSTS, SERVERS, TOKENS, ENROL_TOKENS, LOGINS, RAW, MINUTE, QUARTER, FACTS, SEALED, TODO];
+pub(crate) const FAMILIES: [&str; 14] =
+    [LOG, LATEST, HOSTS, SERVERS, TOKENS, ENROL_TOKENS, USERS, LOGINS, RAW, MINUTE, QUARTER, FACTS, SEALED, TODO];
 
 /// Families of blocks, whose keys begin with a time.
 pub(crate) const TIERS: [&str; 3] = [RAW, MINUTE, QUARTER];
@@ -51,6 +53,7 @@ pub(crate) const FLOORS: [&[u8]; 3] = [b"raw_floor", b"minute_floor", b"quarter_
 pub(crate) const NEXT_SERVER_ID: &[u8] = b"next_server_id";
 pub(crate) const NEXT_TOKEN_ID: &[u8] = b"next_token_id";
 pub(crate) const NEXT_ENROL_TOKEN_ID: &[u8] = b"next_enrol_token_id";
+pub(crate) const NEXT_USER_ID: &[u8] = b"next_user_id";
 
 pub(crate) fn id_key(id: u64) -> [u8; 8] {
     id.to_be_bytes()

@@ -17,6 +17,7 @@ pub(crate) mod latest;
 pub(crate) mod log;
 pub(crate) mod servers;
 pub(crate) mod tokens;
+pub(crate) mod users;
 
 pub(crate) use log::LogEntry;
 
@@ -414,7 +415,8 @@ pub fn is_any_record(value: &[u8]) -> bool {
         || servers::read(1, value).is_ok()
         || tokens::read_token(1, value).is_ok()
         || tokens::read_enrol_token(1, value).is_ok()
-        || tokens::read_login(&[0; 32], value).is_ok()
+        || users::read_user(1, value).is_ok()
+        || users::read_login(&[0; 32], value).is_ok()
 }
 
 fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> {

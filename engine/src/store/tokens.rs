@@ -1,15 +1,16 @@
-//! API tokens, enrolment tokens and panel logins.
+//! API tokens and enrolment tokens.
 //!
 //! ```text
-//! token       = hash[32] note scopes created expires? last_used?
+//! token       = hash[32] note scopes created expires? last_used? tags           (none in stores before 3)
 //! enrol token = hash[32] note tag uses_left? created expires?
-//! login       = user expires                                        (its hash is the key)
 //! ```
+
+use std::sync::Arc;
 
 use super::StoreError;
 use crate::record::{RecordReader, RecordWriter};
 use crate::secret::SecretHash;
-use crate::token::{EnrolToken, Login, Scopes, Token};
+use crate::token::{EnrolToken, Scopes, Token};
 
 pub(crate) fn write_token(token: &Token) -> Vec<u8> {
     let mut value = Vec::with_capacity(64);
@@ -20,6 +21,7 @@ pub(crate) fn write_token(token: &Token) -> Vec<u8> {
     record.i64(token.created_s);
     record.option(token.expires_s);
     record.option(token.last_used_s);
+    record.texts(&token.tags);
     value
 }
 
@@ -33,6 +35,7 @@ pub(crate) fn read_token(id: u64, value: &[u8]) -> Result<Token, StoreError> {
         created_s: record.i64()?,
         expires_s: record.option()?,
         last_used_s: record.option()?,
+        tags: if record.is_empty() { Arc::default() } else { record.texts()?.into() },
     };
     record.finish()?;
     Ok(token)
@@ -65,28 +68,12 @@ pub(crate) fn read_enrol_token(id: u64, value: &[u8]) -> Result<EnrolToken, Stor
     Ok(token)
 }
 
-pub(crate) fn write_login(login: &Login) -> Vec<u8> {
-    let mut value = Vec::with_capacity(24);
-    let mut record = RecordWriter(&mut value);
-    record.text(&login.user);
-    record.i64(login.expires_s);
-    value
-}
-
-pub(crate) fn read_login(key: &[u8], value: &[u8]) -> Result<Login, StoreError> {
-    let mut record = RecordReader::new("a login", value);
-    let hash = SecretHash(key.try_into().map_err(|_| record.corrupt())?);
-    let login = Login { hash, user: record.text()?, expires_s: record.i64()? };
-    record.finish()?;
-    Ok(login)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn tokens_and_logins_round_trip_and_every_truncation_is_corrupt() {
+    fn tokens_round_trip_and_every_truncation_is_corrupt() {
         let hash = SecretHash::of("x");
         let token = Token {
             id: 3,
@@ -96,10 +83,14 @@ mod tests {
             created_s: 1,
             expires_s: Some(2),
             last_used_s: None,
+            tags: Arc::new(["a".into(), "b c".into()]),
         };
         let value = write_token(&token);
         assert_eq!(read_token(3, &value).expect("written"), token);
-        assert!((0..value.len()).all(|length| read_token(3, &value[..length]).is_err()));
+        let old = &value[..value.len() - 7];
+        assert_eq!(read_token(3, old).expect("as stores before 3 wrote it"), Token { tags: Arc::default(), ..token });
+        let truncated = |length: &usize| *length != old.len();
+        assert!((0..value.len()).filter(truncated).all(|length| read_token(3, &value[..length]).is_err()));
         let enrol = EnrolToken {
             id: 4,
             hash,
@@ -112,9 +103,5 @@ mod tests {
         let value = write_enrol_token(&enrol);
         assert_eq!(read_enrol_token(4, &value).expect("written"), enrol);
         assert!((0..value.len()).all(|length| read_enrol_token(4, &value[..length]).is_err()));
-        let login = Login { hash, user: "admin".into(), expires_s: 9 };
-        let value = write_login(&login);
-        assert_eq!(read_login(&hash.0, &value).expect("written"), login);
-        assert!(read_login(&hash.0[1..], &value).is_err());
     }
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use windfire_engine::error::ChangeError;
 use windfire_engine::server::{NewServer, ServerEdit};
-use windfire_engine::token::{Scope, Scopes};
+use windfire_engine::token::{NewToken, Scope, Scopes};
 use windfire_engine::{Engine, Selection};
 
 pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer, copy_tree};
@@ -47,6 +47,7 @@ pub(crate) enum Request {
         note: String,
         token: Option<String>,
         scopes: Vec<String>,
+        tags: Vec<String>,
         expires_s: Option<i64>,
     },
     TokenRemove {
@@ -124,6 +125,7 @@ pub(crate) struct TokenLine {
     pub(crate) id: u64,
     pub(crate) note: String,
     pub(crate) scopes: Vec<String>,
+    pub(crate) tags: Vec<String>,
     pub(crate) created: i64,
     pub(crate) expires: Option<i64>,
     pub(crate) last_used: Option<i64>,
@@ -173,7 +175,8 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
             Response::Credential { id: made.id, credential: made.credential }
         }
         Request::ServerEdit { id, name, tag, note, display_index, hide_for_guest, country } => {
-            engine.edit_server(id, ServerEdit { name, tag, note, display_index, hide_for_guest, country })?;
+            let version = None;
+            engine.edit_server(id, ServerEdit { version, name, tag, note, display_index, hide_for_guest, country })?;
             Response::Done
         }
         Request::ServerRotate { id } => {
@@ -181,16 +184,16 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
             Response::Credential { id: made.id, credential: made.credential }
         }
         Request::ServerRemove { id } => {
-            engine.remove_server(id)?;
+            engine.remove_servers(&[id])?;
             Response::Done
         }
         Request::ServerList => Response::Servers(server_lines(engine)),
-        Request::TokenAdd { note, token, scopes, expires_s } => {
+        Request::TokenAdd { note, token, scopes, tags, expires_s } => {
             let scopes = match scopes.as_slice() {
                 [] => Scopes::V0,
                 names => Scopes::of(names.iter().filter_map(|name| Scope::named(name))),
             };
-            let (id, token) = engine.add_token(token, note, scopes, expires_s, now_s)?;
+            let (id, token) = engine.add_token(NewToken { text: token, note, scopes, tags, expires_s }, now_s)?;
             Response::Token { id, token }
         }
         Request::TokenRemove { id } => {
@@ -230,6 +233,7 @@ fn token_lines(engine: &Engine) -> Vec<TokenLine> {
         id: token.id,
         note: token.note,
         scopes: token.scopes.iter().map(|scope| scope.name().to_owned()).collect(),
+        tags: token.tags.to_vec(),
         created: token.created_s,
         expires: token.expires_s,
         last_used: token.last_used_s,

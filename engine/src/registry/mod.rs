@@ -1,0 +1,77 @@
+//! Servers, tokens, users: who there is and who may. In memory for every look-up, on disk before any change counts.
+
+mod api_tokens;
+mod enrol_tokens;
+mod servers;
+mod users;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+
+use crate::error::ChangeError;
+use crate::secret::SecretHash;
+use crate::slot::{Slot, Status};
+use crate::store::{Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
+use crate::token::EnrolToken;
+use api_tokens::KeptToken;
+use servers::Servers;
+use users::Users;
+
+/// Who there is and who may.
+pub(crate) struct Registry {
+    servers: RwLock<Servers>,
+    tokens: RwLock<HashMap<SecretHash, KeptToken>>,
+    enrol_tokens: RwLock<HashMap<SecretHash, EnrolToken>>,
+    users: RwLock<Users>,
+    /// Held from the first check of a change to its last effect, so that changes follow one another.
+    next_ids: Mutex<NextIds>,
+}
+
+#[derive(Clone, Copy)]
+struct NextIds {
+    server: u64,
+    token: u64,
+    enrol_token: u64,
+    user: u64,
+}
+
+impl Registry {
+    /// Reads the registry; `status_of` gives what was recovered of a server.
+    pub(crate) fn load(store: &Store, mut status_of: impl FnMut(u64) -> Status) -> Result<Self, StoreError> {
+        let mut servers = Servers::default();
+        for record in store.scan_ids(key::SERVERS, stored_servers::read)? {
+            let status = status_of(record.id);
+            servers.insert(Arc::new(Slot::new(record, status)));
+        }
+        let tokens = store.scan_ids(key::TOKENS, tokens::read_token)?;
+        let enrol_tokens = store.scan_ids(key::ENROL_TOKENS, tokens::read_enrol_token)?;
+        let users = store.scan_ids(key::USERS, stored_users::read_user)?;
+        let mut logins = Vec::new();
+        store.scan(key::LOGINS, &[], &mut |key, value| {
+            logins.push(stored_users::read_login(key, value)?);
+            Ok(())
+        })?;
+        Ok(Self {
+            servers: RwLock::new(servers),
+            tokens: RwLock::new(tokens.into_iter().map(|token| (token.hash, KeptToken::from(token))).collect()),
+            enrol_tokens: RwLock::new(enrol_tokens.into_iter().map(|token| (token.hash, token)).collect()),
+            users: RwLock::new(Users::new(users, logins)),
+            next_ids: Mutex::new(NextIds {
+                server: store.number(key::NEXT_SERVER_ID)?.max(1),
+                token: store.number(key::NEXT_TOKEN_ID)?.max(1),
+                enrol_token: store.number(key::NEXT_ENROL_TOKEN_ID)?.max(1),
+                user: store.number(key::NEXT_USER_ID)?.max(1),
+            }),
+        })
+    }
+}
+
+fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), ChangeError> {
+    if text.len() > max { Err(ChangeError::TooLong { what, found: text.len(), max }) } else { Ok(()) }
+}
+
+fn check_room(what: &'static str, found: usize, max: usize) -> Result<(), ChangeError> {
+    if found >= max { Err(ChangeError::Full { what, max }) } else { Ok(()) }
+}
