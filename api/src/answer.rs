@@ -1,18 +1,22 @@
 //! What every answer gets on its way out: content type, ETag and 304, compression when asked for, HEAD.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
-    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName,
-    HeaderValue, IF_NONE_MATCH, LOCATION, VARY,
+    ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION, SEC_WEBSOCKET_ACCEPT, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
+use tungstenite::handshake::derive_accept_key;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::body::{Body, Producer};
+use crate::live::Watching;
+use crate::viewer::Audience;
 
 /// Bodies below this go out as they are: a packet is a packet.
 const COMPRESSED_BYTES_MIN: usize = 1400;
@@ -26,23 +30,81 @@ pub(crate) struct Answer {
     status: u16,
     content_type: &'static str,
     body: Made,
-    extra: Option<(HeaderName, HeaderValue)>,
+    cache: Cache,
+    extra: Vec<(HeaderName, HeaderValue)>,
+}
+
+/// What browsers and proxies may keep of an answer.
+#[derive(Clone, Copy)]
+enum Cache {
+    /// Ask again each time; the ETag saves the bytes.
+    Revalidate,
+    /// Nothing: secrets and who is signed in.
+    Never,
+    /// For ever: the name has a hash of the bytes in it.
+    Forever,
+}
+
+impl Cache {
+    const fn value(self) -> &'static str {
+        match self {
+            Self::Revalidate => "private, no-cache",
+            Self::Never => "no-store",
+            Self::Forever => "public, max-age=31536000, immutable",
+        }
+    }
 }
 
 enum Made {
-    Whole(Vec<u8>),
+    Whole(Cow<'static, [u8]>),
     Stream(Producer),
+    Live(Box<Watching>),
+    WebSocket(Audience),
 }
 
 impl Answer {
     /// JSON as v0 labels it.
     pub(crate) fn json(status: u16, body: Vec<u8>) -> Self {
-        Self { status, content_type: "application/json; charset=utf-8", body: Made::Whole(body), extra: None }
+        Self::whole(status, "application/json; charset=utf-8", body)
     }
 
     pub(crate) fn text(status: u16, body: impl Into<String>) -> Self {
-        let body = Made::Whole(body.into().into_bytes());
-        Self { status, content_type: "text/plain; charset=utf-8", body, extra: None }
+        Self::whole(status, "text/plain; charset=utf-8", body.into().into_bytes())
+    }
+
+    /// An answer that is there as a whole.
+    pub(crate) fn whole(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
+        Self { status, content_type, body: Made::Whole(body.into()), cache: Cache::Revalidate, extra: Vec::new() }
+    }
+
+    /// Changes that go on for as long as somebody reads them.
+    pub(crate) fn live(watching: Watching) -> Self {
+        let body = Made::Live(Box::new(watching));
+        Self { status: 200, content_type: "text/event-stream", body, cache: Cache::Never, extra: Vec::new() }
+    }
+
+    /// Goes over to WebSocket, for a client with that key.
+    pub(crate) fn web_socket(key: &HeaderValue, audience: Audience) -> Self {
+        let accept = derive_accept_key(key.as_bytes());
+        let body = Made::WebSocket(audience);
+        let answer = Self { status: 101, content_type: "", body, cache: Cache::Never, extra: Vec::new() };
+        answer.with(CONNECTION, "Upgrade").with(UPGRADE, "websocket").with(SEC_WEBSOCKET_ACCEPT, &accept)
+    }
+
+    /// The same with a header.
+    pub(crate) fn with(mut self, name: HeaderName, value: &str) -> Self {
+        self.extra.extend(HeaderValue::from_str(value).ok().map(|value| (name, value)));
+        self
+    }
+
+    /// The same, kept nowhere.
+    pub(crate) fn not_kept(self) -> Self {
+        Self { cache: Cache::Never, ..self }
+    }
+
+    /// The same, kept for ever.
+    pub(crate) fn kept_forever(self) -> Self {
+        Self { cache: Cache::Forever, ..self }
     }
 
     /// A success whose body is made while it is sent.
@@ -50,19 +112,19 @@ impl Answer {
         content_type: &'static str,
         produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Self {
-        Self { status: 200, content_type, body: Made::Stream(Box::new(produce)), extra: None }
+        let body = Made::Stream(Box::new(produce));
+        Self { status: 200, content_type, body, cache: Cache::Revalidate, extra: Vec::new() }
     }
 
     /// The answer to a method that the route does not have.
-    pub(crate) fn method_not_allowed(allow: &'static str) -> Self {
+    pub(crate) fn method_not_allowed(allow: &str) -> Self {
         let body = crate::render::error(405, &format!("this path answers to {allow}"));
-        Self { extra: Some((ALLOW, HeaderValue::from_static(allow))), ..Self::json(405, body) }
+        Self::json(405, body).with(ALLOW, allow)
     }
 
     /// A redirection within this host.
     pub(crate) fn redirect(status: u16, location: &str) -> Self {
-        let location = HeaderValue::from_str(location).ok();
-        Self { extra: location.map(|location| (LOCATION, location)), ..Self::text(status, "") }
+        Self::text(status, "").with(LOCATION, location)
     }
 
     /// The answer as the request wants it.
@@ -70,15 +132,35 @@ impl Answer {
         let mut response = Response::new(Body::Whole(Bytes::new()));
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type));
-        if let Some((name, value)) = self.extra {
-            headers.insert(name, value);
-        }
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.extend(self.extra);
+        let cache_control = HeaderValue::from_static(self.cache.value());
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let is_read = matches!(*method, Method::GET | Method::HEAD) && status == StatusCode::OK;
         let mut body = match self.body {
             Made::Whole(body) => body,
+            Made::WebSocket(audience) => {
+                headers.remove(CONTENT_TYPE);
+                *response.status_mut() = status;
+                *response.body_mut() = Body::WebSocket(audience);
+                return response;
+            }
+            Made::Live(watching) => {
+                headers.insert(CACHE_CONTROL, cache_control);
+                // A proxy that gathers answers would hold events back.
+                headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
+                let is_compressed = request.get(ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+                let is_compressed = is_compressed.is_some_and(|accepted| accepts(accepted, GZIP));
+                if is_compressed {
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
+                }
+                if *method != Method::HEAD {
+                    *response.body_mut() = Body::Live(Box::new(Watching { is_compressed, ..*watching }));
+                }
+                return response;
+            }
             Made::Stream(produce) => {
-                headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+                headers.insert(CACHE_CONTROL, cache_control);
                 headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
                 let (encoding, produce) = compressed_stream(request, produce);
                 if let Some(encoding) = encoding {
@@ -90,10 +172,12 @@ impl Answer {
                 return response;
             }
         };
-        if is_read {
+        if is_read || matches!(self.cache, Cache::Never) {
+            headers.insert(CACHE_CONTROL, cache_control);
+        }
+        if is_read && !matches!(self.cache, Cache::Never) {
             // Weak, because one answer has the same tag in every encoding.
             let tag = format!("W/\"{:032x}\"", xxh3_128(&body));
-            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
             if let Ok(value) = HeaderValue::from_str(&tag) {
                 headers.insert(ETAG, value);
             }
@@ -107,13 +191,16 @@ impl Answer {
             headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
             if let Some((encoding, compressed)) = compress(request, &body) {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
-                body = compressed;
+                body = compressed.into();
             }
         }
         headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
         *response.status_mut() = status;
         if *method != Method::HEAD {
-            *response.body_mut() = Body::Whole(body.into());
+            *response.body_mut() = Body::Whole(match body {
+                Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+                Cow::Owned(bytes) => bytes.into(),
+            });
         }
         response
     }

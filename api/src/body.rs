@@ -4,6 +4,9 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
+use crate::live::Watching;
+use crate::viewer::Audience;
+
 /// Bytes of one piece of a streamed body: large enough that handing one over costs little, small enough to hold a few for
 /// each slow reader.
 pub const PIECE_BYTES: usize = 64 * 1024;
@@ -17,6 +20,10 @@ pub enum Body {
     Whole(Bytes),
     /// What makes it. To be run where it may wait for the disk and for the reader.
     Stream(Producer),
+    /// Changes, for as long as somebody reads them.
+    Live(Box<Watching>),
+    /// Documents every two seconds over a WebSocket, for that audience.
+    WebSocket(Audience),
 }
 
 impl Body {
@@ -32,6 +39,7 @@ impl Body {
                 produce(&mut bytes)?;
                 Ok(bytes.into())
             }
+            Self::Live(_) | Self::WebSocket(_) => Err(io::Error::other("this body has no end")),
         }
     }
 }
@@ -41,6 +49,8 @@ impl std::fmt::Debug for Body {
         match self {
             Self::Whole(bytes) => formatter.debug_tuple("Whole").field(&bytes.len()).finish(),
             Self::Stream(_) => formatter.write_str("Stream"),
+            Self::Live(_) => formatter.write_str("Live"),
+            Self::WebSocket(_) => formatter.write_str("WebSocket"),
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
-//! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `query` (Go's rules for parameters),
-//! `render` (the JSON, and the only place that knows its names), `history`, `register`, `openapi`, `answer` (ETag, compression,
+//! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `csrf`, `query` (Go's rules
+//! for parameters), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `register`,
+//! `live` (the stream), `panel` (what its page asks for), `pages` (the page itself), `openapi`, `answer` (ETag, compression,
 //! headers), `body`.
 
 mod answer;
 mod body;
+mod csrf;
 mod history;
+pub mod live;
 mod openapi;
 mod operation;
+mod pages;
+mod panel;
 mod query;
 mod register;
 pub mod render;
@@ -18,8 +23,10 @@ mod when;
 
 pub use body::{Body, PIECE_BYTES, Producer};
 pub use history::{export, parse_range};
-pub use routes::{Api, Caller, handle};
-pub use viewer::Viewer;
+pub use operation::may_wait;
+pub use panel::SignInLimit;
+pub use routes::{Agents, Api, Caller, handle};
+pub use viewer::{Audience, Viewer};
 
 /// Parses a query string by Go's rules, for the fuzzer.
 #[doc(hidden)]

@@ -1,8 +1,10 @@
-//! The OpenAPI document, made of the table of operations. The shapes of answers stand here beside their names.
+//! The OpenAPI document, made of the table of operations.
+
+mod schemas;
 
 use serde_json::{Map, Value, json};
 
-use crate::operation::{Kind, OPERATIONS, Operation, Parameter};
+use crate::operation::{Access, Kind, OPERATIONS, Operation, Parameter, Refusal};
 
 /// The document.
 pub(crate) fn document() -> Vec<u8> {
@@ -10,8 +12,7 @@ pub(crate) fn document() -> Vec<u8> {
     for operation in &OPERATIONS {
         let methods = paths.entry(operation.path).or_insert_with(|| json!({}));
         if let Some(methods) = methods.as_object_mut() {
-            let method = operation.allow.split(',').next().unwrap_or_default().to_ascii_lowercase();
-            methods.insert(method, describe(operation));
+            methods.insert(operation.method.to_ascii_lowercase(), describe(operation));
         }
     }
     let document = json!({
@@ -30,22 +31,57 @@ pub(crate) fn document() -> Vec<u8> {
                     "name": "Authorization",
                     "description": "The API token by itself, or after the word Bearer",
                 },
+                "login": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "nezha-dashboard",
+                    "description": "The cookie of the panel, under the name that the operator chose",
+                },
+                "csrf": {
+                    "type": "apiKey",
+                    "in": "header",
+                    "name": "X-CSRF-Token",
+                    "description": "Beside the cookie, for changes: `csrf` of the session",
+                },
             },
-            "schemas": schemas(),
+            "schemas": schemas::all(),
         },
     });
     document.to_string().into_bytes()
 }
 
 fn describe(operation: &Operation) -> Value {
-    let content_type = match operation.answer {
-        "Text" => "text/plain",
-        _ => "application/json",
-    };
-    let reference = |name: &str| json!({"$ref": format!("#/components/schemas/{name}")});
-    let schema = if operation.scope.is_some() {
+    let mut described = json!({
+        "summary": operation.about,
+        "operationId": operation_id(operation),
+        "parameters": operation.parameters.iter().map(parameter).collect::<Vec<_>>(),
+        "responses": responses(operation),
+        "security": security(operation),
+    });
+    if let Some(body) = operation.body {
+        // Nezha's own `register` takes nothing for an empty wish.
+        let is_required = operation.refusal == Refusal::InStatus;
+        described["requestBody"] =
+            json!({"required": is_required, "content": {"application/json": {"schema": reference(body)}}});
+    }
+    described
+}
+
+fn operation_id(operation: &Operation) -> String {
+    let name = format!("{:?}", operation.route);
+    name.trim_start_matches("Panel(").trim_end_matches(')').to_owned()
+}
+
+fn reference(name: &str) -> Value {
+    json!({"$ref": format!("#/components/schemas/{name}")})
+}
+
+fn responses(operation: &Operation) -> Value {
+    let content_type = if operation.answer == "Stream" { "text/event-stream" } else { "application/json" };
+    let is_refused_in_body = operation.refusal == Refusal::InBody && operation.access != Access::Anyone;
+    let schema = if is_refused_in_body {
         // Who may not ask is told with status 200, as in Nezha v0.
-        json!({"oneOf": [reference(operation.answer), reference("Refused")]})
+        json!({"anyOf": [reference(operation.answer), reference("Refused")]})
     } else {
         reference(operation.answer)
     };
@@ -57,24 +93,49 @@ fn describe(operation: &Operation) -> Value {
     }
     let mut answers = Map::new();
     answers.insert("200".to_owned(), json!({"description": operation.about, "content": content}));
-    if !operation.parameters.is_empty() || operation.allow == "POST" {
-        let error = json!({
-            "description": "Something in the request is wrong; the message says what",
-            "content": {"application/json": {"schema": reference("Error")}},
-        });
-        answers.insert("400".to_owned(), error);
+    let mut error = |status: u16, about: &str| {
+        let content = json!({"application/json": {"schema": reference("Error")}});
+        answers.insert(status.to_string(), json!({"description": about, "content": content}));
+    };
+    let is_panel = operation.refusal == Refusal::InStatus;
+    if !operation.parameters.is_empty() || operation.body.is_some() {
+        error(400, "Something in the request is wrong; the message says what");
     }
-    let mut described = json!({
-        "summary": operation.about,
-        "operationId": format!("{:?}", operation.route),
-        "parameters": operation.parameters.iter().map(parameter).collect::<Vec<_>>(),
-        "responses": answers,
-        "security": if operation.scope.is_some() { json!([{"token": []}]) } else { json!([]) },
-    });
-    if operation.allow == "POST" {
-        described["requestBody"] = json!({"content": {"application/json": {"schema": reference("Register")}}});
+    if is_panel && operation.access != Access::Anyone {
+        error(401, "Not signed in, or not any more");
     }
-    described
+    if is_panel && operation.method != "GET" {
+        error(403, "May not; or another site's page asks, or the header X-CSRF-Token is missing");
+        error(409, "Not as things are now; the message says why");
+        error(503, "The disk did not take it");
+    } else if is_panel && operation.access != Access::Anyone {
+        error(403, "May not");
+    }
+    if is_panel && operation.path.contains("{id}") {
+        error(404, "There is none of this id");
+    }
+    if operation.body == Some("ChangeServers") {
+        error(404, "One of the servers does not exist");
+    }
+    if is_panel && operation.body.is_some() {
+        error(415, "The body is not application/json");
+    }
+    if operation.body == Some("SignIn") {
+        error(401, "User or password is wrong");
+        error(429, "Too many tries: wait as long as the header Retry-After says, in seconds");
+    }
+    answers.into()
+}
+
+fn security(operation: &Operation) -> Value {
+    let is_change = operation.method != "GET" && operation.refusal == Refusal::InStatus;
+    let login = if is_change { json!({"login": [], "csrf": []}) } else { json!({"login": []}) };
+    match operation.access {
+        Access::Anyone => json!([]),
+        Access::Guests => json!([{}, {"token": []}, login]),
+        Access::Scope(_) => json!([{"token": []}, login]),
+        Access::Login | Access::AdminLogin => json!([login]),
+    }
 }
 
 fn parameter(parameter: &Parameter) -> Value {
@@ -100,91 +161,6 @@ fn parameter(parameter: &Parameter) -> Value {
     described
 }
 
-/// Shapes of answers.
-fn schemas() -> Value {
-    let object = |properties: Value| {
-        let required: Vec<String> = properties.as_object().map(|all| all.keys().cloned().collect()).unwrap_or_default();
-        json!({"type": "object", "properties": properties, "required": required})
-    };
-    let integer = || json!({"type": "integer"});
-    let text = || json!({"type": "string"});
-    let number = || json!({"type": "number"});
-    let maybe_number = || json!({"type": ["number", "null"]});
-    let texts = || json!({"type": ["array", "null"], "items": {"type": "string"}});
-    let list = |items: Value| json!({"type": "array", "items": items});
-    let envelope = |result: Value| object(json!({"code": integer(), "message": text(), "result": result}));
-    let server = json!({
-        "id": integer(), "name": text(), "tag": text(), "last_active": integer(),
-        "ipv4": text(), "ipv6": text(), "valid_ip": text(), "display_index": integer(), "hide_for_guest": {"type": "boolean"},
-    });
-    let mut detailed = server.clone();
-    detailed["host"] = object(json!({
-        "Platform": text(), "PlatformVersion": text(), "CPU": texts(), "MemTotal": integer(), "DiskTotal": integer(),
-        "SwapTotal": integer(), "Arch": text(), "Virtualization": text(), "BootTime": integer(), "CountryCode": text(),
-        "Version": text(), "GPU": texts(),
-    }));
-    detailed["status"] = object(json!({
-        "CPU": number(), "MemUsed": integer(), "SwapUsed": integer(), "DiskUsed": integer(), "NetInTransfer": integer(),
-        "NetOutTransfer": integer(), "NetInSpeed": integer(), "NetOutSpeed": integer(), "Uptime": integer(),
-        "Load1": number(), "Load5": number(), "Load15": number(), "TcpConnCount": integer(), "UdpConnCount": integer(),
-        "ProcessCount": integer(), "Temperatures": {"type": ["array", "null"]}, "GPU": number(),
-    }));
-    let mut series = object(json!({
-        "tag": text(), "metric": text(), "unit": text(), "agg": text(), "tier": text(), "step": number(),
-        "times": list(number()), "values": list(maybe_number()),
-    }));
-    for (only_servers, only_groups) in [("id", "total"), ("name", "servers")] {
-        series["properties"][only_servers] = if only_servers == "id" { integer() } else { text() };
-        series["properties"][only_groups] = if only_groups == "total" { text() } else { list(integer()) };
-    }
-    let change = json!({
-        "time": number(), "boot_time": integer(), "mem_total": integer(), "disk_total": integer(), "swap_total": integer(),
-        "agent_version": text(), "platform": text(), "platform_version": text(), "arch": text(), "virtualization": text(),
-        "address": text(), "country": text(), "cpu": list(text()), "gpu": list(text()),
-    });
-    json!({
-        "Text": text(),
-        "OpenApi": {"type": "object"},
-        "Error": object(json!({"code": integer(), "message": text()})),
-        "Refused": {"anyOf": [
-            object(json!({"code": {"const": 403}, "message": text()})),
-            object(json!({"success": {"const": false}, "error": text()})),
-        ]},
-        "Register": {"type": "object"},
-        "Registered": {"anyOf": [
-            object(json!({"code": {"const": 200}, "message": text(), "secret": text(), "id": integer()})),
-            text(),
-        ]},
-        "ServerList": envelope(list(object(server))),
-        "ServerDetails": envelope(list(object(detailed))),
-        "History": object(json!({
-            "code": {"const": 0}, "message": text(), "from": number(), "to": number(), "tier": text(), "step": number(),
-            "notes": list(text()), "result": list(series),
-        })),
-        "Top": object(json!({
-            "code": {"const": 0}, "message": text(), "metric": text(), "unit": text(),
-            "result": list(object(json!({
-                "id": integer(), "name": text(), "tag": text(), "last_active": integer(), "value": number(),
-            }))),
-        })),
-        "Uptime": envelope(list(object(json!({
-            "id": integer(), "name": text(), "tag": text(), "from": number(), "to": number(), "minutes": integer(),
-            "up_minutes": integer(), "availability": maybe_number(), "outages": integer(),
-            "longest_outage_minutes": integer(), "reports": integer(),
-        })))),
-        "Facts": envelope(list(object(json!({
-            "id": integer(), "name": text(), "tag": text(), "changes": list(object(change)),
-        })))),
-        "V2Metrics": object(json!({
-            "success": {"const": true},
-            "data": object(json!({
-                "server_id": integer(), "server_name": text(), "metric": text(),
-                "data_points": list(object(json!({"ts": integer(), "value": number()}))),
-            })),
-        })),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,10 +169,11 @@ mod tests {
     fn every_operation_is_described_and_every_reference_leads_somewhere() {
         let document: Value = serde_json::from_slice(&document()).expect("JSON");
         for operation in &OPERATIONS {
-            let method = if operation.allow == "POST" { "post" } else { "get" };
-            let described = &document["paths"][operation.path][method];
+            let described = &document["paths"][operation.path][operation.method.to_ascii_lowercase()];
             assert_eq!(described["parameters"].as_array().map(Vec::len), Some(operation.parameters.len()));
-            assert!(document["components"]["schemas"][operation.answer].is_object(), "{}", operation.answer);
+            for name in std::iter::once(operation.answer).chain(operation.body) {
+                assert!(document["components"]["schemas"][name].is_object(), "{name}");
+            }
         }
     }
 }

@@ -9,7 +9,6 @@ use crate::history::V2_METRICS;
 /// Which code answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Route {
-    Front,
     OpenApi,
     List,
     Details,
@@ -19,6 +18,58 @@ pub(crate) enum Route {
     Facts,
     V2Metrics,
     Register,
+    Stream,
+    Panel(PanelRoute),
+}
+
+/// What the panel asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PanelRoute {
+    Session,
+    SignIn,
+    SignOut,
+    OwnPassword,
+    Tokens,
+    AddToken,
+    RemoveToken,
+    Servers,
+    AddServer,
+    EditServer,
+    RemoveServer,
+    RotateCredential,
+    ChangeServers,
+    EnrolTokens,
+    AddEnrolToken,
+    RemoveEnrolToken,
+    Users,
+    AddUser,
+    EditUser,
+    RemoveUser,
+    Hub,
+}
+
+/// Who may call an operation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Anyone at all.
+    Anyone,
+    /// Guests, where the operator allows them, and whoever may read.
+    Guests,
+    /// A token with that scope, or a login whose role has it.
+    Scope(Scope),
+    /// A login; no token.
+    Login,
+    /// An administrator's login; no token.
+    AdminLogin,
+}
+
+/// How somebody who may not ask is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// HTTP 200 with code 403 in the body, as in Nezha v0.
+    InBody,
+    /// HTTP 401 or 403.
+    InStatus,
 }
 
 /// What a parameter may hold.
@@ -45,16 +96,20 @@ pub(crate) struct Parameter {
     pub(crate) about: &'static str,
 }
 
-/// A path and what it does.
+/// A path, a method and what they do.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     pub(crate) route: Route,
     /// As OpenAPI writes it: `{id}` stands for a number.
     pub(crate) path: &'static str,
-    /// The methods, as in the header `Allow`.
-    pub(crate) allow: &'static str,
-    /// Who may; `None` for anyone.
-    pub(crate) scope: Option<Scope>,
+    /// The method. GET answers to HEAD as well.
+    pub(crate) method: &'static str,
+    /// Who may.
+    pub(crate) access: Access,
+    /// How others are told.
+    pub(crate) refusal: Refusal,
+    /// Name of the body's schema, when it takes one.
+    pub(crate) body: Option<&'static str>,
     pub(crate) about: &'static str,
     pub(crate) parameters: &'static [Parameter],
     /// Name of the answer's schema.
@@ -83,51 +138,56 @@ fn v2_names() -> Vec<&'static str> {
     V2_METRICS.map(|(name, _)| name).to_vec()
 }
 
-const GET: &str = "GET, HEAD";
+/// What an operation of the API is unless said otherwise.
+const READ: Operation = Operation {
+    route: Route::OpenApi,
+    path: "",
+    method: "GET",
+    access: Access::Scope(Scope::Read),
+    refusal: Refusal::InBody,
+    body: None,
+    about: "",
+    parameters: &[],
+    answer: "",
+};
+
+/// What an operation of the panel is unless said otherwise.
+const MANAGE: Operation =
+    Operation { access: Access::Scope(Scope::Admin), refusal: Refusal::InStatus, answer: "Done", ..READ };
+
+const ID_IN_PATH: Parameter =
+    Parameter { name: "id", is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about: "Which one" };
 
 /// Every route. `/healthz`, `/readyz` and `/metrics` are the hub's own.
-pub(crate) const OPERATIONS: [Operation; 10] = [
-    Operation {
-        route: Route::Front,
-        path: "/",
-        allow: GET,
-        scope: None,
-        about: "What runs here, as text",
-        parameters: &[],
-        answer: "Text",
-    },
+pub(crate) const OPERATIONS: [Operation; 31] = [
     Operation {
         route: Route::OpenApi,
         path: "/openapi.json",
-        allow: GET,
-        scope: None,
+        access: Access::Anyone,
         about: "This document",
-        parameters: &[],
         answer: "OpenApi",
+        ..READ
     },
     Operation {
         route: Route::List,
         path: "/api/v1/server/list",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "Servers, as Nezha v0 lists them",
         parameters: &[TAG],
         answer: "ServerList",
+        ..READ
     },
     Operation {
         route: Route::Details,
         path: "/api/v1/server/details",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "Servers with host and status, as Nezha v0 shows them",
         parameters: &[ID, TAG],
         answer: "ServerDetails",
+        ..READ
     },
     Operation {
         route: Route::History,
+        access: Access::Guests,
         path: "/api/v1/server/history",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "Series over time, one for each server and metric, or totals of groups",
         parameters: &[
             ID,
@@ -153,12 +213,12 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
             parameter("format", Kind::OneOf(|| vec!["json", "csv", "ndjson"]), "json unless given"),
         ],
         answer: "History",
+        ..READ
     },
     Operation {
         route: Route::Top,
+        access: Access::Guests,
         path: "/api/v1/server/top",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "Servers with the highest value now; those that reported in the last minute",
         parameters: &[
             Parameter { is_required: true, ..parameter("metric", Kind::OneOf(metric_names), "By what") },
@@ -167,39 +227,32 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
             TAG,
         ],
         answer: "Top",
+        ..READ
     },
     Operation {
         route: Route::Uptime,
+        access: Access::Guests,
         path: "/api/v1/server/uptime",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "Availability by the minute, from the reports themselves",
         parameters: &[ID, TAG, FROM, TO],
         answer: "Uptime",
+        ..READ
     },
     Operation {
         route: Route::Facts,
+        access: Access::Guests,
         path: "/api/v1/server/facts",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "What servers said of themselves, whenever it changed: boot time, agent version, hardware, address",
         parameters: &[ID, TAG, Parameter { about: "As for history. 30 days before `to` unless given", ..FROM }, TO],
         answer: "Facts",
+        ..READ
     },
     Operation {
         route: Route::V2Metrics,
         path: "/api/v1/server/{id}/metrics",
-        allow: GET,
-        scope: Some(Scope::Read),
         about: "One metric of one server, as Nezha v2 answers it",
         parameters: &[
-            Parameter {
-                name: "id",
-                is_in_path: true,
-                is_required: true,
-                kind: Kind::Number(0, u64::MAX),
-                about: "The server",
-            },
+            ID_IN_PATH,
             Parameter { is_required: true, ..parameter("metric", Kind::OneOf(v2_names), "Nezha v2's name") },
             parameter(
                 "period",
@@ -208,33 +261,267 @@ pub(crate) const OPERATIONS: [Operation; 10] = [
             ),
         ],
         answer: "V2Metrics",
+        ..READ
     },
     Operation {
         route: Route::Register,
         path: "/api/v1/server/register",
-        allow: "POST",
-        scope: Some(Scope::Register),
+        method: "POST",
+        access: Access::Scope(Scope::Register),
+        body: Some("Register"),
         about: "Makes a server, as Nezha v0 does",
         parameters: &[parameter("simple", Kind::Text, "`true` or `1` for the secret alone")],
         answer: "Registered",
+        ..READ
+    },
+    Operation {
+        route: Route::Stream,
+        path: "/api/v1/server/stream",
+        access: Access::Guests,
+        refusal: Refusal::InStatus,
+        about: "Server-sent events: all servers, then every second what changed",
+        parameters: &[
+            ID,
+            TAG,
+            parameter("last_event_id", Kind::Text, "Goes on after that event, as the header Last-Event-ID does"),
+        ],
+        answer: "Stream",
+        ..READ
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::Session),
+        path: "/api/v1/session",
+        access: Access::Anyone,
+        about: "Who is signed in",
+        answer: "Session",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::SignIn),
+        path: "/api/v1/session",
+        method: "POST",
+        access: Access::Anyone,
+        body: Some("SignIn"),
+        about: "Signs in to the panel and sets its cookie",
+        answer: "Session",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::SignOut),
+        path: "/api/v1/session",
+        method: "DELETE",
+        access: Access::Login,
+        about: "Signs out",
+        parameters: &[parameter("all", Kind::OneOf(|| vec!["true", "false"]), "`true` for every browser of this user")],
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::OwnPassword),
+        path: "/api/v1/session/password",
+        method: "PUT",
+        access: Access::Login,
+        body: Some("OwnPassword"),
+        about: "Changes the own password; other logins of this user end",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::Tokens),
+        path: "/api/v1/token",
+        access: Access::AdminLogin,
+        about: "API tokens, without their texts",
+        answer: "Tokens",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::AddToken),
+        path: "/api/v1/token",
+        method: "POST",
+        access: Access::AdminLogin,
+        body: Some("AddToken"),
+        about: "Makes an API token; its text is in this answer and nowhere else",
+        answer: "NewToken",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::RemoveToken),
+        path: "/api/v1/token/{id}",
+        method: "DELETE",
+        access: Access::AdminLogin,
+        about: "Removes an API token, effective at once",
+        parameters: &[ID_IN_PATH],
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::Servers),
+        path: "/api/v1/server",
+        about: "Servers as they are managed",
+        answer: "Servers",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::AddServer),
+        path: "/api/v1/server",
+        method: "POST",
+        body: Some("AddServer"),
+        about: "Makes a server; its credential is in this answer and nowhere else",
+        answer: "Credential",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::EditServer),
+        path: "/api/v1/server/{id}",
+        method: "PATCH",
+        body: Some("EditServer"),
+        about: "Changes what is given; refused when `version` is given and the server has another one by now",
+        parameters: &[ID_IN_PATH],
+        answer: "Edited",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::RemoveServer),
+        path: "/api/v1/server/{id}",
+        method: "DELETE",
+        about: "Removes a server",
+        parameters: &[ID_IN_PATH],
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::RotateCredential),
+        path: "/api/v1/server/{id}/credential",
+        method: "POST",
+        about: "Gives a server a new credential; its agent with the old one is refused",
+        parameters: &[ID_IN_PATH],
+        answer: "Credential",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::ChangeServers),
+        path: "/api/v1/server/bulk",
+        method: "POST",
+        body: Some("ChangeServers"),
+        about: "Gives many servers a tag, or removes them: all or none",
+        answer: "Changed",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::EnrolTokens),
+        path: "/api/v1/enrol-token",
+        about: "Enrolment tokens, without their texts",
+        answer: "EnrolTokens",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::AddEnrolToken),
+        path: "/api/v1/enrol-token",
+        method: "POST",
+        body: Some("AddEnrolToken"),
+        about: "Makes an enrolment token; its text is in this answer and nowhere else",
+        answer: "NewToken",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::RemoveEnrolToken),
+        path: "/api/v1/enrol-token/{id}",
+        method: "DELETE",
+        about: "Removes an enrolment token; servers made with it stay",
+        parameters: &[ID_IN_PATH],
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::Users),
+        path: "/api/v1/user",
+        access: Access::AdminLogin,
+        about: "Users of the panel",
+        answer: "Users",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::AddUser),
+        path: "/api/v1/user",
+        method: "POST",
+        access: Access::AdminLogin,
+        body: Some("AddUser"),
+        about: "Makes a user of the panel",
+        answer: "Added",
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::EditUser),
+        path: "/api/v1/user/{id}",
+        method: "PATCH",
+        access: Access::AdminLogin,
+        body: Some("EditUser"),
+        about: "Changes role or password; the logins of this user end",
+        parameters: &[ID_IN_PATH],
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::RemoveUser),
+        path: "/api/v1/user/{id}",
+        method: "DELETE",
+        access: Access::AdminLogin,
+        about: "Removes a user of the panel",
+        parameters: &[ID_IN_PATH],
+        ..MANAGE
+    },
+    Operation {
+        route: Route::Panel(PanelRoute::Hub),
+        path: "/api/v1/hub",
+        about: "Where agents reach the hub, and its fingerprint",
+        answer: "Hub",
+        ..MANAGE
     },
 ];
 
+/// What a path and a method lead to.
+pub(crate) enum Found {
+    /// An operation, and the number in the path where it has one.
+    Operation(&'static Operation, u64),
+    /// The path has other methods only; for the header `Allow`.
+    OtherMethods(String),
+    /// No such path.
+    Nothing,
+}
+
 impl Operation {
-    /// The operation at that path, and the number in the path where it has one.
-    pub(crate) fn of_path(path: &str) -> Option<(&'static Self, u64)> {
-        OPERATIONS.iter().find_map(|operation| match operation.path.split_once("{id}") {
-            None => (operation.path == path).then_some((operation, 0)),
+    /// The operation of that path and method.
+    pub(crate) fn find(path: &str, method: &http::Method) -> Found {
+        let of_path = || OPERATIONS.iter().filter_map(|operation| Some((operation, operation.number_in(path)?)));
+        if let Some((operation, number)) = of_path().find(|(operation, _)| operation.answers_to(method)) {
+            return Found::Operation(operation, number);
+        }
+        let methods: Vec<&str> = of_path().flat_map(|(operation, _)| operation.methods()).copied().collect();
+        if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods.join(", ")) }
+    }
+
+    /// The number in the path, 0 where it has none; `None` for another path.
+    fn number_in(&self, path: &str) -> Option<u64> {
+        match self.path.split_once("{id}") {
+            None => (self.path == path).then_some(0),
             Some((before, after)) => {
                 let number = path.strip_prefix(before)?.strip_suffix(after)?;
                 let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-                Some((operation, number.parse().ok().filter(|_| is_number)?))
+                number.parse().ok().filter(|_| is_number)
             }
-        })
+        }
     }
 
-    /// Whether it answers to that method.
-    pub(crate) fn answers_to(&self, method: &http::Method) -> bool {
-        self.allow.split(", ").any(|allowed| allowed == method.as_str())
+    fn methods(&self) -> &'static [&'static str] {
+        match self.method {
+            "GET" => &["GET", "HEAD"],
+            "POST" => &["POST"],
+            "PUT" => &["PUT"],
+            "PATCH" => &["PATCH"],
+            _ => &["DELETE"],
+        }
     }
+
+    fn answers_to(&self, method: &http::Method) -> bool {
+        self.methods().contains(&method.as_str())
+    }
+}
+
+/// Whether answering that request may wait for the disk or for a password's hash: to be done where others do not wait.
+pub fn may_wait(method: &http::Method) -> bool {
+    !matches!(*method, http::Method::GET | http::Method::HEAD | http::Method::OPTIONS)
 }

@@ -2,7 +2,8 @@
 
 use std::net::IpAddr;
 
-use http::HeaderMap;
+use bytes::Bytes;
+use http::{HeaderMap, Request};
 use serde_json::Value;
 use windfire_engine::Engine;
 use windfire_engine::error::ChangeError;
@@ -11,6 +12,8 @@ use windfire_engine::server::NewServer;
 use crate::answer::Answer;
 use crate::query::Query;
 use crate::render;
+use crate::routes::Caller;
+use crate::viewer::Viewer;
 
 /// What a script asks for; every key is optional.
 #[derive(Debug, Default)]
@@ -23,24 +26,27 @@ pub(crate) struct Wish {
 
 pub(crate) fn register(
     engine: &Engine,
-    headers: &HeaderMap,
+    viewer: &Viewer,
+    request: &Request<Bytes>,
     query: &Query,
-    body: &[u8],
-    peer: IpAddr,
-    now_s: i64,
+    caller: Caller,
 ) -> Answer {
-    let Some(wish) = parse(body) else {
+    let Some(wish) = parse(request.body()) else {
         return Answer::json(400, render::register_failed(400, "Parse JSON failed"));
     };
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let new = NewServer {
-        name: given(wish.name).unwrap_or_else(|| client_address(headers, peer)),
+        name: given(wish.name).unwrap_or_else(|| client_address(request.headers(), caller.peer)),
         tag: given(wish.tag).unwrap_or_else(|| "AutoRegister".to_owned()),
         note: wish.note.unwrap_or_default(),
         hide_for_guest: given(wish.hide_for_guest).is_none_or(|text| text == "on"),
         ..NewServer::default()
     };
-    match engine.add_server(new, now_s) {
+    if !viewer.may_tag(&new.tag) {
+        let message = format!("this token is limited to other tags than {:?}", new.tag);
+        return Answer::json(200, render::register_failed(403, &message));
+    }
+    match engine.add_server(new, caller.now_s()) {
         Ok(made) if matches!(query.given("simple"), Some("1" | "true")) => {
             Answer::json(200, render::registered_simple(&made.credential))
         }

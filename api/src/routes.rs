@@ -8,28 +8,63 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName, HeaderValue,
+    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Method, Request, Response};
+use windfire_engine::token::Scope;
 use windfire_engine::{Engine, Selection};
 
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::history::{self, Asked};
-use crate::openapi;
-use crate::operation::{OPERATIONS, Operation, Route};
+use crate::operation::{Access, Found, Operation, PanelRoute, Refusal, Route};
+use crate::panel::{self, SignInLimit};
 use crate::query::{Query, ids};
 use crate::register::register;
 use crate::render;
 use crate::viewer::Viewer;
+use crate::{csrf, live, openapi, pages};
 
-/// What the operator chose for the API.
-#[derive(Debug, Clone)]
+/// What the operator chose for the API, and what it keeps between requests.
+#[derive(Debug)]
 pub struct Api {
     /// Name of the panel's session cookie.
     pub cookie_name: String,
     /// Origin that browsers may call from; `None` sends no CORS header at all, as v0.
     pub cors_origin: Option<HeaderValue>,
+    /// Whether who is not signed in sees the servers that are not hidden.
+    pub are_guests_allowed: bool,
+    /// Whether this hub serves HTTPS, so that cookies are for HTTPS alone.
+    pub is_https: bool,
+    /// How agents reach the hub.
+    pub agents: Agents,
+    /// Who tried to sign in too often.
+    pub sign_in_limit: SignInLimit,
+}
+
+/// How agents reach the hub.
+#[derive(Debug, Clone, Default)]
+pub struct Agents {
+    /// Host and port, when the operator gave them.
+    pub address: Option<String>,
+    /// The port, to go with the name by which a browser reached the hub.
+    pub port: u16,
+    /// What agents pin.
+    pub fingerprint: String,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            cookie_name: "nezha-dashboard".to_owned(),
+            cors_origin: None,
+            are_guests_allowed: true,
+            is_https: false,
+            agents: Agents::default(),
+            sign_in_limit: SignInLimit::default(),
+        }
+    }
 }
 
 /// Where a request comes from, and when.
@@ -39,6 +74,12 @@ pub struct Caller {
     pub peer: IpAddr,
     /// Unix milliseconds.
     pub now_ms: i64,
+}
+
+impl Caller {
+    pub(crate) fn now_s(&self) -> i64 {
+        self.now_ms.div_euclid(1000)
+    }
 }
 
 /// Answers one request. The body is whole and was limited by whoever read it.
@@ -58,36 +99,30 @@ fn preflight() -> Response<Body> {
     let mut response = Response::new(Body::Whole(Bytes::new()));
     *response.status_mut() = http::StatusCode::NO_CONTENT;
     let headers = response.headers_mut();
-    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST"));
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE"));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
     response
 }
 
 fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Answer {
     let (path, method) = (request.uri().path(), request.method());
-    let Some((operation, number)) = Operation::of_path(path) else { return unknown_path(request) };
-    if !operation.answers_to(method) {
-        return Answer::method_not_allowed(operation.allow);
+    if path == "/ws" {
+        return web_socket(api, engine, request, caller);
     }
-    let Some(scope) = operation.scope else {
-        return match operation.route {
-            Route::OpenApi => Answer::json(200, openapi::document()),
-            _ => front(),
-        };
+    let (operation, number) = match Operation::find(path, method) {
+        Found::Operation(operation, number) => (operation, number),
+        Found::OtherMethods(allow) => return Answer::method_not_allowed(&allow),
+        Found::Nothing => return page_or_nothing(request),
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let Some(viewer) = Viewer::of_request(engine, request.headers(), &api.cookie_name, caller.now_ms.div_euclid(1000))
-    else {
-        return Answer::json(200, render::refused("this API needs a token or a signed-in session"));
+    let viewer = match admit(api, engine, request, operation, caller) {
+        Ok(viewer) => viewer,
+        Err(refused) => return refused,
     };
-    if !viewer.may(scope) {
-        let message = format!("this token lacks the scope {}", scope.name());
-        return Answer::json(200, render::refused(&message));
-    }
     let asked = Asked { engine, viewer: &viewer, query: &query, now_ms: caller.now_ms };
     let tag = query.given("tag").map_or(Selection::All, Selection::Tag);
     match operation.route {
-        Route::Front | Route::OpenApi => front(),
+        Route::OpenApi => Answer::json(200, openapi::document()),
         Route::List => Answer::json(200, render::list(&viewer, &engine.snapshot(tag))),
         Route::Details => {
             let ids = query.given("id").map(ids);
@@ -103,44 +138,122 @@ fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Call
         Route::Uptime => history::uptime(&asked),
         Route::Facts => history::facts(&asked),
         Route::V2Metrics => history::v2_metrics(&asked, number),
-        Route::Register => {
-            register(engine, request.headers(), &query, request.body(), caller.peer, caller.now_ms.div_euclid(1000))
+        Route::Register => register(engine, &viewer, request, &query, caller),
+        Route::Stream => {
+            let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
+            let seen = seen.or(query.given("last_event_id"));
+            match live::watch(&viewer, (query.given("tag"), query.given("id").map(ids)), seen) {
+                Ok(watching) => Answer::live(watching),
+                Err(wrong) => Answer::json(400, render::error(400, &wrong)),
+            }
+        }
+        Route::Panel(route) => {
+            panel::answer(route, &panel::Asked { api, engine, viewer: &viewer, query: &query, request, caller, number })
         }
     }
 }
 
-fn unknown_path(request: &Request<Bytes>) -> Answer {
-    let path = request.uri().path();
-    let known = path.strip_suffix('/').and_then(|path| Some((path, Operation::of_path(path)?.0)));
-    if let Some((path, operation)) = known {
-        let location = match request.uri().query() {
-            Some(query) => format!("{path}?{query}"),
-            None => path.to_owned(),
-        };
-        if *request.method() == Method::GET {
-            return Answer::redirect(301, &location);
-        }
-        if operation.answers_to(request.method()) {
-            return Answer::redirect(307, &location);
+/// Who asks, when they may.
+fn admit(
+    api: &Api,
+    engine: &Engine,
+    request: &Request<Bytes>,
+    operation: &Operation,
+    caller: Caller,
+) -> Result<Viewer, Answer> {
+    let headers = request.headers();
+    let refused = |status: u16, message: &str| match operation.refusal {
+        Refusal::InBody => Answer::json(200, render::refused(message)),
+        Refusal::InStatus => Answer::json(status, render::error(status, message)).not_kept(),
+    };
+    let is_change = operation.method != "GET";
+    if is_change && !csrf::is_own_site(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
+        return Err(refused(403, "this request comes from another site's page"));
+    }
+    let viewer = Viewer::of_request(engine, headers, &api.cookie_name, caller.now_s());
+    let unknown = || refused(401, "this API needs a token or a signed-in session");
+    let viewer = match (viewer, operation.access) {
+        (Some(viewer), _) => viewer,
+        (None, Access::Anyone) => Viewer::guest(),
+        (None, Access::Guests) if api.are_guests_allowed => Viewer::guest(),
+        (None, Access::Guests | Access::Scope(_)) => return Err(unknown()),
+        (None, Access::Login | Access::AdminLogin) => return Err(refused(401, "sign in to the panel first")),
+    };
+    let may = |scope: Scope| {
+        let lacks = || refused(403, &format!("this needs the scope {}, which is not given", scope.name()));
+        if viewer.may(scope) { Ok(()) } else { Err(lacks()) }
+    };
+    match operation.access {
+        Access::Anyone => {}
+        Access::Guests if viewer.is_guest() => {}
+        Access::Guests => may(Scope::Read)?,
+        Access::Scope(scope) => may(scope)?,
+        Access::Login | Access::AdminLogin => {
+            if viewer.login().is_none() {
+                return Err(refused(401, "a token does not open this: sign in to the panel"));
+            }
+            if operation.access == Access::AdminLogin {
+                may(Scope::Admin)?;
+            }
         }
     }
-    if path == "/api" || path.starts_with("/api/") {
+    // Nezha's own `register` was made by scripts with cookies, which know of no such header.
+    let is_ours = matches!(operation.route, Route::Panel(route) if route != PanelRoute::SignIn);
+    match viewer.login() {
+        Some((_, cookie)) if is_change && is_ours && !csrf::shows_token(headers, cookie) => {
+            Err(refused(403, "the header X-CSRF-Token is missing or not of this session"))
+        }
+        _ => Ok(viewer),
+    }
+}
+
+/// `GET /ws` as v0 had it (contract 1.11): for anyone, but hidden servers are for those who are authenticated.
+fn web_socket(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Answer {
+    let headers = request.headers();
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_upgrade = *request.method() == Method::GET
+        && text(UPGRADE).eq_ignore_ascii_case("websocket")
+        && text(SEC_WEBSOCKET_VERSION) == "13";
+    let Some(key) = headers.get(SEC_WEBSOCKET_KEY).filter(|_| is_upgrade) else {
+        return Answer::json(426, render::error(426, "this path speaks WebSocket, version 13"))
+            .with(UPGRADE, "websocket");
+    };
+    // A browser sends the cookie whoever wrote the page; another site's page sees what guests see.
+    let viewer = if csrf::is_own_site(headers) {
+        Viewer::of_request(engine, headers, &api.cookie_name, caller.now_s())
+    } else {
+        Viewer::of_token(engine, headers, caller.now_s())
+    };
+    match viewer.filter(|viewer| viewer.may(Scope::Read)) {
+        Some(viewer) => Answer::web_socket(key, viewer.audience().clone()),
+        None if api.are_guests_allowed => Answer::web_socket(key, Viewer::guest().audience().clone()),
+        None => Answer::json(403, render::error(403, "guests are not allowed here: sign in, or send a token")),
+    }
+}
+
+fn page_or_nothing(request: &Request<Bytes>) -> Answer {
+    let (path, method) = (request.uri().path(), request.method());
+    if let Some(page) = pages::answer(path) {
+        let is_read = matches!(*method, Method::GET | Method::HEAD);
+        return if is_read { page } else { Answer::method_not_allowed("GET, HEAD") };
+    }
+    let shorter = path.strip_suffix('/').unwrap_or_default();
+    let leads_on = match Operation::find(shorter, method) {
+        Found::Operation(..) => true,
+        Found::OtherMethods(_) => false,
+        Found::Nothing => *method == Method::GET && pages::is_page(shorter),
+    };
+    if leads_on {
+        let location = match request.uri().query() {
+            Some(query) => format!("{shorter}?{query}"),
+            None => shorter.to_owned(),
+        };
+        let status = if *method == Method::GET { 301 } else { 307 };
+        return Answer::redirect(status, &location);
+    }
+    if path.starts_with("/api/") {
         Answer::json(404, render::error(404, "no such path"))
     } else {
         Answer::text(404, "404: no such path\n")
     }
-}
-
-fn front() -> Answer {
-    let version = env!("CARGO_PKG_VERSION");
-    let mut text = format!("Windfire {version}\n\n");
-    for operation in OPERATIONS.iter().filter(|operation| operation.path != "/") {
-        let method = operation.allow.split(',').next().unwrap_or_default();
-        text.push_str(&format!("{method:<4} {:<28} {}\n", operation.path, operation.about));
-    }
-    text.push_str(
-        "GET  /healthz, /readyz, /metrics\n\n\
-         Send an API token as \"Authorization: <token>\". Make one with \"windfire token add\".\n",
-    );
-    Answer::text(200, text)
 }

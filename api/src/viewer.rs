@@ -1,35 +1,95 @@
 //! Who is asking. Every render function takes a [`Viewer`], so that forgetting to ask does not compile.
 
+use std::sync::Arc;
+
 use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
 use windfire_engine::Engine;
 use windfire_engine::server::ServerRecord;
 use windfire_engine::token::{Scope, Scopes};
+use windfire_engine::user::{Role, User};
+
+/// Which servers somebody sees. Viewers with the same audience can share an answer.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Audience {
+    /// All of them, hidden ones too, as in v0 for everyone who is authenticated.
+    All,
+    /// Those of these tags.
+    Tags(Arc<[String]>),
+    /// Those that are not hidden.
+    Guests,
+}
+
+impl Audience {
+    /// Whether that server is among them.
+    pub fn sees(&self, server: &ServerRecord) -> bool {
+        match self {
+            Self::All => true,
+            Self::Tags(tags) => tags.contains(&server.tag),
+            Self::Guests => !server.hide_for_guest,
+        }
+    }
+}
 
 /// Somebody who may ask.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Viewer {
+    audience: Audience,
     scopes: Scopes,
+    by: By,
+}
+
+/// What let a viewer in.
+#[derive(Debug, Clone)]
+enum By {
+    Nothing,
+    /// The token's text.
+    Token(String),
+    Login {
+        user: User,
+        /// The cookie's value.
+        cookie: String,
+    },
 }
 
 impl Viewer {
     /// Whoever holds the request's cookie or token; `None` when neither is valid. The cookie is looked at first, and a
     /// wrong token beside a valid cookie does no harm (contract 1.8).
     pub(crate) fn of_request(engine: &Engine, headers: &HeaderMap, cookie_name: &str, now_s: i64) -> Option<Self> {
-        let by_cookie = || {
-            let cookie = cookie(headers, cookie_name)?;
-            engine.login_user(cookie, now_s).map(|_| Self { scopes: Scopes::of([Scope::Admin]) })
+        let by_cookie = || cookies(headers, cookie_name).find_map(|cookie| Self::of_cookie(engine, cookie, now_s));
+        by_cookie().or_else(|| Self::of_token(engine, headers, now_s))
+    }
+
+    /// Whoever holds the request's token.
+    pub(crate) fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
+        let text = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
+        // The scheme, like any, is case-insensitive; a bare token is v0's own form.
+        let token = match text.split_once(' ') {
+            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            _ => text,
         };
-        let by_token = || {
-            let text = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
-            // The scheme, like any, is case-insensitive; a bare token is v0's own form.
-            let token = match text.split_once(' ') {
-                Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-                _ => text,
-            };
-            engine.token_scopes(token, now_s).map(|scopes| Self { scopes })
+        let grant = engine.token_grant(token, now_s)?;
+        let audience = if grant.tags.is_empty() { Audience::All } else { Audience::Tags(grant.tags) };
+        Some(Self { audience, scopes: grant.scopes, by: By::Token(token.to_owned()) })
+    }
+
+    fn of_cookie(engine: &Engine, cookie: &str, now_s: i64) -> Option<Self> {
+        let user = engine.login_user(cookie, now_s)?;
+        let scope = match user.role {
+            Role::Admin => Scope::Admin,
+            Role::Viewer => Scope::Read,
         };
-        by_cookie().or_else(by_token)
+        let by = By::Login { user, cookie: cookie.to_owned() };
+        Some(Self { audience: Audience::All, scopes: Scopes::of([scope]), by })
+    }
+
+    /// Somebody nobody knows.
+    pub(crate) fn guest() -> Self {
+        Self { audience: Audience::Guests, scopes: Scopes::of([]), by: By::Nothing }
+    }
+
+    pub(crate) fn is_guest(&self) -> bool {
+        matches!(self.by, By::Nothing)
     }
 
     /// Whether this viewer may do that.
@@ -37,14 +97,45 @@ impl Viewer {
         self.scopes.allows(scope)
     }
 
-    /// Whether this viewer may see that server. Everyone who is authenticated sees hidden ones too, as in v0.
-    pub fn sees(&self, _server: &ServerRecord) -> bool {
-        self.may(Scope::Read)
+    /// Whether this viewer may see that server.
+    pub fn sees(&self, server: &ServerRecord) -> bool {
+        self.audience.sees(server)
+    }
+
+    /// Whether a server of that tag may be this viewer's doing.
+    pub(crate) fn may_tag(&self, tag: &str) -> bool {
+        match &self.audience {
+            Audience::All => true,
+            Audience::Tags(tags) => tags.iter().any(|found| found == tag),
+            Audience::Guests => false,
+        }
+    }
+
+    /// Which servers this viewer sees.
+    pub(crate) fn audience(&self) -> &Audience {
+        &self.audience
+    }
+
+    /// The user and the cookie's value, when a login let this viewer in.
+    pub(crate) fn login(&self) -> Option<(&User, &str)> {
+        match &self.by {
+            By::Login { user, cookie } => Some((user, cookie)),
+            By::Nothing | By::Token(_) => None,
+        }
+    }
+
+    /// Whether what let this viewer in still does.
+    pub(crate) fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
+        match &self.by {
+            By::Nothing => true,
+            By::Token(token) => engine.token_grant(token, now_s).is_some(),
+            By::Login { cookie, .. } => engine.login_user(cookie, now_s).is_some(),
+        }
     }
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+fn cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
     let texts = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.into_iter().find(|(found, _)| *found == name).map(|(_, value)| value)
+    pairs.filter(move |(found, _)| *found == name).map(|(_, value)| value)
 }

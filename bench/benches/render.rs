@@ -32,7 +32,7 @@ fn render(criterion: &mut Criterion) {
     }
     engine.commit().expect("on disk");
     let (_, token) = engine.add_token(NewToken::of_v0("bench"), 0).expect("room");
-    let api = Api { cookie_name: "nezha-dashboard".to_owned(), cors_origin: None };
+    let api = Api::default();
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
     let mut group = criterion.benchmark_group("render");
     for (name, encoding) in

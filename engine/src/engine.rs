@@ -131,6 +131,14 @@ impl Engine {
         }
     }
 
+    /// Shows each server as it is now, in ascending id. Holds no more than one server's lock at a time.
+    pub fn visit(&self, mut visit: impl FnMut(&Arc<ServerRecord>, &Latest)) {
+        for slot in self.registry.slots() {
+            let record = Arc::clone(&slot.record.read());
+            visit(&record, &slot.status.lock().latest);
+        }
+    }
+
     /// Watched servers.
     pub fn server_count(&self) -> usize {
         self.registry.server_count()
@@ -435,11 +443,11 @@ impl Engine {
         self.registry.add_server(&self.store, new, now_s)
     }
 
-    /// Changes what people decided about a server.
+    /// Changes what people decided about a server, and gives what is decided now.
     ///
     /// # Errors
     /// No such server, a text over its limit, the disk.
-    pub fn edit_server(&self, id: u64, edit: ServerEdit) -> Result<(), ChangeError> {
+    pub fn edit_server(&self, id: u64, edit: ServerEdit) -> Result<Arc<ServerRecord>, ChangeError> {
         self.registry.edit_server(&self.store, id, edit)
     }
 

@@ -42,9 +42,12 @@ pub enum ChangeError {
     BadUserName {
         /// The name.
         found: String,
-        /// Bytes at most.
+        /// Characters at most.
         max: usize,
     },
+    /// A token that manages the hub cannot be limited to some servers.
+    #[error("an admin token has no tags: it manages every server")]
+    AdminWithTags,
     /// Nobody could manage the hub any more.
     #[error("this is the last administrator: make another one first")]
     LastAdmin,
@@ -63,13 +66,13 @@ pub enum ChangeError {
         what: &'static str,
     },
     /// A text is too long.
-    #[error("{what} of {found} bytes is over its limit of {max}")]
+    #[error("{what} of {found} characters is over its limit of {max}")]
     TooLong {
         /// The text.
         what: &'static str,
-        /// Its bytes.
+        /// Its characters.
         found: usize,
-        /// The limit in bytes.
+        /// The limit in characters.
         max: usize,
     },
     /// A country is not two lower-case letters.

@@ -23,8 +23,8 @@ pub const TAGS_PER_TOKEN_MAX: usize = 64;
 /// Users of the panel.
 pub const USERS_MAX: usize = 1_000;
 
-/// Bytes of a user's name.
-pub const USER_NAME_BYTES_MAX: usize = 64;
+/// Characters of a user's name.
+pub const USER_NAME_CHARS_MAX: usize = 64;
 
 /// Characters of a password at the least.
 pub const PASSWORD_CHARS_MIN: usize = 12;
@@ -39,11 +39,11 @@ pub const LOGINS_MAX: usize = 10_000;
 /// first one's unacknowledged reports can no longer be told from new ones.
 pub const OUTBOXES_PER_SERVER_MAX: usize = 4;
 
-/// Bytes of a server's name and of its tag.
-pub const NAME_BYTES_MAX: usize = 128;
+/// Characters of a server's name and of its tag.
+pub const NAME_CHARS_MAX: usize = 128;
 
-/// Bytes of a note on a server or a token.
-pub const NOTE_BYTES_MAX: usize = 1024;
+/// Characters of a note on a server or a token.
+pub const NOTE_CHARS_MAX: usize = 1024;
 
 /// Commits between two checkpoints of latest status, which bound how much log a start has to read again.
 pub const COMMITS_PER_CHECKPOINT: u64 = 4096;

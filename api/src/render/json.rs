@@ -14,6 +14,10 @@ impl JsonWriter {
         self.out
     }
 
+    pub(crate) fn into_text(self) -> String {
+        String::from_utf8(self.out).expect("only text is written")
+    }
+
     /// Text that is JSON already.
     pub(crate) fn raw(&mut self, json: &str) {
         self.out.extend_from_slice(json.as_bytes());

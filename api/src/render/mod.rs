@@ -3,8 +3,9 @@
 mod address;
 mod envelope;
 pub(crate) mod history;
-mod json;
+pub(crate) mod json;
 mod server;
+pub(crate) mod websocket;
 
 pub use server::{details, list};
 

@@ -24,8 +24,8 @@ pub fn list(viewer: &Viewer, servers: &[ServerView]) -> Vec<u8> {
 pub fn details(viewer: &Viewer, servers: &[ServerView]) -> Vec<u8> {
     answer(viewer, servers, DETAILS_ENTRY_BYTES, |json, server| {
         let latest = &server.latest;
-        host(json, &latest.facts, &server.record.country);
-        status(json, &latest.sample);
+        host(json, "host", &latest.facts, &server.record.country);
+        status(json, "status", &latest.sample);
     })
 }
 
@@ -70,9 +70,11 @@ fn summary(json: &mut JsonWriter, server: &ServerView) {
     json.bool(record.hide_for_guest);
 }
 
-fn host(json: &mut JsonWriter, facts: &HostFacts, country_by_hand: &str) {
+pub(super) fn host(json: &mut JsonWriter, key: &str, facts: &HostFacts, country_by_hand: &str) {
     let host = &facts.host;
-    json.raw(",\"host\":{\"Platform\":");
+    json.raw(",");
+    json.string(key);
+    json.raw(":{\"Platform\":");
     json.string(&host.platform);
     json.raw(",\"PlatformVersion\":");
     json.string(&host.platform_version);
@@ -99,8 +101,10 @@ fn host(json: &mut JsonWriter, facts: &HostFacts, country_by_hand: &str) {
     json.raw("}");
 }
 
-fn status(json: &mut JsonWriter, sample: &Sample) {
-    json.raw(",\"status\":{\"CPU\":");
+pub(super) fn status(json: &mut JsonWriter, key: &str, sample: &Sample) {
+    json.raw(",");
+    json.string(key);
+    json.raw(":{\"CPU\":");
     json.float(sample.cpu);
     json.raw(",\"MemUsed\":");
     json.integer(sample.mem_used);

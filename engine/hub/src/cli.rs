@@ -35,6 +35,9 @@ pub(crate) enum Verb {
     /// Manage enrolment tokens, with which agents make their own servers
     #[command(subcommand)]
     EnrolToken(EnrolTokenVerb),
+    /// Manage users of the panel
+    #[command(subcommand)]
+    Admin(AdminVerb),
     /// Show what history takes on disk, its forecast, and what a changed retention would free
     Storage {
         /// Days that every report would be kept
@@ -248,6 +251,32 @@ pub(crate) enum EnrolTokenVerb {
     },
 }
 
+#[derive(Subcommand)]
+pub(crate) enum AdminVerb {
+    /// Give a user a new password; prints it, once. Ends the user's sessions
+    Password {
+        /// The user; made as an administrator when there is none of this name
+        #[arg(default_value = "admin")]
+        user: String,
+        #[command(flatten)]
+        output: Output,
+    },
+    /// List users of the panel
+    Users {
+        #[command(flatten)]
+        output: Output,
+    },
+}
+
+impl AdminVerb {
+    pub(crate) fn into_request(self) -> (Request, Output) {
+        match self {
+            Self::Password { user, output } => (Request::Password { user }, output),
+            Self::Users { output } => (Request::UserList, output),
+        }
+    }
+}
+
 impl ServerVerb {
     pub(crate) fn into_request(self) -> (Request, Output) {
         match self {
@@ -303,6 +332,8 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
             Response::Done | Response::Failed(_) => json!({}),
             Response::Credential { id, credential } => json!({"id": id, "credential": credential}),
             Response::Token { id, token } => json!({"id": id, "token": token}),
+            Response::Password { user, password } => json!({"user": user, "password": password}),
+            Response::Users(lines) => json!(lines),
             Response::Servers(lines) => json!(lines),
             Response::Tokens(lines) => json!(lines),
             Response::EnrolTokens(lines) => json!(lines),
@@ -321,6 +352,14 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
         }
         Response::Token { id, token } => {
             format!("token {id}\n{token}\nThe token is not kept and cannot be shown again.")
+        }
+        Response::Password { user, password } => {
+            format!("user {user}\npassword {password}\nThe password is not kept and cannot be shown again.")
+        }
+        Response::Users(lines) => {
+            let rows =
+                lines.into_iter().map(|line| [line.id.to_string(), line.name, line.role, ago(now_s, line.created)]);
+            table(["ID", "NAME", "ROLE", "MADE"], rows)
         }
         Response::Servers(lines) => {
             let rows = lines.into_iter().map(|line| {

@@ -95,6 +95,15 @@ pub(crate) struct Settings {
     /// Origin that browsers may call the API from; no CORS header unless given
     #[arg(long, env = "WINDFIRE_CORS_ORIGIN", value_name = "ORIGIN")]
     cors_origin: Option<String>,
+    /// Whether who is not signed in sees the servers that are not hidden [default: true]
+    #[arg(long, env = "WINDFIRE_GUESTS", value_name = "BOOL")]
+    guests: Option<bool>,
+    /// Seconds without a report after which the panel shows a server as offline, 5 to 3600 [default: 30]
+    #[arg(long, env = "WINDFIRE_OFFLINE_AFTER_S", value_name = "N")]
+    offline_after_s: Option<u32>,
+    /// Host and port at which agents reach this hub, for the commands that the panel shows
+    #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT")]
+    agents_address: Option<String>,
     /// Country database (mmdb); countries stay empty unless given
     #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
     country_db: Option<PathBuf>,
@@ -125,6 +134,10 @@ pub(crate) struct Config {
     pub(crate) cookie_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) cors_origin: Option<String>,
+    pub(crate) guests: bool,
+    pub(crate) offline_after_s: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) agents_address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) country_db: Option<PathBuf>,
     pub(crate) log: String,
@@ -162,6 +175,9 @@ impl Config {
             udp_buffer_bytes: given.udp_buffer_bytes.or(file.udp_buffer_bytes).unwrap_or(UDP_BUFFER_BYTES),
             cookie_name: given.cookie_name.or(file.cookie_name).unwrap_or_else(|| "nezha-dashboard".to_owned()),
             cors_origin: given.cors_origin.or(file.cors_origin),
+            guests: given.guests.or(file.guests).unwrap_or(true),
+            offline_after_s: given.offline_after_s.or(file.offline_after_s).unwrap_or(30),
+            agents_address: given.agents_address.or(file.agents_address),
             country_db: given.country_db.or(file.country_db),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
         };
@@ -193,6 +209,13 @@ impl Config {
         within("minute_retention_days", self.minute_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
         within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
         within("history_gib_max", self.history_gib_max, 0, 1 << 20)?;
+        within("offline_after_s", self.offline_after_s.into(), 5, 3600)?;
+        if self.report_interval_s.saturating_mul(2) > self.offline_after_s {
+            return Err(format!(
+                "offline_after_s = {} is too short for reports every {} s: make it at least twice as long",
+                self.offline_after_s, self.report_interval_s
+            ));
+        }
         within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
         within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
         if self.https_cert.is_some() != self.https_key.is_some() {

@@ -59,3 +59,16 @@ pub(crate) const HISTORY_ANSWERS_MAX: usize = 4;
 pub(crate) const PIECES_WAITING_MAX: usize = 4;
 /// Time for a reader to take a piece, until its answer is given up.
 pub(crate) const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Requests that change something, or hash a password in 19 MiB, at once; further ones wait.
+pub(crate) const CHANGES_MAX: usize = 2;
+/// Time between two looks at the fleet for the live stream.
+pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Silence of a live stream after which something is said, so that proxies keep it open.
+pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Time for a watcher to take an event, until its stream ends.
+pub(crate) const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time between two documents on `/ws`, as in v0.
+pub(crate) const WEBSOCKET_INTERVAL: Duration = Duration::from_secs(2);
+/// Bytes of what a client says on `/ws`; nothing it says matters.
+pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;

@@ -58,6 +58,7 @@ fn run(cli: Cli) -> Result<(), String> {
         Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_ms),
         Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
         Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
+        Verb::Admin(verb) => ask(&cli.place, verb.into_request(), now_ms),
         Verb::Storage { raw_days, minute_days, quarter_days, output } => {
             ask(&cli.place, (Request::Storage { raw_days, minute_days, quarter_days }, output), now_ms)
         }

@@ -41,6 +41,7 @@ pub(crate) struct Metrics {
     pub(crate) sessions: Gauge,
     pub(crate) handshakes: Gauge,
     pub(crate) http_connections: Gauge,
+    pub(crate) live_streams: Gauge,
     pub(crate) sessions_opened: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) frames_received: Counter,
@@ -109,6 +110,7 @@ impl Metrics {
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
+        page.gauge("windfire_live_streams", "Live streams and WebSockets open.", self.live_streams.get());
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);
         page.head("windfire_refusals_total", "Agents refused, by reason.", "counter");
         for (reason, count) in RefuseReason::ALL.iter().zip(&self.refusals) {

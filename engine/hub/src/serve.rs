@@ -11,7 +11,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
-use windfire_api::Api;
+use windfire_api::live::Live;
+use windfire_api::{Agents, Api, SignInLimit};
+use windfire_engine::secret::new_secret;
+use windfire_engine::user::{PasswordHash, Role};
 use windfire_engine::{Engine, Options};
 
 use crate::admin;
@@ -21,7 +24,7 @@ use crate::country;
 use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{self, Ingest};
-use crate::limits::HISTORY_ANSWERS_MAX;
+use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX};
 use crate::metrics::Metrics;
 use crate::tls::{self, Certificate};
 
@@ -73,12 +76,29 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         committed,
         stop: stop.clone(),
     };
-    let api = Api {
+    let quic_port = quic_socket.address().map_or(0, |address| address.port());
+    let api = Arc::new(Api {
         cookie_name: config.cookie_name.clone(),
         cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
+        are_guests_allowed: config.guests,
+        is_https: config.https,
+        agents: Agents { address: config.agents_address.clone(), port: quic_port, fingerprint: fingerprint.clone() },
+        sign_in_limit: SignInLimit::default(),
+    });
+    // Only to be told from another process's: the clock will do.
+    let live = Arc::new(Live::new(clock().cast_unsigned(), config.offline_after_s.into()));
+    let (ticks_sender, ticks) = watch::channel(0);
+    let http = Http {
+        api,
+        live: Arc::clone(&live),
+        engine: Arc::clone(&engine),
+        metrics,
+        clock,
+        history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
+        change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
+        ticks,
     };
-    let history_room = Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX));
-    let http = Http { api, engine: Arc::clone(&engine), metrics, clock, history_room };
+    make_administrator(&engine, clock().div_euclid(1000))?;
 
     let scheme = if config.https { "https" } else { "http" };
     let address = |socket: Option<std::net::SocketAddr>| socket.map(|a| a.to_string()).unwrap_or_default();
@@ -92,7 +112,11 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     // One thread each for agents, HTTP, commits and history: a slow answer or a slow disk holds up nobody else.
     let agents_tls = own.for_agents()?;
     let agents = spawn("agents", move |runtime| runtime.block_on(ingest.run(quic_socket, agents_tls, &reset_key)))?;
-    let pages = spawn("http", move |runtime| runtime.block_on(http.run(http_socket, https, stop)))?;
+    let ticking = http::live::run(live, Arc::clone(&engine), clock, ticks_sender, stop.clone());
+    let pages = spawn("http", move |runtime| {
+        runtime.spawn(ticking);
+        runtime.block_on(http.run(http_socket, https, stop))
+    })?;
     let commits = thread::Builder::new()
         .name("commits".to_owned())
         .spawn(move || committer.run())
@@ -118,6 +142,27 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
     let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
     agents_ended.and(pages_ended).and(history_ended).and(commits_ended)
+}
+
+/// Makes the first administrator of a new store, and prints its password where no log keeps it.
+fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), String> {
+    if engine.users().is_empty() {
+        let password = new_password();
+        let hash = PasswordHash::of(&password)?;
+        engine.add_user(ADMINISTRATOR.to_owned(), Role::Admin, hash, now_s).map_err(|error| error.to_string())?;
+        println!("administrator: user {ADMINISTRATOR}, password {password} (shown once)");
+    }
+    Ok(())
+}
+
+/// Name of the first administrator.
+pub(crate) const ADMINISTRATOR: &str = "admin";
+
+/// A password that nobody guesses: 20 base62 characters, 119 bits.
+pub(crate) fn new_password() -> String {
+    let mut password = new_secret();
+    password.truncate(20);
+    password
 }
 
 /// Makes the data folder, for its owner only.

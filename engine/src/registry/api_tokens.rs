@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{Registry, check_length, check_room};
 use crate::error::ChangeError;
-use crate::limits::{NAME_BYTES_MAX, NOTE_BYTES_MAX, TAGS_PER_TOKEN_MAX, TOKENS_MAX};
+use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, TAGS_PER_TOKEN_MAX, TOKENS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::{Changes, Store, StoreError, key, tokens};
-use crate::token::{Grant, NewToken, Token, is_over};
+use crate::token::{Grant, NewToken, Scope, Token, is_over};
 
 /// A token with the time of its last use, which is stored now and then.
 pub(super) struct KeptToken {
@@ -23,9 +23,12 @@ impl Registry {
     /// Makes a token. `text` is for tokens brought along from elsewhere; otherwise one is made.
     pub(crate) fn add_token(&self, store: &Store, new: NewToken, now_s: i64) -> Result<(u64, String), ChangeError> {
         let NewToken { text, note, scopes, tags, expires_s } = new;
-        check_length("note", &note, NOTE_BYTES_MAX)?;
+        check_length("note", &note, NOTE_CHARS_MAX)?;
+        if scopes.allows(Scope::Admin) && !tags.is_empty() {
+            return Err(ChangeError::AdminWithTags);
+        }
         check_room("tags of a token", tags.len().saturating_sub(1), TAGS_PER_TOKEN_MAX)?;
-        tags.iter().try_for_each(|tag| check_length("tag", tag, NAME_BYTES_MAX))?;
+        tags.iter().try_for_each(|tag| check_length("tag", tag, NAME_CHARS_MAX))?;
         let text = text.unwrap_or_else(new_secret);
         let hash = SecretHash::of(&text);
         let mut next_ids = self.next_ids.lock();

@@ -2,7 +2,7 @@
 
 use super::{Registry, check_length, check_room};
 use crate::error::ChangeError;
-use crate::limits::{ENROL_TOKENS_MAX, NAME_BYTES_MAX, NOTE_BYTES_MAX};
+use crate::limits::{ENROL_TOKENS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::{Changes, Store, key, tokens};
 use crate::token::EnrolToken;
@@ -17,8 +17,8 @@ impl Registry {
         expires_s: Option<i64>,
         now_s: i64,
     ) -> Result<(u64, String), ChangeError> {
-        check_length("note", &note, NOTE_BYTES_MAX)?;
-        check_length("tag", &tag, NAME_BYTES_MAX)?;
+        check_length("note", &note, NOTE_CHARS_MAX)?;
+        check_length("tag", &tag, NAME_CHARS_MAX)?;
         let text = new_secret();
         let hash = SecretHash::of(&text);
         let mut next_ids = self.next_ids.lock();

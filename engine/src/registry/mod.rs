@@ -69,7 +69,9 @@ impl Registry {
 }
 
 fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), ChangeError> {
-    if text.len() > max { Err(ChangeError::TooLong { what, found: text.len(), max }) } else { Ok(()) }
+    // What has few bytes has few characters, and most texts are short.
+    let found = if text.len() <= max { text.len() } else { text.chars().count() };
+    if found > max { Err(ChangeError::TooLong { what, found, max }) } else { Ok(()) }
 }
 
 fn check_room(what: &'static str, found: usize, max: usize) -> Result<(), ChangeError> {

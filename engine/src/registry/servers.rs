@@ -7,7 +7,7 @@ use windfire_wire::RefuseReason;
 
 use super::{NextIds, Registry, check_length, check_room};
 use crate::error::{ChangeError, Credentialed, Refusal};
-use crate::limits::{NAME_BYTES_MAX, NOTE_BYTES_MAX, SERVERS_MAX};
+use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::slot::{Slot, Status};
@@ -74,7 +74,12 @@ impl Registry {
         Ok(Arc::new(Slot::new(record, Status::default())))
     }
 
-    pub(crate) fn edit_server(&self, store: &Store, id: u64, edit: ServerEdit) -> Result<(), ChangeError> {
+    pub(crate) fn edit_server(
+        &self,
+        store: &Store,
+        id: u64,
+        edit: ServerEdit,
+    ) -> Result<Arc<ServerRecord>, ChangeError> {
         let _changing = self.next_ids.lock();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
         let mut record = ServerRecord::clone(&slot.record.read());
@@ -88,12 +93,13 @@ impl Registry {
         record.hide_for_guest = edit.hide_for_guest.unwrap_or(record.hide_for_guest);
         record.country = edit.country.unwrap_or(record.country);
         check_texts(&record.name, &record.tag, &record.note, &record.country)?;
-        replace(store, &slot, record)
+        replace(store, &slot, record)?;
+        Ok(Arc::clone(&slot.record.read()))
     }
 
     /// Gives all of these servers a tag in one write, or changes none.
     pub(crate) fn retag_servers(&self, store: &Store, ids: &[u64], tag: &str) -> Result<(), ChangeError> {
-        check_length("tag", tag, NAME_BYTES_MAX)?;
+        check_length("tag", tag, NAME_CHARS_MAX)?;
         let _changing = self.next_ids.lock();
         let slots = self.slots_of(ids)?;
         let mut changes = Changes::default();
@@ -219,9 +225,9 @@ fn replace(store: &Store, slot: &Slot, record: ServerRecord) -> Result<(), Chang
 }
 
 fn check_texts(name: &str, tag: &str, note: &str, country: &str) -> Result<(), ChangeError> {
-    check_length("name", name, NAME_BYTES_MAX)?;
-    check_length("tag", tag, NAME_BYTES_MAX)?;
-    check_length("note", note, NOTE_BYTES_MAX)?;
+    check_length("name", name, NAME_CHARS_MAX)?;
+    check_length("tag", tag, NAME_CHARS_MAX)?;
+    check_length("note", note, NOTE_CHARS_MAX)?;
     let is_code = country.is_empty() || (country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_lowercase()));
     if is_code { Ok(()) } else { Err(ChangeError::BadCountry { found: country.to_owned() }) }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use super::{Registry, check_room};
 use crate::error::ChangeError;
-use crate::limits::{LOGINS_MAX, USER_NAME_BYTES_MAX, USERS_MAX};
+use crate::limits::{LOGINS_MAX, USER_NAME_CHARS_MAX, USERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::{Changes, Store, StoreError, key, users};
 use crate::user::{LOGIN_S, Login, PasswordHash, Role, User, UserEdit};
@@ -66,9 +66,9 @@ impl Registry {
         password: PasswordHash,
         now_s: i64,
     ) -> Result<u64, ChangeError> {
-        let is_plain = |character: char| character.is_alphanumeric() || "-_.@".contains(character);
-        if name.is_empty() || name.len() > USER_NAME_BYTES_MAX || !name.chars().all(is_plain) {
-            return Err(ChangeError::BadUserName { found: name, max: USER_NAME_BYTES_MAX });
+        let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
+        if name.is_empty() || name.len() > USER_NAME_CHARS_MAX || !name.chars().all(is_plain) {
+            return Err(ChangeError::BadUserName { found: name, max: USER_NAME_CHARS_MAX });
         }
         let mut next_ids = self.next_ids.lock();
         check_room("users", self.users.read().by_id.len(), USERS_MAX)?;

@@ -10,7 +10,10 @@ use serde::{Deserialize, Serialize};
 use windfire_engine::error::ChangeError;
 use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::token::{NewToken, Scope, Scopes};
+use windfire_engine::user::{PasswordHash, Role, User, UserEdit};
 use windfire_engine::{Engine, Selection};
+
+use crate::serve::new_password;
 
 pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer, copy_tree};
 pub(crate) use socket::{ask, serve};
@@ -64,6 +67,10 @@ pub(crate) enum Request {
         id: u64,
     },
     EnrolTokenList,
+    Password {
+        user: String,
+    },
+    UserList,
     Storage {
         raw_days: Option<u32>,
         minute_days: Option<u32>,
@@ -99,6 +106,11 @@ pub(crate) enum Response {
     Servers(Vec<ServerLine>),
     Tokens(Vec<TokenLine>),
     EnrolTokens(Vec<EnrolTokenLine>),
+    Password {
+        user: String,
+        password: String,
+    },
+    Users(Vec<UserLine>),
     Storage(StorageAnswer),
     Verified(VerifiedAnswer),
     /// Rows follow.
@@ -139,6 +151,14 @@ pub(crate) struct EnrolTokenLine {
     pub(crate) uses_left: Option<u64>,
     pub(crate) created: i64,
     pub(crate) expires: Option<i64>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct UserLine {
+    pub(crate) id: u64,
+    pub(crate) name: String,
+    pub(crate) role: String,
+    pub(crate) created: i64,
 }
 
 /// What a request works on.
@@ -209,6 +229,17 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
             engine.remove_enrol_token(id)?;
             Response::Done
         }
+        Request::Password { user } => {
+            let password = new_password();
+            // Nobody chose it, so nothing about it can be refused.
+            let Ok(hash) = PasswordHash::of(&password) else { return Ok(Response::Failed("no password".to_owned())) };
+            match engine.user(&user) {
+                Some(found) => engine.edit_user(found.id, UserEdit { password: Some(hash), role: None }, None)?,
+                None => drop(engine.add_user(user.clone(), Role::Admin, hash, now_s)?),
+            }
+            Response::Password { user, password }
+        }
+        Request::UserList => Response::Users(user_lines(engine)),
         Request::EnrolTokenList => Response::EnrolTokens(enrol_token_lines(engine)),
     })
 }
@@ -239,6 +270,16 @@ fn token_lines(engine: &Engine) -> Vec<TokenLine> {
         last_used: token.last_used_s,
     };
     engine.tokens().into_iter().map(line).collect()
+}
+
+fn user_lines(engine: &Engine) -> Vec<UserLine> {
+    let line = |user: User| UserLine {
+        id: user.id,
+        name: user.name,
+        role: user.role.name().to_owned(),
+        created: user.created_s,
+    };
+    engine.users().into_iter().map(line).collect()
 }
 
 fn enrol_token_lines(engine: &Engine) -> Vec<EnrolTokenLine> {

@@ -1,0 +1,5 @@
+//! The panel's files are built into this crate: it is built anew when they change.
+
+fn main() {
+    println!("cargo:rerun-if-changed=web/dist");
+}

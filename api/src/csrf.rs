@@ -1,0 +1,70 @@
+//! Protects logins from other sites' pages: a browser sends the cookie along whoever wrote the page that asks.
+
+use http::header::{HOST, ORIGIN};
+use http::{HeaderMap, HeaderName};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+/// The header in which a page of ours shows that it could read the session's answer, which others' cannot.
+pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
+
+/// What that header must hold. It comes from the cookie by a one-way function, so nothing has to be kept.
+pub(crate) fn token(cookie: &str) -> String {
+    let digest = Sha256::new().chain_update("windfire csrf ").chain_update(cookie).finalize();
+    digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether the request shows the token of that cookie.
+pub(crate) fn shows_token(headers: &HeaderMap, cookie: &str) -> bool {
+    let shown = headers.get(HEADER).map_or(&[][..], |value| value.as_bytes());
+    bool::from(shown.ct_eq(token(cookie).as_bytes()))
+}
+
+/// Whether no browser says that another site's page made this request. What is no browser says nothing at all.
+pub(crate) fn is_own_site(headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
+    match text("sec-fetch-site") {
+        Some("same-origin" | "none") => return true,
+        Some(_) => return false,
+        None => {}
+    }
+    match text(ORIGIN.as_str()) {
+        None => true,
+        Some(origin) => {
+            let host = text(HOST.as_str()).unwrap_or_default();
+            let authority = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+            authority.is_some_and(|authority| authority.eq_ignore_ascii_case(host))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (HeaderName::from_static(name), value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn another_sites_page_is_noticed() {
+        let hub = ("host", "hub.example:8008");
+        assert!(is_own_site(&headers(&[hub])), "curl");
+        assert!(is_own_site(&headers(&[hub, ("origin", "http://hub.example:8008")])));
+        assert!(is_own_site(&headers(&[hub, ("sec-fetch-site", "same-origin"), ("origin", "https://proxy.example")])));
+        for origin in ["http://evil.example", "null", "http://hub.example:8008.evil.example", "http://hub.example"] {
+            assert!(!is_own_site(&headers(&[hub, ("origin", origin)])), "{origin}");
+        }
+        assert!(!is_own_site(&headers(&[hub, ("sec-fetch-site", "same-site"), ("origin", "http://hub.example:8008")])));
+        assert!(!is_own_site(&headers(&[hub, ("sec-fetch-site", "cross-site")])));
+    }
+
+    #[test]
+    fn only_the_cookies_own_token_will_do() {
+        let shown = token("cookie");
+        assert!(shows_token(&headers(&[("x-csrf-token", &shown)]), "cookie"));
+        assert!(!shows_token(&headers(&[("x-csrf-token", &shown)]), "other"));
+        assert!(!shows_token(&headers(&[("x-csrf-token", "")]), "cookie"));
+        assert!(!shows_token(&headers(&[]), "cookie"));
+    }
+}

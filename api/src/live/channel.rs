@@ -1,0 +1,98 @@
+//! The last events of one kind of watchers.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use windfire_engine::Engine;
+
+use super::event::{Event, Stamp};
+use super::fleet::{Difference, Fleet};
+use super::row::Precision;
+use super::{Filter, Kind};
+
+/// Events that are kept for watchers who fall behind or come back.
+const EVENTS_MAX: usize = 32;
+/// Bytes of them.
+const EVENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+pub(super) struct Channel {
+    /// Events in order, each with its tick.
+    events: VecDeque<(u64, Arc<Event>)>,
+    /// Everything after this tick is in `events`.
+    complete_from: u64,
+    /// The tick up to which there are events.
+    tick: u64,
+    snapshot: Option<(u64, Arc<Event>)>,
+    /// The servers by themselves, where they are shown more exactly than to others.
+    own: Option<(Arc<[u64]>, Fleet)>,
+    /// The tick at which somebody read.
+    pub(super) read_at: u64,
+}
+
+impl Channel {
+    pub(super) fn new(kind: &Kind, tick: u64) -> Self {
+        let own = match &kind.filter {
+            Filter::Ids(ids) => Some((Arc::clone(ids), Fleet::new(kind.precision()))),
+            Filter::All | Filter::Tag(_) => None,
+        };
+        Self { events: VecDeque::new(), complete_from: tick, tick, snapshot: None, own, read_at: tick }
+    }
+
+    /// Looks at the servers that are shown more exactly.
+    pub(super) fn own_fleet(&mut self, engine: &Engine, now_s: i64, offline_after_s: i64) -> Option<Difference> {
+        let (ids, fleet) = self.own.as_mut()?;
+        debug_assert_eq!(fleet.precision(), Precision::Exact, "what is coarse is shared");
+        Some(fleet.advance_some(engine, ids, now_s, offline_after_s))
+    }
+
+    /// Writes down what changed.
+    pub(super) fn advance(
+        &mut self,
+        kind: &Kind,
+        engine: &Engine,
+        (shared, shared_difference): (&Fleet, &Difference),
+        stamp: Stamp,
+        offline_after_s: i64,
+    ) {
+        let own_difference = self.own_fleet(engine, stamp.now_s, offline_after_s);
+        let event = match (&self.own, &own_difference) {
+            (Some((_, fleet)), Some(difference)) => Event::change(kind, fleet, difference, stamp),
+            _ => Event::change(kind, shared, shared_difference, stamp),
+        };
+        self.tick = stamp.tick;
+        self.events.extend(event.map(|event| (stamp.tick, Arc::new(event))));
+        let bytes: usize = self.events.iter().map(|(_, event)| event.size()).sum();
+        let mut over = bytes.saturating_sub(EVENTS_BYTES_MAX);
+        while self.events.len() > EVENTS_MAX || over > 0 {
+            let Some((tick, event)) = self.events.pop_front() else { break };
+            over = over.saturating_sub(event.size());
+            self.complete_from = tick;
+        }
+    }
+
+    /// The event after a position and where a reader is then, or no event when there is none yet; `None` when only a
+    /// snapshot will do.
+    pub(super) fn after(&self, position: Option<u64>) -> Option<(Option<Arc<Event>>, u64)> {
+        let position = position.filter(|position| (self.complete_from..=self.tick).contains(position))?;
+        let next = self.events.iter().find(|(tick, _)| *tick > position);
+        Some(next.map_or((None, position), |(tick, event)| (Some(Arc::clone(event)), *tick)))
+    }
+
+    /// Whether nothing came after a position.
+    pub(super) fn is_current(&self, position: u64) -> bool {
+        self.after(Some(position)).is_some_and(|(event, _)| event.is_none())
+    }
+
+    /// Everything, made once for all who need it at this tick.
+    pub(super) fn snapshot(&mut self, kind: &Kind, shared: &Fleet, stamp: Stamp, offline_after_s: i64) -> Arc<Event> {
+        if let Some((tick, snapshot)) = &self.snapshot
+            && *tick == stamp.tick
+        {
+            return Arc::clone(snapshot);
+        }
+        let fleet = self.own.as_ref().map_or(shared, |(_, fleet)| fleet);
+        let snapshot = Arc::new(Event::snapshot(kind, fleet, stamp, offline_after_s));
+        self.snapshot = Some((stamp.tick, Arc::clone(&snapshot)));
+        snapshot
+    }
+}

@@ -1,0 +1,242 @@
+//! The live stream: what changed since the second before, encoded once for all who watch the same.
+//!
+//! [`Live`] is advanced once a second ([`Live::advance`]) while somebody watches. `fleet` holds the state that was shown last
+//! and finds what changed, `row` says what is shown of a server and how exactly, `event` writes it down, `channel` keeps the last
+//! events of one kind of watchers. A watcher has a position and no queue: who falls behind further than a channel remembers
+//! gets a fresh snapshot.
+
+mod channel;
+mod event;
+mod fleet;
+mod row;
+mod websocket;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use tungstenite::Utf8Bytes;
+use windfire_engine::Engine;
+
+use crate::viewer::{Audience, Viewer};
+use channel::Channel;
+use fleet::Fleet;
+use row::Precision;
+use websocket::Documents;
+
+/// Servers that one stream may name by id.
+pub const IDS_PER_STREAM_MAX: usize = 200;
+/// Kinds of watchers at once; more than there may be connections.
+const CHANNELS_MAX: usize = 4096;
+/// Advances after which a channel that nobody read is forgotten.
+const UNREAD_ADVANCES_MAX: u64 = 60;
+
+/// What somebody watches. Watchers of one kind share every byte.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Kind {
+    pub(crate) audience: Audience,
+    pub(crate) filter: Filter,
+}
+
+/// Which servers, of those that the audience sees.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum Filter {
+    All,
+    Tag(String),
+    /// In ascending order. These are shown exactly.
+    Ids(Arc<[u64]>),
+}
+
+impl Kind {
+    fn precision(&self) -> Precision {
+        match self.filter {
+            Filter::All | Filter::Tag(_) => Precision::Coarse,
+            Filter::Ids(_) => Precision::Exact,
+        }
+    }
+
+    fn shows(&self, server: &windfire_engine::server::ServerRecord) -> bool {
+        let is_wanted = match &self.filter {
+            Filter::All => true,
+            Filter::Tag(tag) => server.tag == *tag,
+            Filter::Ids(ids) => ids.binary_search(&server.id).is_ok(),
+        };
+        is_wanted && self.audience.sees(server)
+    }
+}
+
+/// A stream that somebody asked for.
+#[derive(Debug, Clone)]
+pub struct Watching {
+    /// What is watched.
+    pub kind: Kind,
+    /// The last event that was seen before, as the client says it.
+    pub last_event_id: Option<String>,
+    /// Whether the bytes are to be gzip.
+    pub is_compressed: bool,
+    pub(crate) viewer: Viewer,
+}
+
+impl Watching {
+    /// Whether whoever asked may still watch: tokens are removed and logins end.
+    pub fn is_still_allowed(&self, engine: &Engine, now_s: i64) -> bool {
+        self.viewer.is_still_valid(engine, now_s)
+    }
+}
+
+/// How far a watcher has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position(u64);
+
+/// What all watchers share.
+pub struct Live {
+    /// Tells this process's events from another's.
+    epoch: u64,
+    /// Seconds without a report after which a server is offline.
+    offline_after_s: i64,
+    state: Mutex<State>,
+}
+
+struct State {
+    /// Counts advances.
+    tick: u64,
+    now_s: i64,
+    fleet: Fleet,
+    channels: HashMap<Kind, Channel>,
+    documents: Documents,
+}
+
+impl Live {
+    /// Nothing is shown yet. `epoch` is random.
+    pub fn new(epoch: u64, offline_after_s: i64) -> Self {
+        let fleet = Fleet::new(Precision::Coarse);
+        let state = State { tick: 0, now_s: 0, fleet, channels: HashMap::new(), documents: Documents::default() };
+        Self { epoch, offline_after_s, state: Mutex::new(state) }
+    }
+
+    /// Looks at every server and writes down what changed. Nothing while nobody watches.
+    pub fn advance(&self, engine: &Engine, now_s: i64) {
+        let mut state = self.state.lock();
+        let State { tick, channels, fleet, .. } = &mut *state;
+        channels.retain(|_, channel| *tick - channel.read_at <= UNREAD_ADVANCES_MAX);
+        if channels.is_empty() {
+            *fleet = Fleet::new(Precision::Coarse);
+            return;
+        }
+        state.advance(engine, now_s, self.offline_after_s, self.epoch);
+    }
+
+    /// The next bytes for a watcher of that kind, and where it is then; `None` when there are none yet.
+    ///
+    /// # Errors
+    /// There are too many kinds of watchers.
+    pub fn next(
+        &self,
+        engine: &Engine,
+        kind: &Kind,
+        position: Option<Position>,
+        is_compressed: bool,
+        now_s: i64,
+    ) -> Result<Option<(Bytes, Position)>, TooMany> {
+        let mut state = self.state.lock();
+        if !state.channels.contains_key(kind) {
+            if state.channels.len() >= CHANNELS_MAX {
+                return Err(TooMany);
+            }
+            if state.channels.is_empty() {
+                // The fleet was not looked at while nobody watched.
+                state.advance(engine, now_s, self.offline_after_s, self.epoch);
+            }
+            let mut channel = Channel::new(kind, state.tick);
+            channel.own_fleet(engine, state.now_s, self.offline_after_s);
+            state.channels.insert(kind.clone(), channel);
+        }
+        let State { tick, now_s, fleet, channels, .. } = &mut *state;
+        let Some(channel) = channels.get_mut(kind) else { return Ok(None) };
+        channel.read_at = *tick;
+        let position = position.map(|Position(position)| position);
+        if let Some((event, at)) = channel.after(position) {
+            return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
+        }
+        let stamp = event::Stamp { epoch: self.epoch, tick: *tick, now_s: *now_s };
+        let snapshot = channel.snapshot(kind, fleet, stamp, self.offline_after_s);
+        Ok(Some((snapshot.bytes(is_compressed), Position(*tick))))
+    }
+
+    /// Whether a watcher at that position has seen everything.
+    pub fn is_current(&self, kind: &Kind, position: Option<Position>) -> bool {
+        let state = self.state.lock();
+        let channel = state.channels.get(kind);
+        channel.zip(position).is_some_and(|(channel, Position(position))| channel.is_current(position))
+    }
+
+    /// Where the watcher with that last event is; `None` when it needs a snapshot.
+    pub fn position(&self, last_event_id: Option<&str>) -> Option<Position> {
+        let (epoch, tick) = last_event_id?.split_once('-')?;
+        let is_ours = u64::from_str_radix(epoch, 16).ok()? == self.epoch;
+        let tick: u64 = tick.parse().ok()?;
+        (is_ours && tick <= self.state.lock().tick).then_some(Position(tick))
+    }
+
+    /// The document that `/ws` sends to that audience at present (contract 1.11).
+    pub fn document(&self, engine: &Engine, audience: &Audience, now_ms: i64) -> Utf8Bytes {
+        self.state.lock().documents.current(engine, audience, now_ms)
+    }
+}
+
+impl std::fmt::Debug for Live {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let state = self.state.lock();
+        formatter.debug_struct("Live").field("tick", &state.tick).field("channels", &state.channels.len()).finish()
+    }
+}
+
+impl State {
+    fn advance(&mut self, engine: &Engine, now_s: i64, offline_after_s: i64, epoch: u64) {
+        self.tick += 1;
+        self.now_s = now_s;
+        let stamp = event::Stamp { epoch, tick: self.tick, now_s };
+        let difference = self.fleet.advance(engine, now_s, offline_after_s);
+        for (kind, channel) in &mut self.channels {
+            channel.advance(kind, engine, (&self.fleet, &difference), stamp, offline_after_s);
+        }
+    }
+}
+
+/// There are too many kinds of watchers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooMany;
+
+/// A comment that keeps a silent stream open, in either coding.
+pub fn keep_alive(is_compressed: bool) -> Bytes {
+    event::Event::comment().bytes(is_compressed)
+}
+
+/// What comes before the first event of a stream.
+pub fn preamble(is_compressed: bool) -> Bytes {
+    if is_compressed { Bytes::from_static(event::GZIP_HEAD) } else { Bytes::new() }
+}
+
+/// The stream of a viewer who asked for some servers.
+pub(crate) fn watch(
+    viewer: &Viewer,
+    (tag, ids): (Option<&str>, Option<Vec<u64>>),
+    last_event_id: Option<&str>,
+) -> Result<Watching, String> {
+    let filter = match (tag, ids) {
+        (Some(tag), _) => Filter::Tag(tag.to_owned()),
+        (None, Some(mut ids)) => {
+            ids.sort_unstable();
+            ids.dedup();
+            if ids.len() > IDS_PER_STREAM_MAX {
+                return Err(format!("{} ids are too many for one stream: {IDS_PER_STREAM_MAX} at most", ids.len()));
+            }
+            Filter::Ids(ids.into())
+        }
+        (None, None) => Filter::All,
+    };
+    let kind = Kind { audience: viewer.audience().clone(), filter };
+    let last_event_id = last_event_id.map(str::to_owned);
+    Ok(Watching { kind, last_event_id, is_compressed: false, viewer: viewer.clone() })
+}

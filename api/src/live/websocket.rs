@@ -1,0 +1,40 @@
+//! The documents of `/ws`, made once for all of an audience.
+
+use std::collections::HashMap;
+
+use tungstenite::Utf8Bytes;
+use windfire_engine::{Engine, Selection, ServerView};
+
+use crate::render;
+use crate::viewer::Audience;
+
+/// Milliseconds between two documents, as in v0.
+pub(super) const DOCUMENT_INTERVAL_MS: i64 = 2000;
+/// Audiences whose document is kept; there are few.
+const AUDIENCES_MAX: usize = 64;
+
+/// The present document of each audience.
+#[derive(Default)]
+pub(super) struct Documents {
+    by_audience: HashMap<Audience, (i64, Utf8Bytes)>,
+}
+
+impl Documents {
+    pub(super) fn current(&mut self, engine: &Engine, audience: &Audience, now_ms: i64) -> Utf8Bytes {
+        let turn = now_ms.div_euclid(DOCUMENT_INTERVAL_MS);
+        if let Some((of, document)) = self.by_audience.get(audience)
+            && *of == turn
+        {
+            return document.clone();
+        }
+        let mut servers: Vec<ServerView> = engine.snapshot(Selection::All);
+        // Stable: those of one position stay in ascending id.
+        servers.sort_by_key(|server| std::cmp::Reverse(server.record.display_index));
+        let document: Utf8Bytes = render::websocket::document(audience, &servers, now_ms.div_euclid(1000)).into();
+        self.by_audience.retain(|_, (of, _)| *of == turn);
+        if self.by_audience.len() < AUDIENCES_MAX {
+            self.by_audience.insert(audience.clone(), (turn, document.clone()));
+        }
+        document
+    }
+}

@@ -1,0 +1,86 @@
+//! The panel's pages and their files, out of this program itself.
+
+use http::HeaderName;
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
+use rust_embed::RustEmbed;
+
+use crate::answer::Answer;
+use crate::operation::OPERATIONS;
+
+/// What `npm run build` made in `api/web`. Empty where there was no Node.
+#[derive(RustEmbed)]
+#[folder = "web/dist"]
+#[allow_missing = true]
+struct Files;
+
+const INDEX: &str = "index.html";
+
+/// Only what this hub serves itself: no script but its own files, and no other site may put the panel into a frame.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
+                      connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Paths at which the panel shows a page.
+const PAGES: [&str; 6] = ["/", "/login", "/api", "/manage", "/enrol", "/users"];
+
+/// The page or file at that path.
+pub(crate) fn answer(path: &str) -> Option<Answer> {
+    let is_server = path.strip_prefix("/server/").is_some_and(|id| id.parse::<u64>().is_ok());
+    if is_server || PAGES.contains(&path) {
+        return Some(page());
+    }
+    let name = path.strip_prefix('/').filter(|name| *name != INDEX)?;
+    let file = Files::get(name)?;
+    let answer = Answer::whole(200, content_type(name), file.data);
+    // Vite puts a hash of the bytes into the names of what it builds.
+    Some(if name.starts_with("assets/") { answer.kept_forever() } else { answer })
+}
+
+/// Whether a page of the panel is at that path.
+pub(crate) fn is_page(path: &str) -> bool {
+    PAGES.contains(&path)
+}
+
+fn page() -> Answer {
+    let answer = match Files::get(INDEX) {
+        Some(file) => Answer::whole(200, "text/html; charset=utf-8", file.data),
+        None => Answer::text(200, without_panel()),
+    };
+    let headers: [(HeaderName, &str); 5] = [
+        (CONTENT_SECURITY_POLICY, POLICY),
+        (X_FRAME_OPTIONS, "DENY"),
+        (REFERRER_POLICY, "no-referrer"),
+        (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+        (HeaderName::from_static("permissions-policy"), "camera=(), microphone=(), geolocation=()"),
+    ];
+    headers.into_iter().fold(answer, |answer, (name, value)| answer.with(name, value))
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit_once('.').map_or("", |(_, extension)| extension) {
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "html" => "text/html; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "png" => "image/png",
+        "woff2" => "font/woff2",
+        "json" | "webmanifest" => "application/json",
+        _ => "application/octet-stream",
+    }
+}
+
+/// What stands where the panel would be.
+fn without_panel() -> String {
+    let version = env!("CARGO_PKG_VERSION");
+    let mut text = format!(
+        "Windfire {version}\n\nThis hub was built without its panel, because Node.js was missing. To get it: install Node.js 20.19 \
+         or newer with npm,\nrun \"make build\" again, and restart the hub. Everything else works without it:\n\n"
+    );
+    for operation in &OPERATIONS {
+        text.push_str(&format!("{:<6} {:<34} {}\n", operation.method, operation.path, operation.about));
+    }
+    text.push_str(
+        "GET    /healthz, /readyz, /metrics\n\n\
+         Send an API token as \"Authorization: <token>\". Make one with \"windfire token add\".\n",
+    );
+    text
+}

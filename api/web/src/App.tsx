@@ -1,0 +1,149 @@
+import type { JSX } from 'preact';
+import { lazy, Suspense } from 'preact/compat';
+import { useEffect, useRef } from 'preact/hooks';
+
+import { messages } from './i18n';
+import { LivePage } from './pages/LivePage';
+import { LoginPage } from './pages/LoginPage';
+import { Header } from './parts/Header';
+import { Toast } from './parts/Toast';
+import { navigate, path, route, type Route } from './router';
+import { askToSignIn, isAdmin, isSignedIn, loadSession, session } from './session';
+
+const ServerPage = lazy(() => import('./pages/ServerPage'));
+const TokensPage = lazy(() => import('./pages/TokensPage'));
+const ManagePage = lazy(() => import('./pages/ManagePage'));
+const EnrolmentPage = lazy(() => import('./pages/EnrolmentPage'));
+const UsersPage = lazy(() => import('./pages/UsersPage'));
+
+const SESSION_RETRY_MS = 2000;
+
+export function App(): JSX.Element {
+  useSession();
+  useTitle(route.value);
+  const main = useRef<HTMLElement>(null);
+  useFocusOnNavigation(main);
+  return (
+    <>
+      <a
+        class="skip"
+        href="#main"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        {messages.value.skipToContent}
+      </a>
+      <Header />
+      <main id="main" ref={main} tabIndex={-1}>
+        {session.value === null ? (
+          <p class="quiet" role="status">
+            {messages.value.loading}
+          </p>
+        ) : (
+          <Suspense fallback={<p class="quiet">{messages.value.loading}</p>}>
+            <Page route={route.value} />
+          </Suspense>
+        )}
+      </main>
+      <Toast />
+    </>
+  );
+}
+
+function Page({ route }: { route: Route }): JSX.Element | null {
+  const text = messages.value;
+  if (route.page === 'login') return <LoginPage />;
+  if (!isSignedIn.value && (needsUser(route) || session.value?.guests !== true)) return <ToSignIn />;
+  switch (route.page) {
+    case 'live':
+      return <LivePage />;
+    case 'server':
+      return <ServerPage key={route.id} id={route.id} />;
+    case 'unknown':
+      return <Nothing title={text.unknownPage} />;
+    default:
+      return isAdmin.value ? <AdminPage page={route.page} /> : <Nothing title={text.adminsOnly} />;
+  }
+}
+
+function AdminPage({ page }: { page: 'tokens' | 'servers' | 'enrolment' | 'users' }): JSX.Element {
+  switch (page) {
+    case 'tokens':
+      return <TokensPage />;
+    case 'servers':
+      return <ManagePage />;
+    case 'enrolment':
+      return <EnrolmentPage />;
+    case 'users':
+      return <UsersPage />;
+  }
+}
+
+function needsUser(route: Route): boolean {
+  return route.page !== 'live' && route.page !== 'server' && route.page !== 'unknown';
+}
+
+function ToSignIn(): null {
+  useEffect(() => askToSignIn(null), []);
+  return null;
+}
+
+function Nothing({ title }: { title: string }): JSX.Element {
+  return (
+    <div class="page narrow">
+      <h1>{title}</h1>
+      <p>
+        <a href="/">{messages.value.toLivePage}</a>
+      </p>
+    </div>
+  );
+}
+
+/** Asks who this is until the hub answers. */
+function useSession(): void {
+  useEffect(() => {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = (): void => {
+      loadSession().catch(() => {
+        timer = setTimeout(load, SESSION_RETRY_MS);
+      });
+    };
+    load();
+    return () => clearTimeout(timer);
+  }, []);
+
+  const current = session.value;
+  useEffect(() => {
+    if (current?.user != null && path.value === '/login') navigate('/', { replaces: true });
+  }, [current]);
+}
+
+function useTitle(route: Route): void {
+  const text = messages.value;
+  const titles: Record<Route['page'], string> = {
+    live: text.live.title,
+    login: text.login.title,
+    server: text.server.untitled,
+    servers: text.manage.title,
+    enrolment: text.enrol.title,
+    users: text.users.title,
+    tokens: text.tokens.title,
+    unknown: text.unknownPage,
+  };
+  const title = `${titles[route.page]} – Windfire`;
+  useEffect(() => {
+    document.title = title;
+  }, [title, path.value]);
+}
+
+/** A new page begins at its top for the keyboard and for screen readers too. */
+function useFocusOnNavigation(main: { readonly current: HTMLElement | null }): void {
+  const shown = useRef(path.value);
+  useEffect(() => {
+    if (shown.current === path.value) return;
+    shown.current = path.value;
+    if (!main.current?.contains(document.activeElement)) main.current?.focus({ preventScroll: true });
+  }, [path.value]);
+}

@@ -1,0 +1,17 @@
+import './style/main.css';
+
+import { render } from 'preact';
+
+import { App } from './App';
+import { startLanguage } from './i18n';
+import { startLive } from './live/store';
+import { startRouter } from './router';
+import { startTheme } from './theme';
+
+startTheme();
+startLanguage();
+startRouter();
+startLive();
+
+const root = document.getElementById('app');
+if (root) render(<App />, root);

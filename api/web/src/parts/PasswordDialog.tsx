@@ -1,0 +1,66 @@
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+
+import { ApiError } from '../api';
+import { messages } from '../i18n';
+import { changePassword, session } from '../session';
+import { Field } from './Field';
+import { FormDialog } from './FormDialog';
+import { announce } from './Toast';
+
+export const PASSWORD_MIN = 12;
+export const PASSWORD_MAX = 128;
+
+/** Changes the password of who is signed in. */
+export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Element {
+  const text = messages.value;
+  const [old, setOld] = useState('');
+  const [next, setNext] = useState('');
+  const [repeated, setRepeated] = useState('');
+
+  const submit = async (): Promise<void> => {
+    if (next !== repeated) throw new Error(text.password.differ);
+    try {
+      await changePassword(old, next);
+    } catch (error) {
+      throw error instanceof ApiError && error.code === 401 ? new Error(text.password.wrong) : error;
+    }
+    onClose();
+    announce(text.password.changed);
+  };
+
+  return (
+    <FormDialog title={text.password.title} submitLabel={text.save} onSubmit={submit} onClose={onClose}>
+      <input class="off-screen" type="text" autocomplete="username" value={session.value?.user ?? ''} readOnly tabIndex={-1} aria-hidden="true" />
+      <PasswordField label={text.password.old} autocomplete="current-password" onInput={setOld} />
+      <PasswordField label={text.password.new} hint={text.users.passwordHint} isNew autocomplete="new-password" onInput={setNext} />
+      <PasswordField label={text.password.repeat} isNew autocomplete="new-password" onInput={setRepeated} />
+    </FormDialog>
+  );
+}
+
+interface PasswordFieldProps {
+  label: string;
+  hint?: string;
+  autocomplete: 'current-password' | 'new-password';
+  /** Is held to the rules for passwords. */
+  isNew?: boolean;
+  onInput: (password: string) => void;
+}
+
+export function PasswordField({ label, hint, autocomplete, isNew = false, onInput }: PasswordFieldProps): JSX.Element {
+  return (
+    <Field label={label} {...(hint === undefined ? {} : { hint })}>
+      {(attributes) => (
+        <input
+          {...attributes}
+          type="password"
+          required
+          autocomplete={autocomplete}
+          {...(isNew ? { minLength: PASSWORD_MIN, maxLength: PASSWORD_MAX } : {})}
+          onInput={(event) => onInput(event.currentTarget.value)}
+        />
+      )}
+    </Field>
+  );
+}

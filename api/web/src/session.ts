@@ -1,0 +1,71 @@
+import { computed, signal } from '@preact/signals';
+
+import { call, setCsrfToken, whenSessionEnds } from './api';
+import { navigate, path } from './router';
+
+export type Role = 'admin' | 'viewer';
+
+export interface Session {
+  user: string | null;
+  role: Role | null;
+  csrf: string | null;
+  /** Guests may see servers that are not hidden. */
+  guests: boolean;
+  version: string;
+}
+
+/** Why the sign-in page shows, where that needs saying. */
+export type SignInReason = 'expired' | 'signed-out';
+
+/** `null` until the hub has said who this is. */
+export const session = signal<Session | null>(null);
+export const signInReason = signal<SignInReason | null>(null);
+export const isAdmin = computed(() => session.value?.role === 'admin');
+export const isSignedIn = computed(() => session.value?.user != null);
+/** A viewer of other servers than before is somebody else. */
+export const identity = computed(() => `${session.value?.user ?? ''}/${session.value?.role ?? ''}`);
+
+let returnPath = '/';
+
+function accept(next: Session): void {
+  setCsrfToken(next.csrf);
+  session.value = next;
+}
+
+export async function loadSession(): Promise<void> {
+  accept(await call<Session>('GET', '/session'));
+}
+
+export async function signIn(user: string, password: string): Promise<void> {
+  accept(await call<Session>('POST', '/session', { body: { user, password }, keeps401: true }));
+  signInReason.value = null;
+  navigate(returnPath, { replaces: true });
+  returnPath = '/';
+}
+
+export async function signOut(): Promise<void> {
+  await call<null>('DELETE', '/session', { keeps401: true });
+  await loadSession();
+  returnPath = '/';
+  askToSignIn('signed-out');
+}
+
+export async function changePassword(old: string, next: string): Promise<void> {
+  await call<null>('PUT', '/session/password', { body: { old, new: next }, keeps401: true });
+  // The hub may have made a new session for this browser.
+  await loadSession();
+}
+
+/** Shows the sign-in page, and comes back to this one afterwards. */
+export function askToSignIn(reason: SignInReason | null): void {
+  if (path.value !== '/login' && reason !== 'signed-out') returnPath = path.value;
+  signInReason.value = reason;
+  navigate('/login');
+}
+
+whenSessionEnds(() => {
+  const current = session.value;
+  if (current?.user == null) return;
+  accept({ ...current, user: null, role: null, csrf: null });
+  askToSignIn('expired');
+});
