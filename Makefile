@@ -6,6 +6,7 @@ SHELL := bash
 
 DATA ?= ./windfire-data
 FUZZ_SECONDS ?= 20
+CASES ?= 500
 AGENTS ?= 1000
 SECONDS_MEASURED ?= 60
 # What `make run` listens on; the defaults of the hub.
@@ -28,6 +29,20 @@ run: build ## Build, then run a hub and an agent that reports this machine
 .PHONY: test
 test: build ## Run every test
 	$(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz
+	@bash .ci/web-test
+	@bash .ci/api-fuzz 20
+
+.PHONY: web
+web: ## Build the panel
+	@bash .ci/web
+
+.PHONY: web-test
+web-test: build ## Test the panel in a browser
+	@bash .ci/web-test
+
+.PHONY: api-fuzz
+api-fuzz: build ## Ask every path of the API CASES odd things, and check every answer against /openapi.json
+	@bash .ci/api-fuzz $(CASES)
 
 .PHONY: lint
 lint: tools ## Check format, clippy, documentation and who may import whom
@@ -53,7 +68,7 @@ deny: ## Check advisories and licences of dependencies (needs cargo-deny)
 	$(CARGO) deny check
 
 .PHONY: build
-build: tools
+build: tools web
 	@bash .ci/announce-build
 	$(CARGO) build $(PROFILE)
 

@@ -11,8 +11,8 @@ use windfire_engine::user::{PasswordHash, Role, UserEdit};
 use super::{Asked, Done, Wrong, success};
 use crate::answer::Answer;
 
-/// Servers that one request changes.
-pub(crate) const SERVERS_PER_CHANGE_MAX: usize = 10_000;
+/// Servers that one request changes: their ids fit into a body of 64 KiB.
+pub(crate) const SERVERS_PER_CHANGE_MAX: usize = 5_000;
 
 // API tokens
 

@@ -1,0 +1,176 @@
+import type { JSX } from 'preact';
+import { useState } from 'preact/hooks';
+
+import { agentCommand } from '../agentCommand';
+import { call } from '../api';
+import { messages } from '../i18n';
+import { ConfirmDialog } from '../parts/ConfirmDialog';
+import { Field } from '../parts/Field';
+import { FormDialog } from '../parts/FormDialog';
+import { PlusIcon } from '../parts/Icons';
+import { ResourceState } from '../parts/ResourceState';
+import { SecretDialog } from '../parts/SecretDialog';
+import { AddServerDialog, EditServerDialog } from '../parts/ServerDialogs';
+import { type ManagedServer, ServerTable } from '../parts/ServerTable';
+import { announce } from '../parts/Toast';
+import { useResource } from '../parts/useResource';
+
+/** As the hub takes them. */
+const BULK_IDS_MAX = 10_000;
+
+type Open =
+  | { dialog: 'add' | 'retag' | 'removeMany' }
+  | { dialog: 'shown'; command: string }
+  | { dialog: 'edit' | 'remove' | 'rotate'; server: ManagedServer };
+
+export default function ManagePage(): JSX.Element {
+  const text = messages.value.manage;
+  const servers = useResource(() => call<ManagedServer[]>('GET', '/server'));
+  const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
+  const [open, setOpen] = useState<Open | null>(null);
+  const close = (): void => setOpen(null);
+
+  const finish = async (said: string): Promise<void> => {
+    close();
+    announce(said);
+    await servers.reload();
+  };
+  const showCommand = async (credential: string): Promise<void> => {
+    setOpen({ dialog: 'shown', command: await agentCommand('CREDENTIAL', credential) });
+    await servers.reload();
+  };
+  const remove = async ({ id }: ManagedServer): Promise<void> => {
+    await call<null>('DELETE', `/server/${id}`);
+    setSelected(new Set([...selected].filter((other) => other !== id)));
+    await finish(text.removed(1));
+  };
+  const rotate = async ({ id }: ManagedServer): Promise<void> => {
+    const made = await call<{ credential: string }>('POST', `/server/${id}/credential`);
+    await showCommand(made.credential);
+  };
+  const removeSelected = async (): Promise<void> => {
+    const changed = await inBulk(selected, { remove: true });
+    setSelected(new Set());
+    await finish(text.removed(changed));
+  };
+
+  return (
+    <div class="page">
+      <div class="page-head">
+        <h1>{text.title}</h1>
+        <button type="button" class="button primary" onClick={() => setOpen({ dialog: 'add' })}>
+          <PlusIcon />
+          {text.add}
+        </button>
+      </div>
+      <ResourceState resource={servers} />
+      {servers.data?.length === 0 && <p class="quiet">{text.none}</p>}
+      {servers.data !== null && servers.data.length > 0 && (
+        <ServerTable
+          servers={servers.data}
+          selected={selected}
+          onSelect={setSelected}
+          onEdit={(server) => setOpen({ dialog: 'edit', server })}
+          onRemove={(server) => setOpen({ dialog: 'remove', server })}
+          onRotate={(server) => setOpen({ dialog: 'rotate', server })}
+        >
+          <div class="bulk" role="group" aria-label={text.selected(selected.size)}>
+            <span aria-live="polite">{text.selected(selected.size)}</span>
+            <button
+              type="button"
+              class="button small"
+              disabled={selected.size === 0}
+              onClick={() => setOpen({ dialog: 'retag' })}
+            >
+              {text.retag}
+            </button>
+            <button
+              type="button"
+              class="button small danger"
+              disabled={selected.size === 0}
+              onClick={() => setOpen({ dialog: 'removeMany' })}
+            >
+              {messages.value.remove}
+            </button>
+          </div>
+        </ServerTable>
+      )}
+      {open?.dialog === 'add' && <AddServerDialog onClose={close} onAdded={showCommand} />}
+      {open?.dialog === 'edit' && (
+        <EditServerDialog server={open.server} onClose={close} onSaved={() => finish(text.saved)} />
+      )}
+      {open?.dialog === 'retag' && (
+        <RetagDialog ids={selected} onClose={close} onDone={(changed) => finish(text.changed(changed))} />
+      )}
+      {open?.dialog === 'remove' && (
+        <ConfirmDialog
+          title={text.removeTitle}
+          question={text.removeOne(open.server.name)}
+          onConfirm={() => remove(open.server)}
+          onClose={close}
+        />
+      )}
+      {open?.dialog === 'removeMany' && (
+        <ConfirmDialog
+          title={text.removeTitle}
+          question={text.removeMany(selected.size)}
+          onConfirm={removeSelected}
+          onClose={close}
+        />
+      )}
+      {open?.dialog === 'rotate' && (
+        <ConfirmDialog
+          title={text.rotateTitle}
+          question={text.rotateQuestion(open.server.name)}
+          onConfirm={() => rotate(open.server)}
+          onClose={close}
+        />
+      )}
+      {open?.dialog === 'shown' && (
+        <SecretDialog
+          title={text.commandTitle}
+          hint={text.commandHint}
+          label={text.command}
+          secret={open.command}
+          onClose={close}
+        />
+      )}
+    </div>
+  );
+}
+
+/** Changes many servers, in portions that the hub takes; how many it changed. */
+async function inBulk(ids: ReadonlySet<number>, change: { tag: string } | { remove: true }): Promise<number> {
+  const all = [...ids];
+  let changed = 0;
+  for (let start = 0; start < all.length; start += BULK_IDS_MAX) {
+    const body = { ids: all.slice(start, start + BULK_IDS_MAX), ...change };
+    changed += (await call<{ changed: number }>('POST', '/server/bulk', { body })).changed;
+  }
+  return changed;
+}
+
+interface RetagDialogProps {
+  ids: ReadonlySet<number>;
+  onDone: (changed: number) => Promise<void>;
+  onClose: () => void;
+}
+
+function RetagDialog({ ids, onDone, onClose }: RetagDialogProps): JSX.Element {
+  const text = messages.value;
+  const [tag, setTag] = useState('');
+  return (
+    <FormDialog
+      title={text.manage.retagTitle(ids.size)}
+      submitLabel={text.save}
+      onSubmit={async () => onDone(await inBulk(ids, { tag: tag.trim() }))}
+      onClose={onClose}
+    >
+      <Field label={text.manage.tag}>
+        {(attributes) => (
+          <input {...attributes} type="text" data-autofocus onInput={(event) => setTag(event.currentTarget.value)} />
+        )}
+      </Field>
+    </FormDialog>
+  );
+}
