@@ -59,10 +59,8 @@ fn describe(operation: &Operation) -> Value {
         "security": security(operation),
     });
     if let Some(body) = operation.body {
-        // Nezha's own `register` takes nothing for an empty wish.
-        let is_required = operation.refusal == Refusal::InStatus;
         described["requestBody"] =
-            json!({"required": is_required, "content": {"application/json": {"schema": reference(body)}}});
+            json!({"required": true, "content": {"application/json": {"schema": reference(body)}}});
     }
     described
 }
@@ -111,12 +109,20 @@ fn responses(operation: &Operation) -> Value {
     } else if is_panel && operation.access != Access::Anyone {
         error(403, "May not");
     }
-    if is_panel && operation.path.contains("{id}") {
+    if operation.path.contains("{id}") {
         error(404, "There is none of this id");
     }
     if operation.body == Some("ChangeServers") {
         error(404, "One of the servers does not exist");
     }
+    if operation.method != "GET" {
+        let content = json!({"text/plain": {"schema": reference("Text")}});
+        answers.insert("413".to_owned(), json!({"description": "The body is too long", "content": content}));
+    }
+    let mut error = |status: u16, about: &str| {
+        let content = json!({"application/json": {"schema": reference("Error")}});
+        answers.insert(status.to_string(), json!({"description": about, "content": content}));
+    };
     if is_panel && operation.body.is_some() {
         error(415, "The body is not application/json");
     }

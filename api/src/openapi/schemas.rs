@@ -142,6 +142,7 @@ fn panel_answers() -> Vec<(&'static str, Value)> {
     let user = json!({"id": integer(), "name": text(), "role": text(), "created": integer()});
     let hub = json!({"agents_address": text(), "fingerprint": text(), "version": text()});
     vec![
+        ("Text", text()),
         ("Stream", text()),
         ("Done", envelope(json!({"type": "null"}))),
         ("Session", envelope(object(session))),
@@ -171,7 +172,7 @@ fn bodies() -> Vec<(&'static str, Value)> {
     let role = || json!({"type": "string", "enum": Role::ALL.map(Role::name)});
     let nullable = |mut shape: Value| {
         shape["type"] = json!([shape["type"], "null"]);
-        if let Some(names) = shape["enum"].as_array_mut() {
+        if let Some(names) = shape.get_mut("enum").and_then(Value::as_array_mut) {
             names.push(Value::Null);
         }
         shape

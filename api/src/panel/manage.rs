@@ -8,6 +8,7 @@ use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::token::{NewToken, Scope, Scopes};
 use windfire_engine::user::{PasswordHash, Role, UserEdit};
 
+use super::whole::Whole;
 use super::{Asked, Done, Wrong, success};
 use crate::answer::Answer;
 
@@ -26,7 +27,7 @@ struct AddToken {
     tags: Vec<String>,
     /// Unix seconds.
     #[serde(default)]
-    expires: Option<i64>,
+    expires: Option<Whole<i64>>,
 }
 
 pub(super) fn tokens(asked: &Asked<'_>) -> Answer {
@@ -65,8 +66,8 @@ pub(super) fn remove_token(asked: &Asked<'_>) -> Done {
     Ok(success(()))
 }
 
-fn in_future(asked: &Asked<'_>, expires_s: Option<i64>) -> Result<Option<i64>, Wrong> {
-    match expires_s {
+fn in_future(asked: &Asked<'_>, expires: Option<Whole<i64>>) -> Result<Option<i64>, Wrong> {
+    match expires.map(|Whole(expires_s)| expires_s) {
         Some(expires_s) if expires_s <= asked.now_s() => {
             Err(Wrong::new(400, format!("expires ({expires_s}) is not in the future")))
         }
@@ -85,7 +86,7 @@ struct AddServer {
     #[serde(default)]
     note: String,
     #[serde(default)]
-    display_index: i64,
+    display_index: Whole<i64>,
     #[serde(default)]
     hide_for_guest: bool,
     #[serde(default)]
@@ -99,7 +100,7 @@ struct EditServer {
     name: Option<String>,
     tag: Option<String>,
     note: Option<String>,
-    display_index: Option<i64>,
+    display_index: Option<Whole<i64>>,
     hide_for_guest: Option<bool>,
     country: Option<String>,
 }
@@ -107,7 +108,7 @@ struct EditServer {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ChangeServers {
-    ids: Vec<u64>,
+    ids: Vec<Whole<u64>>,
     tag: Option<String>,
     #[serde(default)]
     remove: bool,
@@ -155,7 +156,7 @@ pub(super) fn add_server(asked: &Asked<'_>) -> Done {
     if name.trim().is_empty() {
         return Err(Wrong::new(400, "name is empty: a server needs one"));
     }
-    let new = NewServer { name, tag, note, display_index, hide_for_guest, country };
+    let new = NewServer { name, tag, note, display_index: display_index.0, hide_for_guest, country };
     Ok(credentialed(&asked.engine.add_server(new, asked.now_s())?))
 }
 
@@ -165,6 +166,7 @@ pub(super) fn edit_server(asked: &Asked<'_>) -> Done {
         return Err(Wrong::new(400, "name is empty: a server needs one"));
     }
     let version = version.map(|Version(version)| version);
+    let display_index = display_index.map(|Whole(index)| index);
     let edit = ServerEdit { version, name, tag, note, display_index, hide_for_guest, country };
     let record = asked.engine.edit_server(asked.number, edit)?;
     Ok(success(json!({"version": version_text(record.version())})))
@@ -180,7 +182,8 @@ pub(super) fn rotate_credential(asked: &Asked<'_>) -> Done {
 }
 
 pub(super) fn change_servers(asked: &Asked<'_>) -> Done {
-    let ChangeServers { mut ids, tag, remove } = asked.body()?;
+    let ChangeServers { ids, tag, remove } = asked.body()?;
+    let mut ids: Vec<u64> = ids.into_iter().map(|Whole(id)| id).collect();
     ids.sort_unstable();
     ids.dedup();
     if ids.len() > SERVERS_PER_CHANGE_MAX {
@@ -211,10 +214,10 @@ struct AddEnrolToken {
     #[serde(default)]
     tag: String,
     #[serde(default)]
-    uses: Option<u64>,
+    uses: Option<Whole<u64>>,
     /// Unix seconds.
     #[serde(default)]
-    expires: Option<i64>,
+    expires: Option<Whole<i64>>,
 }
 
 pub(super) fn enrol_tokens(asked: &Asked<'_>) -> Answer {
@@ -234,7 +237,8 @@ pub(super) fn enrol_tokens(asked: &Asked<'_>) -> Answer {
 pub(super) fn add_enrol_token(asked: &Asked<'_>) -> Done {
     let AddEnrolToken { note, tag, uses, expires } = asked.body()?;
     let expires_s = in_future(asked, expires)?;
-    let (id, token) = asked.engine.add_enrol_token(note, tag, uses, expires_s, asked.now_s())?;
+    let (id, token) =
+        asked.engine.add_enrol_token(note, tag, uses.map(|Whole(uses)| uses), expires_s, asked.now_s())?;
     Ok(success(json!({"id": id, "token": token})))
 }
 

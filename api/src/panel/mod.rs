@@ -4,6 +4,7 @@
 mod manage;
 mod session;
 mod sign_in;
+mod whole;
 
 use std::sync::Arc;
 
@@ -80,11 +81,11 @@ impl From<ChangeError> for Wrong {
     fn from(error: ChangeError) -> Self {
         let status = match &error {
             ChangeError::NoServer { .. } | ChangeError::NoToken { .. } | ChangeError::NoUser { .. } => 404,
-            ChangeError::Exists { .. } | ChangeError::Changed { .. } | ChangeError::LastAdmin => 409,
-            ChangeError::TooLong { .. }
-            | ChangeError::BadCountry { .. }
-            | ChangeError::BadUserName { .. }
-            | ChangeError::AdminWithTags => 400,
+            ChangeError::Exists { .. }
+            | ChangeError::Changed { .. }
+            | ChangeError::LastAdmin
+            | ChangeError::AdminWithTags => 409,
+            ChangeError::TooLong { .. } | ChangeError::BadCountry { .. } | ChangeError::BadUserName { .. } => 400,
             ChangeError::Full { .. } => 409,
             ChangeError::Store(_) => 503,
         };

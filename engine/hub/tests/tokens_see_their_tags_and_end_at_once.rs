@@ -29,7 +29,7 @@ fn tokens_see_their_tags_and_end_at_once() {
 
     // Who may do everything cannot be limited to some servers.
     let wish = json!({"note": "", "scopes": ["admin"], "tags": ["shop"]});
-    assert_eq!(admin.change(&hub, "POST", "/api/v1/token", &wish).status, 400);
+    assert_eq!(admin.change(&hub, "POST", "/api/v1/token", &wish).status, 409);
 
     // A token that registers does so within its tags.
     let wish = json!({"note": "", "scopes": ["register"], "tags": ["shop"]});

@@ -139,7 +139,11 @@ function SettingsFields({ settings, onChange }: SettingsFieldsProps): JSX.Elemen
               step={1}
               required
               value={settings.display_index}
-              onInput={(event) => set({ display_index: event.currentTarget.valueAsNumber || 0 })}
+              onInput={(event) => {
+                const index = event.currentTarget.valueAsNumber;
+                // A lone minus sign is on its way to a number; the form does not take it.
+                if (Number.isFinite(index)) set({ display_index: index });
+              }}
             />
           )}
         </Field>

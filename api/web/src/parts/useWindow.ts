@@ -1,4 +1,3 @@
-import { type RefObject } from 'preact';
 import { useLayoutEffect, useState } from 'preact/hooks';
 
 export interface Range {
@@ -11,7 +10,7 @@ export interface Range {
 const SPARE_ROWS = 6;
 
 /** Which rows of fixed height are seen while the page scrolls over `list`. */
-export function useWindow(list: RefObject<HTMLElement>, count: number, rowHeight: number): Range {
+export function useWindow(list: { readonly current: HTMLElement | null }, count: number, rowHeight: number): Range {
   const [range, setRange] = useState<Range>({ first: 0, end: Math.min(count, 30) });
 
   useLayoutEffect(() => {

@@ -212,6 +212,8 @@ fn whole(bytes: Bytes) -> BoxBody<Bytes, io::Error> {
 fn plain(status: StatusCode) -> Response<BoxBody<Bytes, io::Error>> {
     let mut response = Response::new(whole(Bytes::from(format!("{status}\n"))));
     *response.status_mut() = status;
+    let content_type = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     // The rest of the body is not read, so the connection cannot go on.
     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     response

@@ -1,0 +1,134 @@
+import 'uplot/dist/uPlot.min.css';
+
+import type { JSX } from 'preact';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+
+import { NOTHING } from '../format';
+import type { ChartSpec } from '../history/charts';
+import { align, extentOf, type Series } from '../history/series';
+import { languageTag, messages } from '../i18n';
+import { colourOf, isDark } from '../theme';
+
+const HEIGHT = 190;
+const SERIES_COLOURS = ['--series-1', '--series-2', '--series-3'];
+
+interface ChartProps {
+  spec: ChartSpec;
+  series: readonly Series[];
+  from: number;
+  to: number;
+  rangeName: string;
+}
+
+/** Series over time; its label says in words what is to be seen. */
+export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.Element {
+  const text = messages.value.server;
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | null>(null);
+  const [cursor, setCursor] = useState<number | null>(null);
+  const data = useMemo(() => align(series), [series]);
+  const bounds = useRef({ from, to });
+  bounds.current = { from, to };
+  const dark = isDark();
+
+  useEffect(() => {
+    const element = box.current;
+    if (!element) return;
+    const options = optionsOf(spec, element.clientWidth, () => bounds.current, setCursor, languageTag.value);
+    const made = new uPlot(options, data as uPlot.AlignedData, element);
+    plot.current = made;
+    const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      plot.current = null;
+      made.destroy();
+    };
+  }, [spec, dark, languageTag.value]);
+
+  useEffect(() => plot.current?.setData(data as uPlot.AlignedData), [data, from, to]);
+
+  const extents = data.slice(1).map(extentOf);
+  const isEmpty = extents.every((extent) => extent === null);
+  const inWords = spec.labels.map((label, index) => {
+    const extent = extents[index];
+    if (!extent) return `${label}: ${NOTHING}.`;
+    return text.seriesSummary(label, spec.format(extent.latest), spec.format(extent.lowest), spec.format(extent.highest));
+  });
+  const summary = isEmpty ? text.nothingReported : inWords.join(' ');
+
+  return (
+    <section class="chart">
+      <h3>{spec.title}</h3>
+      <div class="plot" ref={box} role="img" aria-label={text.chartSummary(spec.title, rangeName, summary)} />
+      {isEmpty && <p class="plot-empty">{text.nothingReported}</p>}
+      <dl class="legend">
+        {spec.labels.map((label, index) => {
+          const extent = extents[index];
+          const atCursor = cursor === null ? null : data[index + 1]?.[cursor];
+          const value = cursor === null ? extent?.latest : atCursor;
+          return (
+            <div key={label}>
+              <dt class={`series-${index + 1}`}>{label}</dt>
+              <dd>{value == null ? NOTHING : spec.format(value)}</dd>
+              {extent && (
+                <dd class="extent">
+                  {spec.format(extent.lowest)} … {spec.format(extent.highest)}
+                </dd>
+              )}
+            </div>
+          );
+        })}
+      </dl>
+    </section>
+  );
+}
+
+function optionsOf(
+  spec: ChartSpec,
+  width: number,
+  bounds: () => { from: number; to: number },
+  onCursor: (index: number | null) => void,
+  language: string,
+): uPlot.Options {
+  const axisColour = colourOf('--quiet');
+  const gridColour = colourOf('--line');
+  const axis = { stroke: axisColour, grid: { stroke: gridColour, width: 1 }, ticks: { stroke: gridColour, width: 1 } };
+  return {
+    width,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { sync: { key: 'server' }, drag: { x: false, y: false }, points: { size: 6 } },
+    scales: {
+      // The whole range, so that a gap at its ends is seen too.
+      x: { range: () => [bounds().from, bounds().to] },
+      y: { range: (_, __, highest) => [0, spec.max ?? roomAbove(highest)] },
+    },
+    axes: [
+      { ...axis, values: (_, times, __, ___, increment) => times.map((time) => timeText(time, increment, language)) },
+      { ...axis, size: 76, values: (_, values) => values.map((value) => spec.format(value)) },
+    ],
+    series: [
+      {},
+      ...spec.metrics.map((_, index) => {
+        const colour = colourOf(SERIES_COLOURS[index] ?? '--series-1');
+        return { stroke: colour, width: 1.5, spanGaps: false, points: { show: false } };
+      }),
+    ],
+    hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
+  };
+}
+
+function roomAbove(highest: number | null): number {
+  return highest !== null && highest > 0 ? highest * 1.1 : 1;
+}
+
+const DAY_S = 86_400;
+
+function timeText(time: number, increment: number, language: string): string {
+  const date = new Date(time * 1000);
+  return increment >= DAY_S
+    ? date.toLocaleDateString(language, { month: 'numeric', day: 'numeric' })
+    : date.toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit', hour12: false });
+}

@@ -1,0 +1,110 @@
+import type { JSX } from 'preact';
+import { useEffect, useMemo, useState } from 'preact/hooks';
+
+import { errorText } from '../errors';
+import { type ChartSpec, chartsOf } from '../history/charts';
+import { type History, loadHistory, type RangeName, RANGES, type Series } from '../history/series';
+import { messages } from '../i18n';
+import { Alert } from './Alert';
+import { Chart } from './Chart';
+
+const REFRESH_HOUR_MS = 15_000;
+const REFRESH_MS = 60_000;
+const RANGE_NAMES = Object.keys(RANGES) as RangeName[];
+
+interface HistoryChartsProps {
+  id: number;
+  memTotal: number;
+  diskTotal: number;
+}
+
+export function HistoryCharts({ id, memTotal, diskTotal }: HistoryChartsProps): JSX.Element {
+  const text = messages.value.server;
+  const [range, setRange] = useState<RangeName>('1h');
+  const specs = useMemo(() => chartsOf(text, { memTotal, diskTotal }), [text, memTotal, diskTotal]);
+  const { history, error } = useHistory(id, specs, range);
+  return (
+    <section aria-labelledby="history-title">
+      <div class="section-head">
+        <h2 id="history-title">{text.charts}</h2>
+        <div class="segments" role="group" aria-label={text.range}>
+          {RANGE_NAMES.map((name) => (
+            <button key={name} type="button" aria-pressed={range === name} onClick={() => setRange(name)}>
+              {text.ranges[name]}
+            </button>
+          ))}
+        </div>
+      </div>
+      {error !== null && <Alert>{error}</Alert>}
+      {history === null && error === null && <p class="quiet">{messages.value.loading}</p>}
+      <div class="charts">{history && <Charts specs={specs} history={history} rangeName={text.ranges[range]} />}</div>
+    </section>
+  );
+}
+
+interface ChartsProps {
+  specs: ChartSpec[];
+  history: History;
+  rangeName: string;
+}
+
+function Charts({ specs, history, rangeName }: ChartsProps): JSX.Element {
+  const drawn = useMemo(
+    () =>
+      specs
+        .map((spec) => ({ spec, series: seriesOf(spec, history) }))
+        .filter(({ spec, series }) => !spec.isOptional || series.some(({ values }) => values.some((v) => v !== null))),
+    [specs, history],
+  );
+  return (
+    <>
+      {drawn.map(({ spec, series }) => (
+        <Chart
+          key={spec.id}
+          spec={spec}
+          series={series}
+          from={history.from}
+          to={history.to}
+          rangeName={rangeName}
+        />
+      ))}
+    </>
+  );
+}
+
+function seriesOf(spec: ChartSpec, history: History): Series[] {
+  return spec.metrics.map((metric) => {
+    const found = history.result.find((series) => series.metric === metric);
+    return found ?? { metric, unit: '', step: history.step, times: [], values: [] };
+  });
+}
+
+/** Loads again and again while the page is seen. */
+function useHistory(id: number, specs: ChartSpec[], range: RangeName): { history: History | null; error: string | null } {
+  const [history, setHistory] = useState<History | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const metrics = specs.flatMap((spec) => spec.metrics).join(',');
+
+  useEffect(() => {
+    const aborter = new AbortController();
+    const load = async (): Promise<void> => {
+      if (document.hidden) return;
+      try {
+        setHistory(await loadHistory(id, metrics.split(','), range, aborter.signal));
+        setError(null);
+      } catch (failure) {
+        if (!aborter.signal.aborted) setError(errorText(failure));
+      }
+    };
+    void load();
+    const timer = setInterval(() => void load(), range === '1h' ? REFRESH_HOUR_MS : REFRESH_MS);
+    document.addEventListener('visibilitychange', load);
+    return () => {
+      aborter.abort();
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', load);
+    };
+  }, [id, range, metrics]);
+
+  return { history, error };
+}
