@@ -13,7 +13,7 @@ use super::{Asked, Done, Wrong, success};
 use crate::answer::Answer;
 
 /// Servers that one request changes: their ids fit into a body of 64 KiB.
-pub(crate) const SERVERS_PER_CHANGE_MAX: usize = 5_000;
+pub(crate) const SERVERS_PER_CHANGE_MAX: usize = 2_500;
 
 // API tokens
 
@@ -69,7 +69,7 @@ pub(super) fn remove_token(asked: &Asked<'_>) -> Done {
 fn in_future(asked: &Asked<'_>, expires: Option<Whole<i64>>) -> Result<Option<i64>, Wrong> {
     match expires.map(|Whole(expires_s)| expires_s) {
         Some(expires_s) if expires_s <= asked.now_s() => {
-            Err(Wrong::new(400, format!("expires ({expires_s}) is not in the future")))
+            Err(Wrong::new(409, format!("expires ({expires_s}) is not in the future")))
         }
         other => Ok(other),
     }

@@ -15,6 +15,9 @@ impl<'de, T: TryFrom<i128>> Deserialize<'de> for Whole<T> {
     }
 }
 
+/// Beyond this a float stands for many whole numbers.
+const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
+
 struct AnyNumber;
 
 impl Visitor<'_> for AnyNumber {
@@ -34,7 +37,7 @@ impl Visitor<'_> for AnyNumber {
 
     #[expect(clippy::cast_possible_truncation, reason = "within the bounds that were just checked")]
     fn visit_f64<E: Error>(self, value: f64) -> Result<i128, E> {
-        if value.fract() == 0.0 && value.abs() < 2f64.powi(100) {
+        if value.fract() == 0.0 && value.abs() <= EXACT_MAX {
             Ok(value as i128)
         } else {
             Err(E::invalid_type(Unexpected::Float(value), &self))

@@ -10,6 +10,8 @@ export interface ChartSpec {
   format: (value: number) => string;
   /** The top of the scale where it is known. */
   max?: number;
+  /** Steps of the scale are round in units of 1024. */
+  isBytes?: boolean;
   /** Is shown only when something was reported. */
   isOptional?: boolean;
 }
@@ -30,6 +32,7 @@ export function chartsOf(text: Messages['server'], sizes: Sizes): ChartSpec[] {
       metrics: ['mem_used', 'swap_used'],
       labels: [text.memory, text.swap],
       format: bytes,
+      isBytes: true,
       ...(sizes.memTotal > 0 ? { max: sizes.memTotal } : {}),
     },
     {
@@ -38,6 +41,7 @@ export function chartsOf(text: Messages['server'], sizes: Sizes): ChartSpec[] {
       metrics: ['net_in_speed', 'net_out_speed'],
       labels: [text.inSpeed, text.outSpeed],
       format: bytesPerSecond,
+      isBytes: true,
     },
     {
       id: 'load',
@@ -52,6 +56,7 @@ export function chartsOf(text: Messages['server'], sizes: Sizes): ChartSpec[] {
       metrics: ['disk_used'],
       labels: [text.used],
       format: bytes,
+      isBytes: true,
       ...(sizes.diskTotal > 0 ? { max: sizes.diskTotal } : {}),
     },
     {

@@ -194,6 +194,7 @@ export const en = {
     lastReport: 'Last report',
     id: 'Id',
     search: 'Search',
+    searchHint: 'Name, tag, note, address',
     selectAll: 'Select all',
     select: (name: string) => `Select ${name}`,
     selected: (count: number) => (count === 1 ? '1 selected' : `${count} selected`),

@@ -196,6 +196,7 @@ export const zh: Messages = {
     lastReport: '最后上报',
     id: '编号',
     search: '搜索',
+    searchHint: '名称、标签、备注、地址',
     selectAll: '全选',
     select: (name) => `选择 ${name}`,
     selected: (count) => `已选 ${count} 台`,

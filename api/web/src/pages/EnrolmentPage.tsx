@@ -68,7 +68,9 @@ export default function EnrolmentPage(): JSX.Element {
             <tbody>
               {tokens.data.map((token) => (
                 <tr key={token.id}>
-                  <td class="note">{token.note}</td>
+                  <td>
+                    <div class="note">{token.note}</div>
+                  </td>
                   <td class="breakable">{token.tag}</td>
                   <td>{token.uses_left ?? text.enrol.unlimited}</td>
                   <td>{dateTime(token.created, languageTag.value)}</td>

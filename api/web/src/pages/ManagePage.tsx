@@ -16,7 +16,7 @@ import { announce } from '../parts/Toast';
 import { useResource } from '../parts/useResource';
 
 /** As the hub takes them. */
-const BULK_IDS_MAX = 10_000;
+const BULK_IDS_MAX = 2500;
 
 type Open =
   | { dialog: 'add' | 'retag' | 'removeMany' }

@@ -109,7 +109,9 @@ function TokenTable({ tokens, onDelete }: { tokens: Token[]; onDelete: (token: T
         <tbody>
           {tokens.map((token) => (
             <tr key={token.id}>
-              <td class="note">{token.note}</td>
+              <td>
+                <div class="note">{token.note}</div>
+              </td>
               <td>{token.scopes.join(', ')}</td>
               <td class="breakable">{token.tags.length === 0 ? text.tokens.allServers : token.tags.join(', ')}</td>
               <td>{date(token.created)}</td>

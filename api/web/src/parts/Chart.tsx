@@ -11,6 +11,10 @@ import { languageTag, messages } from '../i18n';
 import { colourOf, isDark } from '../theme';
 
 const HEIGHT = 190;
+/** 1, 2, 5, 10, 20 … 500 of each binary unit. */
+const BYTE_STEPS = [0, 1, 2, 3, 4].flatMap((power) =>
+  [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * 1024 ** power),
+);
 const SERIES_COLOURS = ['--series-1', '--series-2', '--series-3'];
 
 interface ChartProps {
@@ -106,8 +110,13 @@ function optionsOf(
       y: { range: (_, __, highest) => [0, spec.max ?? roomAbove(highest)] },
     },
     axes: [
-      { ...axis, values: (_, times, __, ___, increment) => times.map((time) => timeText(time, increment, language)) },
-      { ...axis, size: 76, values: (_, values) => values.map((value) => spec.format(value)) },
+      { ...axis, size: 32, values: (_, times, __, ___, increment) => times.map((time) => timeText(time, increment, language)) },
+      {
+        ...axis,
+        size: 76,
+        ...(spec.isBytes ? { incrs: BYTE_STEPS } : {}),
+        values: (_, values) => values.map((value) => spec.format(value)),
+      },
     ],
     series: [
       {},

@@ -57,7 +57,7 @@ export function ServerTable(props: ServerTableProps): JSX.Element {
         <input
           type="search"
           aria-label={text.search}
-          placeholder={messages.value.live.searchHint}
+          placeholder={text.searchHint}
           onInput={(event) => {
             setSearched(event.currentTarget.value);
             setPage(0);
@@ -175,7 +175,9 @@ function ServerTableRow({ server, isSelected, onSelectOne, onEdit, onRemove, onR
         {server.hide_for_guest && <HiddenMark />}
       </td>
       <td class="breakable">{server.tag}</td>
-      <td class="note">{server.note}</td>
+      <td>
+        <div class="note">{server.note}</div>
+      </td>
       <td>{server.display_index}</td>
       <td>{server.address}</td>
       <td>{server.last_active === null ? text.never : dateTime(server.last_active, languageTag.value)}</td>
