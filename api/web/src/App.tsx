@@ -10,16 +10,25 @@ import { Toast } from './parts/Toast';
 import { navigate, path, route, type Route } from './router';
 import { askToSignIn, isAdmin, isSignedIn, loadSession, session } from './session';
 
-const ServerPage = lazy(() => import('./pages/ServerPage'));
-const TokensPage = lazy(() => import('./pages/TokensPage'));
-const ManagePage = lazy(() => import('./pages/ManagePage'));
-const EnrolmentPage = lazy(() => import('./pages/EnrolmentPage'));
-const UsersPage = lazy(() => import('./pages/UsersPage'));
+const LATER_PAGES = {
+  server: () => import('./pages/ServerPage'),
+  tokens: () => import('./pages/TokensPage'),
+  servers: () => import('./pages/ManagePage'),
+  enrolment: () => import('./pages/EnrolmentPage'),
+  users: () => import('./pages/UsersPage'),
+};
+const ServerPage = lazy(LATER_PAGES.server);
+const TokensPage = lazy(LATER_PAGES.tokens);
+const ManagePage = lazy(LATER_PAGES.servers);
+const EnrolmentPage = lazy(LATER_PAGES.enrolment);
+const UsersPage = lazy(LATER_PAGES.users);
 
 const SESSION_RETRY_MS = 2000;
+const LATER_PAGES_AFTER_MS = 3000;
 
 export function App(): JSX.Element {
   useSession();
+  useLaterPages();
   useTitle(route.value);
   const main = useRef<HTMLElement>(null);
   useFocusOnNavigation(main);
@@ -118,6 +127,17 @@ function useSession(): void {
   useEffect(() => {
     if (current?.user != null && path.value === '/login') navigate('/', { replaces: true });
   }, [current]);
+}
+
+/** Fetches the other pages ahead: they open at once, and also when the hub is away or newer by then. */
+function useLaterPages(): void {
+  useEffect(() => {
+    const timer = setTimeout(() => {
+      // What fails here is fetched again when it is needed.
+      for (const load of Object.values(LATER_PAGES)) load().catch(() => undefined);
+    }, LATER_PAGES_AFTER_MS);
+    return () => clearTimeout(timer);
+  }, []);
 }
 
 function useTitle(route: Route): void {

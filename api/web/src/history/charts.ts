@@ -12,7 +12,7 @@ export interface ChartSpec {
   max?: number;
   /** Steps of the scale are round in units of 1024. */
   isBytes?: boolean;
-  /** Is shown only when something was reported. */
+  /** Is shown only where there is such hardware: without it nothing or zero is reported. */
   isOptional?: boolean;
 }
 

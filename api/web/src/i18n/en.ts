@@ -55,7 +55,10 @@ export const en = {
     sortBy: 'Sort by',
     ascending: 'Ascending',
     descending: 'Descending',
-    shown: (shown: number, all: number) => (shown === all ? `${all} servers` : `${shown} of ${all} servers`),
+    shown: (shown: number, all: number) => {
+      const servers = all === 1 ? '1 server' : `${all} servers`;
+      return shown === all ? servers : `${shown} of ${servers}`;
+    },
     none: 'There are no servers yet.',
     noneVisible: 'There is nothing to see for guests.',
     noMatch: 'No server matches.',

@@ -88,6 +88,16 @@ export interface Totals {
   cpu: number;
 }
 
+/**
+ * A server as a component shows it. `tick` is another number whenever values changed: with the same fleet and row
+ * alone a component would not be drawn anew.
+ */
+export interface Shown {
+  fleet: Fleet;
+  row: number;
+  tick: number;
+}
+
 interface WireField {
   column: Float64Array | null;
   field: Field | null;

@@ -31,8 +31,8 @@ export function LivePage(): JSX.Element {
       ) : (
         <>
           <LiveTotals live={everyServer} />
-          <LiveFilters live={everyServer} view={view} shown={order.length} />
-          {order.length === 0 && <Nothing fleet={fleet} />}
+          <LiveFilters fleet={fleet} structure={fleet.structure} view={view} shown={order.length} />
+          {order.length === 0 && <Nothing isFiltered={fleet.size > 0} />}
           {order.length > 0 && view === 'table' && <LiveTable fleet={fleet} order={order} tick={tick} />}
           {order.length > 0 && view === 'cards' && <LiveCards fleet={fleet} order={order} tick={tick} />}
         </>
@@ -51,9 +51,9 @@ function useOrder(fleet: Fleet): Uint32Array {
   return made.current.order;
 }
 
-function Nothing({ fleet }: { fleet: Fleet }): JSX.Element {
+function Nothing({ isFiltered }: { isFiltered: boolean }): JSX.Element {
   const text = messages.value.live;
-  if (fleet.size > 0) return <p class="quiet">{text.noMatch}</p>;
+  if (isFiltered) return <p class="quiet">{text.noMatch}</p>;
   if (!isSignedIn.value) return <p class="quiet">{text.noneVisible}</p>;
   return (
     <p class="quiet">

@@ -4,7 +4,7 @@ import { useEffect, useMemo } from 'preact/hooks';
 import { call } from '../api';
 import { bytes, bytesPerSecond, dateTime, decimal, duration, NOTHING } from '../format';
 import { languageTag, messages } from '../i18n';
-import type { Facts, Field, Fleet } from '../live/fleet';
+import type { Facts, Field, Shown } from '../live/fleet';
 import { LiveFleet } from '../live/store';
 import { Bar } from '../parts/Bar';
 import { ConnectionBanner } from '../parts/ConnectionBanner';
@@ -57,7 +57,7 @@ export default function ServerPage({ id }: { id: number }): JSX.Element {
             {facts.tag !== '' && <span class="chip">{facts.tag}</span>}
             {!fleet.isOnline(row) && <span class="last-report">{lastReportText(fleet, row)}</span>}
           </div>
-          {fleet.isOnline(row) && <Now fleet={fleet} row={row} />}
+          {fleet.isOnline(row) && <Now {...{ fleet, row, tick }} />}
           <FactsList facts={facts} />
           <HistoryCharts id={id} memTotal={facts.memTotal} diskTotal={facts.diskTotal} />
         </>
@@ -66,7 +66,7 @@ export default function ServerPage({ id }: { id: number }): JSX.Element {
   );
 }
 
-function Now({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
+function Now({ fleet, row, tick }: Shown): JSX.Element {
   const text = messages.value.server;
   const facts = fleet.factsAt(row);
   const value = (field: Field): number => fleet.value(row, field);
@@ -86,7 +86,7 @@ function Now({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
       <dl class="now">
         <Number label={text.cpu}>
           <Bar value={value('cpu')} />
-          <Sparkline fleet={fleet} row={row} />
+          <Sparkline {...{ fleet, row, tick }} />
         </Number>
         <Number label={text.memory}>{share('mem', facts.memTotal)}</Number>
         <Number label={text.swap}>{share('swap', facts.swapTotal)}</Number>

@@ -122,11 +122,18 @@ function optionsOf(
       {},
       ...spec.metrics.map((_, index) => {
         const colour = colourOf(SERIES_COLOURS[index] ?? '--series-1');
-        return { stroke: colour, width: 1.5, spanGaps: false, points: { show: false } };
+        return { stroke: colour, width: 1.5, spanGaps: false, points: { show: true, size: 3, fill: colour, filter: lonePoints } };
       }),
     ],
     hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
   };
+}
+
+/** A line through one point is not seen: those between gaps are dots. */
+function lonePoints(chart: uPlot, series: number): number[] {
+  const values = chart.data[series] ?? [];
+  const isKnown = (index: number): boolean => values[index] != null;
+  return [...values.keys()].filter((index) => isKnown(index) && !isKnown(index - 1) && !isKnown(index + 1));
 }
 
 function roomAbove(highest: number | null): number {

@@ -53,7 +53,7 @@ function Charts({ specs, history, rangeName }: ChartsProps): JSX.Element {
     () =>
       specs
         .map((spec) => ({ spec, series: seriesOf(spec, history) }))
-        .filter(({ spec, series }) => !spec.isOptional || series.some(({ values }) => values.some((v) => v !== null))),
+        .filter(({ spec, series }) => !spec.isOptional || series.some(({ values }) => values.some((value) => value !== null && value !== 0))),
     [specs, history],
   );
   return (

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { bytes, bytesPerSecond, decimal } from '../format';
 import { languageTag, messages } from '../i18n';
-import type { Fleet } from '../live/fleet';
+import type { Fleet, Shown } from '../live/fleet';
 import { Bar } from './Bar';
 import { HiddenMark, lastReportText, LiveItem, type LiveItemProps, StateDot, uptimeText } from './LiveTable';
 import { Sparkline } from './Sparkline';
@@ -71,7 +71,7 @@ interface CardProps extends LiveItemProps {
 }
 
 class Card extends LiveItem<CardProps> {
-  override render({ fleet, row, place, perRow, count }: CardProps): JSX.Element {
+  override render({ fleet, row, tick, place, perRow, count }: CardProps): JSX.Element {
     const facts = fleet.factsAt(row);
     const isOnline = fleet.isOnline(row);
     const column = place % perRow;
@@ -101,14 +101,14 @@ class Card extends LiveItem<CardProps> {
               .join(' · ')}
             {isOnline && <span class="card-uptime">{uptimeText(fleet, row)}</span>}
           </div>
-          {isOnline ? <CardNumbers fleet={fleet} row={row} /> : <p class="last-report">{lastReportText(fleet, row)}</p>}
+          {isOnline ? <CardNumbers {...{ fleet, row, tick }} /> : <p class="last-report">{lastReportText(fleet, row)}</p>}
         </div>
       </li>
     );
   }
 }
 
-function CardNumbers({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
+function CardNumbers({ fleet, row, tick }: Shown): JSX.Element {
   const text = messages.value.live.columns;
   const value = (field: Parameters<Fleet['value']>[1]): number => fleet.value(row, field);
   return (
@@ -116,7 +116,7 @@ function CardNumbers({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element
       <div class="card-bars">
         <span>{text.cpu}</span>
         <Bar value={value('cpu')} />
-        <Sparkline fleet={fleet} row={row} />
+        <Sparkline {...{ fleet, row, tick }} />
         <span>{text.mem}</span>
         <Bar value={value('mem')} />
         <span class="card-side">

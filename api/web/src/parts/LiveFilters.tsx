@@ -2,22 +2,23 @@ import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 
 import { messages } from '../i18n';
+import type { Fleet } from '../live/fleet';
 import type { SortKey, StateFilter } from '../live/order';
-import type { LiveFleet } from '../live/store';
 import { chooseView, filter, setFilter, sort, sortBy, type View } from '../live/view';
 
 const STATES: readonly StateFilter[] = ['all', 'online', 'offline'];
 
 interface LiveFiltersProps {
-  live: LiveFleet;
+  fleet: Fleet;
+  /** Of the fleet: another number when there are other servers or tags. */
+  structure: number;
   view: View;
   shown: number;
 }
 
-export function LiveFilters({ live, view, shown }: LiveFiltersProps): JSX.Element {
+export function LiveFilters({ fleet, structure, view, shown }: LiveFiltersProps): JSX.Element {
   const text = messages.value.live;
-  const { structure } = live.fleet;
-  const tags = useMemo(() => live.fleet.tags(), [structure]);
+  const tags = useMemo(() => fleet.tags(), [structure]);
   const { text: searched, tag, state } = filter.value;
   const stateNames = { all: text.allStates, online: text.online, offline: text.offline };
   return (
@@ -56,7 +57,7 @@ export function LiveFilters({ live, view, shown }: LiveFiltersProps): JSX.Elemen
           </button>
         ))}
       </div>
-      <span class="shown-count">{text.shown(shown, live.fleet.size)}</span>
+      <span class="shown-count">{text.shown(shown, fleet.size)}</span>
     </form>
   );
 }

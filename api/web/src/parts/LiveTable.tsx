@@ -3,7 +3,7 @@ import { useRef } from 'preact/hooks';
 
 import { ago, bytes, bytesPerSecond, decimal, duration, NOTHING } from '../format';
 import { languageTag, messages } from '../i18n';
-import { type Fleet, NEVER } from '../live/fleet';
+import { type Fleet, NEVER, type Shown } from '../live/fleet';
 import type { SortKey } from '../live/order';
 import { sort, sortBy } from '../live/view';
 import { Bar } from './Bar';
@@ -85,12 +85,9 @@ function HeadCell({ column }: { column: SortKey }): JSX.Element {
   );
 }
 
-export interface LiveItemProps {
-  fleet: Fleet;
-  row: number;
+export interface LiveItemProps extends Shown {
   /** Position in the order. */
   place: number;
-  tick: number;
   language: string;
 }
 
@@ -103,7 +100,7 @@ export abstract class LiveItem<P extends LiveItemProps = LiveItemProps> extends 
 }
 
 class LiveRow extends LiveItem {
-  override render({ fleet, row, place }: LiveItemProps): JSX.Element {
+  override render({ fleet, row, place, tick }: LiveItemProps): JSX.Element {
     const facts = fleet.factsAt(row);
     const isOnline = fleet.isOnline(row);
     return (
@@ -129,13 +126,13 @@ class LiveRow extends LiveItem {
         <div class="cell platform" role="cell" title={`${facts.platform} ${facts.platformVersion} ${facts.arch}`}>
           {`${facts.platform} ${facts.platformVersion}`}
         </div>
-        {isOnline ? <OnlineCells fleet={fleet} row={row} /> : <OfflineCells fleet={fleet} row={row} />}
+        {isOnline ? <OnlineCells {...{ fleet, row, tick }} /> : <OfflineCells {...{ fleet, row, tick }} />}
       </div>
     );
   }
 }
 
-function OnlineCells({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
+function OnlineCells({ fleet, row, tick }: Shown): JSX.Element {
   return (
     <>
       <div class="cell uptime" role="cell">
@@ -143,7 +140,7 @@ function OnlineCells({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element
       </div>
       <div class="cell cpu" role="cell">
         <Bar value={fleet.value(row, 'cpu')} />
-        <Sparkline fleet={fleet} row={row} />
+        <Sparkline {...{ fleet, row, tick }} />
       </div>
       <div class="cell mem" role="cell">
         <Bar value={fleet.value(row, 'mem')} />
@@ -171,7 +168,7 @@ function OnlineCells({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element
 }
 
 /** The first of them says since when, over the room of the others. */
-function OfflineCells({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
+function OfflineCells({ fleet, row }: Shown): JSX.Element {
   return (
     <>
       <div class="cell uptime" role="cell" />

@@ -1,11 +1,11 @@
 import type { JSX } from 'preact';
 
-import { type Fleet, HISTORY_TICKS, UNKNOWN } from '../live/fleet';
+import { type Fleet, HISTORY_TICKS, type Shown, UNKNOWN } from '../live/fleet';
 
 const HEIGHT = 20;
 
 /** The CPU of the last ticks; what is not known is a gap. */
-export function Sparkline({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
+export function Sparkline({ fleet, row }: Shown): JSX.Element {
   return (
     <svg class="sparkline" viewBox={`0 0 ${HISTORY_TICKS - 1} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true">
       <path d={pathOf(fleet, row)} />

@@ -17,9 +17,10 @@ export function useWindow(list: { readonly current: HTMLElement | null }, count:
     const measure = (): void => {
       if (!list.current) return;
       const above = -list.current.getBoundingClientRect().top;
-      const first = Math.max(0, Math.floor(above / rowHeight) - SPARE_ROWS);
-      const end = Math.min(count, Math.max(0, Math.ceil((above + innerHeight) / rowHeight)) + SPARE_ROWS);
-      const next = { first: Math.min(first, end), end };
+      // Always as many, so that a row that leaves is used again for the one that comes.
+      const rows = Math.ceil(innerHeight / rowHeight) + 1 + 2 * SPARE_ROWS;
+      const first = Math.max(0, Math.min(Math.floor(above / rowHeight) - SPARE_ROWS, count - rows));
+      const next = { first, end: Math.min(count, first + rows) };
       setRange((last) => (last.first === next.first && last.end === next.end ? last : next));
     };
     measure();

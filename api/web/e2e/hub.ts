@@ -1,0 +1,211 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { type APIRequestContext, type APIResponse, expect, type Page, request, test as base } from '@playwright/test';
+
+export const BIN_DIR = resolve(
+  process.env.WINDFIRE_BIN_DIR ?? fileURLToPath(new URL('../../../target/release', import.meta.url)),
+);
+
+const START_TIMEOUT_MS = 30_000;
+const ADDED_AT_ONCE = 50;
+
+interface Addresses {
+  http: string;
+  quic: string;
+}
+
+/** A hub of its own, with its data folder and its agents. */
+export class Hub {
+  private readonly data = mkdtempSync(join(tmpdir(), 'windfire-e2e-'));
+  private readonly children: ChildProcess[] = [];
+  private process: ChildProcess | null = null;
+  private addresses: Addresses = { http: '127.0.0.1:0', quic: '127.0.0.1:0' };
+  /** Known once the hub is ready. */
+  fingerprint = '';
+  /** Of the user "admin", as the hub says it once. */
+  password = '';
+
+  constructor(private readonly options: readonly string[] = []) {}
+
+  get url(): string {
+    return `http://${this.addresses.http}`;
+  }
+
+  /** Starts the hub; again on the ports that it had. */
+  async start(): Promise<void> {
+    const { http, quic } = this.addresses;
+    const child = spawn(
+      join(BIN_DIR, 'windfire'),
+      ['serve', '--data', this.data, '--http', http, '--quic', quic, ...this.options],
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
+    );
+    this.process = child;
+    let said = '';
+    child.stdout.on('data', (bytes: Buffer) => {
+      const password = /user admin, password (\S+)/.exec(String(bytes))?.[1];
+      if (password !== undefined) this.password = password;
+    });
+    await new Promise<void>((ready, failed) => {
+      const fail = (why: string): void => failed(new Error(`${why}\n${said}`));
+      const timer = setTimeout(() => fail('the hub is not ready in time'), START_TIMEOUT_MS);
+      child.on('error', (error) => fail(error.message));
+      child.on('exit', (code) => fail(`the hub ended with ${code}`));
+      child.stderr.on('data', (bytes: Buffer) => {
+        said += stripColours(String(bytes));
+        const line = / ready .*/.exec(said)?.[0];
+        if (line === undefined || !said.includes('\n', said.indexOf(line))) return;
+        clearTimeout(timer);
+        this.addresses = { http: valueIn(line, 'http').replace('http://', ''), quic: valueIn(line, 'quic') };
+        this.fingerprint = valueIn(line, 'fingerprint');
+        ready();
+      });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await ended(this.process);
+    this.process = null;
+  }
+
+  /** Runs a command line as somebody would who copied it from the panel; until the hub is disposed of. */
+  runCommand(command: string): void {
+    const env = { ...process.env, PATH: `${BIN_DIR}:${process.env.PATH}` };
+    this.children.push(spawn('bash', ['-c', `exec env ${command}`], { stdio: 'ignore', env }));
+  }
+
+  /** Adds servers and lets one process report for all of them, once a second, until the hub is disposed of. */
+  async bigFleet(api: Api, count: number): Promise<void> {
+    const credentials: string[] = [];
+    const addOne = async (number: number): Promise<void> => {
+      const server = { name: `server-${String(number).padStart(5, '0')}`, tag: `rack-${number % 20}` };
+      credentials.push((await api.call<{ credential: string }>('POST', '/server', server)).credential);
+    };
+    for (let start = 0; start < count; start += ADDED_AT_ONCE) {
+      const numbers = Array.from({ length: Math.min(ADDED_AT_ONCE, count - start) }, (_, offset) => start + offset);
+      await Promise.all(numbers.map(addOne));
+    }
+    const [list, spools] = [join(this.data, 'e2e-credentials'), join(this.data, 'e2e-spools')];
+    writeFileSync(list, credentials.join('\n'));
+    mkdirSync(spools);
+    const to = ['--hub', this.addresses.quic, '--fingerprint', this.fingerprint];
+    const agents = ['spooled', ...to, '--credentials', list, '--spools', spools, '--interval-ms', '1000'];
+    this.children.push(spawn(join(BIN_DIR, 'windfire-bench'), agents, { stdio: 'ignore' }));
+  }
+
+  /** Ends everything and removes the data. */
+  async dispose(): Promise<void> {
+    await Promise.all(this.children.map(ended));
+    await this.stop();
+    rmSync(this.data, { recursive: true, force: true });
+  }
+}
+
+function stripColours(text: string): string {
+  return text.replaceAll(/\u001b\[[0-9;]*m/g, '');
+}
+
+function valueIn(line: string, key: string): string {
+  const value = new RegExp(` ${key}="?([^"\\s]+)`).exec(line)?.[1];
+  if (value === undefined) throw new Error(`no ${key} in: ${line}`);
+  return value;
+}
+
+async function ended(child: ChildProcess | null): Promise<void> {
+  if (!child || child.exitCode !== null || child.signalCode !== null) return;
+  const exit = new Promise((done) => child.once('exit', done));
+  child.kill('SIGTERM');
+  await exit;
+}
+
+/** The hub's interface with a session of a user. */
+export class Api {
+  private constructor(
+    private readonly context: APIRequestContext,
+    private readonly csrf: string,
+  ) {}
+
+  static async signedIn(hub: Hub, user = 'admin', password = hub.password): Promise<Api> {
+    const context = await request.newContext({ baseURL: hub.url });
+    const answer = await context.post('/api/v1/session', { data: { user, password } });
+    expect(answer.ok(), await answer.text()).toBe(true);
+    const { result } = (await answer.json()) as { result: { csrf: string } };
+    return new Api(context, result.csrf);
+  }
+
+  send(method: string, path: string, data?: unknown): Promise<APIResponse> {
+    const headers = { 'X-CSRF-Token': this.csrf };
+    return this.context.fetch(`/api/v1${path}`, { method, headers, ...(data === undefined ? {} : { data }) });
+  }
+
+  async call<T>(method: string, path: string, data?: unknown): Promise<T> {
+    const answer = await this.send(method, path, data);
+    expect(answer.ok(), `${method} ${path}: ${await answer.text()}`).toBe(true);
+    return ((await answer.json()) as { result: T }).result;
+  }
+
+  /** Adds a server; the command that starts its agent. */
+  async addServer(server: Record<string, unknown>): Promise<{ id: number; command: string }> {
+    const { id, credential } = await this.call<{ id: number; credential: string }>('POST', '/server', server);
+    const hub = await this.call<{ agents_address: string; fingerprint: string }>('GET', '/hub');
+    const to = `--hub ${hub.agents_address} --fingerprint ${hub.fingerprint}`;
+    return { id, command: `WINDFIRE_CREDENTIAL=${credential} windfire-agent ${to}` };
+  }
+
+  dispose(): Promise<void> {
+    return this.context.dispose();
+  }
+}
+
+export async function signIn(page: Page, hub: Hub, user = 'admin', password = hub.password): Promise<void> {
+  await page.goto(`${hub.url}/login`);
+  await page.getByLabel('User').fill(user);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await expect(page.getByRole('button', { name: 'Account menu' })).toBeVisible();
+}
+
+interface Fixtures {
+  hub: Hub;
+  api: Api;
+  /** What must never happen on any page: fails the test when it did. */
+  alarms: string[];
+}
+
+export const test = base.extend<Fixtures>({
+  hub: async ({}, use) => {
+    const hub = new Hub();
+    try {
+      await hub.start();
+      await use(hub);
+    } finally {
+      await hub.dispose();
+    }
+  },
+  api: async ({ hub }, use) => {
+    const api = await Api.signedIn(hub);
+    await use(api);
+    await api.dispose();
+  },
+  alarms: [
+    async ({ context }, use) => {
+      const alarms: string[] = [];
+      context.on('dialog', (dialog) => {
+        alarms.push(`dialog: ${dialog.message()}`);
+        void dialog.dismiss();
+      });
+      context.on('weberror', (error) => alarms.push(`error: ${error.error().message}`));
+      context.on('console', (message) => {
+        if (/Content.Security.Policy/i.test(message.text())) alarms.push(message.text());
+      });
+      await use(alarms);
+      expect(alarms).toEqual([]);
+    },
+    { auto: true },
+  ],
+});
+
+export { expect };
