@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { type APIRequestContext, type APIResponse, expect, type Page, request, test as base } from '@playwright/test';
 
 export const BIN_DIR = resolve(
-  process.env.WINDFIRE_BIN_DIR ?? fileURLToPath(new URL('../../../target/release', import.meta.url)),
+  process.env.BIN_DIR ?? fileURLToPath(new URL('../../../target/release', import.meta.url)),
 );
 
 const START_TIMEOUT_MS = 30_000;

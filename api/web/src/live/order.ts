@@ -45,7 +45,8 @@ export function orderOf(fleet: Fleet, filter: Filter, sort: Sort): Uint32Array {
   }
   const numbers = numbersOf(fleet, sort.key, sign);
   return rows.sort((a, b) => {
-    const [left, right] = [numbers[a] ?? Infinity, numbers[b] ?? Infinity];
+    const left = numbers[a] ?? Infinity;
+    const right = numbers[b] ?? Infinity;
     return left === right ? byId(a, b) : left - right;
   });
 }

@@ -7,7 +7,7 @@ export interface Range {
 }
 
 /** Rows above and below what is seen, so that scrolling does not run into nothing. */
-const SPARE_ROWS = 6;
+const SPARE_ROWS = 4;
 
 /** Which rows of fixed height are seen while the page scrolls over `list`. */
 export function useWindow(list: { readonly current: HTMLElement | null }, count: number, rowHeight: number): Range {
