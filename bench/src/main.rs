@@ -285,6 +285,7 @@ fn fleet(
     };
     let token = hub.make_token();
     hub.start();
+    println!("hub              http://{}/", hub.http());
     let idle = hub.usage();
 
     let started = Instant::now();

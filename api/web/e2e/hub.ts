@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,7 +11,6 @@ export const BIN_DIR = resolve(
 );
 
 const START_TIMEOUT_MS = 30_000;
-const ADDED_AT_ONCE = 50;
 
 interface Addresses {
   http: string;
@@ -72,28 +71,11 @@ export class Hub {
   }
 
   /** Runs a command line as somebody would who copied it from the panel; until the hub is disposed of. */
-  runCommand(command: string): void {
+  runCommand(command: string): { stop: () => Promise<void> } {
     const env = { ...process.env, PATH: `${BIN_DIR}:${process.env.PATH}` };
-    this.children.push(spawn('bash', ['-c', `exec env ${command}`], { stdio: 'ignore', env }));
-  }
-
-  /** Adds servers and lets one process report for all of them, once a second, until the hub is disposed of. */
-  async bigFleet(api: Api, count: number): Promise<void> {
-    const credentials: string[] = [];
-    const addOne = async (number: number): Promise<void> => {
-      const server = { name: `server-${String(number).padStart(5, '0')}`, tag: `rack-${number % 20}` };
-      credentials.push((await api.call<{ credential: string }>('POST', '/server', server)).credential);
-    };
-    for (let start = 0; start < count; start += ADDED_AT_ONCE) {
-      const numbers = Array.from({ length: Math.min(ADDED_AT_ONCE, count - start) }, (_, offset) => start + offset);
-      await Promise.all(numbers.map(addOne));
-    }
-    const [list, spools] = [join(this.data, 'e2e-credentials'), join(this.data, 'e2e-spools')];
-    writeFileSync(list, credentials.join('\n'));
-    mkdirSync(spools);
-    const to = ['--hub', this.addresses.quic, '--fingerprint', this.fingerprint];
-    const agents = ['spooled', ...to, '--credentials', list, '--spools', spools, '--interval-ms', '1000'];
-    this.children.push(spawn(join(BIN_DIR, 'windfire-bench'), agents, { stdio: 'ignore' }));
+    const child = spawn('bash', ['-c', `exec env ${command}`], { stdio: 'ignore', env });
+    this.children.push(child);
+    return { stop: () => ended(child) };
   }
 
   /** Ends everything and removes the data. */
