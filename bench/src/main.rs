@@ -80,9 +80,12 @@ enum Verb {
         /// Servers
         #[arg(long, default_value_t = 50)]
         servers: usize,
-        /// Days until now
+        /// Days
         #[arg(long, default_value_t = 30)]
         days: i64,
+        /// Minutes before now at which it ends
+        #[arg(long, default_value_t = 0)]
+        minutes_ago: i64,
         /// Milliseconds between two reports of one server
         #[arg(long, default_value_t = 1000)]
         interval_ms: i64,
@@ -137,10 +140,10 @@ enum Verb {
 
 fn main() -> ExitCode {
     match Arguments::parse().verb {
-        Verb::Month { data, servers, days, interval_ms, raw_days } => {
+        Verb::Month { data, servers, days, minutes_ago, interval_ms, raw_days } => {
             let retention = Retention { raw_days, ..Retention::default() };
-            let month =
-                Month { servers, hours: days * 24, interval_ms, end_ms: unix_ms(), retention, upkeep_lag_ms: 0 };
+            let end_ms = unix_ms() - minutes_ago * 60_000;
+            let month = Month { servers, hours: days * 24, interval_ms, end_ms, retention, upkeep_lag_ms: 0 };
             print!("{}", month::make(&data, month));
             ExitCode::SUCCESS
         }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -32,6 +32,12 @@ export class Hub {
 
   get url(): string {
     return `http://${this.addresses.http}`;
+  }
+
+  /** Makes a day of history that ended so many minutes ago, before the first start. */
+  makeHistory(servers: number, minutesAgo: number): void {
+    const options = ['--servers', `${servers}`, '--days', '1', '--minutes-ago', `${minutesAgo}`, '--interval-ms', '10000'];
+    execFileSync(join(BIN_DIR, 'windfire-bench'), ['month', '--data', this.data, ...options]);
   }
 
   /** Starts the hub; again on the ports that it had. */
@@ -103,6 +109,11 @@ async function ended(child: ChildProcess | null): Promise<void> {
   await exit;
 }
 
+interface Credential {
+  id: number;
+  credential: string;
+}
+
 /** The hub's interface with a session of a user. */
 export class Api {
   private constructor(
@@ -131,10 +142,18 @@ export class Api {
 
   /** Adds a server; the command that starts its agent. */
   async addServer(server: Record<string, unknown>): Promise<{ id: number; command: string }> {
-    const { id, credential } = await this.call<{ id: number; credential: string }>('POST', '/server', server);
+    const { id, credential } = await this.call<Credential>('POST', '/server', server);
+    return { id, command: await this.command(credential) };
+  }
+
+  /** Gives a server a new credential; the command that starts its agent. */
+  async newCommand(id: number): Promise<string> {
+    return this.command((await this.call<Credential>('POST', `/server/${id}/credential`)).credential);
+  }
+
+  private async command(credential: string): Promise<string> {
     const hub = await this.call<{ agents_address: string; fingerprint: string }>('GET', '/hub');
-    const to = `--hub ${hub.agents_address} --fingerprint ${hub.fingerprint}`;
-    return { id, command: `WINDFIRE_CREDENTIAL=${credential} windfire-agent ${to}` };
+    return `WINDFIRE_CREDENTIAL=${credential} windfire-agent --hub ${hub.agents_address} --fingerprint ${hub.fingerprint}`;
   }
 
   dispose(): Promise<void> {

@@ -6,8 +6,12 @@ interface HubFacts {
   version: string;
 }
 
-/** The command line that starts an agent with a secret of that kind. */
-export async function agentCommand(kind: 'CREDENTIAL' | 'ENROL', secret: string): Promise<string> {
+/**
+ * Writes the command line that starts an agent with a secret of that kind. To be had before the secret is made: what a
+ * secret needs to be shown must not fail once it exists.
+ */
+export async function agentCommands(): Promise<(kind: 'CREDENTIAL' | 'ENROL', secret: string) => string> {
   const hub = await call<HubFacts>('GET', '/hub');
-  return `WINDFIRE_${kind}=${secret} windfire-agent --hub ${hub.agents_address} --fingerprint ${hub.fingerprint}`;
+  const to = `--hub ${hub.agents_address} --fingerprint ${hub.fingerprint}`;
+  return (kind, secret) => `WINDFIRE_${kind}=${secret} windfire-agent ${to}`;
 }

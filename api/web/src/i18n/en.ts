@@ -160,7 +160,7 @@ export const en = {
     scopeNames: {
       read: 'read – see servers and their history',
       register: 'register – add servers',
-      admin: 'admin – change servers, tokens and users',
+      admin: 'admin – manage servers and enrolment',
     },
     noScope: 'Choose at least one scope.',
     tags: 'Tags',

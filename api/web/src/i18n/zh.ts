@@ -159,7 +159,7 @@ export const zh: Messages = {
     scopeNames: {
       read: 'read – 查看服务器及其历史',
       register: 'register – 添加服务器',
-      admin: 'admin – 修改服务器、令牌和用户',
+      admin: 'admin – 管理服务器和注册令牌',
     },
     noScope: '请至少选择一项权限。',
     tags: '标签',

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
-import { agentCommand } from '../agentCommand';
+import { agentCommands } from '../agentCommand';
 import { call } from '../api';
 import { dateTime, endOfDay } from '../format';
 import { languageTag, messages } from '../i18n';
@@ -130,8 +130,9 @@ function AddDialog({ onAdded, onClose }: { onAdded: (command: string) => void; o
 
   const submit = async (): Promise<void> => {
     const body = { note, tag: tag.trim(), uses: uses === '' ? null : Number(uses), expires: endOfDay(expires) };
+    const command = await agentCommands();
     const added = await call<{ id: number; token: string }>('POST', '/enrol-token', { body });
-    onAdded(await agentCommand('ENROL', added.token));
+    onAdded(command('ENROL', added.token));
   };
 
   return (

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
-import { agentCommand } from '../agentCommand';
+import { agentCommands } from '../agentCommand';
 import { call } from '../api';
 import { messages } from '../i18n';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
@@ -35,8 +35,8 @@ export default function ManagePage(): JSX.Element {
     announce(said);
     await servers.reload();
   };
-  const showCommand = async (credential: string): Promise<void> => {
-    setOpen({ dialog: 'shown', command: await agentCommand('CREDENTIAL', credential) });
+  const showCommand = async (command: string): Promise<void> => {
+    setOpen({ dialog: 'shown', command });
     await servers.reload();
   };
   const remove = async ({ id }: ManagedServer): Promise<void> => {
@@ -45,8 +45,9 @@ export default function ManagePage(): JSX.Element {
     await finish(text.removed(1));
   };
   const rotate = async ({ id }: ManagedServer): Promise<void> => {
+    const command = await agentCommands();
     const made = await call<{ credential: string }>('POST', `/server/${id}/credential`);
-    await showCommand(made.credential);
+    await showCommand(command('CREDENTIAL', made.credential));
   };
   const removeSelected = async (): Promise<void> => {
     const changed = await inBulk(selected, { remove: true });

@@ -1,6 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
+import { agentCommands } from '../agentCommand';
 import { ApiError, call } from '../api';
 import { messages } from '../i18n';
 import { Alert } from './Alert';
@@ -14,7 +15,7 @@ type Settings = Pick<ManagedServer, 'name' | 'tag' | 'note' | 'display_index' | 
 const EMPTY: Settings = { name: '', tag: '', note: '', display_index: 0, hide_for_guest: false, country: '' };
 
 interface AddServerDialogProps {
-  onAdded: (credential: string) => Promise<void>;
+  onAdded: (command: string) => Promise<void>;
   onClose: () => void;
 }
 
@@ -22,8 +23,9 @@ export function AddServerDialog({ onAdded, onClose }: AddServerDialogProps): JSX
   const text = messages.value;
   const [settings, setSettings] = useState(EMPTY);
   const submit = async (): Promise<void> => {
+    const command = await agentCommands();
     const added = await call<{ id: number; credential: string }>('POST', '/server', { body: settings });
-    await onAdded(added.credential);
+    await onAdded(command('CREDENTIAL', added.credential));
   };
   return (
     <FormDialog title={text.manage.add} submitLabel={text.add} onSubmit={submit} onClose={onClose}>
