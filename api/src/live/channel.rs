@@ -78,11 +78,6 @@ impl Channel {
         Some(next.map_or((None, position), |(tick, event)| (Some(Arc::clone(event)), *tick)))
     }
 
-    /// Whether nothing came after a position.
-    pub(super) fn is_current(&self, position: u64) -> bool {
-        self.after(Some(position)).is_some_and(|(event, _)| event.is_none())
-    }
-
     /// Everything, made once for all who need it at this tick.
     pub(super) fn snapshot(&mut self, kind: &Kind, shared: &Fleet, stamp: Stamp, offline_after_s: i64) -> Arc<Event> {
         if let Some((tick, snapshot)) = &self.snapshot

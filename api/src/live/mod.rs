@@ -164,13 +164,6 @@ impl Live {
         Ok(Some((snapshot.bytes(is_compressed), Position(*tick))))
     }
 
-    /// Whether a watcher at that position has seen everything.
-    pub fn is_current(&self, kind: &Kind, position: Option<Position>) -> bool {
-        let state = self.state.lock();
-        let channel = state.channels.get(kind);
-        channel.zip(position).is_some_and(|(channel, Position(position))| channel.is_current(position))
-    }
-
     /// Where the watcher with that last event is; `None` when it needs a snapshot.
     pub fn position(&self, last_event_id: Option<&str>) -> Option<Position> {
         let (epoch, tick) = last_event_id?.split_once('-')?;

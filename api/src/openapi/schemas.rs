@@ -1,4 +1,5 @@
 //! Shapes of answers and bodies, by name.
+#![expect(clippy::needless_pass_by_value, reason = "shapes are nested as they are written")]
 
 use serde_json::{Value, json};
 use windfire_engine::limits::{

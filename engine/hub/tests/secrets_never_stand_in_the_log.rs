@@ -42,7 +42,7 @@ fn secrets_never_stand_in_the_log() {
         wrong_password.to_owned(),
         token,
         cookie,
-        admin.csrf.clone(),
+        admin.csrf,
         text(&enrol["token"]),
         text(&server["credential"]),
         credentials[0].clone(),

@@ -78,22 +78,17 @@ impl Feed {
             let kind = &watching.kind;
             // The body ends when there is no room: the page tries again by itself.
             let Ok(next) = http.live.next(&http.engine, kind, position, is_compressed, now_s) else { return };
-            match next {
-                Some((bytes, at)) => {
-                    position = Some(at);
-                    if !bytes.is_empty() && !send(bytes).await {
-                        return;
-                    }
+            if let Some((bytes, at)) = next {
+                position = Some(at);
+                if !send(bytes).await {
+                    return;
                 }
-                None => {}
+                continue;
             }
-            let is_waiting = http.live.is_current(kind, position);
-            if is_waiting {
-                tokio::select! {
-                    changed = ticks.changed() => if changed.is_err() { return },
-                    () = sender.closed() => return,
-                    () = tokio::time::sleep(LIVE_KEEP_ALIVE) => if !send(live::keep_alive(is_compressed)).await { return },
-                }
+            tokio::select! {
+                changed = ticks.changed() => if changed.is_err() { return },
+                () = sender.closed() => return,
+                () = tokio::time::sleep(LIVE_KEEP_ALIVE) => if !send(live::keep_alive(is_compressed)).await { return },
             }
         }
     }

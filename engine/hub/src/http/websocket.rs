@@ -45,7 +45,7 @@ pub(super) async fn run(http: Arc<Http>, upgrade: OnUpgrade, audience: Audience)
         let document = http.live.document(&http.engine, &audience, (http.clock)());
         sent += 1;
         let documents = std::iter::once(Message::Text(document));
-        let pings = (sent % DOCUMENTS_PER_PING == 0).then(|| Message::Ping(bytes::Bytes::new()));
+        let pings = sent.is_multiple_of(DOCUMENTS_PER_PING).then(|| Message::Ping(bytes::Bytes::new()));
         for message in documents.chain(pings) {
             if !matches!(timeout(LIVE_READ_TIMEOUT, out.send(message)).await, Ok(Ok(()))) {
                 return;
