@@ -240,7 +240,6 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::Facts,
-        access: Access::Guests,
         path: "/api/v1/server/facts",
         about: "What servers said of themselves, whenever it changed: boot time, agent version, hardware, address",
         parameters: &[ID, TAG, Parameter { about: "As for history. 30 days before `to` unless given", ..FROM }, TO],

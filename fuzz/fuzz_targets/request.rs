@@ -1,0 +1,71 @@
+//! Any request to the API and the panel: path, cookie, token, origin, last event and body, as anybody may send them.
+#![no_main]
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::sync::{Arc, LazyLock};
+
+use libfuzzer_sys::fuzz_target;
+use windfire_api::{Api, Body, Caller, handle};
+use windfire_engine::server::NewServer;
+use windfire_engine::user::{PasswordHash, Role};
+use windfire_engine::{Engine, Options};
+
+const COOKIE: &str = "0123456789abcdefghijklmnopqrstuv";
+
+struct Hub {
+    api: Api,
+    engine: Arc<Engine>,
+}
+
+static HUB: LazyLock<Hub> = LazyLock::new(|| {
+    let folder = tempfile::tempdir().expect("a temporary folder").keep();
+    let engine = Engine::open(&folder, Options::default()).expect("a new store");
+    engine.add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
+    let password = PasswordHash::of("correct horse battery").expect("long enough");
+    engine.add_user("admin".to_owned(), Role::Admin, password, 0).expect("room");
+    engine.add_login(Some(COOKIE.to_owned()), "admin".to_owned(), 0).expect("room");
+    Hub { api: Api::default(), engine: Arc::new(engine) }
+});
+
+fuzz_target!(|parts: (u8, String, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
+    let (method, path, headers, body) = parts;
+    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
+    let mut request = http::Request::builder().method(methods[usize::from(method) % methods.len()]).uri(path);
+    for (name, value) in headers {
+        let names = [
+            "authorization",
+            "cookie",
+            "origin",
+            "sec-fetch-site",
+            "last-event-id",
+            "accept-encoding",
+            "content-type",
+            "x-csrf-token",
+            "if-none-match",
+            "upgrade",
+            "sec-websocket-key",
+            "host",
+        ];
+        request = request.header(names[usize::from(name) % names.len()], value);
+    }
+    // Every other request is an administrator's, so that what follows sign-in is reached too. It never changes anything:
+    // changes need the token of that cookie.
+    if method & 0x80 != 0 {
+        request = request.header("cookie", format!("nezha-dashboard={COOKIE}"));
+    }
+    let Ok(request) = request.body(bytes::Bytes::from(body)) else { return };
+    let hub = &*HUB;
+    let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
+    let response = handle(&hub.api, &hub.engine, &request, caller);
+    assert!(response.status().as_u16() < 500, "{response:?}");
+    if let Body::Live(watching) = response.body() {
+        let live = windfire_api::live::Live::new(1, 30);
+        let position = live.position(watching.last_event_id.as_deref());
+        let next = live.next(&hub.engine, &watching.kind, position, watching.is_compressed, 1);
+        assert!(next.is_ok_and(|next| next.is_some()), "there is a snapshot at least");
+    }
+    let (_, body) = response.into_parts();
+    if matches!(body, Body::Whole(_) | Body::Stream(_)) {
+        body.collect().expect("the store is sound");
+    }
+});
