@@ -352,14 +352,14 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::Panel(PanelRoute::Servers),
-        path: "/api/v1/server",
+        path: "/api/v1/manage/server",
         about: "Servers as they are managed",
         answer: "Servers",
         ..MANAGE
     },
     Operation {
         route: Route::Panel(PanelRoute::AddServer),
-        path: "/api/v1/server",
+        path: "/api/v1/manage/server",
         method: "POST",
         body: Some("AddServer"),
         about: "Makes a server; its credential is in this answer and nowhere else",
@@ -368,7 +368,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::Panel(PanelRoute::EditServer),
-        path: "/api/v1/server/{id}",
+        path: "/api/v1/manage/server/{id}",
         method: "PATCH",
         body: Some("EditServer"),
         about: "Changes what is given; refused when `version` is given and the server has another one by now",
@@ -378,7 +378,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::Panel(PanelRoute::RemoveServer),
-        path: "/api/v1/server/{id}",
+        path: "/api/v1/manage/server/{id}",
         method: "DELETE",
         about: "Removes a server",
         parameters: &[ID_IN_PATH],
@@ -386,7 +386,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::Panel(PanelRoute::RotateCredential),
-        path: "/api/v1/server/{id}/credential",
+        path: "/api/v1/manage/server/{id}/credential",
         method: "POST",
         about: "Gives a server a new credential; its agent with the old one is refused",
         parameters: &[ID_IN_PATH],
@@ -395,7 +395,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::Panel(PanelRoute::ChangeServers),
-        path: "/api/v1/server/bulk",
+        path: "/api/v1/manage/server/bulk",
         method: "POST",
         body: Some("ChangeServers"),
         about: "Gives many servers a tag, or removes them: all or none",

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, HeaderName, HeaderValue,
-    SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, HeaderName,
+    HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{Method, Request, Response};
 use windfire_engine::token::Scope;
@@ -175,7 +175,8 @@ fn admit(
     let viewer = match (viewer, operation.access) {
         (Some(viewer), _) => viewer,
         (None, Access::Anyone) => Viewer::guest(),
-        (None, Access::Guests) if api.are_guests_allowed => Viewer::guest(),
+        // Who shows a token wants to know that it is none any more, not to see less.
+        (None, Access::Guests) if api.are_guests_allowed && !headers.contains_key(AUTHORIZATION) => Viewer::guest(),
         (None, Access::Guests | Access::Scope(_)) => return Err(unknown()),
         (None, Access::Login | Access::AdminLogin) => return Err(refused(401, "sign in to the panel first")),
     };

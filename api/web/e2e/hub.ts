@@ -142,13 +142,13 @@ export class Api {
 
   /** Adds a server; the command that starts its agent. */
   async addServer(server: Record<string, unknown>): Promise<{ id: number; command: string }> {
-    const { id, credential } = await this.call<Credential>('POST', '/server', server);
+    const { id, credential } = await this.call<Credential>('POST', '/manage/server', server);
     return { id, command: await this.command(credential) };
   }
 
   /** Gives a server a new credential; the command that starts its agent. */
   async newCommand(id: number): Promise<string> {
-    return this.command((await this.call<Credential>('POST', `/server/${id}/credential`)).credential);
+    return this.command((await this.call<Credential>('POST', `/manage/server/${id}/credential`)).credential);
   }
 
   private async command(credential: string): Promise<string> {

@@ -35,7 +35,7 @@ async function shootThreeServers(page: Page, hub: Hub): Promise<void> {
   const api = await Api.signedIn(hub);
   const first = 1;
   for (const [index, name] of NAMES.entries()) {
-    await api.call('PATCH', `/server/${first + index}`, { name, tag: name.split(' ')[0] });
+    await api.call('PATCH', `/manage/server/${first + index}`, { name, tag: name.split(' ')[0] });
     hub.runCommand(await api.newCommand(first + index));
   }
   const reports = async (): Promise<number> => {

@@ -64,7 +64,7 @@ test('hostile strings are text everywhere', async ({ page, hub, api }) => {
   await expect(page.getByRole('dialog')).toContainText(HOSTILE);
   await page.keyboard.press('Escape');
 
-  const [server] = await api.call<{ id: number }[]>('GET', '/server');
+  const [server] = await api.call<{ id: number }[]>('GET', '/manage/server');
   await page.goto(hub.url);
   await expect(page.getByRole('link', { name: HOSTILE })).toBeVisible();
   await page.getByRole('button', { name: 'Cards' }).click();

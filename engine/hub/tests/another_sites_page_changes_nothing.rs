@@ -52,7 +52,7 @@ fn another_sites_page_changes_nothing() {
     // Markup is text: in JSON it cannot even be mistaken for anything else.
     let hostile = "<img src=x onerror=alert(1)>\"'&\u{2028}";
     let server = json!({"name": hostile, "tag": hostile, "note": hostile});
-    admin.done(&hub, "POST", "/api/v1/server", &server);
+    admin.done(&hub, "POST", "/api/v1/manage/server", &server);
     let details = admin.get(&hub, "/api/v1/server/details");
     assert_eq!(details.header("content-type"), Some("application/json; charset=utf-8"));
     assert!(!details.text().contains('<'), "v0 escapes it, and so do we");

@@ -19,7 +19,7 @@ fn secrets_never_stand_in_the_log() {
     let made = admin.done(&hub, "POST", "/api/v1/token", &json!({"note": "n"}));
     let token = made["token"].as_str().expect("a token").to_owned();
     let enrol = admin.done(&hub, "POST", "/api/v1/enrol-token", &json!({}));
-    let server = admin.done(&hub, "POST", "/api/v1/server", &json!({"name": "s"}));
+    let server = admin.done(&hub, "POST", "/api/v1/manage/server", &json!({"name": "s"}));
     for path in ["/api/v1/server/list", "/api/v1/server/history?metric=cpu", "/api/v1/nothing"] {
         hub.get(path, &token);
         hub.get(path, "wrongwrongwrongwrongwrongwrongwr");

@@ -33,7 +33,7 @@ fn the_live_stream_shows_what_changed() {
     let offline = all.next_where(|event| active_of_1(&event.data).is_some_and(|active| active > 1_700_000_000));
 
     // Who comes back goes on where it was.
-    admin.done(&hub, "PATCH", "/api/v1/server/2", &json!({"name": "renamed"}));
+    admin.done(&hub, "PATCH", "/api/v1/manage/server/2", &json!({"name": "renamed"}));
     let renamed = all.next_where(|event| event.data["servers"][0][1] == json!("renamed"));
     let last_event_id = ("Last-Event-ID", offline.id.as_str());
     let mut again = Stream::open(&hub, "", &[cookie[0], last_event_id]);
@@ -48,13 +48,13 @@ fn the_live_stream_shows_what_changed() {
     let mut shop = Stream::open(&hub, "?tag=shop", &cookie);
     assert_eq!(guest.next().expect("a snapshot").data["servers"].as_array().map(Vec::len), Some(3));
     assert_eq!(shop.next().expect("a snapshot").data["servers"].as_array().map(Vec::len), Some(3));
-    admin.done(&hub, "PATCH", "/api/v1/server/3", &json!({"hide_for_guest": true}));
+    admin.done(&hub, "PATCH", "/api/v1/manage/server/3", &json!({"hide_for_guest": true}));
     assert_eq!(guest.next().expect("a change").data["gone"], json!([3]));
     assert_eq!(shop.next().expect("a change").data["servers"][0][4], json!(1));
-    admin.done(&hub, "POST", "/api/v1/server/bulk", &json!({"ids": [2, 3], "tag": "office"}));
+    admin.done(&hub, "POST", "/api/v1/manage/server/bulk", &json!({"ids": [2, 3], "tag": "office"}));
     assert_eq!(shop.next().expect("a change").data["gone"], json!([2, 3]));
     assert_eq!(guest.next().expect("a change").data["servers"][0][2], json!("office"));
-    admin.done(&hub, "POST", "/api/v1/server/bulk", &json!({"ids": [2, 3], "remove": true}));
+    admin.done(&hub, "POST", "/api/v1/manage/server/bulk", &json!({"ids": [2, 3], "remove": true}));
     assert_eq!(guest.next().expect("a change").data["gone"], json!([2]), "3 was never seen");
     assert_eq!(hub.get("/api/v1/server/list", "").text().matches("\"id\":").count(), 0, "guests have the stream only");
 
@@ -66,10 +66,10 @@ fn the_live_stream_shows_what_changed() {
     assert_eq!(exact.data["fields"][1], json!(["cpu", 100]));
 
     // Two people edit one server: the later one is told.
-    let versions = hub::panel::result(&admin.get(&hub, "/api/v1/server"));
+    let versions = hub::panel::result(&admin.get(&hub, "/api/v1/manage/server"));
     let version = versions[0]["version"].clone();
-    admin.done(&hub, "PATCH", "/api/v1/server/1", &json!({"note": "first", "version": version}));
-    let later = admin.change(&hub, "PATCH", "/api/v1/server/1", &json!({"note": "second", "version": version}));
+    admin.done(&hub, "PATCH", "/api/v1/manage/server/1", &json!({"note": "first", "version": version}));
+    let later = admin.change(&hub, "PATCH", "/api/v1/manage/server/1", &json!({"note": "second", "version": version}));
     assert_eq!(later.status, 409);
 
     // Signing out ends the stream.

@@ -39,10 +39,10 @@ fn the_session_cookie_is_new_each_time_and_ends_when_told() {
     let id = admin.done(&hub, "POST", "/api/v1/user", &user)["id"].clone();
     let bob = Panel::of_answer(&sign_in(&hub, "bob", "correct horse battery", &[]));
     assert_eq!(bob.get(&hub, "/api/v1/server/list").text(), r#"{"code":0,"message":"success","result":[]}"#);
-    for path in ["/api/v1/token", "/api/v1/user", "/api/v1/server", "/api/v1/hub"] {
+    for path in ["/api/v1/token", "/api/v1/user", "/api/v1/manage/server", "/api/v1/hub"] {
         assert_eq!(bob.get(&hub, path).status, 403, "{path}");
     }
-    assert_eq!(bob.change(&hub, "POST", "/api/v1/server", &json!({"name": "x"})).status, 403);
+    assert_eq!(bob.change(&hub, "POST", "/api/v1/manage/server", &json!({"name": "x"})).status, 403);
 
     // A new password ends what was signed in with the old one, but for who changed it.
     let elsewhere = Panel::of_answer(&sign_in(&hub, "bob", "correct horse battery", &[]));

@@ -32,7 +32,7 @@ fn the_websocket_speaks_as_v0_did() {
 
     for (name, display_index, hidden) in [("a", 0, false), ("b", 5, false), ("c", 0, true)] {
         let server = json!({"name": name, "display_index": display_index, "hide_for_guest": hidden});
-        admin.done(&hub, "POST", "/api/v1/server", &server);
+        admin.done(&hub, "POST", "/api/v1/manage/server", &server);
     }
     let names = |document: &Value| -> Vec<String> {
         let servers = document["servers"].as_array().expect("servers").iter();

@@ -25,7 +25,7 @@ type Open =
 
 export default function ManagePage(): JSX.Element {
   const text = messages.value.manage;
-  const servers = useResource(() => call<ManagedServer[]>('GET', '/server'));
+  const servers = useResource(() => call<ManagedServer[]>('GET', '/manage/server'));
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
   const [open, setOpen] = useState<Open | null>(null);
   const close = (): void => setOpen(null);
@@ -40,13 +40,13 @@ export default function ManagePage(): JSX.Element {
     await servers.reload();
   };
   const remove = async ({ id }: ManagedServer): Promise<void> => {
-    await call<null>('DELETE', `/server/${id}`);
+    await call<null>('DELETE', `/manage/server/${id}`);
     setSelected(new Set([...selected].filter((other) => other !== id)));
     await finish(text.removed(1));
   };
   const rotate = async ({ id }: ManagedServer): Promise<void> => {
     const command = await agentCommands();
-    const made = await call<{ credential: string }>('POST', `/server/${id}/credential`);
+    const made = await call<{ credential: string }>('POST', `/manage/server/${id}/credential`);
     await showCommand(command('CREDENTIAL', made.credential));
   };
   const removeSelected = async (): Promise<void> => {
@@ -146,7 +146,7 @@ async function inBulk(ids: ReadonlySet<number>, change: { tag: string } | { remo
   let changed = 0;
   for (let start = 0; start < all.length; start += BULK_IDS_MAX) {
     const body = { ids: all.slice(start, start + BULK_IDS_MAX), ...change };
-    changed += (await call<{ changed: number }>('POST', '/server/bulk', { body })).changed;
+    changed += (await call<{ changed: number }>('POST', '/manage/server/bulk', { body })).changed;
   }
   return changed;
 }

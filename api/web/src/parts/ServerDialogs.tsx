@@ -24,7 +24,7 @@ export function AddServerDialog({ onAdded, onClose }: AddServerDialogProps): JSX
   const [settings, setSettings] = useState(EMPTY);
   const submit = async (): Promise<void> => {
     const command = await agentCommands();
-    const added = await call<{ id: number; credential: string }>('POST', '/server', { body: settings });
+    const added = await call<{ id: number; credential: string }>('POST', '/manage/server', { body: settings });
     await onAdded(command('CREDENTIAL', added.credential));
   };
   return (
@@ -50,7 +50,7 @@ export function EditServerDialog({ server, onSaved, onClose }: EditServerDialogP
     setConflict(false);
     const body = { ...changed(settingsOf(known), settings), version: known.version };
     try {
-      await call<{ version: string }>('PATCH', `/server/${known.id}`, { body });
+      await call<{ version: string }>('PATCH', `/manage/server/${known.id}`, { body });
     } catch (error) {
       if (!(error instanceof ApiError && error.code === 409)) throw error;
       setConflict(true);
@@ -60,7 +60,7 @@ export function EditServerDialog({ server, onSaved, onClose }: EditServerDialogP
   };
 
   const load = async (): Promise<void> => {
-    const all = await call<ManagedServer[]>('GET', '/server');
+    const all = await call<ManagedServer[]>('GET', '/manage/server');
     const fresh = all.find((other) => other.id === known.id);
     if (!fresh) throw new Error(text.manage.removedMeanwhile);
     setKnown(fresh);
