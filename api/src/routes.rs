@@ -171,12 +171,13 @@ fn admit(
         return Err(refused(403, "this request comes from another site's page"));
     }
     let viewer = Viewer::of_request(engine, headers, &api.cookie_name, caller.now_s());
+    let shows_token = headers.get(AUTHORIZATION).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
     let unknown = || refused(401, "this API needs a token or a signed-in session");
     let viewer = match (viewer, operation.access) {
         (Some(viewer), _) => viewer,
         (None, Access::Anyone) => Viewer::guest(),
         // Who shows a token wants to know that it is none any more, not to see less.
-        (None, Access::Guests) if api.are_guests_allowed && !headers.contains_key(AUTHORIZATION) => Viewer::guest(),
+        (None, Access::Guests) if api.are_guests_allowed && !shows_token => Viewer::guest(),
         (None, Access::Guests | Access::Scope(_)) => return Err(unknown()),
         (None, Access::Login | Access::AdminLogin) => return Err(refused(401, "sign in to the panel first")),
     };

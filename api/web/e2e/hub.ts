@@ -50,9 +50,12 @@ export class Hub {
     );
     this.process = child;
     let said = '';
-    child.stdout.on('data', (bytes: Buffer) => {
-      const password = /user admin, password (\S+)/.exec(String(bytes))?.[1];
-      if (password !== undefined) this.password = password;
+    // It comes on another pipe than the line that says "ready", and may be later here.
+    const passwordSaid = new Promise<void>((done) => {
+      child.stdout.on('data', (bytes: Buffer) => {
+        this.password = /user admin, password (\S+)/.exec(String(bytes))?.[1] ?? this.password;
+        done();
+      });
     });
     await new Promise<void>((ready, failed) => {
       const fail = (why: string): void => failed(new Error(`${why}\n${said}`));
@@ -69,6 +72,7 @@ export class Hub {
         ready();
       });
     });
+    if (this.password === '') await passwordSaid;
   }
 
   async stop(): Promise<void> {

@@ -44,7 +44,13 @@ export async function signIn(user: string, password: string): Promise<void> {
 }
 
 export async function signOut(): Promise<void> {
-  await call<null>('DELETE', '/session', { keeps401: true });
+  signInReason.value = 'signed-out';
+  try {
+    await call<null>('DELETE', '/session', { keeps401: true });
+  } catch (error) {
+    signInReason.value = null;
+    throw error;
+  }
   await loadSession();
   returnPath = '/';
   askToSignIn('signed-out');
@@ -58,6 +64,8 @@ export async function changePassword(old: string, next: string): Promise<void> {
 
 /** Shows the sign-in page, and comes back to this one afterwards. */
 export function askToSignIn(reason: SignInReason | null): void {
+  // The hub ends the live stream along with the session; who signs out need not be told that it ended.
+  if (reason === 'expired' && signInReason.value === 'signed-out') return;
   if (path.value !== '/login' && reason !== 'signed-out') returnPath = path.value;
   signInReason.value = reason;
   navigate('/login');
