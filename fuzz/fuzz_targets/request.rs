@@ -27,7 +27,10 @@ static HUB: LazyLock<Hub> = LazyLock::new(|| {
     Hub { api: Api::default(), engine: Arc::new(engine) }
 });
 
-fuzz_target!(|parts: (u8, String, Vec<(u8, Vec<u8>)>, Vec<u8>)| {
+/// Method, path, headers and body.
+type Parts = (u8, String, Vec<(u8, Vec<u8>)>, Vec<u8>);
+
+fuzz_target!(|parts: Parts| {
     let (method, path, headers, body) = parts;
     let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
     let mut request = http::Request::builder().method(methods[usize::from(method) % methods.len()]).uri(path);
