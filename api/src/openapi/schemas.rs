@@ -164,7 +164,7 @@ fn panel_answers() -> Vec<(&'static str, Value)> {
 fn bodies() -> Vec<(&'static str, Value)> {
     let body = |properties: Value, required: &[&str]| json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false});
     let short = || json!({"type": "string", "maxLength": NAME_CHARS_MAX});
-    let name = || json!({"type": "string", "maxLength": NAME_CHARS_MAX, "pattern": "[!-~]"});
+    let name = || json!({"type": "string", "maxLength": NAME_CHARS_MAX, "pattern": "[^ ]"});
     let note = || json!({"type": "string", "maxLength": NOTE_CHARS_MAX});
     let whole = || json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});
     let natural = || json!({"type": "integer", "minimum": 0, "maximum": u64::MAX});

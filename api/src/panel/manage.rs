@@ -126,6 +126,10 @@ impl<'de> Deserialize<'de> for Version {
     }
 }
 
+fn is_blank(name: &str) -> bool {
+    name.bytes().all(|byte| byte == b' ')
+}
+
 fn version_text(version: u64) -> String {
     format!("{version:016x}")
 }
@@ -153,7 +157,7 @@ pub(super) fn servers(asked: &Asked<'_>) -> Answer {
 
 pub(super) fn add_server(asked: &Asked<'_>) -> Done {
     let AddServer { name, tag, note, display_index, hide_for_guest, country } = asked.body()?;
-    if name.trim().is_empty() {
+    if is_blank(&name) {
         return Err(Wrong::new(400, "name is empty: a server needs one"));
     }
     let new = NewServer { name, tag, note, display_index: display_index.0, hide_for_guest, country };
@@ -162,7 +166,7 @@ pub(super) fn add_server(asked: &Asked<'_>) -> Done {
 
 pub(super) fn edit_server(asked: &Asked<'_>) -> Done {
     let EditServer { version, name, tag, note, display_index, hide_for_guest, country } = asked.body()?;
-    if name.as_ref().is_some_and(|name| name.trim().is_empty()) {
+    if name.as_deref().is_some_and(is_blank) {
         return Err(Wrong::new(400, "name is empty: a server needs one"));
     }
     let version = version.map(|Version(version)| version);

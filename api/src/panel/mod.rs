@@ -50,6 +50,10 @@ impl Asked<'_> {
         if !media_type.eq_ignore_ascii_case("application/json") {
             return Err(Wrong::new(415, "the body must be application/json, and the Content-Type say so"));
         }
+        // A list of values in the order of the keys would do for serde.
+        if self.request.body().trim_ascii_start().first() != Some(&b'{') {
+            return Err(Wrong::new(400, "the body is not what this path takes: it must be a JSON object"));
+        }
         serde_json::from_slice(self.request.body())
             .map_err(|error| Wrong::new(400, format!("the body is not what this path takes: {error}")))
     }
