@@ -91,6 +91,10 @@ fn responses(operation: &Operation) -> Value {
     }
     let mut answers = Map::new();
     answers.insert("200".to_owned(), json!({"description": operation.about, "content": content}));
+    if operation.method != "GET" {
+        let content = json!({"text/plain": {"schema": reference("Text")}});
+        answers.insert("413".to_owned(), json!({"description": "The body is too long", "content": content}));
+    }
     let mut error = |status: u16, about: &str| {
         let content = json!({"application/json": {"schema": reference("Error")}});
         answers.insert(status.to_string(), json!({"description": about, "content": content}));
@@ -115,14 +119,6 @@ fn responses(operation: &Operation) -> Value {
     if operation.body == Some("ChangeServers") {
         error(404, "One of the servers does not exist");
     }
-    if operation.method != "GET" {
-        let content = json!({"text/plain": {"schema": reference("Text")}});
-        answers.insert("413".to_owned(), json!({"description": "The body is too long", "content": content}));
-    }
-    let mut error = |status: u16, about: &str| {
-        let content = json!({"application/json": {"schema": reference("Error")}});
-        answers.insert(status.to_string(), json!({"description": about, "content": content}));
-    };
     if is_panel && operation.body.is_some() {
         error(415, "The body is not application/json");
     }
