@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig, VarInt};
+use quinn::{
+    AckFrequencyConfig, ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig,
+    VarInt,
+};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
@@ -383,8 +386,12 @@ impl Incoming<'_> {
 }
 
 fn transport() -> TransportConfig {
+    let mut acks = AckFrequencyConfig::default();
+    // The hub answers each packet at once: a timer for each, there and here, would cost more than it saves.
+    acks.ack_eliciting_threshold(VarInt::from_u32(0));
     let mut transport = TransportConfig::default();
     transport
+        .ack_frequency_config(Some(acks))
         .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
         .keep_alive_interval(Some(KEEP_ALIVE))
         // One stream, opened by us; nothing else is ever accepted.

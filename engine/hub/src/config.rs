@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use windfire_engine::history::Retention;
 
-use crate::limits::{RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
+use crate::limits::{LISTENERS_MAX, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
 
 /// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
 const AGENT_VARIABLES: [&str; 16] = [
@@ -86,6 +86,9 @@ pub(crate) struct Settings {
     /// Agents connected at once [default: 100000]
     #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N")]
     sessions_max: Option<usize>,
+    /// Threads that take reports, 1 to 64; 0 for one a core [default: 0]
+    #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N")]
+    agent_threads: Option<usize>,
     /// Bytes of the UDP socket's buffers [default: 4194304]
     #[arg(long, env = "WINDFIRE_UDP_BUFFER_BYTES", value_name = "N")]
     udp_buffer_bytes: Option<usize>,
@@ -130,6 +133,7 @@ pub(crate) struct Config {
     pub(crate) quarter_retention_days: u32,
     pub(crate) history_gib_max: u64,
     pub(crate) sessions_max: usize,
+    pub(crate) agent_threads: usize,
     pub(crate) udp_buffer_bytes: usize,
     pub(crate) cookie_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -172,6 +176,7 @@ impl Config {
             quarter_retention_days: given.quarter_retention_days.or(file.quarter_retention_days).unwrap_or(730),
             history_gib_max: given.history_gib_max.or(file.history_gib_max).unwrap_or(0),
             sessions_max: given.sessions_max.or(file.sessions_max).unwrap_or(SESSIONS_MAX),
+            agent_threads: given.agent_threads.or(file.agent_threads).unwrap_or(0),
             udp_buffer_bytes: given.udp_buffer_bytes.or(file.udp_buffer_bytes).unwrap_or(UDP_BUFFER_BYTES),
             cookie_name: given.cookie_name.or(file.cookie_name).unwrap_or_else(|| "nezha-dashboard".to_owned()),
             cors_origin: given.cors_origin.or(file.cors_origin),
@@ -217,6 +222,7 @@ impl Config {
             ));
         }
         within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
+        within("agent_threads", self.agent_threads as u64, 0, LISTENERS_MAX as u64)?;
         within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
         if self.https_cert.is_some() != self.https_key.is_some() {
             return Err("https_cert and https_key go together: give both, or neither".to_owned());

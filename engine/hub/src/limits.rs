@@ -10,13 +10,24 @@ pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
 /// Time for a handshake, and again for `Hello`.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a refused agent to read why.
+pub(crate) const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time that QUIC's own answer to a report may wait for the commit, so that the ack goes along. Agents expect that answer
+/// within 25 ms.
+pub(crate) const ACK_HOLD: Duration = Duration::from_millis(20);
+/// Threads for agents, each with a socket of its own.
+pub(crate) const LISTENERS_MAX: usize = 64;
+/// Time between two looks at what agents sent, while they send.
+pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(5);
+/// Batches of packets received before those in hand are dealt with.
+pub(crate) const RECEIVES_PER_ROUND_MAX: usize = 32;
 /// Time for an agent to take what is said to it.
 pub(crate) const SAY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which an agent is taken for gone. Agents say something every 5 s.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of one agent's stream that may be under way or unread: its share of the pressure when the hub is slow.
-pub(crate) const STREAM_WINDOW_BYTES: u32 = 4 * 1024;
+pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 * 1024;
 /// Bytes of one connection that may be under way or unread.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024;
 /// Bytes said to one agent that it has not taken yet.

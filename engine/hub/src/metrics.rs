@@ -1,6 +1,7 @@
 //! What the hub counts, and the page that shows it beside the engine's counters.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -36,6 +37,18 @@ impl Drop for GaugeGuard<'_> {
     }
 }
 
+/// Counts one in a gauge until dropped, wherever it goes.
+pub(crate) struct Held {
+    metrics: Arc<Metrics>,
+    gauge: fn(&Metrics) -> &Gauge,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        (self.gauge)(&self.metrics).0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
     pub(crate) sessions: Gauge,
@@ -56,9 +69,23 @@ pub(crate) struct Metrics {
     pub(crate) corrupt_blocks: Counter,
     pub(crate) expired_reports: Counter,
     upkeep_us_total: Counter,
+    rounds: Counter,
+    round_us_total: Counter,
 }
 
 impl Metrics {
+    /// Counts one in a gauge until what comes back is dropped.
+    pub(crate) fn hold(metrics: &Arc<Self>, gauge: fn(&Self) -> &Gauge) -> Held {
+        gauge(metrics).0.fetch_add(1, Ordering::Relaxed);
+        Held { metrics: Arc::clone(metrics), gauge }
+    }
+
+    /// Counts the time that a listener was busy with one round.
+    pub(crate) fn observe_round(&self, took: Duration) {
+        self.rounds.add(1);
+        self.round_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
     pub(crate) fn count_refusal(&self, reason: RefuseReason) {
         self.refusals[reason.code() as usize].add(1);
     }
@@ -109,6 +136,9 @@ impl Metrics {
         );
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
+        page.counter("windfire_rounds_total", "Times that a thread for agents looked at what had come.", &self.rounds);
+        page.head("windfire_round_seconds_total", "Time that threads for agents were busy.", "counter");
+        page.line("windfire_round_seconds_total", self.round_us_total.get() as f64 / 1e6);
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
         page.gauge("windfire_live_streams", "Live streams and WebSockets open.", self.live_streams.get());
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);

@@ -1,6 +1,7 @@
 //! The life of a hub: open, bind, announce, run, drain, last commit.
 
 use std::fs;
+use std::num::NonZero;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use crate::config::Config;
 use crate::country;
 use crate::historian::Historian;
 use crate::http::{self, Http};
-use crate::ingest::{self, Ingest};
+use crate::ingest::{Ingest, Lane, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX};
 use crate::metrics::Metrics;
 use crate::tls::{self, Certificate};
@@ -46,7 +47,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let fingerprint = own.fingerprint();
     let reset_key = tls::reset_key(&config.data)?;
     let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
-    let quic_socket = ingest::Socket::bind(config.quic, config.udp_buffer_bytes)?;
+    let quic_sockets = Sockets::bind(config.quic, config.udp_buffer_bytes, listeners(config))?;
     let http_socket = http::Socket::bind(config.http)?;
     let metrics = Arc::new(Metrics::default());
 
@@ -76,7 +77,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         committed,
         stop: stop.clone(),
     };
-    let quic_port = quic_socket.address().map_or(0, |address| address.port());
+    let quic_port = quic_sockets.address().map_or(0, |address| address.port());
     let api = Arc::new(Api {
         cookie_name: config.cookie_name.clone(),
         cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
@@ -104,14 +105,16 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let address = |socket: Option<std::net::SocketAddr>| socket.map(|a| a.to_string()).unwrap_or_default();
     tracing::info!(
         http = format!("{scheme}://{}", address(http_socket.address())),
-        quic = address(quic_socket.address()),
+        quic = address(quic_sockets.address()),
         fingerprint,
         "ready"
     );
 
     // One thread each for agents, HTTP, commits and history: a slow answer or a slow disk holds up nobody else.
     let agents_tls = own.for_agents()?;
-    let agents = spawn("agents", move |runtime| runtime.block_on(ingest.run(quic_socket, agents_tls, &reset_key)))?;
+    let lanes = ingest.lanes(quic_sockets, agents_tls, &reset_key)?;
+    let listen = |lane: Lane| spawn("agents", move |runtime| runtime.block_on(lane.listen()));
+    let agents = lanes.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?;
     let ticking = http::live::run(live, Arc::clone(&engine), clock, ticks_sender, stop.clone());
     let pages = spawn("http", move |runtime| {
         runtime.spawn(ticking);
@@ -135,13 +138,21 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
 
     tracing::info!("stopping: no new agents, open sessions end after their last ack");
     let _threads_are_gone = stop_sender.send(true);
-    let agents_ended = join(agents);
+    let agents_ended = agents.into_iter().map(join).fold(Ok(()), Result::and);
     let pages_ended = join(pages);
     commits_stop.store(true, Ordering::Release);
     let history_ended = history.join().map_err(|_| "the thread for history failed".to_owned());
     let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
     let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
     agents_ended.and(pages_ended).and(history_ended).and(commits_ended)
+}
+
+/// Threads for agents: as configured, or one for each core that this process may use.
+fn listeners(config: &Config) -> usize {
+    match config.agent_threads {
+        0 => thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    }
 }
 
 /// Makes the first administrator of a new store, and prints its password where no log keeps it.

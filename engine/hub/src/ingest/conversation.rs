@@ -1,20 +1,19 @@
-//! Carries one agent's frames to its [`Session`] and what the session says back. All decisions are the session's.
+//! One agent's QUIC connection and its [`Session`]: carries frames to it and what it says back. All decisions are the
+//! session's. No I/O of its own: the [`Listener`](super::listener::Listener) feeds packets and fetches packets.
 
-use std::time::Duration;
+use std::time::Instant;
 
-use quinn::{Connection, RecvStream, SendStream};
-use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use bytes::Bytes;
+use quinn_proto::{Connection, ConnectionHandle, Dir, Event, ReadError, StreamEvent, StreamId, VarInt, WriteError};
 use windfire_engine::error::Refusal;
 use windfire_engine::{Flow, Session};
 use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
 use windfire_wire::{Down, FrameReader, RefuseReason, WireError, decode_up, encode_down};
 
 use super::Ingest;
-use crate::limits::{HELLO_TIMEOUT, SAY_TIMEOUT};
-
-/// How long a refused agent may take to read why, before the connection is closed.
-const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
+use super::listener::Kicks;
+use crate::limits::{ACK_HOLD, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT};
+use crate::metrics::{Held, Metrics};
 
 /// Why a conversation ended.
 enum End {
@@ -40,148 +39,291 @@ impl From<WireError> for End {
     }
 }
 
-struct Conversation<'a> {
-    ingest: &'a Ingest,
-    session: Session,
+/// What is read next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// TLS is not done.
+    Handshaking,
+    /// Until `Welcome` is said.
+    Opening,
+    /// Reports come.
+    Open,
+    /// The agent is reading why it was refused.
+    Parting,
+    /// Only QUIC has something to say.
+    Closed,
+}
+
+/// What one look at a conversation needs from around it.
+#[derive(Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) ingest: &'a Ingest,
+    pub(super) kicks: &'a Kicks,
+    pub(super) now: Instant,
+    pub(super) now_ms: i64,
+    pub(super) is_stopping: bool,
+}
+
+/// One agent.
+pub(super) struct Conversation {
+    pub(super) connection: Connection,
+    handle: ConnectionHandle,
+    /// Tells it from an earlier one with the same handle.
+    pub(super) number: u64,
+    /// It is in the listener's list of those to look at.
+    pub(super) is_touched: bool,
+    /// It is in the listener's list of those that wait for a commit.
+    pub(super) is_listed: bool,
+    phase: Phase,
+    /// When the present phase has lasted too long.
+    until: Option<Instant>,
+    stream: Option<StreamId>,
+    session: Option<Session>,
     reader: FrameReader,
     flow: Flow,
-    send: SendStream,
-    recv: RecvStream,
-    kicked: oneshot::Receiver<RefuseReason>,
-    committed: watch::Receiver<u64>,
-    stop: watch::Receiver<bool>,
-    is_open: bool,
+    /// Bytes said that QUIC has not taken, and until when it may take them.
+    unsaid: Vec<u8>,
+    unsaid_until: Option<Instant>,
+    /// Packets wait until then for an ack to go along.
+    held_until: Option<Instant>,
+    kicked: Option<RefuseReason>,
+    /// Counts as a handshake first, then as a session.
+    counted: Option<Held>,
 }
 
-/// Converses until either side ends it.
-pub(super) async fn run(ingest: &Ingest, connection: &Connection, is_full: bool) {
-    let peer = connection.remote_address();
-    let Ok(Ok((send, recv))) = timeout(HELLO_TIMEOUT, connection.accept_bi()).await else { return };
-    let (kick, kicked) = oneshot::channel();
-    let kick = Box::new(move |reason| {
-        // A session that is just ending needs no kick.
-        let _gone = kick.send(reason);
-    });
-    let mut conversation = Conversation {
-        ingest,
-        session: Session::new(peer.ip().to_canonical().to_string(), kick),
-        reader: FrameReader::new(),
-        flow: Flow::Read,
-        send,
-        recv,
-        kicked,
-        committed: ingest.committed.clone(),
-        stop: ingest.stop.clone(),
-        is_open: false,
-    };
-    let end = if is_full {
-        End::Refused(Refusal::new(RefuseReason::Full, "the hub has as many sessions as it may"))
-    } else {
-        conversation.converse().await
-    };
-    let server = conversation.session.server_id();
-    match end {
-        End::Gone(why) => tracing::debug!(%peer, server, why, "agent gone"),
-        End::Refused(refusal) => {
-            ingest.metrics.count_refusal(refusal.reason);
-            tracing::info!(%peer, server, reason = refusal.reason.name(), detail = refusal.detail, "agent refused");
-            conversation.last_word(refusal).await;
-        }
-    }
-}
-
-impl Conversation<'_> {
-    async fn converse(&mut self) -> End {
-        let opened = timeout(HELLO_TIMEOUT, async {
-            while !self.is_open {
-                self.step().await?;
-            }
-            Ok(())
-        });
-        match opened.await {
-            Ok(Ok(())) => {}
-            Ok(Err(end)) => return end,
-            Err(_) => return End::Gone("no Hello in time".to_owned()),
-        }
-        loop {
-            if let Err(end) = self.step().await {
-                return end;
-            }
+impl Conversation {
+    pub(super) fn new(connection: Connection, handle: ConnectionHandle, number: u64, moment: Moment<'_>) -> Self {
+        Self {
+            connection,
+            handle,
+            number,
+            is_touched: false,
+            is_listed: false,
+            phase: Phase::Handshaking,
+            until: Some(moment.now + HELLO_TIMEOUT),
+            stream: None,
+            session: None,
+            reader: FrameReader::new(),
+            flow: Flow::Read,
+            unsaid: Vec::new(),
+            unsaid_until: None,
+            held_until: None,
+            kicked: None,
+            counted: Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.handshakes)),
         }
     }
 
-    /// Says what may be said, takes one frame if one is there, or waits for whatever comes first.
-    async fn step(&mut self) -> Result<(), End> {
-        let ingest = self.ingest;
-        // Marked as seen before the watermark is looked at: a commit in between is not missed.
-        self.committed.mark_unchanged();
-        if let Some(down) = self.session.on_watermark(&ingest.engine) {
-            self.say(&down).await?;
+    /// Takes what QUIC has, and answers.
+    pub(super) fn drive(&mut self, moment: Moment<'_>) {
+        if let Err(end) = self.converse(moment) {
+            self.end(end, moment);
         }
-        let now_ms = (ingest.clock)();
-        if self.flow == Flow::Stalled {
-            self.flow = self.session.retry(&ingest.engine, now_ms)?;
+        self.hold(moment.now);
+    }
+
+    /// Ends the session at the next look.
+    pub(super) fn kick(&mut self, reason: RefuseReason) {
+        self.kicked = Some(reason);
+    }
+
+    /// Whether something is said after the next commit.
+    pub(super) fn waits_for_commit(&self) -> bool {
+        self.flow == Flow::Stalled || self.session.as_ref().is_some_and(Session::is_waiting)
+    }
+
+    /// Whether its packets wait for an ack to go along.
+    pub(super) fn is_held(&self, now: Instant) -> bool {
+        self.held_until.is_some_and(|until| now < until)
+    }
+
+    /// When to look at it even if nothing comes.
+    pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
+        let held = self.held_until.filter(|until| now < *until);
+        [self.connection.poll_timeout(), self.until, self.unsaid_until, held].into_iter().flatten().min()
+    }
+
+    /// Closes the connection without another word.
+    pub(super) fn close(&mut self, now: Instant) {
+        self.connection.close(now, VarInt::from_u32(0), Bytes::new());
+        self.part(Phase::Closed, None);
+        self.counted = None;
+    }
+
+    fn converse(&mut self, moment: Moment<'_>) -> Result<(), End> {
+        while let Some(event) = self.connection.poll() {
+            self.on_event(event, moment)?;
         }
-        if self.flow == Flow::Read
-            && let Some(body) = self.reader.next_body()?
-        {
-            ingest.metrics.frames_received.add(1);
-            self.flow = self.session.on_frame(&ingest.engine, decode_up(body)?, now_ms)?;
+        if self.until.is_some_and(|until| moment.now >= until) {
+            let why = if self.phase == Phase::Parting { "the agent did not read why" } else { "no Hello in time" };
+            return Err(End::Gone(why.to_owned()));
+        }
+        if !matches!(self.phase, Phase::Opening | Phase::Open) {
             return Ok(());
         }
-        let waits_for_commit = self.session.is_waiting() || self.flow == Flow::Stalled;
-        let is_stopping = *self.stop.borrow();
-        if is_stopping && !waits_for_commit {
-            return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
+        if let Some(reason) = self.kicked.take() {
+            let detail = match reason {
+                RefuseReason::BadCredential => "the credential was changed or its server removed",
+                _ => "another agent came with this credential",
+            };
+            return Err(Refusal::new(reason, detail).into());
         }
-        tokio::select! {
-            chunk = self.recv.read_chunk(FRAME_BODY_BYTES_MAX, true), if self.flow == Flow::Read && !is_stopping => {
-                match chunk {
-                    Ok(Some(chunk)) => {
-                        ingest.metrics.bytes_received.add(chunk.bytes.len() as u64);
-                        self.reader.feed(&chunk.bytes);
-                    }
-                    Ok(None) => return Err(End::Gone("the agent ended the stream".to_owned())),
-                    Err(error) => return Err(End::Gone(error.to_string())),
-                }
-            }
-            _ = self.committed.changed(), if waits_for_commit => {}
-            reason = &mut self.kicked => {
-                let reason = reason.unwrap_or(RefuseReason::Superseded);
-                let detail = match reason {
-                    RefuseReason::BadCredential => "the credential was changed or its server removed",
-                    _ => "another agent came with this credential",
-                };
-                return Err(Refusal::new(reason, detail).into());
-            }
-            Ok(()) = self.stop.changed() => {}
+        while self.step(moment)? {}
+        if moment.is_stopping && !self.waits_for_commit() {
+            return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
         }
         Ok(())
     }
 
-    async fn say(&mut self, down: &Down) -> Result<(), End> {
-        match down {
-            Down::Welcome(_) => {
-                self.is_open = true;
-                self.ingest.metrics.sessions_opened.add(1);
+    fn on_event(&mut self, event: Event, moment: Moment<'_>) -> Result<(), End> {
+        match event {
+            Event::Connected if self.phase == Phase::Handshaking => {
+                self.phase = Phase::Opening;
+                self.until = Some(moment.now + HELLO_TIMEOUT);
+                self.counted = Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.sessions));
+                let peer_address = self.connection.remote_address().ip().to_canonical().to_string();
+                self.session = Some(Session::new(peer_address, moment.kicks.of(self.handle, self.number)));
             }
-            Down::Ack { .. } => self.ingest.metrics.acks_sent.add(1),
-            Down::Refuse { .. } => {}
+            Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
+                self.stream = self.connection.streams().accept(Dir::Bi);
+                if moment.ingest.metrics.sessions.get() > moment.ingest.sessions_max {
+                    return Err(Refusal::new(RefuseReason::Full, "the hub has as many sessions as it may").into());
+                }
+            }
+            Event::Stream(StreamEvent::Finished { .. } | StreamEvent::Stopped { .. })
+                if self.phase == Phase::Parting =>
+            {
+                self.close(moment.now);
+            }
+            Event::Stream(StreamEvent::Stopped { .. }) => {
+                return Err(End::Gone("the agent does not listen".to_owned()));
+            }
+            Event::ConnectionLost { reason } => return Err(End::Gone(reason.to_string())),
+            _ => {}
         }
-        let mut bytes = Vec::with_capacity(32);
-        encode_down(down, &mut bytes)?;
-        match timeout(SAY_TIMEOUT, self.send.write_all(&bytes)).await {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(End::Gone(error.to_string())),
-            Err(_) => Err(End::Gone("the agent does not read".to_owned())),
+        Ok(())
+    }
+
+    /// Says what may be said, then takes one frame or one chunk. Whether there may be more to do.
+    fn step(&mut self, moment: Moment<'_>) -> Result<bool, End> {
+        let (Some(stream), Some(session)) = (self.stream, &mut self.session) else { return Ok(false) };
+        let ingest = moment.ingest;
+        if self.unsaid.is_empty()
+            && let Some(down) = session.on_watermark(&ingest.engine)
+        {
+            match down {
+                Down::Welcome(_) => {
+                    self.phase = Phase::Open;
+                    self.until = None;
+                    ingest.metrics.sessions_opened.add(1);
+                }
+                Down::Ack { .. } => ingest.metrics.acks_sent.add(1),
+                Down::Refuse { .. } => {}
+            }
+            encode_down(&down, &mut self.unsaid)?;
+        }
+        self.say(stream, moment.now)?;
+        let Some(session) = &mut self.session else { return Ok(false) };
+        if self.flow == Flow::Stalled {
+            self.flow = session.retry(&ingest.engine, moment.now_ms)?;
+        }
+        if self.flow == Flow::Stalled {
+            return Ok(false);
+        }
+        if let Some(body) = self.reader.next_body()? {
+            ingest.metrics.frames_received.add(1);
+            self.flow = session.on_frame(&ingest.engine, decode_up(body)?, moment.now_ms)?;
+            return Ok(true);
+        }
+        if moment.is_stopping {
+            return Ok(false);
+        }
+        self.read(stream, ingest)
+    }
+
+    /// Takes the next chunk that has come. Whether there was one.
+    fn read(&mut self, stream: StreamId, ingest: &Ingest) -> Result<bool, End> {
+        let mut receiving = self.connection.recv_stream(stream);
+        let mut chunks = receiving.read(true).map_err(|error| End::Gone(error.to_string()))?;
+        match chunks.next(FRAME_BODY_BYTES_MAX) {
+            Ok(Some(chunk)) => {
+                ingest.metrics.bytes_received.add(chunk.bytes.len() as u64);
+                self.reader.feed(&chunk.bytes);
+                // What that tells QUIC goes with the packets that are sent after every look.
+                let _always_sent = chunks.finalize();
+                Ok(true)
+            }
+            Ok(None) => Err(End::Gone("the agent ended the stream".to_owned())),
+            Err(ReadError::Blocked) => Ok(false),
+            Err(error @ ReadError::Reset(_)) => Err(End::Gone(error.to_string())),
         }
     }
 
-    async fn last_word(&mut self, refusal: Refusal) {
-        let down = Down::Refuse { reason: refusal.reason, detail: refusal.detail };
-        if self.say(&down).await.is_ok() && self.send.finish().is_ok() {
-            // Closing at once could overtake the words.
-            let _in_time = timeout(LAST_WORD_TIMEOUT, self.send.stopped()).await;
+    /// Hands what is to be said to QUIC. What it does not take waits, and nothing more is said before: acks are cumulative,
+    /// so what waits never grows.
+    fn say(&mut self, stream: StreamId, now: Instant) -> Result<(), End> {
+        while !self.unsaid.is_empty() {
+            match self.connection.send_stream(stream).write(&self.unsaid) {
+                Ok(taken) => drop(self.unsaid.drain(..taken)),
+                Err(WriteError::Blocked) => {
+                    let until = *self.unsaid_until.get_or_insert(now + SAY_TIMEOUT);
+                    return if now < until { Ok(()) } else { Err(End::Gone("the agent does not read".to_owned())) };
+                }
+                Err(error) => return Err(End::Gone(error.to_string())),
+            }
+        }
+        self.unsaid_until = None;
+        Ok(())
+    }
+
+    /// Keeps packets back for the moment that a commit takes, when an ack is due: then it goes with what QUIC itself has to
+    /// say of the report, instead of in a packet of its own.
+    fn hold(&mut self, now: Instant) {
+        if self.phase == Phase::Open && self.session.as_ref().is_some_and(Session::is_waiting) {
+            self.held_until.get_or_insert(now + ACK_HOLD);
+        } else {
+            self.held_until = None;
         }
     }
+
+    fn end(&mut self, end: End, moment: Moment<'_>) {
+        let peer = self.connection.remote_address();
+        let server = self.session.as_ref().and_then(Session::server_id);
+        match end {
+            End::Gone(why) => {
+                tracing::debug!(%peer, server, why, "agent gone");
+                self.close(moment.now);
+            }
+            End::Refused(refusal) => {
+                moment.ingest.metrics.count_refusal(refusal.reason);
+                tracing::info!(%peer, server, reason = refusal.reason.name(), detail = refusal.detail, "agent refused");
+                if self.last_word(refusal, moment.now).is_none() {
+                    self.close(moment.now);
+                }
+            }
+        }
+    }
+
+    /// Says why, and leaves a moment to read it: closing at once could overtake the words.
+    fn last_word(&mut self, refusal: Refusal, now: Instant) -> Option<()> {
+        let stream = self.stream?;
+        let down = Down::Refuse { reason: refusal.reason, detail: refusal.detail };
+        encode_down(&down, &mut self.unsaid).ok()?;
+        self.say(stream, now).ok()?;
+        self.connection.send_stream(stream).finish().ok()?;
+        self.part(Phase::Parting, Some(now + LAST_WORD_TIMEOUT));
+        Some(())
+    }
+
+    fn part(&mut self, phase: Phase, until: Option<Instant>) {
+        self.phase = phase;
+        self.until = until;
+        self.session = None;
+        self.reader = FrameReader::new();
+        self.flow = Flow::Read;
+        self.unsaid = Vec::new();
+        self.unsaid_until = None;
+    }
 }
+
+// Longer, and agents would take their reports for lost.
+const _: () = assert!(ACK_HOLD.as_millis() < 25);

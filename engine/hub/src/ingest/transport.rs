@@ -1,58 +1,43 @@
 //! QUIC tuned for many small, long sessions (figures in `docs/decisions/transport.md`).
 
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TokioRuntime, TransportConfig, VarInt};
-use quinn_proto::HashedConnectionIdGenerator;
-use socket2::{Domain, Protocol, Socket, Type};
+use quinn_proto::crypto::rustls::QuicServerConfig;
+use quinn_proto::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use ring::rand::SystemRandom;
 
+use super::connection_id::LaneIds;
 use crate::limits::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 
-pub(super) fn bind(address: SocketAddr, buffer_bytes: usize) -> io::Result<std::net::UdpSocket> {
-    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
-    if address.is_ipv6() {
-        // An unspecified IPv6 address serves both families.
-        socket.set_only_v6(false)?;
-    }
-    // The system may grant less; that costs packets in a storm, not correctness.
-    socket.set_recv_buffer_size(buffer_bytes)?;
-    socket.set_send_buffer_size(buffer_bytes)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    let granted = socket.recv_buffer_size()?;
-    if granted < buffer_bytes {
-        tracing::info!(
-            granted,
-            wanted = buffer_bytes,
-            "the system grants a smaller UDP buffer: raise net.core.rmem_max for large fleets"
-        );
-    }
-    Ok(socket.into())
+/// What the endpoints of all listeners are made of.
+#[derive(Clone)]
+pub(super) struct Transport {
+    server: Arc<ServerConfig>,
+    reset_key: Arc<ring::hmac::Key>,
+    id_key: u64,
 }
 
-pub(super) fn endpoint(
-    socket: std::net::UdpSocket,
-    tls: rustls::ServerConfig,
-    reset_key: &[u8],
-) -> Result<Endpoint, String> {
-    let quic = QuicServerConfig::try_from(tls).map_err(|error| format!("TLS for agents: {error}"))?;
-    let mut server = ServerConfig::with_crypto(Arc::new(quic));
-    server.transport_config(Arc::new(transport()));
-    let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, reset_key);
-    // A hub that forgot its connections answers only packets whose connection id it could have given out, so these ids
-    // must be recognised over a restart too: otherwise agents of a killed hub would wait out their timeout.
-    let id_key = ring::hmac::sign(&reset_key, b"connection ids");
-    let id_key = id_key.as_ref().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
-    let mut config = EndpointConfig::new(Arc::new(reset_key));
-    config.cid_generator(move || Box::new(HashedConnectionIdGenerator::from_key(id_key)));
-    Endpoint::new(config, Some(server), socket, Arc::new(TokioRuntime))
-        .map_err(|error| format!("the socket for agents cannot be used: {error}"))
+impl Transport {
+    pub(super) fn new(tls: rustls::ServerConfig, reset_key: &[u8]) -> Result<Self, String> {
+        let quic = QuicServerConfig::try_from(tls).map_err(|error| format!("TLS for agents: {error}"))?;
+        let mut server = ServerConfig::with_crypto(Arc::new(quic));
+        server.transport_config(Arc::new(tuned()));
+        let reset_key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, reset_key);
+        let id_key = ring::hmac::sign(&reset_key, b"connection ids");
+        let id_key = id_key.as_ref().first_chunk().map_or(0, |bytes| u64::from_le_bytes(*bytes));
+        Ok(Self { server: Arc::new(server), reset_key: Arc::new(reset_key), id_key })
+    }
+
+    /// The endpoint of one of `lanes` listeners.
+    pub(super) fn endpoint(&self, lane: u8, lanes: u8) -> Endpoint {
+        let mut config = EndpointConfig::new(Arc::clone(&self.reset_key) as _);
+        let key = self.id_key;
+        config.cid_generator(move || Box::new(LaneIds { key, lane, lanes, random: SystemRandom::new() }));
+        Endpoint::new(Arc::new(config), Some(Arc::clone(&self.server)), false, None)
+    }
 }
 
-fn transport() -> TransportConfig {
+fn tuned() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())

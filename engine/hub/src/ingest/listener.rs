@@ -1,0 +1,396 @@
+//! One core's share of the agents: a socket, a QUIC endpoint, its conversations, and one loop around them.
+//!
+//! ```text
+//! round    receive → deadlines → commit → kicks → look at each conversation that was touched → send
+//! ```
+//! A round takes everything that has come since the last, so the busier the hub, the more packets share a wake-up. Nothing
+//! here is a task or a channel of its own: a conversation is a struct in a table.
+
+use std::io::{self, IoSliceMut};
+use std::time::Instant;
+
+use bytes::BytesMut;
+use quinn_proto::{ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, EndpointEvent, Incoming, Transmit};
+use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use windfire_engine::Kick;
+use windfire_wire::RefuseReason;
+
+use super::Ingest;
+use super::conversation::{Conversation, Moment};
+use super::deadlines::Deadlines;
+use super::transport::Transport;
+use crate::limits::{HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX};
+
+/// Ends sessions of this listener from any thread. Each session is kicked once at most, so the channel holds no more
+/// messages than there are sessions.
+#[derive(Clone)]
+pub(super) struct Kicks(UnboundedSender<(ConnectionHandle, u64, RefuseReason)>);
+
+impl Kicks {
+    /// The kick of one conversation.
+    pub(super) fn of(&self, handle: ConnectionHandle, number: u64) -> Kick {
+        let kicks = self.0.clone();
+        Box::new(move |reason| {
+            // A listener that is gone has no sessions left to end.
+            let _gone = kicks.send((handle, number, reason));
+        })
+    }
+}
+
+/// One core's share of the agents.
+pub(super) struct Listener {
+    ingest: Ingest,
+    socket: UdpSocket,
+    udp: UdpSocketState,
+    endpoint: Endpoint,
+    /// By handle. As many as the endpoint has connections.
+    conversations: Vec<Option<Box<Conversation>>>,
+    count: usize,
+    /// Conversations so far.
+    numbers: u64,
+    deadlines: Deadlines,
+    /// To be looked at in this round, each once.
+    touched: Vec<ConnectionHandle>,
+    /// Waiting for a commit, each once.
+    listed: Vec<ConnectionHandle>,
+    kicks: Kicks,
+    kicked: UnboundedReceiver<(ConnectionHandle, u64, RefuseReason)>,
+    packets: Packets,
+    is_stopping: bool,
+}
+
+/// Buffers for packets.
+struct Packets {
+    received: Vec<u8>,
+    to_send: Vec<u8>,
+    /// What the socket did not take; nothing more is made before it does.
+    blocked: Option<(Transmit, Vec<u8>)>,
+    /// The last round received some.
+    are_any_received: bool,
+}
+
+impl Listener {
+    pub(super) fn new(
+        ingest: Ingest,
+        socket: std::net::UdpSocket,
+        transport: &Transport,
+        lane: u8,
+        lanes: u8,
+    ) -> Result<Self, String> {
+        let unusable = |error: io::Error| format!("the socket for agents cannot be used: {error}");
+        let udp = UdpSocketState::new((&socket).into()).map_err(unusable)?;
+        let endpoint = transport.endpoint(lane, lanes);
+        let datagram_bytes = usize::try_from(endpoint.config().get_max_udp_payload_size()).unwrap_or(usize::MAX);
+        let received = vec![0; datagram_bytes.min(64 * 1024) * udp.gro_segments() * BATCH_SIZE];
+        let (sender, kicked) = unbounded_channel();
+        Ok(Self {
+            ingest,
+            socket: UdpSocket::from_std(socket).map_err(unusable)?,
+            udp,
+            endpoint,
+            conversations: Vec::new(),
+            count: 0,
+            numbers: 0,
+            deadlines: Deadlines::new(Instant::now()),
+            touched: Vec::new(),
+            listed: Vec::new(),
+            kicks: Kicks(sender),
+            kicked,
+            packets: Packets { received, to_send: Vec::new(), blocked: None, are_any_received: false },
+            is_stopping: false,
+        })
+    }
+
+    /// Takes agents until stopped, then says goodbye to all. Must run within a runtime.
+    pub(super) async fn run(mut self) -> Result<(), String> {
+        let mut stop = self.ingest.stop.clone();
+        let mut committed = self.ingest.committed.clone();
+        let mut stop_by = None;
+        loop {
+            let next = self.deadlines.next();
+            let next = stop_by.map_or(next, |by: Instant| next.min(by));
+            let mut is_committed = false;
+            tokio::select! {
+                ready = self.socket.readable() => {
+                    ready.map_err(|error| format!("the socket for agents is gone: {error}"))?;
+                }
+                ready = self.socket.writable(), if self.packets.blocked.is_some() => {
+                    ready.map_err(|error| format!("the socket for agents is gone: {error}"))?;
+                }
+                () = tokio::time::sleep_until(next.into()) => {}
+                _ = committed.changed(), if !self.listed.is_empty() => is_committed = true,
+                kicked = self.kicked.recv() => self.kick(kicked),
+                _ = stop.wait_for(|stop| *stop), if !self.is_stopping => {
+                    self.is_stopping = true;
+                    stop_by = Some(Instant::now() + STOP_TIMEOUT);
+                    // Sessions end by themselves now; whoever comes later hears nothing and tries again.
+                    self.endpoint.set_server_config(None);
+                    self.touch_all();
+                }
+            }
+            let started = Instant::now();
+            self.round(started, is_committed);
+            self.ingest.metrics.observe_round(started.elapsed());
+            if self.packets.are_any_received {
+                // What comes in the meantime shares the next wake-up, which costs more than a packet.
+                tokio::time::sleep_until((started + ROUND_INTERVAL).into()).await;
+            }
+            if self.is_stopping && (self.count == 0 || stop_by.is_some_and(|by| started >= by)) {
+                return Ok(());
+            }
+        }
+    }
+
+    fn round(&mut self, now: Instant, is_committed: bool) {
+        let is_blocked = self.resend();
+        self.receive(now);
+        while let Some(handle) = self.deadlines.pop(now) {
+            self.touch(ConnectionHandle(handle));
+        }
+        if is_committed {
+            for handle in std::mem::take(&mut self.listed) {
+                if let Some(Some(conversation)) = self.conversations.get_mut(handle.0) {
+                    conversation.is_listed = false;
+                }
+                self.touch(handle);
+            }
+        }
+        while let Ok(kicked) = self.kicked.try_recv() {
+            self.kick(Some(kicked));
+        }
+        if is_blocked {
+            // They stay touched until the socket takes packets again; what comes in meanwhile waits in QUIC.
+            return;
+        }
+        let now_ms = (self.ingest.clock)();
+        let touched = std::mem::take(&mut self.touched);
+        for (position, handle) in touched.iter().enumerate() {
+            self.look_at(*handle, now, now_ms);
+            if self.packets.blocked.is_some() {
+                // This one may have more to send.
+                self.touched.extend_from_slice(&touched[position + 1..]);
+                self.touch(*handle);
+                return;
+            }
+        }
+        self.touched = touched;
+        self.touched.clear();
+    }
+
+    fn receive(&mut self, now: Instant) {
+        let mut received = std::mem::take(&mut self.packets.received);
+        let slot_bytes = received.len() / BATCH_SIZE;
+        self.packets.are_any_received = false;
+        for _ in 0..RECEIVES_PER_ROUND_MAX {
+            let mut metas = [RecvMeta::default(); BATCH_SIZE];
+            let mut slots = received.chunks_mut(slot_bytes).map(IoSliceMut::new);
+            let mut slots: [IoSliceMut<'_>; BATCH_SIZE] =
+                std::array::from_fn(|_| slots.next().unwrap_or_else(|| IoSliceMut::new(&mut [])));
+            let got =
+                self.socket.try_io(Interest::READABLE, || self.udp.recv((&self.socket).into(), &mut slots, &mut metas));
+            let count = match got {
+                Ok(count) => count,
+                // Somebody's reset of something: it means nothing in QUIC.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) => {
+                    tracing::warn!(%error, "packets of agents cannot be received");
+                    break;
+                }
+            };
+            self.packets.are_any_received = true;
+            for (meta, slot) in metas.iter().zip(&slots).take(count) {
+                for datagram in slot[..meta.len].chunks(meta.stride.max(1)) {
+                    self.on_datagram(now, meta, BytesMut::from(datagram));
+                }
+            }
+            if count < BATCH_SIZE {
+                break;
+            }
+        }
+        self.packets.received = received;
+    }
+
+    fn on_datagram(&mut self, now: Instant, meta: &RecvMeta, datagram: BytesMut) {
+        let ecn = meta.ecn.and_then(|ecn| EcnCodepoint::from_bits(ecn as u8));
+        self.packets.to_send.clear();
+        match self.endpoint.handle(now, meta.addr, meta.dst_ip, ecn, datagram, &mut self.packets.to_send) {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                if let Some(Some(conversation)) = self.conversations.get_mut(handle.0) {
+                    conversation.connection.handle_event(event);
+                    self.touch(handle);
+                }
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => self.admit(incoming, now),
+            Some(DatagramEvent::Response(transmit)) => self.respond(&transmit),
+            None => {}
+        }
+    }
+
+    fn admit(&mut self, incoming: Incoming, now: Instant) {
+        let handshakes = self.ingest.metrics.handshakes.get();
+        self.packets.to_send.clear();
+        if handshakes >= HANDSHAKES_MAX {
+            let transmit = self.endpoint.refuse(incoming, &mut self.packets.to_send);
+            return self.respond(&transmit);
+        }
+        if handshakes >= UNPROVEN_HANDSHAKES_MAX && !incoming.remote_address_validated() && incoming.may_retry() {
+            match self.endpoint.retry(incoming, &mut self.packets.to_send) {
+                Ok(transmit) => self.respond(&transmit),
+                Err(error) => self.endpoint.ignore(error.into_incoming()),
+            }
+            return;
+        }
+        match self.endpoint.accept(incoming, now, &mut self.packets.to_send, None) {
+            Ok((handle, connection)) => {
+                self.numbers += 1;
+                let moment = self.moment(now, 0);
+                let conversation = Box::new(Conversation::new(connection, handle, self.numbers, moment));
+                if handle.0 >= self.conversations.len() {
+                    self.conversations.resize_with(handle.0 + 1, || None);
+                }
+                self.conversations[handle.0] = Some(conversation);
+                self.count += 1;
+                self.touch(handle);
+            }
+            Err(error) => {
+                tracing::debug!(error = %error.cause, "no handshake");
+                if let Some(transmit) = error.response {
+                    self.respond(&transmit);
+                }
+            }
+        }
+    }
+
+    /// Looks at one conversation: everything it has to take and to say.
+    fn look_at(&mut self, handle: ConnectionHandle, now: Instant, now_ms: i64) {
+        let Some(Some(mut conversation)) = self.conversations.get_mut(handle.0).map(Option::take) else { return };
+        conversation.is_touched = false;
+        if conversation.connection.poll_timeout().is_some_and(|at| at <= now) {
+            conversation.connection.handle_timeout(now);
+        }
+        conversation.drive(self.moment(now, now_ms));
+        loop {
+            if !conversation.is_held(now) {
+                self.transmit(&mut conversation, now);
+            }
+            match self.settle(handle, &mut conversation) {
+                Settled::Quiet => break,
+                // New connection ids, which the agent is told in another packet.
+                Settled::Changed => {}
+                Settled::Drained => {
+                    self.deadlines.set(handle.0, None);
+                    self.count -= 1;
+                    return;
+                }
+            }
+        }
+        if conversation.waits_for_commit() && !conversation.is_listed {
+            conversation.is_listed = true;
+            self.listed.push(handle);
+        }
+        let deadline = conversation.deadline(now);
+        self.deadlines.set(handle.0, deadline);
+        self.conversations[handle.0] = Some(conversation);
+    }
+
+    /// Lets connection and endpoint tell each other what they must know.
+    fn settle(&mut self, handle: ConnectionHandle, conversation: &mut Conversation) -> Settled {
+        let mut settled = Settled::Quiet;
+        while let Some(event) = conversation.connection.poll_endpoint_events() {
+            let is_drained = EndpointEvent::is_drained(&event);
+            if let Some(event) = self.endpoint.handle_event(handle, event) {
+                conversation.connection.handle_event(event);
+                settled = Settled::Changed;
+            }
+            if is_drained {
+                return Settled::Drained;
+            }
+        }
+        settled
+    }
+
+    fn transmit(&mut self, conversation: &mut Conversation, now: Instant) {
+        while self.packets.blocked.is_none() {
+            let to_send = &mut self.packets.to_send;
+            to_send.clear();
+            let Some(transmit) = conversation.connection.poll_transmit(now, self.udp.max_gso_segments(), to_send)
+            else {
+                return;
+            };
+            if !self.send(&transmit) {
+                self.packets.blocked = Some((transmit, self.packets.to_send.clone()));
+            }
+        }
+    }
+
+    /// Sends what the endpoint itself has to say. Nothing depends on it arriving.
+    fn respond(&self, transmit: &Transmit) {
+        let _taken = self.send(transmit);
+    }
+
+    /// Sends the packets in the buffer. Whether the socket took them.
+    fn send(&self, transmit: &Transmit) -> bool {
+        send(&self.socket, &self.udp, transmit, &self.packets.to_send)
+    }
+
+    /// Sends what the socket did not take before. Whether it still does not.
+    fn resend(&mut self) -> bool {
+        if let Some((transmit, bytes)) = self.packets.blocked.take()
+            && !send(&self.socket, &self.udp, &transmit, &bytes)
+        {
+            self.packets.blocked = Some((transmit, bytes));
+        }
+        self.packets.blocked.is_some()
+    }
+
+    fn touch(&mut self, handle: ConnectionHandle) {
+        if let Some(Some(conversation)) = self.conversations.get_mut(handle.0)
+            && !conversation.is_touched
+        {
+            conversation.is_touched = true;
+            self.touched.push(handle);
+        }
+    }
+
+    fn touch_all(&mut self) {
+        (0..self.conversations.len()).for_each(|handle| self.touch(ConnectionHandle(handle)));
+    }
+
+    fn kick(&mut self, kicked: Option<(ConnectionHandle, u64, RefuseReason)>) {
+        let Some((handle, number, reason)) = kicked else { return };
+        if let Some(Some(conversation)) = self.conversations.get_mut(handle.0)
+            && conversation.number == number
+        {
+            conversation.kick(reason);
+            self.touch(handle);
+        }
+    }
+
+    fn moment(&self, now: Instant, now_ms: i64) -> Moment<'_> {
+        Moment { ingest: &self.ingest, kicks: &self.kicks, now, now_ms, is_stopping: self.is_stopping }
+    }
+}
+
+/// What became of a connection's words with its endpoint.
+enum Settled {
+    Quiet,
+    Changed,
+    Drained,
+}
+
+fn send(socket: &UdpSocket, udp: &UdpSocketState, transmit: &Transmit, bytes: &[u8]) -> bool {
+    let transmit = quinn_udp::Transmit {
+        destination: transmit.destination,
+        ecn: transmit.ecn.and_then(|ecn| quinn_udp::EcnCodepoint::from_bits(ecn as u8)),
+        contents: &bytes[..transmit.size],
+        segment_size: transmit.segment_size,
+        src_ip: transmit.src_ip,
+    };
+    // Any other error is QUIC's to mend: the packet counts as lost.
+    let sent = socket.try_io(Interest::WRITABLE, || udp.send(socket.into(), &transmit));
+    !matches!(sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+}
