@@ -7,6 +7,11 @@ pub const REPORT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Longest time between reports.
 pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
+/// Samples gathered in one frame, whatever the hub would like.
+pub const SAMPLES_PER_FRAME_MAX: u32 = 10;
+/// Time that a sample may wait for others to share its frame: sparse samples are not gathered.
+pub const FRAME_AGE_MAX: Duration = Duration::from_secs(10);
+
 /// Reports kept in memory without a spool: an hour at one a second, about 1 MB. Then sampling pauses until the hub took
 /// some.
 pub const MEMORY_REPORTS_MAX: u64 = 3600;
@@ -22,8 +27,9 @@ pub const SPOOL_BYTES_MIN: u64 = 2 * SPOOL_SEGMENT_BYTES;
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which the hub is taken for gone.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Silence after which the agent says something, so that slow reporters are not taken for gone.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+/// Silence after which the agent says something, so that slow reporters are not taken for gone. Above [`FRAME_AGE_MAX`]: an
+/// agent that gathers samples is never silent for longer.
+pub const KEEP_ALIVE: Duration = Duration::from_secs(11);
 /// Time to get the last reports acknowledged at a stop.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 

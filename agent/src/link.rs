@@ -14,7 +14,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
 use windfire_wire::{
-    Down, FrameReader, Hello, Host, RefuseReason, ReportChain, Reports, Up, Welcome, WireError, decode_down, encode_up,
+    Down, FrameReader, Hello, Host, PROTOCOL_VERSION, RefuseReason, ReportChain, Reports, Up, Welcome, WireError,
+    decode_down, encode_up,
 };
 
 use crate::backoff::{Backoff, BackoffOptions, Ended};
@@ -206,6 +207,7 @@ impl Link {
         let (mut send, recv) = connection.open_bi().await.map_err(|error| broken(error.to_string()))?;
         let mut incoming = Incoming { recv, reader: FrameReader::new(), hub };
         let hello = Hello {
+            protocol: PROTOCOL_VERSION,
             credential: self.options.identity.credential.clone(),
             enrol: self.options.identity.enrol.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -218,7 +220,9 @@ impl Link {
         let welcome = match welcome {
             Down::Welcome(welcome) => welcome,
             Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
-            Down::Ack { .. } => return Err(broken("an ack came before the welcome".to_owned())),
+            Down::Ack { .. } | Down::Pace { .. } => {
+                return Err(broken("something else came before the welcome".to_owned()));
+            }
         };
         self.on_welcome(hub, welcome)?;
         progress.was_welcome = true;
@@ -246,6 +250,7 @@ impl Link {
             let interval = wanted.clamp(REPORT_INTERVAL_MIN, REPORT_INTERVAL_MAX);
             self.feed.interval.send_if_modified(|known| std::mem::replace(known, interval) != interval);
         }
+        self.feed.gather.set(1);
         tracing::info!(%hub, server = welcome.server_id, unsent, "connected");
         Ok(())
     }
@@ -292,9 +297,12 @@ async fn send_all(
         }
         let is_stopping = *stop.borrow_and_update();
         let mut asked = false;
-        while let Some(frame) = next_frame(feed, &mut chain, is_stopping || ack_each_frame || is_new)? {
-            write(&mut send, &frame, hub).await?;
-            asked = true;
+        if is_stopping || is_new || feed.outbox.lock().unsent() >= feed.frame_samples() {
+            while let Some(frame) = next_frame(feed, &mut chain, is_stopping || ack_each_frame || is_new)? {
+                write(&mut send, &frame, hub).await?;
+                asked = true;
+            }
+            feed.gather.sent();
         }
         is_new = false;
         if is_stopping && !asked {
@@ -313,6 +321,7 @@ async fn send_all(
 
 /// As many unsent reports as one frame holds.
 fn next_frame(feed: &Feed, chain: &mut ReportChain, ack_wanted: bool) -> Result<Option<Up>, LinkError> {
+    let usual = feed.frame_samples();
     let mut outbox = feed.outbox.lock();
     let Some(pending) = outbox.next(REPORTS_PER_FRAME_MAX)? else { return Ok(None) };
     let mut reports = Vec::with_capacity(pending.reports.len());
@@ -329,7 +338,7 @@ fn next_frame(feed: &Feed, chain: &mut ReportChain, ack_wanted: bool) -> Result<
     }
     outbox.sent(&pending, reports.len());
     // A drained backlog, an outbox that needs room and a stop want their ack at once; the steady trickle does not.
-    let is_drained_backlog = reports.len() > 1 && !outbox.has_unsent();
+    let is_drained_backlog = reports.len() as u64 > usual && !outbox.has_unsent();
     let ack_now = is_drained_backlog || outbox.is_half_full() || ack_wanted;
     Ok(Some(Up::Reports(Reports { first_sequence: pending.first_sequence, ack_now, reports })))
 }
@@ -375,6 +384,7 @@ impl Incoming<'_> {
                     feed.outbox.lock().ack(up_to)?;
                     feed.acked.notify_one();
                 }
+                Down::Pace { samples_per_frame } => feed.gather.set(samples_per_frame),
                 Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
                 Down::Welcome(_) => {
                     let reason = "a second welcome".to_owned();

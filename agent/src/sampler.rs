@@ -1,13 +1,15 @@
 //! Takes a reading at every interval and puts it into the outbox.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
-use windfire_wire::Host;
+use windfire_wire::{Host, Report};
 
+use crate::limits::{FRAME_AGE_MAX, SAMPLES_PER_FRAME_MAX};
 use crate::outbox::{Outbox, PushError};
 use crate::probe::Probe;
 
@@ -19,12 +21,44 @@ const HOST_INTERVAL: Duration = Duration::from_secs(60);
 pub struct Feed {
     /// Reports that the hub does not have on disk yet.
     pub outbox: Arc<Mutex<Outbox>>,
-    /// Told after every push.
+    /// Told when there is enough for a frame.
     pub pushed: Arc<Notify>,
     /// Told after every ack.
     pub acked: Arc<Notify>,
     /// Time between readings; the hub may ask for another within the agent's bounds.
     pub interval: watch::Sender<Duration>,
+    /// How many samples make a frame.
+    pub gather: Arc<Gather>,
+}
+
+/// How many samples make a frame. A packet costs the hub the same whatever it holds, so a busy hub asks for fuller ones.
+#[derive(Debug)]
+pub struct Gather {
+    /// As the hub asked, within the agent's bounds.
+    samples: AtomicU32,
+    /// For the next frame only.
+    next: AtomicU32,
+}
+
+impl Gather {
+    /// Frames of `samples` from now on, as far as the agent allows. The first is shorter by chance: agents that are told at
+    /// one moment must not send at one moment ever after.
+    pub(crate) fn set(&self, samples: u32) {
+        let samples = samples.clamp(1, SAMPLES_PER_FRAME_MAX);
+        self.samples.store(samples, Ordering::Relaxed);
+        self.next.store(fastrand::u32(1..=samples), Ordering::Relaxed);
+    }
+
+    /// A frame was sent.
+    pub(crate) fn sent(&self) {
+        self.next.store(self.samples.load(Ordering::Relaxed), Ordering::Relaxed);
+    }
+
+    /// Samples of the next frame, taken every `interval`.
+    pub(crate) fn due(&self, interval: Duration) -> u64 {
+        let in_time = FRAME_AGE_MAX.as_millis() / interval.as_millis().max(1);
+        u64::from(self.next.load(Ordering::Relaxed)).min(u64::try_from(in_time).unwrap_or(u64::MAX)).max(1)
+    }
 }
 
 impl Feed {
@@ -35,7 +69,30 @@ impl Feed {
             pushed: Arc::new(Notify::new()),
             acked: Arc::new(Notify::new()),
             interval: watch::Sender::new(interval),
+            gather: Arc::new(Gather { samples: AtomicU32::new(1), next: AtomicU32::new(1) }),
         }
+    }
+}
+
+impl Feed {
+    /// Keeps a report, and wakes the link when there are enough for a frame.
+    ///
+    /// # Errors
+    /// See [`Outbox::push`]. The report was not kept.
+    pub fn push(&self, report: Report) -> Result<(), PushError> {
+        let (pushed, unsent) = {
+            let mut outbox = self.outbox.lock();
+            (outbox.push(report), outbox.unsent())
+        };
+        if pushed.is_err() || unsent >= self.frame_samples() {
+            self.pushed.notify_one();
+        }
+        pushed
+    }
+
+    /// Samples that the next frame waits for.
+    pub(crate) fn frame_samples(&self) -> u64 {
+        self.gather.due(*self.interval.borrow())
     }
 }
 
@@ -54,7 +111,7 @@ pub async fn run(mut probe: Probe, feed: Feed, host: watch::Sender<Host>, unix_m
                 _ = ticks.tick() => {}
                 _ = period.changed() => break,
             }
-            let pushed = feed.outbox.lock().push(probe.read(unix_ms()));
+            let pushed = feed.push(probe.read(unix_ms()));
             match (&pushed, is_paused) {
                 (Ok(()), true) => tracing::info!("sampling goes on"),
                 (Err(PushError::Full), false) => {
@@ -64,7 +121,6 @@ pub async fn run(mut probe: Probe, feed: Feed, host: watch::Sender<Host>, unix_m
                 (Err(error), _) => tracing::error!(%error, "a reading could not be kept"),
             }
             is_paused = pushed.is_err();
-            feed.pushed.notify_one();
             if Instant::now() >= host_due {
                 host_due = Instant::now() + HOST_INTERVAL;
                 let facts = probe.host();

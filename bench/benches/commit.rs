@@ -4,7 +4,7 @@ use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_mai
 use windfire_bench::workload::{Machine, Trace};
 use windfire_engine::server::NewServer;
 use windfire_engine::{Engine, Options, Session};
-use windfire_wire::{Hello, ReportChain, Reports, Up};
+use windfire_wire::{Hello, PROTOCOL_VERSION, ReportChain, Reports, Up};
 
 const SERVERS: usize = 1000;
 
@@ -16,7 +16,13 @@ fn commit(criterion: &mut Criterion) {
     for seed in 0..SERVERS as u64 {
         let credential = engine.add_server(NewServer::default(), 0).expect("room").credential;
         let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
-        let hello = Hello { credential, enrol: None, agent_version: String::new(), outbox_id: u128::from(seed) };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            credential,
+            enrol: None,
+            agent_version: String::new(),
+            outbox_id: u128::from(seed),
+        };
         session.on_frame(&engine, Up::Hello(hello), 0).expect("an open session");
         session.on_watermark(&engine).expect("a welcome");
         sessions.push(session);

@@ -212,17 +212,15 @@ async fn report(
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
         ticks.tick().await;
-        let mut outbox = agent.feed.outbox.lock();
+        let mut pushed = agent.pushed.lock();
         if !is_reporting.load(Ordering::Acquire) {
             return;
         }
-        let udp_conn_count = outbox.kept_count() + 1;
+        let udp_conn_count = agent.feed.outbox.lock().kept_count() + 1;
         // A full outbox pauses its agent, as in the real one.
-        if outbox.push(Report { udp_conn_count, ..machine.next(&trace, unix_ms()) }).is_ok() {
-            agent.pushed.lock().push(Instant::now());
+        if agent.feed.push(Report { udp_conn_count, ..machine.next(&trace, unix_ms()) }).is_ok() {
+            pushed.push(Instant::now());
         }
-        drop(outbox);
-        agent.feed.pushed.notify_one();
     }
 }
 

@@ -16,6 +16,7 @@ use crate::latest::{HostFacts, Latest};
 use crate::limits::SHARDS;
 use crate::metric::Metric;
 use crate::metrics::Metrics;
+use crate::pacing::Pacing;
 use crate::poison::Poison;
 use crate::recover::recover;
 use crate::registry::Registry;
@@ -37,6 +38,8 @@ pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
 pub struct Options {
     /// Milliseconds between reports that agents are asked for; 0 leaves it to them.
     pub report_interval_ms: u32,
+    /// Samples that agents gather in one frame at the least, rounded up to 1, 2, 5 or 10.
+    pub samples_per_frame_min: u32,
     /// How long history is kept.
     pub retention: Retention,
     /// Called at each point of the upkeep of history: for tests that end the process there.
@@ -55,6 +58,7 @@ pub struct Engine {
     watermark: Watermark,
     history: History,
     poison: Poison,
+    pacing: Pacing,
     /// Whether something waits for a commit.
     pending: Mutex<bool>,
     pending_arrived: Condvar,
@@ -105,6 +109,7 @@ impl Engine {
             watermark: Watermark::new(recovered.last_commit),
             history,
             poison: Poison::default(),
+            pacing: Pacing::new(options.samples_per_frame_min),
             pending: Mutex::new(false),
             pending_arrived: Condvar::new(),
             replayed_reports: recovered.replayed_reports,
@@ -431,6 +436,23 @@ impl Engine {
 
     pub(crate) fn report_interval_ms(&self) -> u32 {
         self.options.report_interval_ms
+    }
+
+    // Pacing
+
+    /// Takes how busy the hub's busiest thread for agents was over the last second: a share of the time, 0–1. Agents gather
+    /// more samples in a frame when that is much.
+    pub fn observe_load(&self, busy: f64) {
+        self.pacing.observe(busy);
+    }
+
+    /// Mean number of samples that agents are asked to gather in one frame.
+    pub fn samples_per_frame(&self) -> f64 {
+        self.pacing.mean()
+    }
+
+    pub(crate) fn samples_per_frame_of(&self, server_id: u64) -> u32 {
+        self.pacing.of(server_id)
     }
 
     // The registry. Every change is on disk when it returns.

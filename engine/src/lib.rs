@@ -23,6 +23,7 @@ mod commit;
 mod head;
 pub mod history;
 pub mod metric;
+mod pacing;
 mod poison;
 mod record;
 mod recover;

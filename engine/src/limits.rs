@@ -52,10 +52,13 @@ pub const COMMITS_PER_CHECKPOINT: u64 = 4096;
 pub const REPORTS_PER_CHECKPOINT: u64 = 1_000_000;
 
 /// Milliseconds after which a durable report is acknowledged at the latest, counted at the next report.
-pub const ACK_INTERVAL_MS: i64 = 5_000;
+pub const ACK_INTERVAL_MS: i64 = 8_000;
 
 /// Reports after which an ack is due whatever the time.
 pub const ACK_REPORTS_MAX: u64 = 64;
+
+/// Samples that agents are asked to gather in one frame at the most: at one a second, what is shown is ten seconds old.
+pub const SAMPLES_PER_FRAME_MAX: u32 = 10;
 
 /// Rows of one block: an hour at two reports a second. A longer hour becomes several blocks.
 pub const BLOCK_ROWS_MAX: usize = 8192;

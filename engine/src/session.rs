@@ -8,6 +8,7 @@
 
 use std::sync::Arc;
 
+use windfire_wire::frame::PACE_SINCE;
 use windfire_wire::{Down, Hello, RefuseReason, ReportChain, Reports, Up, Welcome, WireError};
 
 use crate::engine::Engine;
@@ -36,12 +37,20 @@ pub struct Session {
     chain: ReportChain,
     stalled: Option<Batch>,
     acks: Acks,
+    pace: Pace,
 }
 
 enum State {
     New,
     Opening { seat: Seat, ticket: Ticket, welcome: Welcome },
     Open { seat: Seat },
+}
+
+/// What this agent was last told to gather; nothing for one whose protocol has no word for it.
+#[derive(Clone, Copy)]
+struct Pace {
+    is_known: bool,
+    samples_per_frame: u32,
 }
 
 /// The right to report for a server, until a newer session takes it.
@@ -74,6 +83,7 @@ impl Session {
             chain: ReportChain::new(),
             stalled: None,
             acks: Acks::default(),
+            pace: Pace { is_known: false, samples_per_frame: 1 },
         }
     }
 
@@ -126,7 +136,14 @@ impl Session {
                 Some(Down::Welcome(welcome))
             }
             State::Opening { .. } | State::New => None,
-            State::Open { .. } => self.acks.on_watermark(engine).map(|up_to| Down::Ack { up_to }),
+            State::Open { seat } => {
+                let wanted = engine.samples_per_frame_of(seat.slot.id);
+                if self.pace.is_known && self.pace.samples_per_frame != wanted {
+                    self.pace.samples_per_frame = wanted;
+                    return Some(Down::Pace { samples_per_frame: wanted });
+                }
+                self.acks.on_watermark(engine).map(|up_to| Down::Ack { up_to })
+            }
         }
     }
 
@@ -161,6 +178,7 @@ impl Session {
             kick(RefuseReason::Superseded);
         }
         self.acks.last_ms = now_ms;
+        self.pace.is_known = hello.protocol >= PACE_SINCE;
         self.state = State::Opening { seat: Seat { slot, epoch, outbox_id: hello.outbox_id }, ticket, welcome };
         Ok(Flow::Read)
     }

@@ -115,6 +115,11 @@ impl Outbox {
         self.cursor < self.end()
     }
 
+    /// Reports not sent on this connection yet.
+    pub fn unsent(&self) -> u64 {
+        self.end() - self.cursor.max(self.first())
+    }
+
     /// Whether acks are wanted soon, because half of the room is used.
     pub fn is_half_full(&self) -> bool {
         match &self.storage {

@@ -39,10 +39,10 @@ impl Channel {
     }
 
     /// Looks at the servers that are shown more exactly.
-    pub(super) fn own_fleet(&mut self, engine: &Engine, now_s: i64, offline_after_s: i64) -> Option<Difference> {
+    pub(super) fn own_fleet(&mut self, engine: &Engine, stamp: Stamp) -> Option<Difference> {
         let (ids, fleet) = self.own.as_mut()?;
         debug_assert_eq!(fleet.precision(), Precision::Exact, "what is coarse is shared");
-        Some(fleet.advance_some(engine, ids, now_s, offline_after_s))
+        Some(fleet.advance_some(engine, ids, stamp.now_s, stamp.offline_after_s))
     }
 
     /// Writes down what changed.
@@ -52,9 +52,8 @@ impl Channel {
         engine: &Engine,
         (shared, shared_difference): (&Fleet, &Difference),
         stamp: Stamp,
-        offline_after_s: i64,
     ) {
-        let own_difference = self.own_fleet(engine, stamp.now_s, offline_after_s);
+        let own_difference = self.own_fleet(engine, stamp);
         let event = match (&self.own, &own_difference) {
             (Some((_, fleet)), Some(difference)) => Event::change(kind, fleet, difference, stamp),
             _ => Event::change(kind, shared, shared_difference, stamp),
@@ -79,14 +78,14 @@ impl Channel {
     }
 
     /// Everything, made once for all who need it at this tick.
-    pub(super) fn snapshot(&mut self, kind: &Kind, shared: &Fleet, stamp: Stamp, offline_after_s: i64) -> Arc<Event> {
+    pub(super) fn snapshot(&mut self, kind: &Kind, shared: &Fleet, stamp: Stamp) -> Arc<Event> {
         if let Some((tick, snapshot)) = &self.snapshot
             && *tick == stamp.tick
         {
             return Arc::clone(snapshot);
         }
         let fleet = self.own.as_ref().map_or(shared, |(_, fleet)| fleet);
-        let snapshot = Arc::new(Event::snapshot(kind, fleet, stamp, offline_after_s));
+        let snapshot = Arc::new(Event::snapshot(kind, fleet, stamp));
         self.snapshot = Some((stamp.tick, Arc::clone(&snapshot)));
         snapshot
     }

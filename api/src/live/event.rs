@@ -22,6 +22,10 @@ pub(super) struct Stamp {
     pub(super) epoch: u64,
     pub(super) tick: u64,
     pub(super) now_s: i64,
+    /// Seconds without a report after which a server is offline.
+    pub(super) offline_after_s: i64,
+    /// Samples that agents gather before they send: how many intervals old what is shown may be.
+    pub(super) pace: u32,
 }
 
 /// One event. Its compressed form is made when the first watcher wants it.
@@ -54,10 +58,10 @@ impl Event {
     }
 
     /// Everything that a kind of watchers sees.
-    pub(super) fn snapshot(kind: &Kind, fleet: &Fleet, stamp: Stamp, offline_after_s: i64) -> Self {
+    pub(super) fn snapshot(kind: &Kind, fleet: &Fleet, stamp: Stamp) -> Self {
         let mut json = begin("snapshot", stamp);
         json.raw(",\"offline_after\":");
-        json.integer(offline_after_s);
+        json.integer(stamp.offline_after_s);
         json.raw(",\"fields\":");
         json.list(FIELDS, |json, field| {
             json.raw("[");
@@ -119,6 +123,10 @@ impl Event {
 fn begin(name: &str, stamp: Stamp) -> JsonWriter {
     let mut json = JsonWriter::with_capacity(4096);
     json.raw(&format!("id: {:x}-{}\nevent: {name}\ndata: {{\"now\":{}", stamp.epoch, stamp.tick, stamp.now_s));
+    if stamp.pace > 1 {
+        json.raw(",\"pace\":");
+        json.integer(stamp.pace);
+    }
     json
 }
 

@@ -91,17 +91,12 @@ pub struct Position(u64);
 
 /// What all watchers share.
 pub struct Live {
-    /// Tells this process's events from another's.
-    epoch: u64,
-    /// Seconds without a report after which a server is offline.
-    offline_after_s: i64,
     state: Mutex<State>,
 }
 
 struct State {
-    /// Counts advances.
-    tick: u64,
-    now_s: i64,
+    /// Of the last look at the fleet.
+    stamp: event::Stamp,
     fleet: Fleet,
     channels: HashMap<Kind, Channel>,
     documents: Documents,
@@ -110,21 +105,22 @@ struct State {
 impl Live {
     /// Nothing is shown yet. `epoch` is random.
     pub fn new(epoch: u64, offline_after_s: i64) -> Self {
+        let stamp = event::Stamp { epoch, tick: 0, now_s: 0, offline_after_s, pace: 1 };
         let fleet = Fleet::new(Precision::Coarse);
-        let state = State { tick: 0, now_s: 0, fleet, channels: HashMap::new(), documents: Documents::default() };
-        Self { epoch, offline_after_s, state: Mutex::new(state) }
+        let state = State { stamp, fleet, channels: HashMap::new(), documents: Documents::default() };
+        Self { state: Mutex::new(state) }
     }
 
     /// Looks at every server and writes down what changed. Nothing while nobody watches.
     pub fn advance(&self, engine: &Engine, now_s: i64) {
         let mut state = self.state.lock();
-        let State { tick, channels, fleet, .. } = &mut *state;
-        channels.retain(|_, channel| *tick - channel.read_at <= UNREAD_ADVANCES_MAX);
+        let State { stamp, channels, fleet, .. } = &mut *state;
+        channels.retain(|_, channel| stamp.tick - channel.read_at <= UNREAD_ADVANCES_MAX);
         if channels.is_empty() {
             *fleet = Fleet::new(Precision::Coarse);
             return;
         }
-        state.advance(engine, now_s, self.offline_after_s, self.epoch);
+        state.advance(engine, now_s);
     }
 
     /// The next bytes for a watcher of that kind, and where it is then; `None` when there are none yet.
@@ -146,30 +142,30 @@ impl Live {
             }
             if state.channels.is_empty() {
                 // The fleet was not looked at while nobody watched.
-                state.advance(engine, now_s, self.offline_after_s, self.epoch);
+                state.advance(engine, now_s);
             }
-            let mut channel = Channel::new(kind, state.tick);
-            channel.own_fleet(engine, state.now_s, self.offline_after_s);
+            let mut channel = Channel::new(kind, state.stamp.tick);
+            channel.own_fleet(engine, state.stamp);
             state.channels.insert(kind.clone(), channel);
         }
-        let State { tick, now_s, fleet, channels, .. } = &mut *state;
+        let State { stamp, fleet, channels, .. } = &mut *state;
         let Some(channel) = channels.get_mut(kind) else { return Ok(None) };
-        channel.read_at = *tick;
+        channel.read_at = stamp.tick;
         let position = position.map(|Position(position)| position);
         if let Some((event, at)) = channel.after(position) {
             return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
         }
-        let stamp = event::Stamp { epoch: self.epoch, tick: *tick, now_s: *now_s };
-        let snapshot = channel.snapshot(kind, fleet, stamp, self.offline_after_s);
-        Ok(Some((snapshot.bytes(is_compressed), Position(*tick))))
+        let snapshot = channel.snapshot(kind, fleet, *stamp);
+        Ok(Some((snapshot.bytes(is_compressed), Position(stamp.tick))))
     }
 
     /// Where the watcher with that last event is; `None` when it needs a snapshot.
     pub fn position(&self, last_event_id: Option<&str>) -> Option<Position> {
         let (epoch, tick) = last_event_id?.split_once('-')?;
-        let is_ours = u64::from_str_radix(epoch, 16).ok()? == self.epoch;
+        let stamp = self.state.lock().stamp;
+        let is_ours = u64::from_str_radix(epoch, 16).ok()? == stamp.epoch;
         let tick: u64 = tick.parse().ok()?;
-        (is_ours && tick <= self.state.lock().tick).then_some(Position(tick))
+        (is_ours && tick <= stamp.tick).then_some(Position(tick))
     }
 
     /// The document that `/ws` sends to that audience at present (contract 1.11).
@@ -181,20 +177,31 @@ impl Live {
 impl std::fmt::Debug for Live {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.state.lock();
-        formatter.debug_struct("Live").field("tick", &state.tick).field("channels", &state.channels.len()).finish()
+        formatter
+            .debug_struct("Live")
+            .field("tick", &state.stamp.tick)
+            .field("channels", &state.channels.len())
+            .finish()
     }
 }
 
 impl State {
-    fn advance(&mut self, engine: &Engine, now_s: i64, offline_after_s: i64, epoch: u64) {
-        self.tick += 1;
-        self.now_s = now_s;
-        let stamp = event::Stamp { epoch, tick: self.tick, now_s };
-        let difference = self.fleet.advance(engine, now_s, offline_after_s);
+    fn advance(&mut self, engine: &Engine, now_s: i64) {
+        self.stamp.tick += 1;
+        self.stamp.now_s = now_s;
+        self.stamp.pace = samples_per_frame(engine);
+        let stamp = self.stamp;
+        let difference = self.fleet.advance(engine, now_s, stamp.offline_after_s);
         for (kind, channel) in &mut self.channels {
-            channel.advance(kind, engine, (&self.fleet, &difference), stamp, offline_after_s);
+            channel.advance(kind, engine, (&self.fleet, &difference), stamp);
         }
     }
+}
+
+/// Mean samples per frame, rounded up: a mean of few, so it fits.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 10")]
+fn samples_per_frame(engine: &Engine) -> u32 {
+    engine.samples_per_frame().ceil() as u32
 }
 
 /// There are too many kinds of watchers.

@@ -9,6 +9,7 @@ use clap::{Args, CommandFactory};
 use serde::{Deserialize, Serialize};
 
 use windfire_engine::history::Retention;
+use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
 
 use crate::limits::{LISTENERS_MAX, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
 
@@ -71,6 +72,9 @@ pub(crate) struct Settings {
     /// Seconds between reports that agents are asked for, 1 to 60; 0 leaves it to them [default: 0]
     #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N")]
     report_interval_s: Option<u32>,
+    /// Samples that agents gather in a frame at the least, 1 to 10; a busy hub asks for more by itself [default: 1]
+    #[arg(long, env = "WINDFIRE_SAMPLES_PER_FRAME", value_name = "N")]
+    samples_per_frame: Option<u32>,
     /// Days that every report is kept, 1 to 3650 [default: 7]
     #[arg(long, env = "WINDFIRE_RAW_RETENTION_DAYS", value_name = "N")]
     raw_retention_days: Option<u32>,
@@ -128,6 +132,7 @@ pub(crate) struct Config {
     pub(crate) https_key: Option<PathBuf>,
     pub(crate) commit_interval_ms: u64,
     pub(crate) report_interval_s: u32,
+    pub(crate) samples_per_frame: u32,
     pub(crate) raw_retention_days: u32,
     pub(crate) minute_retention_days: u32,
     pub(crate) quarter_retention_days: u32,
@@ -171,6 +176,7 @@ impl Config {
             https_key: given.https_key.or(file.https_key),
             commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(10),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
+            samples_per_frame: given.samples_per_frame.or(file.samples_per_frame).unwrap_or(1),
             raw_retention_days: given.raw_retention_days.or(file.raw_retention_days).unwrap_or(7),
             minute_retention_days: given.minute_retention_days.or(file.minute_retention_days).unwrap_or(60),
             quarter_retention_days: given.quarter_retention_days.or(file.quarter_retention_days).unwrap_or(730),
@@ -210,6 +216,7 @@ impl Config {
         };
         within("commit_interval_ms", self.commit_interval_ms, 1, 1000)?;
         within("report_interval_s", self.report_interval_s.into(), 0, 60)?;
+        within("samples_per_frame", self.samples_per_frame.into(), 1, SAMPLES_PER_FRAME_MAX.into())?;
         within("raw_retention_days", self.raw_retention_days.into(), 1, RETENTION_DAYS_MAX)?;
         within("minute_retention_days", self.minute_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
         within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;

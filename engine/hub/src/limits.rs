@@ -17,13 +17,15 @@ pub(crate) const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
 pub(crate) const ACK_HOLD: Duration = Duration::from_millis(20);
 /// Threads for agents, each with a socket of its own.
 pub(crate) const LISTENERS_MAX: usize = 64;
+/// Time between two looks at how busy the threads for agents are.
+pub(crate) const PACE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two looks at what agents sent, while they send.
 pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(5);
 /// Batches of packets received before those in hand are dealt with.
 pub(crate) const RECEIVES_PER_ROUND_MAX: usize = 32;
 /// Time for an agent to take what is said to it.
 pub(crate) const SAY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Silence after which an agent is taken for gone. Agents say something every 5 s.
+/// Silence after which an agent is taken for gone. Agents say something every 11 s.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Bytes of one agent's stream that may be under way or unread: its share of the pressure when the hub is slow.

@@ -10,6 +10,7 @@ mod http;
 mod ingest;
 mod limits;
 mod metrics;
+mod pacer;
 mod serve;
 mod tls;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use windfire_engine::Engine;
@@ -71,6 +71,8 @@ pub(crate) struct Metrics {
     upkeep_us_total: Counter,
     rounds: Counter,
     round_us_total: Counter,
+    /// A float's bits.
+    busy_bits: AtomicU64,
 }
 
 impl Metrics {
@@ -78,6 +80,16 @@ impl Metrics {
     pub(crate) fn hold(metrics: &Arc<Self>, gauge: fn(&Self) -> &Gauge) -> Held {
         gauge(metrics).0.fetch_add(1, Ordering::Relaxed);
         Held { metrics: Arc::clone(metrics), gauge }
+    }
+
+    /// Seconds that threads for agents have worked, all together.
+    pub(crate) fn worked_s(&self) -> f64 {
+        self.round_us_total.get() as f64 / 1e6
+    }
+
+    /// Notes the share of the last second that threads for agents worked, 0–1.
+    pub(crate) fn set_busy(&self, busy: f64) {
+        self.busy_bits.store(busy.to_bits(), Ordering::Relaxed);
     }
 
     /// Counts the time that a listener was busy with one round.
@@ -138,7 +150,15 @@ impl Metrics {
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.counter("windfire_rounds_total", "Times that a thread for agents looked at what had come.", &self.rounds);
         page.head("windfire_round_seconds_total", "Time that threads for agents were busy.", "counter");
-        page.line("windfire_round_seconds_total", self.round_us_total.get() as f64 / 1e6);
+        page.line("windfire_round_seconds_total", self.worked_s());
+        page.head("windfire_busy_ratio", "Share of the last second that threads for agents worked.", "gauge");
+        page.line("windfire_busy_ratio", f64::from_bits(self.busy_bits.load(Ordering::Relaxed)));
+        page.head(
+            "windfire_samples_per_frame",
+            "Samples that agents gather in a frame, on average: how many report intervals old what is shown may be.",
+            "gauge",
+        );
+        page.line("windfire_samples_per_frame", engine.samples_per_frame());
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
         page.gauge("windfire_live_streams", "Live streams and WebSockets open.", self.live_streams.get());
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);

@@ -27,6 +27,7 @@ use crate::http::{self, Http};
 use crate::ingest::{Ingest, Lane, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX};
 use crate::metrics::Metrics;
+use crate::pacer;
 use crate::tls::{self, Certificate};
 
 /// Unix milliseconds. Handed down from `main`, where the clock is.
@@ -38,6 +39,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
     let options = Options {
         report_interval_ms: config.report_interval_s * 1000,
+        samples_per_frame_min: config.samples_per_frame,
         retention: config.retention(),
         country_of,
         ..Options::default()
@@ -93,7 +95,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         api,
         live: Arc::clone(&live),
         engine: Arc::clone(&engine),
-        metrics,
+        metrics: Arc::clone(&metrics),
         clock,
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
@@ -129,9 +131,11 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         .spawn(move || historian.run())
         .map_err(|error| format!("no thread: {error}"))?;
     let main = runtime()?;
+    let pacing = pacer::run(Arc::clone(&engine), metrics, agents.len());
     main.block_on(async {
         tokio::select! {
             () = asked_to_stop() => Ok(()),
+            never = pacing => match never {},
             ended = admin::serve(config.data.clone(), engine, clock) => ended,
         }
     })?;

@@ -14,8 +14,15 @@ use crate::limits::{
 
 /// Protocol versions, newest first. A hub talks to this one and the one before.
 ///
+/// * 2: `Pace` down.
 /// * 1: the first. `Hello`, `Host`, `Reports` up; `Welcome`, `Ack`, `Refuse` down.
-pub const PROTOCOL_VERSION: u16 = 1;
+pub const PROTOCOL_VERSION: u16 = 2;
+
+/// Oldest protocol version that a hub still talks to.
+pub const PROTOCOL_VERSION_MIN: u16 = 1;
+
+/// First protocol version whose agents know [`Down::Pace`].
+pub const PACE_SINCE: u16 = 2;
 
 /// What an agent says.
 #[derive(Debug, Clone, PartialEq)]
@@ -31,6 +38,8 @@ pub enum Up {
 /// Who is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
+    /// Version of the protocol that the agent speaks.
+    pub protocol: u16,
     /// The server's credential; with `enrol`, the credential that the new server shall have.
     pub credential: String,
     /// Asks for a server of one's own when the credential is not known yet.
@@ -70,6 +79,11 @@ pub enum Down {
     Ack {
         /// Highest durable sequence number.
         up_to: u64,
+    },
+    /// The agent gathers so many samples before it sends a frame, within its own bounds. Until told otherwise it is one.
+    Pace {
+        /// Samples, 1 to [`REPORTS_PER_FRAME_MAX`].
+        samples_per_frame: u32,
     },
     /// The agent may not send. The connection ends.
     Refuse {
@@ -119,13 +133,14 @@ const REPORTS: u32 = 2;
 const WELCOME: u32 = 0;
 const ACK: u32 = 1;
 const REFUSE: u32 = 2;
+const PACE: u32 = 3;
 
 /// Appends the frame of `up` to `out`, length first. On an error `out` is as it was.
 pub fn encode_up(up: &Up, out: &mut Vec<u8>) -> Result<(), WireError> {
     framed(out, |body| match up {
         Up::Hello(hello) => {
             body.value(HELLO)?;
-            body.value(PROTOCOL_VERSION)?;
+            body.value(hello.protocol)?;
             body.text("credential", &hello.credential, SECRET_BYTES_MAX)?;
             body.value(hello.enrol.is_some())?;
             if let Some(enrol) = &hello.enrol {
@@ -157,7 +172,7 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
     let up = match body.u32("frame kind")? {
         HELLO => {
             let found = body.u16("protocol version")?;
-            if found != PROTOCOL_VERSION {
+            if !(PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION).contains(&found) {
                 // Whatever follows may mean something else in that version.
                 return Err(WireError::UnknownVersion { found, supported: PROTOCOL_VERSION });
             }
@@ -170,7 +185,7 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
                 }),
             };
             let agent_version = body.text("agent version", HOST_TEXT_BYTES_MAX)?;
-            Up::Hello(Hello { credential, enrol, agent_version, outbox_id: body.u128("outbox id")? })
+            Up::Hello(Hello { protocol: found, credential, enrol, agent_version, outbox_id: body.u128("outbox id")? })
         }
         HOST => Up::Host(Box::new(Host::decode(&mut body)?)),
         REPORTS => {
@@ -201,6 +216,11 @@ pub fn encode_down(down: &Down, out: &mut Vec<u8>) -> Result<(), WireError> {
             body.value(ACK)?;
             body.value(*up_to)
         }
+        Down::Pace { samples_per_frame } => {
+            check_pace(*samples_per_frame)?;
+            body.value(PACE)?;
+            body.value(*samples_per_frame)
+        }
         Down::Refuse { reason, detail } => {
             body.value(REFUSE)?;
             body.value(reason.code())?;
@@ -227,6 +247,11 @@ pub fn decode_down(body: &[u8]) -> Result<Down, WireError> {
             Down::Welcome(welcome)
         }
         ACK => Down::Ack { up_to: body.u64("ack")? },
+        PACE => {
+            let samples_per_frame = body.u32("samples per frame")?;
+            check_pace(samples_per_frame)?;
+            Down::Pace { samples_per_frame }
+        }
         REFUSE => {
             let reason = RefuseReason::from_code(body.u32("refuse reason")?)?;
             Down::Refuse { reason, detail: body.text("detail", DETAIL_BYTES_MAX)? }
@@ -289,6 +314,11 @@ pub(crate) fn check_length(found: u64) -> Result<(), WireError> {
         _ if found > FRAME_BODY_BYTES_MAX as u64 => Err(WireError::FrameTooLarge { found }),
         _ => Ok(()),
     }
+}
+
+fn check_pace(samples_per_frame: u32) -> Result<(), WireError> {
+    let in_range = (1..=REPORTS_PER_FRAME_MAX).contains(&(samples_per_frame as usize));
+    if in_range { Ok(()) } else { Err(WireError::OutOfRange { what: "samples per frame" }) }
 }
 
 fn check_sequences(first: u64, count: usize) -> Result<(), WireError> {

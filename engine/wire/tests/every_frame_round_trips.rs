@@ -56,8 +56,15 @@ prop_compose! {
 
 fn hello() -> impl Strategy<Value = Hello> {
     let enrol = proptest::option::of(("[A-Za-z0-9]{0,40}", ".{0,30}").prop_map(|(token, name)| Enrol { token, name }));
-    ("[A-Za-z0-9]{0,128}", enrol, ".{0,20}", any::<u128>())
-        .prop_map(|(credential, enrol, agent_version, outbox_id)| Hello { credential, enrol, agent_version, outbox_id })
+    (1u16..=2, "[A-Za-z0-9]{0,128}", enrol, ".{0,20}", any::<u128>()).prop_map(
+        |(protocol, credential, enrol, agent_version, outbox_id)| Hello {
+            protocol,
+            credential,
+            enrol,
+            agent_version,
+            outbox_id,
+        },
+    )
 }
 
 fn down() -> impl Strategy<Value = Down> {
@@ -66,6 +73,7 @@ fn down() -> impl Strategy<Value = Down> {
             Down::Welcome(Welcome { server_id, durable, next: durable + gap, report_interval_ms: interval })
         }),
         any::<u64>().prop_map(|up_to| Down::Ack { up_to }),
+        (1u32..=256).prop_map(|samples_per_frame| Down::Pace { samples_per_frame }),
         (proptest::sample::select(RefuseReason::ALL.to_vec()), "[a-zé ]{0,100}")
             .prop_map(|(reason, detail)| Down::Refuse { reason, detail }),
     ]

@@ -5,8 +5,9 @@ use windfire_wire::{
     decode_up, encode_down, encode_up,
 };
 
-fn hello() -> Up {
+fn hello(protocol: u16) -> Up {
     Up::Hello(Hello {
+        protocol,
         credential: "c".repeat(43),
         enrol: None,
         agent_version: "0.1.0".into(),
@@ -16,7 +17,7 @@ fn hello() -> Up {
 
 fn hello_enrol() -> Up {
     let enrol = Some(Enrol { token: "e".repeat(32), name: "web-é".into() });
-    Up::Hello(Hello { credential: "k".into(), enrol, agent_version: String::new(), outbox_id: 1 })
+    Up::Hello(Hello { protocol: 1, credential: "k".into(), enrol, agent_version: String::new(), outbox_id: 1 })
 }
 
 fn host() -> Up {
@@ -125,7 +126,8 @@ fn check_down(name: &str, down: &Down) {
 
 #[test]
 fn what_the_agent_says() {
-    check_up("v1-hello", &hello());
+    check_up("v1-hello", &hello(1));
+    check_up("v2-hello", &hello(2));
     check_up("v1-hello-enrol", &hello_enrol());
     check_up("v1-host", &host());
     check_up("v1-reports", &reports());
@@ -135,6 +137,7 @@ fn what_the_agent_says() {
 fn what_the_hub_says() {
     let welcome = Welcome { server_id: 7, durable: 300, next: 301, report_interval_ms: 1000 };
     check_down("v1-welcome", &Down::Welcome(welcome));
+    check_down("v2-pace", &Down::Pace { samples_per_frame: 10 });
     check_down("v1-ack", &Down::Ack { up_to: 70_003 });
     let detail = "another agent came with this credential".to_owned();
     check_down("v1-refuse", &Down::Refuse { reason: RefuseReason::Superseded, detail });

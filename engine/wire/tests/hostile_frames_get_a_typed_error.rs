@@ -69,7 +69,7 @@ fn an_unknown_kind_is_refused() {
 
 #[test]
 fn an_unknown_version_is_named_whatever_follows_it() {
-    assert_eq!(decode_up(&[0, 2, 0xff, 0xff]), Err(WireError::UnknownVersion { found: 2, supported: 1 }));
+    assert_eq!(decode_up(&[0, 3, 0xff, 0xff]), Err(WireError::UnknownVersion { found: 3, supported: 2 }));
 }
 
 #[test]

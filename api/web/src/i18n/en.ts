@@ -22,6 +22,7 @@ export const en = {
   hubUnreachable: 'The hub cannot be reached.',
   hubUnreachableRetrying: 'The hub cannot be reached, trying again…',
   connectionLost: 'Connection to the hub lost, trying again…',
+  hubIsBusy: (pace: number) => `The hub is busy: numbers may be up to ${pace} reports old. History loses nothing.`,
   unknownPage: 'There is no such page.',
   toLivePage: 'To the live page',
   adminsOnly: 'Only administrators can see this page.',

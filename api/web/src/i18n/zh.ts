@@ -24,6 +24,7 @@ export const zh: Messages = {
   hubUnreachable: '无法连接到中心。',
   hubUnreachableRetrying: '无法连接到中心，正在重试…',
   connectionLost: '与中心的连接已断开，正在重试…',
+  hubIsBusy: (pace) => `中心繁忙：显示的数据最多可能落后 ${pace} 次上报。历史数据不会丢失。`,
   unknownPage: '没有这个页面。',
   toLivePage: '前往实时页面',
   adminsOnly: '只有管理员可以查看此页面。',

@@ -21,6 +21,8 @@ export type ServerRow = [
 
 export interface Snapshot {
   now: number;
+  /** Report intervals that what is shown may be old; absent is 1. */
+  pace?: number;
   offline_after: number;
   fields: [name: string, scale: number][];
   servers: ServerRow[];
@@ -28,6 +30,7 @@ export interface Snapshot {
 
 export interface Change {
   now: number;
+  pace?: number;
   rows?: number[];
   servers?: ServerRow[];
   gone?: number[];
@@ -110,6 +113,8 @@ interface WireField {
  */
 export class Fleet {
   now = 0;
+  /** Report intervals that what is shown may be old: above 1 the hub has more to do than it can. */
+  pace = 1;
   offlineAfter = 0;
   /** Counts changes of which servers there are, and of their facts. */
   structure = 0;
@@ -155,6 +160,7 @@ export class Fleet {
     const seen = this.cpuHistory;
     const seenRows = new Map(this.rowOf);
     this.now = snapshot.now;
+    this.pace = snapshot.pace ?? 1;
     this.offlineAfter = snapshot.offline_after;
     this.facts.length = 0;
     this.rowOf.clear();
@@ -177,6 +183,7 @@ export class Fleet {
 
   applyChange(change: Change): void {
     this.now = change.now;
+    this.pace = change.pace ?? 1;
     for (const id of change.gone ?? []) this.remove(id);
     for (const server of change.servers ?? []) this.put(server);
     if (change.gone?.length || change.servers?.length) {

@@ -5,10 +5,16 @@ import type { LiveFleet } from '../live/store';
 
 /** Says that what is shown is old; the status region is there all the time, so that its change is read out. */
 export function ConnectionBanner({ live }: { live: LiveFleet }): JSX.Element {
-  const isLost = live.state.value === 'lost';
+  // Read, so that a new pace is drawn.
+  void live.tick.value;
+  const text = live.state.value === 'lost' ? messages.value.connectionLost : paceText(live.fleet.pace);
   return (
-    <div class={isLost ? 'banner' : 'banner hidden'} role="status">
-      {isLost ? messages.value.connectionLost : ''}
+    <div class={text === '' ? 'banner hidden' : 'banner'} role="status">
+      {text}
     </div>
   );
+}
+
+function paceText(pace: number): string {
+  return pace > 1 ? messages.value.hubIsBusy(pace) : '';
 }

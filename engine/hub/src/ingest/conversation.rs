@@ -217,7 +217,7 @@ impl Conversation {
                     ingest.metrics.sessions_opened.add(1);
                 }
                 Down::Ack { .. } => ingest.metrics.acks_sent.add(1),
-                Down::Refuse { .. } => {}
+                Down::Pace { .. } | Down::Refuse { .. } => {}
             }
             encode_down(&down, &mut self.unsaid)?;
         }

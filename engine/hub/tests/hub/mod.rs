@@ -1,6 +1,7 @@
 //! A hub for one test: on a folder of its own, gone with the test.
 
 pub(crate) mod panel;
+pub(crate) mod raw_agent;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
