@@ -8,7 +8,8 @@ DATA ?= ./windfire-data
 FUZZ_SECONDS ?= 20
 CASES ?= 500
 AGENTS ?= 1000
-SECONDS_MEASURED ?= 60
+DURATION ?= 60s
+FLEET ?=
 # What `make run` listens on; the defaults of the hub.
 HTTP ?= 127.0.0.1:8008
 QUIC ?= 0.0.0.0:5555
@@ -60,8 +61,8 @@ bench: tools ## Run the benchmarks
 	$(CARGO) bench --locked -p windfire-bench
 
 .PHONY: fleet
-fleet: build ## Measure a hub under AGENTS agents for SECONDS_MEASURED
-	$(BIN)/windfire-bench fleet --agents $(AGENTS) --seconds $(SECONDS_MEASURED)
+fleet: build ## Measure a hub under AGENTS agents for DURATION; more options of `windfire-bench fleet` in FLEET
+	$(BIN)/windfire-bench fleet --agents $(AGENTS) --duration $(DURATION) $(FLEET)
 
 .PHONY: deny
 deny: ## Check advisories and licences of dependencies (needs cargo-deny)

@@ -1,6 +1,6 @@
 //! The one connection: to the hub, over QUIC, on one bidirectional stream. Reports go up, acks come down.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use quinn::{
     AckFrequencyConfig, ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig,
     VarInt,
 };
+use quinn::{EndpointConfig, TokioRuntime};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
@@ -35,8 +36,6 @@ const FRAME_HEAD_BYTES: usize = 32;
 pub struct LinkOptions {
     /// Hubs as `host:port`, tried in turn.
     pub hubs: Vec<String>,
-    /// Which of them is believed.
-    pub trust: Trust,
     /// Who the agent says it is.
     pub identity: Identity,
     /// Waits between attempts.
@@ -90,17 +89,42 @@ pub enum LinkError {
     Spool(#[from] SpoolError),
 }
 
-/// Sockets for outgoing connections, one for each address family; shared by all links of a process.
+/// The ways out: which hub is believed, and sockets for connections, one for each address family. Shared by all links of a
+/// process.
 #[derive(Clone)]
 pub struct Endpoints {
+    trust: Trust,
+    tls: Tls,
+    config: ClientConfig,
     v4: Arc<Mutex<Option<Endpoint>>>,
     v6: Arc<Mutex<Option<Endpoint>>>,
 }
 
 impl Endpoints {
     /// No sockets yet: each is opened when first needed.
-    pub fn new() -> Self {
-        Self { v4: Arc::new(Mutex::new(None)), v6: Arc::new(Mutex::new(None)) }
+    ///
+    /// # Errors
+    /// TLS cannot be set up.
+    pub fn new(trust: Trust) -> Result<Self, rustls::Error> {
+        let tls = Tls::new(&trust)?;
+        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config))
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        let mut config = ClientConfig::new(Arc::new(quic));
+        config.transport_config(Arc::new(transport()));
+        Ok(Self { trust, tls, config, v4: Arc::new(Mutex::new(None)), v6: Arc::new(Mutex::new(None)) })
+    }
+
+    /// Over a bound IPv4 socket of the caller's, for processes with so many links that its buffers matter. Must be called
+    /// within a runtime.
+    ///
+    /// # Errors
+    /// TLS cannot be set up, or the socket cannot be used.
+    pub fn over(trust: Trust, socket: UdpSocket) -> Result<Self, rustls::Error> {
+        let endpoints = Self::new(trust)?;
+        let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
+            .map_err(|error| rustls::Error::General(error.to_string()))?;
+        *endpoints.v4.lock() = Some(endpoint);
+        Ok(endpoints)
     }
 
     fn for_address(&self, address: SocketAddr) -> std::io::Result<Endpoint> {
@@ -116,18 +140,10 @@ impl Endpoints {
     }
 }
 
-impl Default for Endpoints {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 /// The agent's connection to its hub, made again whenever it breaks.
 pub struct Link {
     options: LinkOptions,
     endpoints: Endpoints,
-    tls: Tls,
-    config: ClientConfig,
     feed: Feed,
     host: watch::Receiver<Host>,
     stop: watch::Receiver<bool>,
@@ -141,22 +157,14 @@ struct Progress {
 
 impl Link {
     /// A link that sends what `feed` holds. It ends soon after `stop` becomes true.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
     pub fn new(
         options: LinkOptions,
         endpoints: Endpoints,
         feed: Feed,
         host: watch::Receiver<Host>,
         stop: watch::Receiver<bool>,
-    ) -> Result<Self, rustls::Error> {
-        let tls = Tls::new(&options.trust)?;
-        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config))
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
-        let mut config = ClientConfig::new(Arc::new(quic));
-        config.transport_config(Arc::new(transport()));
-        Ok(Self { options, endpoints, tls, config, feed, host, stop })
+    ) -> Self {
+        Self { options, endpoints, feed, host, stop }
     }
 
     /// Connects, sends, and comes back after every failure, until stopped.
@@ -198,8 +206,9 @@ impl Link {
         let address = addresses.next().ok_or_else(|| no_address("the name is empty".to_owned()))?;
         let endpoint = self.endpoints.for_address(address).map_err(|error| broken(error.to_string()))?;
         let name = hub.rsplit_once(':').map_or(hub, |(name, _)| name).trim_matches(['[', ']']);
-        let connecting =
-            endpoint.connect_with(self.config.clone(), address, name).map_err(|error| broken(error.to_string()))?;
+        let connecting = endpoint
+            .connect_with(self.endpoints.config.clone(), address, name)
+            .map_err(|error| broken(error.to_string()))?;
         let connection = timeout(CONNECT_TIMEOUT, connecting)
             .await
             .map_err(|_| broken(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
@@ -256,7 +265,7 @@ impl Link {
     }
 
     fn explain(&self, hub: &str, error: &ConnectionError) -> LinkError {
-        match (self.tls.take_wrong_fingerprint(), &self.options.trust) {
+        match (self.endpoints.tls.take_wrong_fingerprint(), &self.endpoints.trust) {
             (Some(found), Trust::Fingerprint(expected)) => {
                 LinkError::WrongFingerprint { hub: hub.to_owned(), found, expected: *expected }
             }

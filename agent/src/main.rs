@@ -101,9 +101,9 @@ fn main() -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), String> {
+    let trust = trust(&arguments)?;
     let options = LinkOptions {
         hubs: hubs(&arguments)?,
-        trust: trust(&arguments)?,
         identity: identity(&arguments)?,
         backoff: BackoffOptions::default(),
         ack_each_frame: false,
@@ -123,14 +123,14 @@ fn start(arguments: Arguments) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    runtime.block_on(run(options, probe, feed))
+    runtime.block_on(run(options, trust, probe, feed))
 }
 
-async fn run(options: LinkOptions, mut probe: Probe, feed: Feed) -> Result<(), String> {
+async fn run(options: LinkOptions, trust: Trust, mut probe: Probe, feed: Feed) -> Result<(), String> {
     let (host_sender, host) = watch::channel(probe.host());
     let (stop_sender, stop) = watch::channel(false);
-    let link = Link::new(options, Endpoints::new(), feed.clone(), host, stop)
-        .map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
+    let link = Link::new(options, endpoints, feed.clone(), host, stop);
     let sampler = tokio::spawn(sampler::run(probe, feed, host_sender, unix_ms));
     tokio::spawn(async move {
         asked_to_stop().await;

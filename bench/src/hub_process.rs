@@ -29,6 +29,8 @@ pub struct HubProcess {
     binary: PathBuf,
     data: PathBuf,
     arguments: Vec<String>,
+    /// Cores that it may use, as `taskset` names them; all when empty.
+    cores: String,
     running: Option<Running>,
     log: Arc<Mutex<Vec<String>>>,
     /// Known after the first start, and kept by later ones.
@@ -73,10 +75,19 @@ impl HttpAnswer {
 /// CPU and memory of a process so far.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Usage {
-    /// User and system CPU, seconds.
-    pub cpu_s: f64,
+    /// User CPU, seconds.
+    pub user_s: f64,
+    /// System CPU, seconds.
+    pub sys_s: f64,
     /// Resident memory, bytes.
     pub rss_bytes: u64,
+}
+
+impl Usage {
+    /// User and system CPU, seconds.
+    pub fn cpu_s(&self) -> f64 {
+        self.user_s + self.sys_s
+    }
 }
 
 impl HubProcess {
@@ -86,10 +97,18 @@ impl HubProcess {
             binary: binary.to_owned(),
             data: data.to_owned(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            cores: String::new(),
             running: None,
             log: Arc::default(),
             addresses: None,
         }
+    }
+
+    /// The same hub on these cores only, as `taskset -c` takes them.
+    #[must_use]
+    pub fn on_cores(mut self, cores: &str) -> Self {
+        cores.clone_into(&mut self.cores);
+        self
     }
 
     /// Makes servers in the stopped hub's store, much faster than one by one; their credentials in ascending id.
@@ -144,6 +163,30 @@ impl HubProcess {
             numbers.into_iter().map(|(_, number)| number).collect()
         };
         engine.snapshot(Selection::All).into_iter().map(numbers).collect()
+    }
+
+    /// Compares the stopped hub's history with what agents made: reports that are missing, and reports that are there more
+    /// than once or that nobody made. One server after the other, so that a large history fits into memory.
+    ///
+    /// # Panics
+    /// When the store cannot be used.
+    pub fn check_history(&self, pushed: impl Iterator<Item = u64>) -> (u64, u64) {
+        let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
+        let now_ms = unix_ms();
+        let (mut lost, mut doubled) = (0, 0);
+        for (view, pushed) in engine.snapshot(Selection::All).iter().zip(pushed) {
+            let mut is_there = vec![false; usize::try_from(pushed).unwrap_or(0)];
+            let mut visit = |_, sample: &Sample| {
+                let place = usize::try_from(sample.udp_conn_count).ok().and_then(|number| number.checked_sub(1));
+                match place.and_then(|place| is_there.get_mut(place)) {
+                    Some(is_there) if !*is_there => *is_there = true,
+                    _ => doubled += 1,
+                }
+            };
+            engine.reports(view.record.id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
+            lost += is_there.iter().filter(|is_there| !**is_there).count() as u64;
+        }
+        (lost, doubled)
     }
 
     /// Starts the hub and waits until it is ready; `Err` with its last words when it ends instead. The first start lets
@@ -309,7 +352,14 @@ impl HubProcess {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.binary);
+        let mut command = if self.cores.is_empty() {
+            Command::new(&self.binary)
+        } else {
+            // It becomes the hub, so the process id is the hub's.
+            let mut command = Command::new("taskset");
+            command.args(["-c", &self.cores]).arg(&self.binary);
+            command
+        };
         command.arg("--data").arg(&self.data);
         // The tester's own settings must not leak into the tests.
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WINDFIRE_")) {
@@ -365,7 +415,8 @@ pub fn usage_of(pid: u32) -> Usage {
     let number = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok()).unwrap_or(0.0);
     let ticks_per_s = rustix::param::clock_ticks_per_second() as f64;
     Usage {
-        cpu_s: (number(11) + number(12)) / ticks_per_s,
+        user_s: number(11) / ticks_per_s,
+        sys_s: number(12) / ticks_per_s,
         rss_bytes: number(21) as u64 * rustix::param::page_size() as u64,
     }
 }

@@ -4,7 +4,9 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 
+pub mod chart;
 pub mod fast;
+pub mod fleet;
 pub mod hub_process;
 pub mod month;
 pub mod numbered;

@@ -5,23 +5,24 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
-use hdrhistogram::Histogram;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
-use windfire_bench::hub_process::{HubProcess, request};
+use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, stored, table};
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target, unix_ms};
 use windfire_engine::history::Retention;
+
+use arguments::FleetArguments;
+
+mod arguments;
 
 /// Measures a hub under a fleet.
 #[derive(Parser)]
@@ -33,35 +34,16 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Verb {
-    /// Run agents in this process against a hub in a process of its own, on an empty data folder
-    Fleet {
-        /// Agents
-        #[arg(long, default_value_t = 1000)]
-        agents: usize,
-        /// Seconds of measured reporting
-        #[arg(long, default_value_t = 60)]
-        seconds: u64,
-        /// Milliseconds between two reports of one agent
-        #[arg(long, default_value_t = 1000)]
-        interval_ms: u64,
-        /// Ask for an ack of every report: measures how long one takes, and costs packets
+    /// Measure a hub under a fleet of agents in this process
+    Fleet(Box<FleetArguments>),
+    /// Draw several runs of `fleet --json` as charts by agents, load and time
+    Plot {
+        /// What `fleet --json` wrote
+        #[arg(required = true)]
+        runs: Vec<PathBuf>,
+        /// Folder for the charts
         #[arg(long)]
-        ack_each: bool,
-        /// Hours of history, a report a second, that the hub has before it starts
-        #[arg(long, default_value_t = 0)]
-        history_hours: i64,
-        /// Leave all of that history to be packed while it is measured
-        #[arg(long)]
-        unpacked: bool,
-        /// Queries of one metric of one server over the last hour, a second, beside the agents
-        #[arg(long, default_value_t = 0)]
-        history_queries_per_s: u32,
-        /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
-        #[arg(long = "hub-arg", allow_hyphen_values = true)]
-        hub_arguments: Vec<String>,
-        /// The hub's binary; the one beside this unless given
-        #[arg(long)]
-        hub: Option<PathBuf>,
+        out: PathBuf,
     },
     /// Print what history costs on disk, per field, beside Gorilla and zstd
     Sizes {
@@ -157,25 +139,8 @@ fn main() -> ExitCode {
             }
             ExitCode::SUCCESS
         }
-        Verb::Fleet {
-            agents,
-            seconds,
-            interval_ms,
-            ack_each,
-            history_hours,
-            unpacked,
-            history_queries_per_s,
-            hub_arguments,
-            hub,
-        } => {
-            let options = SwarmOptions {
-                interval: Duration::from_millis(interval_ms),
-                backoff: BackoffOptions::default(),
-                ack_each_report: ack_each,
-            };
-            let beside = BesideAgents { history_hours, unpacked, history_queries_per_s };
-            fleet(agents, Duration::from_secs(seconds), options, beside, &hub_arguments, hub)
-        }
+        Verb::Fleet(arguments) => fleet(*arguments),
+        Verb::Plot { runs, out } => plot(&runs, &out),
         Verb::Spooled { hub, fingerprint, credentials, spools, interval_ms, drain } => {
             let options = SwarmOptions {
                 interval: Duration::from_millis(interval_ms),
@@ -185,6 +150,7 @@ fn main() -> ExitCode {
                     refused: Duration::from_millis(500),
                 },
                 ack_each_report: false,
+                ..SwarmOptions::default()
             };
             spooled(&Target { hub, fingerprint }, &credentials, &spools, options, drain);
             ExitCode::SUCCESS
@@ -221,134 +187,48 @@ fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOpt
     }
 }
 
-/// What the hub has to do beside taking reports.
-#[derive(Clone, Copy)]
-struct BesideAgents {
-    history_hours: i64,
-    unpacked: bool,
-    history_queries_per_s: u32,
-}
-
-/// Asks for one metric of one server over an hour, so many times a second, until told to stop; how long each took,
-/// microseconds, counted from when it was due.
-fn query_history(
-    http: std::net::SocketAddr,
-    token: &str,
-    servers: usize,
-    per_s: u32,
-    stop: &AtomicBool,
-) -> Histogram<u64> {
-    let mut latencies = Histogram::new(3).expect("3 digits");
-    if per_s == 0 {
-        return latencies;
-    }
-    let metrics = ["cpu", "mem_used", "load1", "net_in_transfer", "net_in_speed"];
-    let started = Instant::now();
-    for query in 0u32.. {
-        let due = started + Duration::from_secs(1) * query / per_s;
-        thread::sleep(due.saturating_duration_since(Instant::now()));
-        if stop.load(Ordering::Acquire) {
-            break;
+fn fleet(arguments: FleetArguments) -> ExitCode {
+    let json = arguments.json.clone();
+    let report_file = arguments.report.clone();
+    let outcome = match arguments.run() {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            eprintln!("windfire-bench: {error}");
+            return ExitCode::FAILURE;
         }
-        let (id, metric) = (1 + query as usize * 7 % servers, metrics[query as usize % metrics.len()]);
-        let path = format!("/api/v1/server/history?id={id}&metric={metric}&from=-1h");
-        let answer = request(http, "GET", &path, &[("Authorization", token)], b"").expect("an answer");
-        assert!(answer.status == 200 && answer.text().contains("\"values\":["), "{}", answer.text());
-        latencies.record(due.elapsed().as_micros() as u64).expect("a histogram that grows");
+    };
+    print!("{}", outcome.table());
+    let written = [(json, format!("{:#}\n", outcome.json())), (report_file, report::html(&outcome))];
+    for (path, text) in written {
+        if let Some(path) = path
+            && let Err(error) = fs::write(&path, text)
+        {
+            eprintln!("windfire-bench: {}: {error}", path.display());
+            return ExitCode::FAILURE;
+        }
     }
-    latencies
+    let is_whole = outcome.acked == outcome.sent && outcome.checked.is_none_or(|checked| checked == (0, 0));
+    if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn fleet(
-    agents: usize,
-    measured: Duration,
-    options: SwarmOptions,
-    beside: BesideAgents,
-    hub_arguments: &[String],
-    hub: Option<PathBuf>,
-) -> ExitCode {
-    let own_folder = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
-    let binary = hub.or_else(|| own_folder().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
-    let folder = tempfile::tempdir().unwrap_or_else(|error| panic!("a temporary folder: {error}"));
-    let hub_arguments: Vec<&str> = hub_arguments.iter().map(String::as_str).collect();
-    let mut hub = HubProcess::new(&binary, &folder.path().join("data"), &hub_arguments);
-    let credentials = if beside.history_hours > 0 {
-        let month = Month {
-            servers: agents,
-            hours: beside.history_hours,
-            interval_ms: 1000,
-            end_ms: unix_ms(),
-            retention: Retention::default(),
-            upkeep_lag_ms: if beside.unpacked { beside.history_hours * 3_600_000 } else { 0 },
-        };
-        print!("{}", month::make(hub.data(), month));
-        hub.rotate_credentials()
-    } else {
-        hub.make_servers(agents, "fleet")
+fn plot(runs: &[PathBuf], out: &Path) -> ExitCode {
+    let read = |path: &PathBuf| {
+        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
+        serde_json::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))
     };
-    let token = hub.make_token();
-    hub.start();
-    println!("hub              http://{}/", hub.http());
-    let idle = hub.usage();
-
-    let started = Instant::now();
-    let mut swarm = Swarm::start(&hub, &credentials, options);
-    while (hub.metric("windfire_sessions_opened_total") as usize) < agents {
-        assert!(started.elapsed() < Duration::from_secs(300), "not all agents were welcomed in time");
-        thread::sleep(Duration::from_millis(50));
+    let draw = || {
+        let runs: Vec<serde_json::Value> = runs.iter().map(read).collect::<Result<_, String>>()?;
+        fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+        for (name, svg) in report::of_runs(&runs)? {
+            fs::write(out.join(name), svg).map_err(|error| format!("{name}: {error}"))?;
+        }
+        Ok::<(), String>(())
+    };
+    match draw() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("windfire-bench: {error}");
+            ExitCode::FAILURE
+        }
     }
-    println!("connected        {agents} agents in {:.1} s", started.elapsed().as_secs_f64());
-    // The first seconds settle what a start disturbs.
-    thread::sleep(Duration::from_secs(5));
-
-    drop(swarm.take_latencies());
-    let (stop, http) = (Arc::new(AtomicBool::new(false)), hub.http());
-    let queries = thread::spawn({
-        let (stop, per_s) = (Arc::clone(&stop), beside.history_queries_per_s);
-        move || query_history(http, &token, agents, per_s, &stop)
-    });
-    let packed_before = hub.metric("windfire_hours_packed_total");
-    let (before, durable_before) = (hub.usage(), hub.metric("windfire_reports_durable_total"));
-    let (bytes_before, window) = (hub.metric("windfire_received_bytes_total"), Instant::now());
-    thread::sleep(measured);
-    let (after, durable_after) = (hub.usage(), hub.metric("windfire_reports_durable_total"));
-    let (bytes_after, window_s) = (hub.metric("windfire_received_bytes_total"), window.elapsed().as_secs_f64());
-    let latencies = swarm.take_latencies();
-    let packed = hub.metric("windfire_hours_packed_total") - packed_before;
-    stop.store(true, Ordering::Release);
-    let queries = queries.join().unwrap_or_else(|_| panic!("a query failed"));
-
-    let accounts = swarm.finish();
-    let (pushed, acked) = accounts.iter().fold((0, 0), |(p, a), account| (p + account.pushed, a + account.acked));
-
-    let (reports, cpu_s) = (durable_after - durable_before, after.cpu_s - before.cpu_s);
-    println!("reports          {:.0}/s durable over {window_s:.1} s", reports / window_s);
-    println!("frame bytes      {:.1} a report, length included", (bytes_after - bytes_before) / reports);
-    println!("hub CPU          {:.2} us a report, {:.1} % of a core", cpu_s * 1e6 / reports, 100.0 * cpu_s / window_s);
-    println!(
-        "hub memory       {:.1} MiB, {:.1} KiB an agent above {:.1} MiB idle",
-        after.rss_bytes as f64 / 1048576.0,
-        after.rss_bytes.saturating_sub(idle.rss_bytes) as f64 / 1024.0 / agents as f64,
-        idle.rss_bytes as f64 / 1048576.0,
-    );
-    let ms = |quantile| latencies.value_at_quantile(quantile) as f64 / 1000.0;
-    let kind = if options.ack_each_report { "asked with each report" } else { "cumulative, every 5 s" };
-    println!("ack latency      p50 {:.1} ms, p99 {:.1} ms, {} samples ({kind})", ms(0.5), ms(0.99), latencies.len());
-    println!("history          {packed:.0} hours of a server packed meanwhile");
-    if !queries.is_empty() {
-        let ms = |quantile| queries.value_at_quantile(quantile) as f64 / 1000.0;
-        println!(
-            "history queries  p50 {:.2} ms, p99 {:.2} ms, max {:.2} ms, {} of 1 h of one metric",
-            ms(0.5),
-            ms(0.99),
-            queries.max() as f64 / 1000.0,
-            queries.len()
-        );
-    }
-    println!("acked            {acked} of {pushed} reports");
-    if acked != pushed {
-        eprintln!("not every report was acknowledged");
-        return ExitCode::FAILURE;
-    }
-    ExitCode::SUCCESS
 }

@@ -46,7 +46,7 @@ pub fn make(folder: &Path, month: Month) -> String {
     let mut machines: Vec<(CalmMachine, i64)> =
         (0..month.servers).map(|server| (CalmMachine::new(server as u64), start_ms)).collect();
     let (started, mut reports, mut done) = (Instant::now(), 0u64, Upkeep::default());
-    let cpu_before_s = usage_of(std::process::id()).cpu_s;
+    let cpu_before_s = usage_of(std::process::id()).cpu_s();
     let (mut now_ms, mut making_s, mut upkeep_s) = (start_ms, 0.0, 0.0);
     while now_ms < month.end_ms {
         now_ms = (now_ms + REPORTS_PER_COMMIT * month.interval_ms).min(month.end_ms);
@@ -74,7 +74,7 @@ pub fn make(folder: &Path, month: Month) -> String {
         done.days_packed += upkeep.days_packed;
         done.expired_reports += upkeep.expired_reports;
     }
-    let cpu_s = usage_of(std::process::id()).cpu_s - cpu_before_s;
+    let cpu_s = usage_of(std::process::id()).cpu_s() - cpu_before_s;
     let mut text = String::new();
     let _infallible = writeln!(
         text,

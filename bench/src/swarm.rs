@@ -1,14 +1,16 @@
 //! Many agents in one process: real outboxes, real links, simulated readings.
 
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::task::JoinHandle;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::identity::Identity;
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
@@ -20,11 +22,17 @@ use windfire_wire::Report;
 use crate::hub_process::HubProcess;
 use crate::workload::{Machine, Trace, host};
 
-/// UDP sockets that the agents share: enough that no one socket's buffer is the limit.
-const SOCKETS: usize = 8;
+/// UDP sockets of one thread, which its agents share.
+const SOCKETS: usize = 4;
+/// Bytes of their buffers: with the system's default a fleet that comes back at once loses packets.
+const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Time between two looks at which readings are due.
+const TICK: Duration = Duration::from_millis(5);
+/// Lateness of a reading above which the generator, not the hub, is the limit.
+const LATE: Duration = Duration::from_millis(100);
 
 /// How a swarm behaves.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct SwarmOptions {
     /// Time between two reports of one agent.
     pub interval: Duration,
@@ -32,6 +40,31 @@ pub struct SwarmOptions {
     pub backoff: BackoffOptions,
     /// Asks for an ack of every report, to measure how long one takes.
     pub ack_each_report: bool,
+    /// Time over which the agents start, one after the other.
+    pub ramp: Duration,
+    /// Part of the interval, 0–1, over which the agents' readings are spread: 0 is all at once.
+    pub spread: f64,
+    /// Threads that the agents share.
+    pub threads: usize,
+    /// Connections that are cut each second, and made again.
+    pub flaps_per_s: f64,
+    /// What the agents report, each in its own way.
+    pub trace: Option<Arc<Trace>>,
+}
+
+impl Default for SwarmOptions {
+    fn default() -> Self {
+        Self {
+            interval: Duration::from_secs(1),
+            backoff: BackoffOptions::default(),
+            ack_each_report: false,
+            ramp: Duration::ZERO,
+            spread: 1.0,
+            threads: 1,
+            flaps_per_s: 0.0,
+            trace: None,
+        }
+    }
 }
 
 /// Where a swarm reports to.
@@ -55,21 +88,61 @@ pub struct Swarm {
     agents: Vec<Arc<SwarmAgent>>,
     is_reporting: Arc<AtomicBool>,
     stop: watch::Sender<bool>,
-    thread: Option<thread::JoinHandle<()>>,
-    latencies: Arc<Mutex<Histogram<u64>>>,
+    threads: Vec<thread::JoinHandle<()>>,
+    tally: Arc<Tally>,
 }
 
-/// One agent's account: what it pushed, what is not acknowledged.
+/// One agent's account.
 struct SwarmAgent {
     feed: Feed,
-    /// When each report was made that this process made.
-    pushed: Mutex<Vec<Instant>>,
+    /// When each report was due that is not acknowledged, oldest first.
+    unacked: Mutex<VecDeque<Instant>>,
+}
+
+/// What all agents measure together.
+struct Tally {
+    latencies: Mutex<Latencies>,
+    late: AtomicU64,
+    refused: AtomicU64,
+}
+
+/// How long acks took, microseconds. Times count from when a report was due, not from when the generator came to it, so
+/// that a slow generator makes them longer and not fewer.
+#[derive(Debug, Clone)]
+pub struct Latencies {
+    /// From the newest report that an ack covers to that ack: what hub and disk take.
+    pub ack: Histogram<u64>,
+    /// From each report to its ack: how long the agent keeps it. Acks are cumulative, so this is seconds by design.
+    pub kept: Histogram<u64>,
+}
+
+impl Default for Latencies {
+    fn default() -> Self {
+        let histogram = || Histogram::new(3).expect("3 digits");
+        Self { ack: histogram(), kept: histogram() }
+    }
+}
+
+impl Latencies {
+    fn record(histogram: &mut Histogram<u64>, took: Duration) {
+        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        histogram.record(took.max(1)).expect("a histogram that grows");
+    }
+
+    /// Adds what another measured.
+    ///
+    /// # Panics
+    /// Never: both histograms grow.
+    pub fn add(&mut self, other: &Self) {
+        self.ack.add(&other.ack).expect("a histogram that grows");
+        self.kept.add(&other.kept).expect("a histogram that grows");
+    }
 }
 
 /// How many reports of one agent are where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
-    /// Reports made. The n-th, counted from 1 over the life of the outbox, has n as its time in milliseconds.
+    /// Reports made. The n-th, counted from 1 over the life of the outbox, has n as its count of UDP sockets.
     pub pushed: u64,
     /// Reports that the hub said are durable.
     pub acked: u64,
@@ -82,8 +155,16 @@ impl Swarm {
     /// # Panics
     /// When no thread, runtime or TLS is to be had.
     pub fn start(hub: &HubProcess, credentials: &[String], options: SwarmOptions) -> Self {
+        Self::start_at(&Target::of(hub), credentials, options)
+    }
+
+    /// [`Swarm::start`] against any hub.
+    ///
+    /// # Panics
+    /// As [`Swarm::start`].
+    pub fn start_at(target: &Target, credentials: &[String], options: SwarmOptions) -> Self {
         let outboxes = credentials.iter().map(|_| Outbox::in_memory(new_outbox_id())).collect();
-        Self::start_with(&Target::of(hub), credentials, outboxes, options)
+        Self::start_with(target, credentials, outboxes, options)
     }
 
     /// [`Swarm::start`] with outboxes of the caller's, one for each credential.
@@ -106,38 +187,60 @@ impl Swarm {
         target: &Target,
         credentials: &[String],
         outboxes: Vec<Outbox>,
-        options: SwarmOptions,
+        mut options: SwarmOptions,
         is_reporting: bool,
     ) -> Self {
+        let trace = options.trace.get_or_insert_with(Arc::default).clone();
         let (stop, stopped) = watch::channel(false);
         let is_reporting = Arc::new(AtomicBool::new(is_reporting));
-        let latencies = Arc::new(Mutex::new(Histogram::new(3).expect("3 digits")));
-        let agent =
-            |outbox| Arc::new(SwarmAgent { feed: Feed::new(outbox, options.interval), pushed: Mutex::new(Vec::new()) });
-        let agents: Vec<Arc<SwarmAgent>> = outboxes.into_iter().map(agent).collect();
-        let link_options = |credential: &String| LinkOptions {
-            hubs: vec![target.hub.clone()],
-            trust: Trust::Fingerprint(target.fingerprint),
-            identity: Identity::of_credential(credential.clone()),
-            backoff: options.backoff,
-            ack_each_frame: options.ack_each_report,
-        };
-        let link_options: Vec<LinkOptions> = credentials.iter().map(link_options).collect();
-        let fleet: Vec<(Arc<SwarmAgent>, LinkOptions)> = agents.iter().cloned().zip(link_options).collect();
-        let (reporting, histogram) = (Arc::clone(&is_reporting), Arc::clone(&latencies));
-        let thread = thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-            runtime.block_on(run(fleet, options, stopped, reporting, histogram));
+        let tally = Arc::new(Tally {
+            latencies: Mutex::new(Latencies::default()),
+            late: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         });
-        Self { agents, is_reporting, stop, thread: Some(thread), latencies }
+        let agent = |outbox| {
+            Arc::new(SwarmAgent { feed: Feed::new(outbox, options.interval), unacked: Mutex::new(VecDeque::new()) })
+        };
+        let agents: Vec<Arc<SwarmAgent>> = outboxes.into_iter().map(agent).collect();
+        let threads = options.threads.max(1);
+        let options = Arc::new(options);
+        let start_thread = |part: usize| {
+            let mine = |number: &usize| number % threads == part;
+            let members = (0..agents.len()).filter(mine).map(|number| Member {
+                number,
+                agent: Arc::clone(&agents[number]),
+                credential: credentials[number].clone(),
+            });
+            let shift = Shift {
+                members: members.collect(),
+                fleet_size: agents.len(),
+                target: target.clone(),
+                options: Arc::clone(&options),
+                stopped: stopped.clone(),
+                is_reporting: Arc::clone(&is_reporting),
+                trace: Arc::clone(&trace),
+                tally: Arc::clone(&tally),
+            };
+            thread::spawn(move || {
+                let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+                runtime.block_on(shift.run());
+            })
+        };
+        let threads = (0..threads).map(start_thread).collect();
+        Self { agents, is_reporting, stop, threads, tally }
+    }
+
+    /// Makes no more reports.
+    pub fn pause(&self) {
+        self.is_reporting.store(false, Ordering::Release);
     }
 
     /// Makes no more reports, waits until every agent has stopped as it would on SIGTERM, with its last reports
     /// acknowledged if the hub is there, and gives the last accounts.
     pub fn finish(&mut self) -> Vec<Account> {
-        self.is_reporting.store(false, Ordering::Release);
+        self.pause();
         let _nobody_left = self.stop.send(true);
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             let _ended = thread.join();
         }
         self.accounts()
@@ -153,10 +256,19 @@ impl Swarm {
         self.agents.iter().map(account).collect()
     }
 
-    /// Time from a report to its ack, microseconds, of everything acknowledged so far.
-    pub fn take_latencies(&self) -> Histogram<u64> {
-        let fresh = Histogram::new(3).expect("3 digits");
-        std::mem::replace(&mut *self.latencies.lock(), fresh)
+    /// How long acks took since the last call.
+    pub fn take_latencies(&self) -> Latencies {
+        std::mem::take(&mut *self.tally.latencies.lock())
+    }
+
+    /// Readings that came more than 100 ms after they were due: the generator had too much to do.
+    pub fn late(&self) -> u64 {
+        self.tally.late.load(Ordering::Relaxed)
+    }
+
+    /// Readings that were not taken because an outbox was full.
+    pub fn refused(&self) -> u64 {
+        self.tally.refused.load(Ordering::Relaxed)
     }
 }
 
@@ -166,60 +278,171 @@ impl Drop for Swarm {
     }
 }
 
-async fn run(
-    fleet: Vec<(Arc<SwarmAgent>, LinkOptions)>,
-    options: SwarmOptions,
+/// One agent of a thread.
+struct Member {
+    /// In the whole fleet.
+    number: usize,
+    agent: Arc<SwarmAgent>,
+    credential: String,
+}
+
+/// What one thread runs.
+struct Shift {
+    members: Vec<Member>,
+    fleet_size: usize,
+    target: Target,
+    options: Arc<SwarmOptions>,
+    trace: Arc<Trace>,
     stopped: watch::Receiver<bool>,
     is_reporting: Arc<AtomicBool>,
-    latencies: Arc<Mutex<Histogram<u64>>>,
-) {
-    let sockets: Vec<Endpoints> = (0..SOCKETS).map(|_| Endpoints::new()).collect();
-    let trace = Arc::new(Trace::new());
-    let mut links = Vec::with_capacity(fleet.len());
-    // Spread over one interval, as real agents are.
-    let step = options.interval / u32::try_from(fleet.len().max(1)).unwrap_or(u32::MAX);
-    for ((agent, link_options), number) in fleet.into_iter().zip(0u32..) {
-        let (_, facts) = watch::channel(host(number as usize));
-        let endpoints = sockets[number as usize % SOCKETS].clone();
-        let link = Link::new(link_options, endpoints, agent.feed.clone(), facts, stopped.clone()).expect("TLS");
-        let start = tokio::time::Instant::now() + step * number;
-        tokio::spawn(report(
-            Arc::clone(&agent),
-            Arc::clone(&trace),
-            number,
-            start,
-            options.interval,
-            is_reporting.clone(),
+    tally: Arc<Tally>,
+}
+
+impl Shift {
+    async fn run(self) {
+        let sockets: Vec<Endpoints> = (0..SOCKETS).map(|_| endpoints(self.target.fingerprint)).collect();
+        let started = Instant::now();
+        let pushing = tokio::spawn(push_all(
+            self.members.iter().map(|member| self.pusher(member, started)).collect(),
+            self.options.interval,
+            started,
+            Arc::clone(&self.is_reporting),
+            Arc::clone(&self.tally),
         ));
-        tokio::spawn(measure(agent, Arc::clone(&latencies)));
-        links.push(tokio::spawn(link.run()));
+        let measuring: Vec<JoinHandle<()>> = self
+            .members
+            .iter()
+            .map(|member| tokio::spawn(measure(Arc::clone(&member.agent), Arc::clone(&self.tally))))
+            .collect();
+        let mut links = Vec::with_capacity(self.members.len());
+        for member in &self.members {
+            tokio::time::sleep_until((started + self.start_of(member)).into()).await;
+            links.push(self.link(member, &sockets));
+        }
+        let mut stopped = self.stopped.clone();
+        let mut flaps = self.options.flaps_per_s * self.members.len() as f64 / self.fleet_size.max(1) as f64;
+        if flaps > 0.0 {
+            flaps = flaps.max(0.01);
+            while !*stopped.borrow() {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs_f64(1.0 / flaps)) => {
+                        let number = fastrand::usize(..links.len());
+                        links[number].abort();
+                        links[number] = self.link(&self.members[number], &sockets);
+                    }
+                    _ = stopped.changed() => {}
+                }
+            }
+        }
+        for link in links {
+            let _ended = link.await;
+        }
+        pushing.abort();
+        measuring.iter().for_each(JoinHandle::abort);
     }
-    for link in links {
-        let _ended = link.await;
+
+    fn start_of(&self, member: &Member) -> Duration {
+        self.options.ramp.mul_f64(member.number as f64 / self.fleet_size.max(1) as f64)
+    }
+
+    fn link(&self, member: &Member, sockets: &[Endpoints]) -> JoinHandle<()> {
+        let options = LinkOptions {
+            hubs: vec![self.target.hub.clone()],
+            identity: Identity::of_credential(member.credential.clone()),
+            backoff: self.options.backoff,
+            ack_each_frame: self.options.ack_each_report,
+        };
+        let (_, facts) = watch::channel(host(member.number));
+        let endpoints = sockets[member.number % SOCKETS].clone();
+        let link = Link::new(options, endpoints, member.agent.feed.clone(), facts, self.stopped.clone());
+        tokio::spawn(link.run())
+    }
+
+    fn pusher(&self, member: &Member, started: Instant) -> Pusher {
+        // The golden ratio spreads any number of agents evenly, whoever their neighbours are.
+        let place = (member.number as f64 * 0.618_033_988_749_895).fract() * self.options.spread;
+        let phase = self.options.interval.mul_f64(place);
+        // The first reading comes after the agent's start, in its phase.
+        let start = self.start_of(member);
+        let laps = start.saturating_sub(phase).as_nanos().div_ceil(self.options.interval.as_nanos().max(1));
+        let first_lap = u32::try_from(laps).unwrap_or(u32::MAX);
+        Pusher {
+            agent: Arc::clone(&member.agent),
+            machine: Machine::new(member.number as u64),
+            trace: Arc::clone(&self.trace),
+            phase,
+            next: started + phase + self.options.interval * first_lap,
+        }
     }
 }
 
-async fn report(
+fn endpoints(fingerprint: Fingerprint) -> Endpoints {
+    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    let buffers = socket2::SockRef::from(&socket);
+    buffers.set_recv_buffer_size(SOCKET_BUFFER_BYTES).expect("a socket");
+    buffers.set_send_buffer_size(SOCKET_BUFFER_BYTES).expect("a socket");
+    Endpoints::over(Trust::Fingerprint(fingerprint), socket).expect("TLS")
+}
+
+/// One agent's readings.
+struct Pusher {
     agent: Arc<SwarmAgent>,
+    machine: Machine,
     trace: Arc<Trace>,
-    number: u32,
-    start: tokio::time::Instant,
+    phase: Duration,
+    next: Instant,
+}
+
+/// Makes every agent's readings when they are due. One loop for all: a timer for each would be most of the generator's work.
+async fn push_all(
+    mut pushers: Vec<Pusher>,
     interval: Duration,
+    started: Instant,
     is_reporting: Arc<AtomicBool>,
+    tally: Arc<Tally>,
 ) {
-    let mut machine = Machine::new(u64::from(number));
-    let mut ticks = interval_at(start, interval);
-    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    loop {
-        ticks.tick().await;
-        let mut pushed = agent.pushed.lock();
-        if !is_reporting.load(Ordering::Acquire) {
-            return;
+    pushers.sort_by_key(|pusher| pusher.phase);
+    let (mut at, mut lap) = (0, 0u32);
+    while is_reporting.load(Ordering::Acquire) && !pushers.is_empty() {
+        let now = Instant::now();
+        let mut pushed = 0;
+        while started + interval * lap + pushers[at].phase <= now {
+            let pusher = &mut pushers[at];
+            let due = started + interval * lap + pusher.phase;
+            if pusher.next <= due {
+                pusher.push(due, now, &tally);
+                pushed += 1;
+            }
+            at += 1;
+            if at == pushers.len() {
+                (at, lap) = (0, lap + 1);
+            }
+            // The links of this thread must get on too.
+            if pushed == 64 {
+                break;
+            }
         }
-        let udp_conn_count = agent.feed.outbox.lock().kept_count() + 1;
+        if pushed == 64 {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(TICK.min(interval)).await;
+        }
+    }
+}
+
+impl Pusher {
+    fn push(&mut self, due: Instant, now: Instant, tally: &Tally) {
+        let mut unacked = self.agent.unacked.lock();
+        let udp_conn_count = self.agent.feed.outbox.lock().kept_count() + 1;
+        if now.duration_since(due) > LATE {
+            tally.late.fetch_add(1, Ordering::Relaxed);
+        }
+        let report = Report { udp_conn_count, ..self.machine.next(&self.trace, unix_ms()) };
         // A full outbox pauses its agent, as in the real one.
-        if agent.feed.push(Report { udp_conn_count, ..machine.next(&trace, unix_ms()) }).is_ok() {
-            pushed.push(Instant::now());
+        if self.agent.feed.push(report).is_ok() {
+            unacked.push_back(due);
+        } else {
+            tally.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -230,19 +453,20 @@ pub fn unix_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-async fn measure(agent: Arc<SwarmAgent>, latencies: Arc<Mutex<Histogram<u64>>>) {
-    let mut measured = 0;
+async fn measure(agent: Arc<SwarmAgent>, tally: Arc<Tally>) {
     loop {
         agent.feed.acked.notified().await;
         let now = Instant::now();
-        let outbox = agent.feed.outbox.lock();
-        let pushed = agent.pushed.lock();
-        let acked = pushed.len().saturating_sub(usize::try_from(outbox.len()).unwrap_or(usize::MAX));
-        let mut latencies = latencies.lock();
-        for made in &pushed[measured.min(acked)..acked] {
-            let took = u64::try_from(now.duration_since(*made).as_micros()).unwrap_or(u64::MAX);
-            latencies.record(took.max(1)).expect("a histogram that grows");
+        let mut unacked = agent.unacked.lock();
+        let left = usize::try_from(agent.feed.outbox.lock().len()).unwrap_or(usize::MAX);
+        let acked = unacked.len().saturating_sub(left);
+        let mut latencies = tally.latencies.lock();
+        for (due, is_newest) in unacked.drain(..acked).zip((0..acked).rev().map(|left| left == 0)) {
+            let took = now.saturating_duration_since(due);
+            Latencies::record(&mut latencies.kept, took);
+            if is_newest {
+                Latencies::record(&mut latencies.ack, took);
+            }
         }
-        measured = acked;
     }
 }

@@ -26,11 +26,22 @@ impl Trace {
     /// # Panics
     /// When the file is not what it was.
     pub fn new() -> Self {
-        let row = |line: &str| {
-            let values: Vec<f64> = line.split(',').map(|value| value.parse().expect("a number")).collect();
-            values.try_into().expect("15 columns")
+        Self::parse(TRACE).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Reads a trace of the same form: a line of names, then 15 numbers a line, a line a second.
+    ///
+    /// # Errors
+    /// Which line is not that.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        let row = |(number, line): (usize, &str)| {
+            let values: Result<Vec<f64>, _> = line.split(',').map(|value| value.trim().parse::<f64>()).collect();
+            let values = values.map_err(|error| format!("line {}: {error}", number + 2))?;
+            let found = values.len();
+            values.try_into().map_err(|_| format!("line {}: {found} numbers instead of 15", number + 2))
         };
-        Self { rows: TRACE.lines().skip(1).map(row).collect() }
+        let rows: Vec<[f64; 15]> = text.lines().skip(1).enumerate().map(row).collect::<Result<_, String>>()?;
+        if rows.is_empty() { Err("a trace without a line of numbers".to_owned()) } else { Ok(Self { rows }) }
     }
 }
 

@@ -16,7 +16,7 @@ fn a_backup_of_a_running_hub_is_a_hub() {
     let credentials = hub.make_servers(AGENTS, "");
     hub.start();
     let interval = Duration::from_millis(50);
-    let options = SwarmOptions { interval, backoff: quick_backoff(), ack_each_report: true };
+    let options = SwarmOptions { interval, backoff: quick_backoff(), ack_each_report: true, ..SwarmOptions::default() };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     wait_until("some reports are durable", || hub.metric("windfire_reports_durable_total") > 1000.0);
     let acked: Vec<u64> = swarm.accounts().iter().map(|account| account.acked).collect();

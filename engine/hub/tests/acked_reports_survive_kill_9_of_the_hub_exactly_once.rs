@@ -21,7 +21,12 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS, "");
     hub.start();
-    let options = SwarmOptions { interval: INTERVAL, backoff: quick_backoff(), ack_each_report: false };
+    let options = SwarmOptions {
+        interval: INTERVAL,
+        backoff: quick_backoff(),
+        ack_each_report: false,
+        ..SwarmOptions::default()
+    };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     let mut acked_at_kills = 0;
     for _ in 0..KILLS {

@@ -15,8 +15,12 @@ fn agents_gather_as_many_samples_as_the_hub_asks() {
     let (_folder, mut hub) = new_hub(&["--samples-per-frame", "10"]);
     let credentials = hub.make_servers(6, "");
     hub.start();
-    let options =
-        SwarmOptions { interval: Duration::from_millis(20), backoff: quick_backoff(), ack_each_report: false };
+    let options = SwarmOptions {
+        interval: Duration::from_millis(20),
+        backoff: quick_backoff(),
+        ack_each_report: false,
+        ..SwarmOptions::default()
+    };
     let mut swarm = Swarm::start(&hub, &credentials[..4], options);
     wait_until("enough reports are durable", || hub.metric("windfire_reports_durable_total") > 800.0);
     let (frames, reports) =

@@ -25,8 +25,12 @@ fn commits_that_fail_stop_acks_until_the_disk_is_back() {
     let credentials = hub.make_servers(20, "");
     let token = hub.make_token();
     hub.start();
-    let options =
-        SwarmOptions { interval: Duration::from_millis(20), backoff: quick_backoff(), ack_each_report: false };
+    let options = SwarmOptions {
+        interval: Duration::from_millis(20),
+        backoff: quick_backoff(),
+        ack_each_report: false,
+        ..SwarmOptions::default()
+    };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     wait_until("reports are taken", || hub.metric("windfire_reports_durable_total") > 100.0);
     let pid = Pid::from_raw(hub.pid() as i32).expect("a process");

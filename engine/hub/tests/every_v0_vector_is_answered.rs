@@ -152,17 +152,17 @@ fn connect(
 ) {
     let options = LinkOptions {
         hubs: vec![hub.quic().to_string()],
-        trust: Trust::Fingerprint(hub.fingerprint()),
         identity: Identity::of_credential(credential.to_owned()),
         backoff: quick_backoff(),
         ack_each_frame: true,
     };
     let feed = Feed::new(outbox, Duration::from_secs(1));
+    let endpoints = Endpoints::new(Trust::Fingerprint(hub.fingerprint())).expect("TLS");
     let (keep, facts) = watch::channel(host);
     let keep = Arc::new(keep);
     runtime.spawn(async move {
         let _keep = keep;
-        Link::new(options, Endpoints::new(), feed, facts, stop).expect("TLS").run().await;
+        Link::new(options, endpoints, feed, facts, stop).run().await;
     });
 }
 

@@ -37,7 +37,12 @@ fn hostile_agents_end_only_their_own_session() {
     let credentials = hub.make_servers(2, "");
     let token = hub.make_token();
     hub.start();
-    let options = SwarmOptions { interval: Duration::from_millis(20), backoff: quick_backoff(), ack_each_report: true };
+    let options = SwarmOptions {
+        interval: Duration::from_millis(20),
+        backoff: quick_backoff(),
+        ack_each_report: true,
+        ..SwarmOptions::default()
+    };
     let honest = Swarm::start(&hub, &credentials[..1], options);
     wait_until("the honest agent reports", || honest.accounts()[0].acked > 0);
 

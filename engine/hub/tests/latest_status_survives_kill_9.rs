@@ -16,7 +16,12 @@ fn latest_status_survives_kill_9() {
     let credentials = hub.make_servers(5, "");
     let token = hub.make_token();
     hub.start();
-    let options = SwarmOptions { interval: Duration::from_millis(20), backoff: quick_backoff(), ack_each_report: true };
+    let options = SwarmOptions {
+        interval: Duration::from_millis(20),
+        backoff: quick_backoff(),
+        ack_each_report: true,
+        ..SwarmOptions::default()
+    };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     wait_until("all have reported", || swarm.accounts().iter().all(|account| account.acked > 5));
     swarm.finish();

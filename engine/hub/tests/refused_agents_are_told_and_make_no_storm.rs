@@ -15,7 +15,12 @@ fn refusals(hub: &HubProcess, reason: &str) -> f64 {
 }
 
 fn options() -> SwarmOptions {
-    SwarmOptions { interval: Duration::from_millis(50), backoff: BackoffOptions::default(), ack_each_report: true }
+    SwarmOptions {
+        interval: Duration::from_millis(50),
+        backoff: BackoffOptions::default(),
+        ack_each_report: true,
+        ..SwarmOptions::default()
+    }
 }
 
 #[test]

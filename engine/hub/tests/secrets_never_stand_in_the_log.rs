@@ -27,8 +27,12 @@ fn secrets_never_stand_in_the_log() {
     hub.get(&format!("/api/v1/server/list?token={token}"), "");
     let wrong_password = "wrong horse battery";
     sign_in(&hub, "admin", wrong_password, &[]);
-    let options =
-        SwarmOptions { interval: Duration::from_millis(100), backoff: hub::quick_backoff(), ack_each_report: true };
+    let options = SwarmOptions {
+        interval: Duration::from_millis(100),
+        backoff: hub::quick_backoff(),
+        ack_each_report: true,
+        ..SwarmOptions::default()
+    };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     hub::wait_until("a report is on disk", || hub.metric("windfire_reports_durable_total") > 0.0);
     swarm.finish();

@@ -25,8 +25,12 @@ fn the_live_stream_shows_what_changed() {
     assert_eq!(state(&snapshot.data, 0)[0], json!(-1), "nothing was ever reported");
 
     // Reports come, and go.
-    let options =
-        SwarmOptions { interval: Duration::from_millis(200), backoff: quick_backoff(), ack_each_report: false };
+    let options = SwarmOptions {
+        interval: Duration::from_millis(200),
+        backoff: quick_backoff(),
+        ack_each_report: false,
+        ..SwarmOptions::default()
+    };
     let mut swarm = Swarm::start(&hub, &credentials[..1], options);
     all.next_where(|event| active_of_1(&event.data) == Some(0));
     swarm.finish();

@@ -108,11 +108,10 @@ impl Listener {
     pub(super) async fn run(mut self) -> Result<(), String> {
         let mut stop = self.ingest.stop.clone();
         let mut committed = self.ingest.committed.clone();
-        let mut stop_by = None;
+        let (mut stop_by, mut seen_commits) = (None, *committed.borrow());
         loop {
             let next = self.deadlines.next();
             let next = stop_by.map_or(next, |by: Instant| next.min(by));
-            let mut is_committed = false;
             tokio::select! {
                 ready = self.socket.readable() => {
                     ready.map_err(|error| format!("the socket for agents is gone: {error}"))?;
@@ -121,7 +120,7 @@ impl Listener {
                     ready.map_err(|error| format!("the socket for agents is gone: {error}"))?;
                 }
                 () = tokio::time::sleep_until(next.into()) => {}
-                _ = committed.changed(), if !self.listed.is_empty() => is_committed = true,
+                _ = committed.changed(), if !self.listed.is_empty() => {}
                 kicked = self.kicked.recv() => self.kick(kicked),
                 _ = stop.wait_for(|stop| *stop), if !self.is_stopping => {
                     self.is_stopping = true;
@@ -132,6 +131,9 @@ impl Listener {
                 }
             }
             let started = Instant::now();
+            // Not asked of the branch above: with packets coming all the time, chance would often pick another.
+            let commits = *committed.borrow_and_update();
+            let is_committed = std::mem::replace(&mut seen_commits, commits) != commits;
             self.round(started, is_committed);
             self.ingest.metrics.observe_round(started.elapsed());
             if self.packets.are_any_received {

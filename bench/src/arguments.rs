@@ -1,0 +1,178 @@
+//! Options of `windfire-bench fleet`.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use windfire_agent::backoff::BackoffOptions;
+use windfire_agent::trust::Fingerprint;
+use windfire_bench::fleet::api_load::ApiLoad;
+use windfire_bench::fleet::outcome::Outcome;
+use windfire_bench::fleet::profile::Profile;
+use windfire_bench::fleet::{Hub, OtherHub, Run};
+use windfire_bench::hub_process::HubProcess;
+use windfire_bench::month::{self, Month};
+use windfire_bench::swarm::{SwarmOptions, Target, unix_ms};
+use windfire_bench::workload::Trace;
+use windfire_engine::history::Retention;
+
+#[derive(Args)]
+pub(crate) struct FleetArguments {
+    /// Agents; as many as there are credentials with --hub
+    #[arg(long, default_value_t = 1000)]
+    agents: usize,
+    /// Time between two reports of one agent, such as 1s or 500ms
+    #[arg(long, default_value = "1s", value_parser = duration)]
+    interval: Duration,
+    /// Time of measured reporting, such as 60s or 15m
+    #[arg(long, default_value = "60s", value_parser = duration)]
+    duration: Duration,
+    /// Time over which the agents start [default: a second for 500 agents]
+    #[arg(long, value_parser = duration)]
+    ramp: Option<Duration>,
+    /// What happens meanwhile
+    #[arg(long, value_enum, default_value_t = Profile::Steady)]
+    profile: Profile,
+    /// Readings to replay: a line of names, then 15 numbers a line, a line a second [default: one that lies beside]
+    #[arg(long)]
+    trace: Option<PathBuf>,
+    /// Requests beside: details, details-304, details-gzip, list, history, each with a rate, such as details=50/s,list=20/s
+    #[arg(long, value_delimiter = ',')]
+    api: Vec<ApiLoad>,
+    /// Write all figures to this file
+    #[arg(long)]
+    pub(crate) json: Option<PathBuf>,
+    /// Write a page with charts to this file
+    #[arg(long)]
+    pub(crate) report: Option<PathBuf>,
+    /// Start a hub on an empty folder, on these cores, such as 0 or 0,1; on all when no core is given. This is the default
+    /// unless --hub is given
+    #[arg(long, num_args = 0..=1, default_missing_value = "", conflicts_with = "hub")]
+    spawn: Option<String>,
+    /// The hub's binary; the one beside this unless given
+    #[arg(long)]
+    binary: Option<PathBuf>,
+    /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
+    #[arg(long = "hub-arg", allow_hyphen_values = true)]
+    hub_arguments: Vec<String>,
+    /// Threads that the agents share [default: as many as cores]
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Ask for an ack of every frame: measures how long one takes, and costs packets
+    #[arg(long)]
+    ack_each: bool,
+    /// Hours of history, a report a second, that the hub has before it starts
+    #[arg(long, default_value_t = 0)]
+    history_hours: i64,
+    /// Leave all of that history to be packed while it is measured
+    #[arg(long)]
+    unpacked: bool,
+    /// A hub that runs already, as host:port
+    #[arg(long, requires_all = ["fingerprint", "http", "token", "credentials"])]
+    hub: Option<String>,
+    /// That hub's fingerprint
+    #[arg(long)]
+    fingerprint: Option<Fingerprint>,
+    /// That hub's HTTP address
+    #[arg(long)]
+    http: Option<SocketAddr>,
+    /// A token of that hub that may read
+    #[arg(long)]
+    token: Option<String>,
+    /// File with a credential of that hub a line: one agent for each
+    #[arg(long)]
+    credentials: Option<PathBuf>,
+}
+
+impl FleetArguments {
+    /// Measures as asked.
+    pub(crate) fn run(self) -> Result<Outcome, String> {
+        let named = |path: &PathBuf| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+        let trace = match &self.trace {
+            Some(path) => Trace::parse(&named(path)?).map_err(|error| format!("{}: {error}", path.display()))?,
+            None => Trace::new(),
+        };
+        // Removed when the run is over.
+        let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
+        let (hub, credentials, token) = match (&self.hub, self.fingerprint, self.http, &self.token, &self.credentials) {
+            (Some(hub), Some(fingerprint), Some(http), Some(token), Some(credentials)) => {
+                let target = Target { hub: hub.clone(), fingerprint };
+                let credentials = named(credentials)?.lines().map(str::to_owned).collect();
+                (Hub::Other(OtherHub { target, http }), credentials, token.clone())
+            }
+            _ => {
+                let own_folder = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
+                let binary =
+                    self.binary.clone().or_else(|| own_folder().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
+                let arguments: Vec<&str> = self.hub_arguments.iter().map(String::as_str).collect();
+                let hub = HubProcess::new(&binary, &folder.path().join("data"), &arguments)
+                    .on_cores(self.spawn.as_deref().unwrap_or(""));
+                let credentials = self.make_servers(&hub);
+                let token = hub.make_token();
+                (Hub::Own(Box::new(hub)), credentials, token)
+            }
+        };
+        let threads = self.threads.unwrap_or_else(|| thread::available_parallelism().map_or(1, std::num::NonZero::get));
+        let ramp = self.ramp.unwrap_or_else(|| Duration::from_secs_f64(credentials.len() as f64 / 500.0));
+        let swarm = SwarmOptions {
+            interval: self.interval,
+            backoff: BackoffOptions::default(),
+            ack_each_report: self.ack_each,
+            ramp,
+            threads,
+            trace: Some(Arc::new(trace)),
+            ..SwarmOptions::default()
+        };
+        let run = Run { hub, credentials, token, swarm, measured: self.duration, profile: self.profile, api: self.api };
+        Ok(run.measure())
+    }
+
+    fn make_servers(&self, hub: &HubProcess) -> Vec<String> {
+        if self.history_hours == 0 {
+            return hub.make_servers(self.agents, "fleet");
+        }
+        let month = Month {
+            servers: self.agents,
+            hours: self.history_hours,
+            interval_ms: 1000,
+            end_ms: unix_ms(),
+            retention: Retention::default(),
+            upkeep_lag_ms: if self.unpacked { self.history_hours * 3_600_000 } else { 0 },
+        };
+        print!("{}", month::make(hub.data(), month));
+        hub.rotate_credentials()
+    }
+}
+
+/// Reads a time such as 500ms, 60s, 15m or 1h.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is not a time such as 500ms, 60s, 15m or 1h");
+    let end = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
+    let number: f64 = text[..end].parse().map_err(|_| wrong())?;
+    let seconds = match &text[end..] {
+        "ms" => number / 1000.0,
+        "s" => number,
+        "m" => number * 60.0,
+        "h" => number * 3600.0,
+        _ => return Err(wrong()),
+    };
+    Duration::try_from_secs_f64(seconds).ok().filter(|time| !time.is_zero()).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_has_a_unit() {
+        assert_eq!(duration("1.5s"), Ok(Duration::from_millis(1500)));
+        assert_eq!(duration("15m"), Ok(Duration::from_secs(900)));
+        for wrong in ["15", "0s", "-1s", "s", "1d"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+}

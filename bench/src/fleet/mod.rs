@@ -1,0 +1,271 @@
+//! `windfire-bench fleet`: a fleet against a hub, measured second by second, and every report looked for afterwards.
+
+pub mod api_load;
+mod hub_watch;
+pub mod outcome;
+pub mod profile;
+pub mod report;
+
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::api_load::{ApiLoad, Asking};
+use self::hub_watch::HubWatch;
+use self::outcome::{Outcome, Second};
+use self::profile::Profile;
+use crate::hub_process::{HubProcess, usage_of};
+use crate::swarm::{Account, Latencies, Swarm, SwarmOptions, Target};
+
+/// Time in which every agent must have been welcomed, beyond the ramp.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(600);
+/// The first seconds settle what a start disturbs.
+const SETTLE: Duration = Duration::from_secs(5);
+/// Time for agents to come back, after the hub was killed.
+const RECOVERY_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// A hub that runs already.
+#[derive(Debug, Clone)]
+pub struct OtherHub {
+    /// Where its agents go.
+    pub target: Target,
+    /// Its HTTP address.
+    pub http: SocketAddr,
+}
+
+/// The hub under test.
+pub enum Hub {
+    /// Started by us, on a folder of its own: CPU, memory, disk and history are looked at.
+    Own(Box<HubProcess>),
+    /// Somebody else's.
+    Other(OtherHub),
+}
+
+/// What is measured.
+pub struct Run {
+    /// The hub.
+    pub hub: Hub,
+    /// One for each agent.
+    pub credentials: Vec<String>,
+    /// A token that may read.
+    pub token: String,
+    /// How the agents behave.
+    pub swarm: SwarmOptions,
+    /// How long it is measured.
+    pub measured: Duration,
+    /// What happens meanwhile.
+    pub profile: Profile,
+    /// Requests beside.
+    pub api: Vec<ApiLoad>,
+}
+
+impl Run {
+    /// Measures.
+    ///
+    /// # Panics
+    /// When the hub does not start, or agents do not get in.
+    pub fn measure(self) -> Outcome {
+        let Self { mut hub, credentials, token, mut swarm, measured, profile, api } = self;
+        let agents = credentials.len();
+        swarm.spread = profile.spread();
+        swarm.flaps_per_s = profile.flaps_per_s(agents);
+        let (interval_s, threads, ramp) = (swarm.interval.as_secs_f64(), swarm.threads, swarm.ramp);
+        let mut watch = HubWatch::start(&mut hub);
+        let mut progress = Progress::new();
+        let started = Instant::now();
+        let mut fleet = Swarm::start_at(&watch.target, &credentials, swarm);
+        loop {
+            watch.look(&hub);
+            if watch.now.sessions as usize >= agents {
+                break;
+            }
+            assert!(started.elapsed() < ramp + CONNECT_TIMEOUT, "not all agents were welcomed in time");
+            progress.show(&format!("connecting  {:.0} of {agents}", watch.now.sessions));
+            thread::sleep(Duration::from_millis(100));
+        }
+        let connected_s = started.elapsed().as_secs_f64();
+        thread::sleep(SETTLE);
+
+        let asking = Asking::start(watch.http, &token, agents, &api, profile.slow_readers());
+        drop(fleet.take_latencies());
+        let late_before = fleet.late();
+        watch.look(&hub);
+        watch.begin();
+        let generator_before_s = own_cpu_s();
+        let mut latencies = Latencies::default();
+        let (mut seconds, mut recovery) = (Vec::new(), Recovery::new(profile, measured));
+        let window = Instant::now();
+        let mut last_generator_s = generator_before_s;
+        while window.elapsed() < measured || recovery.is_under_way() {
+            let at = Instant::now();
+            recovery.step(window.elapsed(), &mut hub, &mut watch, &fleet, agents);
+            thread::sleep(Duration::from_secs(1).saturating_sub(at.elapsed()));
+            let fresh = fleet.take_latencies();
+            latencies.add(&fresh);
+            let took_s = at.elapsed().as_secs_f64();
+            let generator_s = own_cpu_s();
+            watch.look(&hub);
+            let ms = |quantile| fresh.ack.value_at_quantile(quantile) as f64 / 1000.0;
+            let second = Second {
+                at_s: window.elapsed().as_secs_f64(),
+                generator_cores: (generator_s - last_generator_s) / took_s,
+                ack_p50_ms: ms(0.5),
+                ack_p99_ms: ms(0.99),
+                ..watch.second(took_s)
+            };
+            last_generator_s = generator_s;
+            progress.show(&format!(
+                "{:>4.0} s  {:>7.0} reports/s  hub {:>3.0} %  {:>6.0} MiB  ack p99 {:>6.1} ms  {:.1} samples a frame",
+                second.at_s,
+                second.durable_per_s,
+                second.hub_cores * 100.0,
+                second.rss_mib,
+                second.ack_p99_ms,
+                second.samples_per_frame
+            ));
+            seconds.push(second);
+        }
+        let measured_s = window.elapsed().as_secs_f64();
+        let generator_busy = (own_cpu_s() - generator_before_s) / measured_s / threads.max(1) as f64;
+        watch.end();
+        let answers = asking.finish();
+        let late = fleet.late() - late_before;
+        progress.show("waiting for the last acks");
+        fleet.pause();
+        wait_for_acks(&fleet);
+        let accounts = fleet.finish();
+        let refused = fleet.refused();
+        let (sent, acked) = sums(&accounts);
+        progress.show("looking for every report in history");
+        let checked = watch.stop_and_check(&mut hub, &accounts);
+        progress.end();
+        Outcome {
+            agents,
+            interval_s,
+            profile: profile.name(),
+            connected_s,
+            measured_s,
+            sent,
+            acked,
+            refused,
+            checked,
+            durable: watch.durable(),
+            frames: watch.frames(),
+            frame_bytes: watch.frame_bytes(),
+            latencies,
+            answers,
+            hub: watch.hub_use(),
+            recovered_s: recovery.recovered_s,
+            generator_busy,
+            late,
+            seconds,
+        }
+    }
+}
+
+fn own_cpu_s() -> f64 {
+    usage_of(std::process::id()).cpu_s()
+}
+
+fn sums(accounts: &[Account]) -> (u64, u64) {
+    accounts.iter().fold((0, 0), |(pushed, acked), account| (pushed + account.pushed, acked + account.acked))
+}
+
+/// Agents that gather samples ask for their last ack when they stop; those in between are given a moment first.
+fn wait_for_acks(fleet: &Swarm) {
+    let deadline = Instant::now() + Duration::from_secs(2);
+    while Instant::now() < deadline {
+        let (pushed, acked) = sums(&fleet.accounts());
+        if pushed == acked {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+}
+
+/// Kills the hub when the profile says so, and watches the agents come back.
+struct Recovery {
+    kill_at: Option<Duration>,
+    absence: Duration,
+    state: State,
+    recovered_s: Option<f64>,
+}
+
+enum State {
+    Before,
+    Away { until: Instant },
+    Back { since: Instant, pushed: Vec<u64> },
+    Done,
+}
+
+impl Recovery {
+    fn new(profile: Profile, measured: Duration) -> Self {
+        let absence = profile.absence();
+        Self {
+            kill_at: absence.map(|_| measured / 3),
+            absence: absence.unwrap_or_default(),
+            state: State::Before,
+            recovered_s: None,
+        }
+    }
+
+    fn is_under_way(&self) -> bool {
+        matches!(self.state, State::Away { .. } | State::Back { .. })
+    }
+
+    fn step(&mut self, elapsed: Duration, hub: &mut Hub, watch: &mut HubWatch, fleet: &Swarm, agents: usize) {
+        let Hub::Own(process) = hub else { return };
+        match &self.state {
+            State::Before if self.kill_at.is_some_and(|at| elapsed >= at) => {
+                process.kill();
+                self.state = State::Away { until: Instant::now() + self.absence };
+                if self.absence.is_zero() {
+                    self.step(elapsed, hub, watch, fleet, agents);
+                }
+            }
+            State::Away { until } if Instant::now() >= *until => {
+                let since = Instant::now();
+                // What was made until now has to be caught up with; what comes later is everyday work.
+                let pushed = fleet.accounts().iter().map(|account| account.pushed).collect();
+                process.start();
+                self.state = State::Back { since, pushed };
+            }
+            State::Back { since, pushed } => {
+                let since = *since;
+                assert!(since.elapsed() < RECOVERY_TIMEOUT, "the fleet did not come back in time");
+                let is_acked = |(account, pushed): (&Account, &u64)| account.acked >= *pushed;
+                let is_all_back = watch.now.sessions as usize >= agents;
+                if is_all_back && fleet.accounts().iter().zip(pushed).all(is_acked) {
+                    self.recovered_s = Some(since.elapsed().as_secs_f64());
+                    self.state = State::Done;
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// One line on a terminal, or nothing.
+struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { is_shown: std::io::stderr().is_terminal() }
+    }
+
+    fn show(&mut self, text: &str) {
+        if self.is_shown {
+            eprint!("\r\x1b[2K{text}");
+            let _shown_later = std::io::stderr().flush();
+        }
+    }
+
+    fn end(&mut self) {
+        if self.is_shown {
+            eprint!("\r\x1b[2K");
+        }
+    }
+}
