@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
 use crate::identity::hex;
@@ -71,7 +71,10 @@ impl Tls {
     /// # Errors
     /// The provider cannot speak TLS 1.3.
     pub fn new(trust: &Trust) -> Result<Self, Error> {
-        let provider = Arc::new(ring::default_provider());
+        let mut provider = ring::default_provider();
+        // SHA-256 and AES-128 first: processors have instructions for both, and a hub has many handshakes to make.
+        provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
+        let provider = Arc::new(provider);
         let algorithms = provider.signature_verification_algorithms;
         let wrong = Arc::new(Mutex::new(None));
         let builder =

@@ -12,9 +12,11 @@ use http::header::{
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 use tungstenite::handshake::derive_accept_key;
+use windfire_engine::Engine;
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::body::{Body, Producer};
+use crate::details::{Details, Ready};
 use crate::live::Watching;
 use crate::viewer::Audience;
 
@@ -57,6 +59,7 @@ impl Cache {
 
 enum Made {
     Whole(Cow<'static, [u8]>),
+    Ready(Ready),
     Stream(Producer),
     Live(Box<Watching>),
     WebSocket(Audience),
@@ -75,6 +78,15 @@ impl Answer {
     /// An answer that is there as a whole.
     pub(crate) fn whole(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { status, content_type, body: Made::Whole(body.into()), cache: Cache::Revalidate, extra: Vec::new() }
+    }
+
+    /// `details` of all servers as it is kept ready, compressed as the request wants it; `None` when it is not kept.
+    pub(crate) fn ready(details: &Details, engine: &Engine, request: &HeaderMap) -> Option<Self> {
+        let coding = wanted_coding(request);
+        let compress = |pieces: &[Bytes]| compress(coding.unwrap_or(GZIP), pieces.iter().map(|piece| &piece[..]));
+        let ready = details.ready(engine, coding.map(|coding| (coding, &compress as _)))?;
+        let content_type = "application/json; charset=utf-8";
+        Some(Self { status: 200, content_type, body: Made::Ready(ready), cache: Cache::Revalidate, extra: Vec::new() })
     }
 
     /// Changes that go on for as long as somebody reads them.
@@ -139,6 +151,27 @@ impl Answer {
         let is_read = matches!(*method, Method::GET | Method::HEAD) && status == StatusCode::OK;
         let mut body = match self.body {
             Made::Whole(body) => body,
+            Made::Ready(ready) => {
+                headers.insert(CACHE_CONTROL, cache_control);
+                headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+                if let Ok(value) = HeaderValue::from_str(&ready.tag) {
+                    headers.insert(ETAG, value);
+                }
+                if request.get(IF_NONE_MATCH).is_some_and(|tags| matches_tag(tags, &ready.tag)) {
+                    headers.remove(CONTENT_TYPE);
+                    *response.status_mut() = StatusCode::NOT_MODIFIED;
+                    return response;
+                }
+                if let Some(coding) = ready.coding {
+                    headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+                }
+                let length: usize = ready.pieces.iter().map(Bytes::len).sum();
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+                if *method != Method::HEAD {
+                    *response.body_mut() = Body::Pieces(ready.pieces);
+                }
+                return response;
+            }
             Made::WebSocket(audience) => {
                 headers.remove(CONTENT_TYPE);
                 *response.status_mut() = status;
@@ -189,7 +222,9 @@ impl Answer {
         }
         if is_read && body.len() >= COMPRESSED_BYTES_MIN {
             headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
-            if let Some((encoding, compressed)) = compress(request, &body) {
+            let compressed = wanted_coding(request)
+                .and_then(|coding| Some((coding, compress(coding, std::iter::once(&body[..])).ok()?)));
+            if let Some((encoding, compressed)) = compressed {
                 headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
                 body = compressed.into();
             }
@@ -212,17 +247,19 @@ fn matches_tag(tags: &HeaderValue, tag: &str) -> bool {
     tags.trim() == "*" || tags.split(',').any(|found| strong(found) == strong(tag))
 }
 
-fn compress(request: &HeaderMap, body: &[u8]) -> Option<(&'static str, Vec<u8>)> {
-    let coding = wanted_coding(request)?;
-    let compressed = match coding {
-        ZSTD => zstd::bulk::compress(body, ZSTD_LEVEL).ok()?,
-        _ => {
-            let mut encoder = GzEncoder::new(Vec::with_capacity(body.len() / 4), Compression::new(GZIP_LEVEL));
-            encoder.write_all(body).ok()?;
-            encoder.finish().ok()?
+fn compress<'a>(coding: &str, mut pieces: impl Iterator<Item = &'a [u8]>) -> io::Result<Vec<u8>> {
+    match coding {
+        ZSTD => {
+            let mut encoder = zstd::stream::write::Encoder::new(Vec::new(), ZSTD_LEVEL)?;
+            pieces.try_for_each(|piece| encoder.write_all(piece))?;
+            encoder.finish()
         }
-    };
-    Some((coding, compressed))
+        _ => {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::new(GZIP_LEVEL));
+            pieces.try_for_each(|piece| encoder.write_all(piece))?;
+            encoder.finish()
+        }
+    }
 }
 
 fn compressed_stream(request: &HeaderMap, produce: Producer) -> (Option<&'static str>, Producer) {

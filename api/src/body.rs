@@ -18,6 +18,8 @@ pub type Producer = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 pub enum Body {
     /// All of it.
     Whole(Bytes),
+    /// All of it, in order. Many answers share their pieces.
+    Pieces(Vec<Bytes>),
     /// What makes it. To be run where it may wait for the disk and for the reader.
     Stream(Producer),
     /// Changes, for as long as somebody reads them.
@@ -34,6 +36,7 @@ impl Body {
     pub fn collect(self) -> io::Result<Bytes> {
         match self {
             Self::Whole(bytes) => Ok(bytes),
+            Self::Pieces(pieces) => Ok(pieces.concat().into()),
             Self::Stream(produce) => {
                 let mut bytes = Vec::new();
                 produce(&mut bytes)?;
@@ -48,6 +51,7 @@ impl std::fmt::Debug for Body {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Whole(bytes) => formatter.debug_tuple("Whole").field(&bytes.len()).finish(),
+            Self::Pieces(pieces) => formatter.debug_tuple("Pieces").field(&pieces.len()).finish(),
             Self::Stream(_) => formatter.write_str("Stream"),
             Self::Live(_) => formatter.write_str("Live"),
             Self::WebSocket(_) => formatter.write_str("WebSocket"),

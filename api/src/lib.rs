@@ -1,13 +1,14 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
 //! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `csrf`, `query` (Go's rules
-//! for parameters), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `register`,
+//! for parameters), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `details` (the fleet, kept ready), `register`,
 //! `live` (the stream), `panel` (what its page asks for), `pages` (the page itself), `openapi`, `answer` (ETag, compression,
 //! headers), `body`.
 
 mod answer;
 mod body;
 mod csrf;
+mod details;
 mod history;
 pub mod live;
 mod openapi;
@@ -22,6 +23,7 @@ mod viewer;
 mod when;
 
 pub use body::{Body, PIECE_BYTES, Producer};
+pub use details::Details;
 pub use history::{export, parse_range};
 pub use operation::may_wait;
 pub use panel::SignInLimit;

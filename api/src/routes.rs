@@ -17,13 +17,14 @@ use windfire_engine::{Engine, Selection};
 
 use crate::answer::Answer;
 use crate::body::Body;
+use crate::details::Details;
 use crate::history::{self, Asked};
 use crate::operation::{Access, Found, Operation, PanelRoute, Refusal, Route};
 use crate::panel::{self, SignInLimit};
 use crate::query::{Query, ids};
 use crate::register::register;
 use crate::render;
-use crate::viewer::Viewer;
+use crate::viewer::{Audience, Viewer};
 use crate::{csrf, live, openapi, pages};
 
 /// What the operator chose for the API, and what it keeps between requests.
@@ -41,6 +42,8 @@ pub struct Api {
     pub agents: Agents,
     /// Who tried to sign in too often.
     pub sign_in_limit: SignInLimit,
+    /// `details` of all servers.
+    pub details: Details,
 }
 
 /// How agents reach the hub.
@@ -63,6 +66,7 @@ impl Default for Api {
             is_https: false,
             agents: Agents::default(),
             sign_in_limit: SignInLimit::default(),
+            details: Details::default(),
         }
     }
 }
@@ -131,7 +135,10 @@ fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Call
                 (Selection::All, Some(ids)) => Selection::Ids(ids),
                 _ => tag,
             };
-            Answer::json(200, render::details(&viewer, &engine.snapshot(selection)))
+            let sees_all = *viewer.audience() == Audience::All;
+            let ready = || Answer::ready(&api.details, engine, request.headers());
+            let ready = if sees_all && selection == Selection::All { ready() } else { None };
+            ready.unwrap_or_else(|| Answer::json(200, render::details(&viewer, &engine.snapshot(selection))))
         }
         Route::History => history::history(&asked),
         Route::Top => history::top(&asked),

@@ -59,6 +59,10 @@ pub(crate) struct FleetArguments {
     /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
     #[arg(long = "hub-arg", allow_hyphen_values = true)]
     hub_arguments: Vec<String>,
+    /// Readings of an agent that are made at a time, with their proper times: spares the generator most of its work, and the
+    /// hub sees no difference when it asks for as many samples a frame or more
+    #[arg(long, default_value_t = 1)]
+    readings_at_once: u32,
     /// Threads that the agents share [default: as many as cores]
     #[arg(long)]
     threads: Option<usize>,
@@ -124,6 +128,7 @@ impl FleetArguments {
             ack_each_report: self.ack_each,
             ramp,
             threads,
+            readings_at_once: self.readings_at_once.clamp(1, 60),
             trace: Some(Arc::new(trace)),
             ..SwarmOptions::default()
         };

@@ -48,6 +48,9 @@ pub struct SwarmOptions {
     pub threads: usize,
     /// Connections that are cut each second, and made again.
     pub flaps_per_s: f64,
+    /// Readings of one agent that are made at a time, when the last of them is due, with the times at which they were. To a hub
+    /// whose pace is as many or more it looks the same, and the generator has a fraction of the work.
+    pub readings_at_once: u32,
     /// What the agents report, each in its own way.
     pub trace: Option<Arc<Trace>>,
 }
@@ -62,6 +65,7 @@ impl Default for SwarmOptions {
             spread: 1.0,
             threads: 1,
             flaps_per_s: 0.0,
+            readings_at_once: 1,
             trace: None,
         }
     }
@@ -305,6 +309,7 @@ impl Shift {
         let pushing = tokio::spawn(push_all(
             self.members.iter().map(|member| self.pusher(member, started)).collect(),
             self.options.interval,
+            self.options.readings_at_once.max(1),
             started,
             Arc::clone(&self.is_reporting),
             Arc::clone(&self.tally),
@@ -361,17 +366,18 @@ impl Shift {
     fn pusher(&self, member: &Member, started: Instant) -> Pusher {
         // The golden ratio spreads any number of agents evenly, whoever their neighbours are.
         let place = (member.number as f64 * 0.618_033_988_749_895).fract() * self.options.spread;
-        let phase = self.options.interval.mul_f64(place);
+        let period = self.options.interval * self.options.readings_at_once.max(1);
+        let phase = period.mul_f64(place);
         // The first reading comes after the agent's start, in its phase.
         let start = self.start_of(member);
-        let laps = start.saturating_sub(phase).as_nanos().div_ceil(self.options.interval.as_nanos().max(1));
+        let laps = start.saturating_sub(phase).as_nanos().div_ceil(period.as_nanos().max(1));
         let first_lap = u32::try_from(laps).unwrap_or(u32::MAX);
         Pusher {
             agent: Arc::clone(&member.agent),
             machine: Machine::new(member.number as u64),
             trace: Arc::clone(&self.trace),
             phase,
-            next: started + phase + self.options.interval * first_lap,
+            next: started + phase + period * first_lap,
         }
     }
 }
@@ -397,20 +403,24 @@ struct Pusher {
 async fn push_all(
     mut pushers: Vec<Pusher>,
     interval: Duration,
+    at_once: u32,
     started: Instant,
     is_reporting: Arc<AtomicBool>,
     tally: Arc<Tally>,
 ) {
     pushers.sort_by_key(|pusher| pusher.phase);
     let (mut at, mut lap) = (0, 0u32);
+    let period = interval * at_once;
     while is_reporting.load(Ordering::Acquire) && !pushers.is_empty() {
         let now = Instant::now();
         let mut pushed = 0;
-        while started + interval * lap + pushers[at].phase <= now {
+        while started + period * lap + pushers[at].phase <= now {
             let pusher = &mut pushers[at];
-            let due = started + interval * lap + pusher.phase;
+            let due = started + period * lap + pusher.phase;
             if pusher.next <= due {
-                pusher.push(due, now, &tally);
+                for before in (0..at_once).rev() {
+                    pusher.push(due, now, interval * before, &tally);
+                }
                 pushed += 1;
             }
             at += 1;
@@ -431,16 +441,18 @@ async fn push_all(
 }
 
 impl Pusher {
-    fn push(&mut self, due: Instant, now: Instant, tally: &Tally) {
+    /// Makes the reading that was due `before` the one that is.
+    fn push(&mut self, due: Instant, now: Instant, before: Duration, tally: &Tally) {
         let mut unacked = self.agent.unacked.lock();
         let udp_conn_count = self.agent.feed.outbox.lock().kept_count() + 1;
         if now.duration_since(due) > LATE {
             tally.late.fetch_add(1, Ordering::Relaxed);
         }
-        let report = Report { udp_conn_count, ..self.machine.next(&self.trace, unix_ms()) };
+        let time_ms = unix_ms() - i64::try_from(before.as_millis()).unwrap_or(0);
+        let report = Report { udp_conn_count, ..self.machine.next(&self.trace, time_ms) };
         // A full outbox pauses its agent, as in the real one.
         if self.agent.feed.push(report).is_ok() {
-            unacked.push_back(due);
+            unacked.push_back(due.checked_sub(before).unwrap_or(due));
         } else {
             tally.refused.fetch_add(1, Ordering::Relaxed);
         }

@@ -136,6 +136,22 @@ impl Engine {
         }
     }
 
+    /// Rises whenever a server is made, edited or removed.
+    pub fn registry_version(&self) -> u64 {
+        self.registry.version()
+    }
+
+    /// Shows each server whose status or facts changed since the last call, as it is now, in no order. For one reader that
+    /// keeps what it made of the others: what one call showed, another does not.
+    pub fn visit_changed(&self, mut visit: impl FnMut(&Arc<ServerRecord>, &Latest)) {
+        for slot in self.shards.iter().flat_map(Shard::take_changed) {
+            let record = Arc::clone(&slot.record.read());
+            let mut status = slot.status.lock();
+            status.is_changed = false;
+            visit(&record, &status.latest);
+        }
+    }
+
     /// Shows each server as it is now, in ascending id. Holds no more than one server's lock at a time.
     pub fn visit(&self, mut visit: impl FnMut(&Arc<ServerRecord>, &Latest)) {
         for slot in self.registry.slots() {

@@ -11,13 +11,15 @@ use parking_lot::Mutex;
 use crate::latest::HostFacts;
 use crate::limits::{FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
 use crate::sample::Sample;
-use crate::slot::Slot;
+use crate::slot::{Slot, Status};
 use crate::store::log;
 use crate::watermark::Ticket;
 
 /// The pending reports of the servers whose id falls into this shard.
 pub(crate) struct Shard {
     pending: Mutex<Pending>,
+    /// Servers whose status or facts changed since somebody looked, each once.
+    changed: Mutex<Vec<Arc<Slot>>>,
 }
 
 /// What the next commit takes.
@@ -66,7 +68,7 @@ pub(crate) enum NotApplied {
 
 impl Shard {
     pub(crate) fn new(ticket: Ticket, dirty: Vec<Arc<Slot>>) -> Self {
-        Self { pending: Mutex::new(Pending { ticket, dirty, ..Pending::default() }) }
+        Self { pending: Mutex::new(Pending { ticket, dirty, ..Pending::default() }), changed: Mutex::default() }
     }
 
     /// Takes the reports of `batch` that are new for the server. A report is new when its sequence number is above all
@@ -109,6 +111,7 @@ impl Shard {
                 pending.dirty.push(Arc::clone(slot));
             }
             pending.reports += new.len() as u64;
+            self.note_changed(slot, &mut status);
         }
         Ok(Applied {
             ticket: status.last_ticket,
@@ -138,12 +141,27 @@ impl Shard {
         if *status.latest.facts != facts {
             status.latest.facts = Arc::new(facts);
             status.facts_ms = now_ms;
+            self.note_changed(slot, &mut status);
             if !status.has_new_facts {
                 status.has_new_facts = true;
                 pending.new_facts.push(Arc::clone(slot));
             }
         }
         Ok(())
+    }
+
+    fn note_changed(&self, slot: &Arc<Slot>, status: &mut Status) {
+        if !status.is_changed {
+            status.is_changed = true;
+            self.changed.lock().push(Arc::clone(slot));
+        }
+    }
+
+    /// Servers that changed since the last call, each once.
+    pub(crate) fn take_changed(&self) -> Vec<Arc<Slot>> {
+        let mut changed = self.changed.lock();
+        let room = changed.capacity();
+        std::mem::replace(&mut *changed, Vec::with_capacity(room.min(1024)))
     }
 
     /// Hands what is pending to the commit of that ticket, after `before` has seen it under the lock; later reports wait

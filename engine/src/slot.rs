@@ -40,6 +40,8 @@ pub(crate) struct Status {
     pub(crate) kick: Option<Kick>,
     /// Changed since the last checkpoint.
     pub(crate) is_dirty: bool,
+    /// Changed since [`crate::Engine::visit_changed`] last showed it.
+    pub(crate) is_changed: bool,
     /// When the facts came, Unix milliseconds by the hub's clock.
     pub(crate) facts_ms: i64,
     /// Facts wait for the next commit.

@@ -13,7 +13,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api, SignInLimit};
+use windfire_api::{Agents, Api, Details, SignInLimit};
 use windfire_engine::secret::new_secret;
 use windfire_engine::user::{PasswordHash, Role};
 use windfire_engine::{Engine, Options};
@@ -87,6 +87,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         is_https: config.https,
         agents: Agents { address: config.agents_address.clone(), port: quic_port, fingerprint: fingerprint.clone() },
         sign_in_limit: SignInLimit::default(),
+        details: Details::default(),
     });
     // Only to be told from another process's: the clock will do.
     let live = Arc::new(Live::new(clock().cast_unsigned(), config.offline_after_s.into()));

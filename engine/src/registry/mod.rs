@@ -7,6 +7,7 @@ mod users;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
@@ -27,6 +28,8 @@ pub(crate) struct Registry {
     users: RwLock<Users>,
     /// Held from the first check of a change to its last effect, so that changes follow one another.
     next_ids: Mutex<NextIds>,
+    /// Counts changes of servers.
+    version: AtomicU64,
 }
 
 #[derive(Clone, Copy)]
@@ -64,7 +67,19 @@ impl Registry {
                 enrol_token: store.number(key::NEXT_ENROL_TOKEN_ID)?.max(1),
                 user: store.number(key::NEXT_USER_ID)?.max(1),
             }),
+            version: AtomicU64::new(0),
         })
+    }
+}
+
+impl Registry {
+    /// Rises with every change of a server, after it can be seen.
+    pub(crate) fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    fn note_change(&self) {
+        self.version.fetch_add(1, Ordering::Release);
     }
 }
 

@@ -50,6 +50,7 @@ impl Registry {
         store.write_synced(&changes)?;
         let id = slot.id;
         self.servers.write().insert(slot);
+        self.note_change();
         Ok(Credentialed { id, credential })
     }
 
@@ -94,6 +95,7 @@ impl Registry {
         record.country = edit.country.unwrap_or(record.country);
         check_texts(&record.name, &record.tag, &record.note, &record.country)?;
         replace(store, &slot, record)?;
+        self.note_change();
         Ok(Arc::clone(&slot.record.read()))
     }
 
@@ -111,6 +113,7 @@ impl Registry {
         let retagged: Vec<(Arc<Slot>, Arc<ServerRecord>)> = slots.into_iter().map(retag).collect();
         store.write_synced(&changes)?;
         retagged.into_iter().for_each(|(slot, record)| *slot.record.write() = record);
+        self.note_change();
         Ok(())
     }
 
@@ -158,6 +161,7 @@ impl Registry {
                 servers.by_credential.remove(&credential);
             }
         }
+        self.note_change();
         for slot in slots {
             slot.status.lock().is_removed = true;
             slot.kick(RefuseReason::BadCredential);
@@ -204,6 +208,7 @@ impl Registry {
         store.write_synced(&changes).map_err(|error| full(error.into()))?;
         self.enrol_tokens.write().insert(hash, found);
         self.servers.write().insert(Arc::clone(&slot));
+        self.note_change();
         Ok(slot)
     }
 }

@@ -2,6 +2,7 @@
 
 mod health;
 pub(crate) mod live;
+mod pieces;
 mod stream;
 mod websocket;
 
@@ -32,6 +33,7 @@ use windfire_engine::Engine;
 use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, STOP_TIMEOUT};
 use crate::metrics::Metrics;
 use crate::serve::Clock;
+use pieces::Pieces;
 
 /// What every request needs.
 pub(crate) struct Http {
@@ -153,6 +155,7 @@ impl Http {
         let (head, body) = self.handle(request, caller).await.into_parts();
         let body = match body {
             Body::Whole(bytes) => whole(bytes),
+            Body::Pieces(pieces) => Pieces::new(pieces).map_err(|never| match never {}).boxed(),
             Body::Stream(produce) => stream::start(produce, Arc::clone(&self.history_room)).await,
             Body::Live(watching) => live::start(&self, *watching),
             Body::WebSocket(audience) => {

@@ -1,0 +1,187 @@
+//! `details` of all servers, kept ready: the answer that everybody asks for, and the largest.
+//!
+//! ```text
+//! entry     one server's JSON, made anew when it reported
+//! page      eight entries joined, made anew when one of them was
+//! answer    head, pages, tail: handed out by counting references
+//! ```
+//! So an answer costs what has changed since the one before, not what there is. For viewers who see everything; others get
+//! theirs rendered.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+use windfire_engine::Engine;
+use windfire_engine::latest::Latest;
+use windfire_engine::server::ServerRecord;
+
+use crate::render;
+use crate::render::json::JsonWriter;
+
+/// Entries of a page. Few, so that a report makes little anew; not one, because every page is handed to the socket.
+const PAGE_ENTRIES: usize = 8;
+
+/// Bytes of all entries above which nothing is kept: 300,000 usual servers.
+const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// How many times the time that compressing took, a compressed answer is handed out though a report has come since.
+const COMPRESSED_AGE_FACTOR: u32 = 10;
+
+/// The answer as it is now.
+pub(crate) struct Ready {
+    /// Differs whenever the answer does.
+    pub(crate) tag: String,
+    /// In order.
+    pub(crate) pieces: Vec<Bytes>,
+    /// Content coding of the pieces.
+    pub(crate) coding: Option<&'static str>,
+}
+
+/// `details` of all servers, kept ready.
+#[derive(Debug, Default)]
+pub struct Details {
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// Of the registry when the places were given; `None` before the first.
+    registry_version: Option<u64>,
+    /// Counts answers that differ.
+    version: u64,
+    /// Tells this process's tags from another's.
+    epoch: u64,
+    places: HashMap<u64, usize>,
+    entries: Vec<Box<[u8]>>,
+    bytes: usize,
+    pages: Vec<Page>,
+    compressed: HashMap<&'static str, Compressed>,
+}
+
+#[derive(Debug, Default)]
+struct Page {
+    bytes: Bytes,
+    is_stale: bool,
+}
+
+#[derive(Debug)]
+struct Compressed {
+    version: u64,
+    registry_version: Option<u64>,
+    /// Handed out until then.
+    until: Instant,
+    bytes: Bytes,
+}
+
+/// Compresses an answer.
+pub(crate) type Compress<'a> = &'a dyn Fn(&[Bytes]) -> io::Result<Vec<u8>>;
+
+impl Details {
+    /// The answer, compressed when asked for; `None` when there is nothing to keep, or too much.
+    pub(crate) fn ready(&self, engine: &Engine, coding: Option<(&'static str, Compress<'_>)>) -> Option<Ready> {
+        let mut state = self.state.lock();
+        state.refresh(engine);
+        if state.entries.is_empty() || state.bytes > KEPT_BYTES_MAX {
+            // What is kept of a fleet that grew too large is let go.
+            *state = State { epoch: state.epoch, version: state.version + 1, ..State::default() };
+            return None;
+        }
+        match coding {
+            None => Some(Ready { tag: state.tag(state.version), pieces: state.pieces(), coding: None }),
+            Some((name, compress)) => state.compressed(name, compress),
+        }
+    }
+}
+
+impl State {
+    fn refresh(&mut self, engine: &Engine) {
+        if self.epoch == 0 {
+            self.epoch = fastrand::u64(1..);
+        }
+        // Read before anything is looked at: what changes meanwhile is made anew the next time.
+        let registry_version = engine.registry_version();
+        if self.registry_version != Some(registry_version) {
+            // All that changed until now is looked at here.
+            engine.visit_changed(|_, _| {});
+            *self = Self { epoch: self.epoch, version: self.version + 1, ..Self::default() };
+            engine.visit(|record, latest| {
+                self.places.insert(record.id, self.entries.len());
+                let entry = entry(record, latest);
+                self.bytes += entry.len();
+                self.entries.push(entry);
+            });
+            self.pages.resize_with(self.entries.len().div_ceil(PAGE_ENTRIES), Page::default);
+            self.pages.iter_mut().for_each(|page| page.is_stale = true);
+            self.registry_version = Some(registry_version);
+        } else {
+            let mut is_changed = false;
+            engine.visit_changed(|record, latest| {
+                // One that was made a moment ago has no place yet; the registry says so the next time.
+                let Some(place) = self.places.get(&record.id) else { return };
+                let entry = entry(record, latest);
+                self.bytes = self.bytes + entry.len() - self.entries[*place].len();
+                self.entries[*place] = entry;
+                self.pages[place / PAGE_ENTRIES].is_stale = true;
+                is_changed = true;
+            });
+            self.version += u64::from(is_changed);
+        }
+        for (number, page) in self.pages.iter_mut().enumerate().filter(|(_, page)| page.is_stale) {
+            let start = number * PAGE_ENTRIES;
+            let entries = &self.entries[start..(start + PAGE_ENTRIES).min(self.entries.len())];
+            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 1).sum());
+            for (place, entry) in (start..).zip(entries) {
+                if place > 0 {
+                    bytes.push(b',');
+                }
+                bytes.extend_from_slice(entry);
+            }
+            *page = Page { bytes: bytes.into(), is_stale: false };
+        }
+    }
+
+    fn tag(&self, version: u64) -> String {
+        format!("W/\"{:x}-{version:x}\"", self.epoch)
+    }
+
+    fn pieces(&self) -> Vec<Bytes> {
+        let mut pieces = Vec::with_capacity(self.pages.len() + 2);
+        pieces.push(Bytes::from_static(render::DETAILS_HEAD.as_bytes()));
+        pieces.extend(self.pages.iter().map(|page| page.bytes.clone()));
+        pieces.push(Bytes::from_static(render::DETAILS_TAIL.as_bytes()));
+        pieces
+    }
+
+    fn compressed(&mut self, name: &'static str, compress: Compress<'_>) -> Option<Ready> {
+        let now = Instant::now();
+        let is_good = |kept: &&Compressed| {
+            kept.version == self.version
+                // A report more or less: compressing at each would take most of a processor. An edit is shown at once.
+                || kept.registry_version == self.registry_version && now < kept.until
+        };
+        if let Some(kept) = self.compressed.get(name).filter(is_good) {
+            let pieces = vec![kept.bytes.clone()];
+            return Some(Ready { tag: self.tag(kept.version), pieces, coding: Some(name) });
+        }
+        let bytes = Bytes::from(compress(&self.pieces()).ok()?);
+        let made = Instant::now();
+        let kept = Compressed {
+            version: self.version,
+            registry_version: self.registry_version,
+            until: made + (made - now) * COMPRESSED_AGE_FACTOR,
+            bytes: bytes.clone(),
+        };
+        self.compressed.insert(name, kept);
+        Some(Ready { tag: self.tag(self.version), pieces: vec![bytes], coding: Some(name) })
+    }
+}
+
+fn entry(record: &Arc<ServerRecord>, latest: &Latest) -> Box<[u8]> {
+    let mut json = JsonWriter::with_capacity(1024);
+    render::details_entry(record, latest, &mut json);
+    json.into_bytes().into()
+}
