@@ -57,8 +57,12 @@ fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
 	@bash .ci/fuzz '$(FUZZ_SECONDS)'
 
 .PHONY: bench
-bench: tools ## Run the benchmarks
-	$(CARGO) bench --locked -p windfire-bench
+bench: tools ## Run the benchmarks, and compare with what `make bench-save` measured
+	$(CARGO) bench --locked -p windfire-bench --benches -- --baseline-lenient saved
+
+.PHONY: bench-save
+bench-save: tools ## Run the benchmarks, and keep the figures for later comparison
+	$(CARGO) bench --locked -p windfire-bench --benches -- --save-baseline saved
 
 .PHONY: fleet
 fleet: build ## Measure a hub under AGENTS agents for DURATION; more options of `windfire-bench fleet` in FLEET

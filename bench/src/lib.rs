@@ -10,6 +10,7 @@ pub mod fleet;
 pub mod hub_process;
 pub mod month;
 pub mod numbered;
+pub mod sessions;
 pub mod sizes;
 pub mod swarm;
 pub mod workload;

@@ -24,6 +24,10 @@ use arguments::FleetArguments;
 
 mod arguments;
 
+// A hundred thousand simulated agents make and drop small things all the time.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Measures a hub under a fleet.
 #[derive(Parser)]
 #[command(name = "windfire-bench", version)]

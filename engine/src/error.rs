@@ -1,7 +1,7 @@
 //! Why the registry did not change, and why an agent may not report.
 
-use windfire_wire::RefuseReason;
 use windfire_wire::limits::DETAIL_BYTES_MAX;
+use windfire_wire::{RefuseReason, WireError};
 
 use crate::store::StoreError;
 
@@ -101,6 +101,16 @@ pub struct Refusal {
     pub reason: RefuseReason,
     /// For a person to read; at most [`DETAIL_BYTES_MAX`] bytes.
     pub detail: String,
+}
+
+impl From<WireError> for Refusal {
+    fn from(error: WireError) -> Self {
+        let reason = match error {
+            WireError::UnknownVersion { .. } => RefuseReason::UnsupportedVersion,
+            _ => RefuseReason::BadFrame,
+        };
+        Self::new(reason, error.to_string())
+    }
 }
 
 impl Refusal {

@@ -36,7 +36,7 @@ mod watermark;
 
 pub use commit::Committed;
 pub use engine::{Engine, Options, Selection, ServerView};
-pub use session::{Flow, Session};
+pub use session::{Flow, Scratch, Session};
 pub use slot::Kick;
 pub use store::StoreError;
 #[doc(hidden)]

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use windfire_wire::frame::PACE_SINCE;
-use windfire_wire::{Down, Hello, RefuseReason, ReportChain, Reports, Up, Welcome, WireError};
+use windfire_wire::{Down, Hello, RefuseReason, ReportChain, Reports, Up, Welcome, decode_reports, decode_up};
 
 use crate::engine::Engine;
 use crate::error::Refusal;
@@ -38,6 +38,13 @@ pub struct Session {
     stalled: Option<Batch>,
     acks: Acks,
     pace: Pace,
+}
+
+/// Room for one frame, shared by all sessions of a thread: a report then takes no memory of its own on its way through.
+#[derive(Default)]
+pub struct Scratch {
+    reports: Reports,
+    batch: Batch,
 }
 
 enum State {
@@ -87,6 +94,21 @@ impl Session {
         }
     }
 
+    /// Takes the body of a frame that the agent said.
+    pub fn on_body(
+        &mut self,
+        engine: &Engine,
+        body: &[u8],
+        scratch: &mut Scratch,
+        now_ms: i64,
+    ) -> Result<Flow, Refusal> {
+        if decode_reports(body, &mut scratch.reports)? {
+            self.take(engine, &scratch.reports, &mut scratch.batch, now_ms)
+        } else {
+            self.on_frame(engine, decode_up(body)?, now_ms)
+        }
+    }
+
     /// Takes what the agent said.
     pub fn on_frame(&mut self, engine: &Engine, up: Up, now_ms: i64) -> Result<Flow, Refusal> {
         match (&self.state, up) {
@@ -96,26 +118,44 @@ impl Session {
                 taken.map_err(|_| superseded())?;
                 Ok(Flow::Read)
             }
-            (State::Open { .. }, Up::Reports(reports)) => {
-                self.stalled = Some(self.grow(&reports)?);
-                self.retry(engine, now_ms)
-            }
-            (State::New, _) => Err(bad_frame("the first frame is not Hello")),
-            (State::Opening { .. }, _) => Err(bad_frame("a frame came before Welcome was sent")),
+            (_, Up::Reports(reports)) => self.take(engine, &reports, &mut Batch::default(), now_ms),
+            (State::New, _) => Err(too_early(&State::New)),
+            (state @ State::Opening { .. }, _) => Err(too_early(state)),
             (State::Open { .. }, Up::Hello(_)) => Err(bad_frame("a second Hello")),
         }
     }
 
     /// Takes the batch that did not fit before.
     pub fn retry(&mut self, engine: &Engine, now_ms: i64) -> Result<Flow, Refusal> {
-        let (State::Open { seat }, Some(batch)) = (&self.state, self.stalled.take()) else { return Ok(Flow::Read) };
-        match engine.apply(&seat.slot, seat.epoch, seat.outbox_id, &batch, now_ms) {
+        match self.stalled.take() {
+            Some(mut batch) => self.apply(engine, &mut batch, now_ms),
+            None => Ok(Flow::Read),
+        }
+    }
+
+    /// Makes samples of reports, in `batch`, and takes them.
+    fn take(&mut self, engine: &Engine, reports: &Reports, batch: &mut Batch, now_ms: i64) -> Result<Flow, Refusal> {
+        if !matches!(self.state, State::Open { .. }) {
+            return Err(too_early(&self.state));
+        }
+        (batch.first_sequence, batch.ack_now) = (reports.first_sequence, reports.ack_now);
+        batch.samples.clear();
+        for delta in &reports.reports {
+            batch.samples.push(Sample::from(self.chain.grow(delta).map_err(|error| bad_frame(&error.to_string()))?));
+        }
+        self.apply(engine, batch, now_ms)
+    }
+
+    /// Takes a batch, or keeps it until there is room.
+    fn apply(&mut self, engine: &Engine, batch: &mut Batch, now_ms: i64) -> Result<Flow, Refusal> {
+        let State::Open { seat } = &self.state else { return Ok(Flow::Read) };
+        match engine.apply(&seat.slot, seat.epoch, seat.outbox_id, batch, now_ms) {
             Ok(applied) => {
-                self.acks.on_applied(&batch, applied.ticket, applied.last_sequence, now_ms);
+                self.acks.on_applied(batch, applied.ticket, applied.last_sequence, now_ms);
                 Ok(Flow::Read)
             }
             Err(NotApplied::Full) => {
-                self.stalled = Some(batch);
+                self.stalled = Some(std::mem::take(batch));
                 Ok(Flow::Stalled)
             }
             Err(NotApplied::Closed) => Err(superseded()),
@@ -182,13 +222,6 @@ impl Session {
         self.state = State::Opening { seat: Seat { slot, epoch, outbox_id: hello.outbox_id }, ticket, welcome };
         Ok(Flow::Read)
     }
-
-    fn grow(&mut self, reports: &Reports) -> Result<Batch, Refusal> {
-        let grow = |delta| self.chain.grow(delta).map(Sample::from);
-        let samples = reports.reports.iter().map(grow).collect::<Result<_, WireError>>();
-        let samples = samples.map_err(|error| bad_frame(&error.to_string()))?;
-        Ok(Batch { first_sequence: reports.first_sequence, samples, ack_now: reports.ack_now })
-    }
 }
 
 impl Drop for Session {
@@ -230,6 +263,13 @@ impl Acks {
 
 fn bad_frame(detail: &str) -> Refusal {
     Refusal::new(RefuseReason::BadFrame, detail)
+}
+
+fn too_early(state: &State) -> Refusal {
+    match state {
+        State::New => bad_frame("the first frame is not Hello"),
+        State::Opening { .. } | State::Open { .. } => bad_frame("a frame came before Welcome was sent"),
+    }
 }
 
 fn superseded() -> Refusal {

@@ -37,7 +37,7 @@ pub(crate) struct Pending {
 }
 
 /// Consecutive reports of one session.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Batch {
     pub(crate) first_sequence: u64,
     pub(crate) samples: Vec<Sample>,

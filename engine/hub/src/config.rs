@@ -66,7 +66,7 @@ pub(crate) struct Settings {
     /// PEM file with the key for HTTPS
     #[arg(long, env = "WINDFIRE_HTTPS_KEY", value_name = "FILE")]
     https_key: Option<PathBuf>,
-    /// Milliseconds between two commits, 1 to 1000 [default: 10]
+    /// Milliseconds between two commits, 1 to 1000 [default: 20]
     #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N")]
     commit_interval_ms: Option<u64>,
     /// Seconds between reports that agents are asked for, 1 to 60; 0 leaves it to them [default: 0]
@@ -174,7 +174,7 @@ impl Config {
             https: given.https.or(file.https).unwrap_or(false),
             https_cert: given.https_cert.or(file.https_cert),
             https_key: given.https_key.or(file.https_key),
-            commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(10),
+            commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(20),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
             samples_per_frame: given.samples_per_frame.or(file.samples_per_frame).unwrap_or(1),
             raw_retention_days: given.raw_retention_days.or(file.raw_retention_days).unwrap_or(7),

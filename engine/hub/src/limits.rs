@@ -14,13 +14,13 @@ pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 pub(crate) const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that QUIC's own answer to a report may wait for the commit, so that the ack goes along. Agents expect that answer
 /// within 25 ms.
-pub(crate) const ACK_HOLD: Duration = Duration::from_millis(20);
+pub(crate) const ACK_HOLD: Duration = Duration::from_millis(24);
 /// Threads for agents, each with a socket of its own.
 pub(crate) const LISTENERS_MAX: usize = 64;
 /// Time between two looks at how busy the threads for agents are.
 pub(crate) const PACE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two looks at what agents sent, while they send.
-pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(5);
+pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(10);
 /// Batches of packets received before those in hand are dealt with.
 pub(crate) const RECEIVES_PER_ROUND_MAX: usize = 32;
 /// Time for an agent to take what is said to it.

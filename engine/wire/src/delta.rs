@@ -113,35 +113,38 @@ impl ReportDelta {
         Ok(())
     }
 
-    pub(crate) fn decode(body: &mut BodyReader<'_>) -> Result<Self, WireError> {
+    /// Reads over whatever it was, in the same memory.
+    pub(crate) fn decode(&mut self, body: &mut BodyReader<'_>) -> Result<(), WireError> {
         let mask = body.u32("report mask")?;
         if mask & !KNOWN_BITS != 0 {
             return Err(WireError::Unknown { what: "report mask", found: u64::from(mask) });
         }
-        let mut delta = Self { mask, ..Self::default() };
+        (self.mask, self.raw, self.scalars) = (mask, 0, [0; SCALARS]);
+        self.sensor_names.clear();
+        self.sensor_values.clear();
         if mask & RAW_FLOATS != 0 {
-            delta.raw = body.u8("report raw floats")?;
-            if delta.raw >> FLOATS.len() != 0 {
-                return Err(WireError::Unknown { what: "report raw floats", found: u64::from(delta.raw) });
+            self.raw = body.u8("report raw floats")?;
+            if self.raw >> FLOATS.len() != 0 {
+                return Err(WireError::Unknown { what: "report raw floats", found: u64::from(self.raw) });
             }
         }
         for (scalar, name) in NAMES.iter().enumerate().filter(|(scalar, _)| mask & (1 << scalar) != 0) {
-            delta.scalars[scalar] =
-                if delta.is_raw(scalar) { bits_of_float(body.finite(name)?) } else { body.i64(name)? };
+            self.scalars[scalar] =
+                if self.is_raw(scalar) { bits_of_float(body.finite(name)?) } else { body.i64(name)? };
         }
         if mask & SENSOR_NAMES != 0 {
-            delta.sensor_names = body.texts("temperature name", TEMPERATURES_MAX, TEMPERATURE_NAME_BYTES_MAX)?;
+            self.sensor_names = body.texts("temperature name", TEMPERATURES_MAX, TEMPERATURE_NAME_BYTES_MAX)?;
         }
         if mask & SENSOR_VALUES != 0 {
             let sensors = body.length("temperatures", TEMPERATURES_MAX)?;
-            delta.sensor_values = (0..sensors)
-                .map(|_| match mask & RAW_SENSORS {
-                    0 => body.i64("temperature"),
-                    _ => Ok(bits_of_float(body.finite("temperature")?)),
-                })
-                .collect::<Result<_, _>>()?;
+            for _ in 0..sensors {
+                self.sensor_values.push(match mask & RAW_SENSORS {
+                    0 => body.i64("temperature")?,
+                    _ => bits_of_float(body.finite("temperature")?),
+                });
+            }
         }
-        Ok(delta)
+        Ok(())
     }
 
     fn is_raw(&self, scalar: usize) -> bool {

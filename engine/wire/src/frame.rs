@@ -60,7 +60,7 @@ pub struct Enrol {
 }
 
 /// Consecutive reports.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Reports {
     /// Sequence number of the first; the others follow one by one.
     pub first_sequence: u64,
@@ -189,17 +189,39 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
         }
         HOST => Up::Host(Box::new(Host::decode(&mut body)?)),
         REPORTS => {
-            let first_sequence = body.u64("first sequence")?;
-            let ack_now = body.bool("ack now")?;
-            let count = body.length("reports", REPORTS_PER_FRAME_MAX)?;
-            check_sequences(first_sequence, count)?;
-            let reports = (0..count).map(|_| ReportDelta::decode(&mut body)).collect::<Result<_, _>>()?;
-            Up::Reports(Reports { first_sequence, ack_now, reports })
+            let mut reports = Reports::default();
+            reports.decode(&mut body)?;
+            Up::Reports(reports)
         }
         kind => return Err(WireError::Unknown { what: "frame kind", found: u64::from(kind) }),
     };
     body.finish()?;
     Ok(up)
+}
+
+/// Reads `body` into `into` if it is a frame of reports; `false` when it is another. Takes no memory once `into` has had as
+/// many reports: for who receives thousands a second. On an error `into` holds nothing of use.
+pub fn decode_reports(body: &[u8], into: &mut Reports) -> Result<bool, WireError> {
+    check_length(body.len() as u64)?;
+    let mut body = BodyReader::new(body);
+    if body.u32("frame kind")? != REPORTS {
+        return Ok(false);
+    }
+    into.decode(&mut body)?;
+    body.finish()?;
+    Ok(true)
+}
+
+impl Reports {
+    /// Reads the fields behind the kind.
+    fn decode(&mut self, body: &mut BodyReader<'_>) -> Result<(), WireError> {
+        self.first_sequence = body.u64("first sequence")?;
+        self.ack_now = body.bool("ack now")?;
+        let count = body.length("reports", REPORTS_PER_FRAME_MAX)?;
+        check_sequences(self.first_sequence, count)?;
+        self.reports.resize_with(count, ReportDelta::default);
+        self.reports.iter_mut().try_for_each(|report| report.decode(body))
+    }
 }
 
 /// Appends the frame of `down` to `out`, length first. On an error `out` is as it was.

@@ -1,14 +1,15 @@
 //! One agent's QUIC connection and its [`Session`]: carries frames to it and what it says back. All decisions are the
 //! session's. No I/O of its own: the [`Listener`](super::listener::Listener) feeds packets and fetches packets.
 
+use std::cell::RefCell;
 use std::time::Instant;
 
 use bytes::Bytes;
 use quinn_proto::{Connection, ConnectionHandle, Dir, Event, ReadError, StreamEvent, StreamId, VarInt, WriteError};
 use windfire_engine::error::Refusal;
-use windfire_engine::{Flow, Session};
+use windfire_engine::{Flow, Scratch, Session};
 use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
-use windfire_wire::{Down, FrameReader, RefuseReason, WireError, decode_up, encode_down};
+use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
 use super::listener::Kicks;
@@ -31,11 +32,7 @@ impl From<Refusal> for End {
 
 impl From<WireError> for End {
     fn from(error: WireError) -> Self {
-        let reason = match error {
-            WireError::UnknownVersion { .. } => RefuseReason::UnsupportedVersion,
-            _ => RefuseReason::BadFrame,
-        };
-        Self::Refused(Refusal::new(reason, error.to_string()))
+        Self::Refused(error.into())
     }
 }
 
@@ -59,6 +56,7 @@ enum Phase {
 pub(super) struct Moment<'a> {
     pub(super) ingest: &'a Ingest,
     pub(super) kicks: &'a Kicks,
+    pub(super) scratch: &'a RefCell<Scratch>,
     pub(super) now: Instant,
     pub(super) now_ms: i64,
     pub(super) is_stopping: bool,
@@ -231,7 +229,7 @@ impl Conversation {
         }
         if let Some(body) = self.reader.next_body()? {
             ingest.metrics.frames_received.add(1);
-            self.flow = session.on_frame(&ingest.engine, decode_up(body)?, moment.now_ms)?;
+            self.flow = session.on_body(&ingest.engine, body, &mut moment.scratch.borrow_mut(), moment.now_ms)?;
             return Ok(true);
         }
         if moment.is_stopping {

@@ -6,6 +6,7 @@
 //! A round takes everything that has come since the last, so the busier the hub, the more packets share a wake-up. Nothing
 //! here is a task or a channel of its own: a conversation is a struct in a table.
 
+use std::cell::RefCell;
 use std::io::{self, IoSliceMut};
 use std::time::Instant;
 
@@ -15,7 +16,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use windfire_engine::Kick;
+use windfire_engine::{Kick, Scratch};
 use windfire_wire::RefuseReason;
 
 use super::Ingest;
@@ -59,6 +60,7 @@ pub(super) struct Listener {
     kicks: Kicks,
     kicked: UnboundedReceiver<(ConnectionHandle, u64, RefuseReason)>,
     packets: Packets,
+    scratch: RefCell<Scratch>,
     is_stopping: bool,
 }
 
@@ -100,6 +102,7 @@ impl Listener {
             kicks: Kicks(sender),
             kicked,
             packets: Packets { received, to_send: Vec::new(), blocked: None, are_any_received: false },
+            scratch: RefCell::default(),
             is_stopping: false,
         })
     }
@@ -373,7 +376,14 @@ impl Listener {
     }
 
     fn moment(&self, now: Instant, now_ms: i64) -> Moment<'_> {
-        Moment { ingest: &self.ingest, kicks: &self.kicks, now, now_ms, is_stopping: self.is_stopping }
+        Moment {
+            ingest: &self.ingest,
+            kicks: &self.kicks,
+            scratch: &self.scratch,
+            now,
+            now_ms,
+            is_stopping: self.is_stopping,
+        }
     }
 }
 

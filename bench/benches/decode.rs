@@ -4,7 +4,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use windfire_bench::workload::{Machine, Trace};
 use windfire_wire::{ReportChain, Reports, Up, decode_up, encode_up};
 
-fn frame(criterion: &mut Criterion) {
+fn decode(criterion: &mut Criterion) {
     let (trace, mut machine) = (Trace::new(), Machine::new(1));
     let reports: Vec<_> = (1..=1000).map(|second| machine.next(&trace, second * 1000)).collect();
     let encode = |out: &mut Vec<Vec<u8>>| {
@@ -19,7 +19,7 @@ fn frame(criterion: &mut Criterion) {
     };
     let mut frames = Vec::new();
     encode(&mut frames);
-    let mut group = criterion.benchmark_group("frame");
+    let mut group = criterion.benchmark_group("decode");
     group.throughput(Throughput::Elements(1000));
     group.bench_function("encode 1000 reports", |bencher| {
         bencher.iter(|| {
@@ -40,5 +40,5 @@ fn frame(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, frame);
+criterion_group!(benches, decode);
 criterion_main!(benches);
