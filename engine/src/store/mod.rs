@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use parking_lot::RwLock;
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Env,
     IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
@@ -426,7 +426,13 @@ fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> 
 
 fn open_db(folder: &Path) -> Result<DB, StoreError> {
     let path = folder.join(DB_FOLDER);
+    let mut env = Env::new().map_err(|error| StoreError::from_rocksdb(folder, &error))?;
+    // A flush or a compaction takes what ingest leaves. At the same priority it would halve a busy core, agents would take
+    // their packets for lost, and what they send again would take the other half.
+    env.lower_thread_pool_cpu_priority();
+    env.lower_high_priority_thread_pool_cpu_priority();
     let mut options = Options::default();
+    options.set_env(&env);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
     // A torn tail is a commit nobody was told of; anything else wrong in the write-ahead log stops the start, because
