@@ -10,7 +10,6 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -180,8 +179,8 @@ impl State {
     }
 }
 
-fn entry(record: &Arc<ServerRecord>, latest: &Latest) -> Box<[u8]> {
+fn entry(record: &ServerRecord, latest: &Latest) -> Box<[u8]> {
     let mut json = JsonWriter::with_capacity(1024);
-    render::details_entry(record, latest, &mut json);
+    render::details_entry(&mut json, record, latest);
     json.into_bytes().into()
 }

@@ -1,7 +1,5 @@
 //! Servers as v0 showed them (contract 1.3 and 1.4): keys, their order and their case.
 
-use std::sync::Arc;
-
 use windfire_engine::ServerView;
 use windfire_engine::latest::{HostFacts, Latest};
 use windfire_engine::sample::Sample;
@@ -20,23 +18,20 @@ const DETAILS_ENTRY_BYTES: usize = 832;
 
 /// The answer of `list`.
 pub fn list(viewer: &Viewer, servers: &[ServerView]) -> Vec<u8> {
-    answer(viewer, servers, LIST_ENTRY_BYTES, |_, _| {})
+    answer(viewer, servers, LIST_ENTRY_BYTES, |json, record, latest| {
+        summary(json, record, latest);
+        json.raw("}");
+    })
 }
 
 /// The answer of `details`.
 pub fn details(viewer: &Viewer, servers: &[ServerView]) -> Vec<u8> {
-    answer(viewer, servers, DETAILS_ENTRY_BYTES, |json, server| {
-        let latest = &server.latest;
-        host(json, "host", &latest.facts, &server.record.country);
-        status(json, "status", &latest.sample);
-    })
+    answer(viewer, servers, DETAILS_ENTRY_BYTES, details_entry)
 }
 
 /// One entry of `details`, as it stands among the others.
-pub(crate) fn details_entry(record: &Arc<ServerRecord>, latest: &Latest, json: &mut JsonWriter) {
-    // Cheap: two counts and a copy of some numbers.
-    let server = ServerView { record: Arc::clone(record), latest: latest.clone() };
-    summary(json, &server);
+pub(crate) fn details_entry(json: &mut JsonWriter, record: &ServerRecord, latest: &Latest) {
+    summary(json, record, latest);
     host(json, "host", &latest.facts, &record.country);
     status(json, "status", &latest.sample);
     json.raw("}");
@@ -51,23 +46,18 @@ fn answer(
     viewer: &Viewer,
     servers: &[ServerView],
     entry_bytes: usize,
-    more: impl Fn(&mut JsonWriter, &ServerView),
+    entry: impl Fn(&mut JsonWriter, &ServerRecord, &Latest),
 ) -> Vec<u8> {
     let mut json = JsonWriter::with_capacity(64 + servers.len() * entry_bytes);
     json.raw("{\"code\":0,\"message\":\"success\",\"result\":");
     let visible = servers.iter().filter(|server| viewer.sees(&server.record));
-    json.list(visible, |json, server| {
-        summary(json, server);
-        more(json, server);
-        json.raw("}");
-    });
+    json.list(visible, |json, server| entry(json, &server.record, &server.latest));
     json.raw("}");
     json.into_bytes()
 }
 
-fn summary(json: &mut JsonWriter, server: &ServerView) {
-    let record = &server.record;
-    let (ipv4, ipv6, valid_ip) = address::split(&server.latest.facts.address);
+fn summary(json: &mut JsonWriter, record: &ServerRecord, latest: &Latest) {
+    let (ipv4, ipv6, valid_ip) = address::split(&latest.facts.address);
     json.raw("{\"id\":");
     json.integer(record.id);
     json.raw(",\"name\":");
@@ -75,7 +65,7 @@ fn summary(json: &mut JsonWriter, server: &ServerView) {
     json.raw(",\"tag\":");
     json.string(&record.tag);
     json.raw(",\"last_active\":");
-    json.integer(server.latest.last_active_s.unwrap_or(NEVER_ACTIVE));
+    json.integer(latest.last_active_s.unwrap_or(NEVER_ACTIVE));
     json.raw(",\"ipv4\":");
     json.string(ipv4);
     json.raw(",\"ipv6\":");
