@@ -66,7 +66,7 @@ async function shootThreeServers(page: Page, hub: Hub): Promise<void> {
 
 test('ten thousand servers', async ({ page }) => {
   test.setTimeout(240_000);
-  const bench = spawn(join(BIN_DIR, 'windfire-bench'), ['fleet', '--agents', `${FLEET}`, '--seconds', '25'], {
+  const bench = spawn(join(BIN_DIR, 'windfire-bench'), ['fleet', '--agents', `${FLEET}`, '--duration', '25s'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise((done) => bench.once('exit', done));
@@ -76,6 +76,7 @@ test('ten thousand servers', async ({ page }) => {
       url = /^hub +(http:\S+)$/.exec(line)?.[1] ?? url;
       if (line.startsWith('connected')) break;
     }
+    expect(url, 'the harness names its hub').not.toBe('');
     for (const [device, viewport] of Object.entries(DEVICES)) {
       await page.setViewportSize(viewport);
       await page.emulateMedia({ colorScheme: device === 'phone' ? 'dark' : 'light' });

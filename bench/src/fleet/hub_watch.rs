@@ -174,7 +174,7 @@ impl HubWatch {
 }
 
 /// Bytes of all files below a folder. What vanishes meanwhile counts nothing.
-fn folder_bytes(folder: &Path) -> u64 {
+pub(crate) fn folder_bytes(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let bytes = |entry: fs::DirEntry| match entry.metadata() {
         Ok(found) if found.is_dir() => folder_bytes(&entry.path()),

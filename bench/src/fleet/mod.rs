@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use self::api_load::{ApiLoad, Asking};
 use self::hub_watch::HubWatch;
-use self::outcome::{Outcome, Second};
+pub(crate) use self::hub_watch::folder_bytes;
+pub(crate) use self::outcome::POINTS_PER_REPORT;
+use self::outcome::{Outcome, Second, table_row};
 use self::profile::Profile;
 use crate::hub_process::{HubProcess, usage_of};
 use crate::swarm::{Account, Latencies, Swarm, SwarmOptions, Target};
@@ -73,6 +75,7 @@ impl Run {
         let (interval_s, threads, ramp) = (swarm.interval.as_secs_f64(), swarm.threads, swarm.ramp);
         let mut watch = HubWatch::start(&mut hub);
         let mut progress = Progress::new();
+        progress.say("hub", &format!("http://{}", watch.http));
         let started = Instant::now();
         let mut fleet = Swarm::start_at(&watch.target, &credentials, swarm);
         loop {
@@ -85,6 +88,7 @@ impl Run {
             thread::sleep(Duration::from_millis(100));
         }
         let connected_s = started.elapsed().as_secs_f64();
+        progress.say("connected", &format!("in {connected_s:.1} s"));
         thread::sleep(SETTLE);
 
         let asking = Asking::start(watch.http, &token, agents, &api, profile.slow_readers());
@@ -246,7 +250,7 @@ impl Recovery {
     }
 }
 
-/// One line on a terminal, or nothing.
+/// Rows of the table that are known early, and in between one line on a terminal, or nothing.
 struct Progress {
     is_shown: bool,
 }
@@ -254,6 +258,12 @@ struct Progress {
 impl Progress {
     fn new() -> Self {
         Self { is_shown: std::io::stderr().is_terminal() }
+    }
+
+    /// Prints a row of the table before the others: who watches the run needs to know where the hub is, and when it is full.
+    fn say(&mut self, name: &str, text: &str) {
+        self.end();
+        println!("{}", table_row(name, text));
     }
 
     fn show(&mut self, text: &str) {

@@ -9,7 +9,7 @@ use super::api_load::{Answers, Operation};
 use crate::swarm::Latencies;
 
 /// Fields of a report that are points of history, the time left out.
-pub(super) const POINTS_PER_REPORT: f64 = 15.0;
+pub(crate) const POINTS_PER_REPORT: f64 = 15.0;
 
 /// One second of the run.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -116,14 +116,13 @@ impl Outcome {
         self.hub.map(|hub| kib(hub) / self.agents.max(1) as f64)
     }
 
-    /// For people.
+    /// For people: what was not said while it ran.
     pub fn table(&self) -> String {
         let mut table = String::new();
         let mut row = |name: &str, text: String| {
-            let _infallible = writeln!(table, "{name:<18} {text}");
+            let _infallible = writeln!(table, "{}", table_row(name, &text));
         };
         row("agents", format!("{} every {} s, {}", self.agents, self.interval_s, self.profile));
-        row("connected", format!("in {:.1} s", self.connected_s));
         row("reports", format!("{} sent, {} acked, {} refused by full outboxes", self.sent, self.acked, self.refused));
         match self.checked {
             Some((lost, doubled)) => row("history", format!("{lost} lost, {doubled} doubled")),
@@ -253,6 +252,11 @@ impl Outcome {
             "seconds": seconds,
         })
     }
+}
+
+/// A line of the table.
+pub(super) fn table_row(name: &str, text: &str) -> String {
+    format!("{name:<18} {text}")
 }
 
 fn quantiles_ms(histogram: &Histogram<u64>) -> Value {
