@@ -10,6 +10,7 @@ CASES ?= 500
 AGENTS ?= 1000
 DURATION ?= 60s
 FLEET ?=
+COMPARE ?=
 # What `make run` listens on; the defaults of the hub.
 HTTP ?= 127.0.0.1:8008
 QUIC ?= 0.0.0.0:5555
@@ -67,6 +68,10 @@ bench-save: tools ## Run the benchmarks, and keep the figures for later comparis
 .PHONY: fleet
 fleet: build ## Measure a hub under AGENTS agents for DURATION; more options of `windfire-bench fleet` in FLEET
 	$(BIN)/windfire-bench fleet --agents $(AGENTS) --duration $(DURATION) $(FLEET)
+
+.PHONY: compare
+compare: build ## Give the same work to a hub and to VictoriaMetrics, and print both figures; options in COMPARE
+	@bash bench/compare $(COMPARE)
 
 .PHONY: deny
 deny: ## Check advisories and licences of dependencies (needs cargo-deny)

@@ -5,8 +5,10 @@
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 
 pub mod chart;
+pub mod compare;
 pub mod fast;
 pub mod fleet;
+pub mod http_client;
 pub mod hub_process;
 pub mod month;
 pub mod numbered;

@@ -13,6 +13,7 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
+use windfire_bench::compare::{self, Work};
 use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
@@ -48,6 +49,27 @@ enum Verb {
         /// Folder for the charts
         #[arg(long)]
         out: PathBuf,
+    },
+    /// Give the same work to a hub and to VictoriaMetrics, one after the other, and print what each needed
+    Compare {
+        /// VictoriaMetrics' binary
+        #[arg(long, default_value = "victoria-metrics")]
+        victoria: PathBuf,
+        /// Servers whose reports are taken as fast as may be
+        #[arg(long, default_value_t = 1000)]
+        servers: usize,
+        /// Reports of each, a second apart: an agent keeps 3,600
+        #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        seconds: u64,
+        /// Servers that report live, a report a second each
+        #[arg(long, default_value_t = 10_000)]
+        live_servers: usize,
+        /// Seconds of that
+        #[arg(long, default_value_t = 60)]
+        live_seconds: u64,
+        /// Cores for the hub and for the other, such as 0 or 0,1; the rest of the machine is for the load
+        #[arg(long, default_value = "0")]
+        spawn: String,
     },
     /// Print what history costs on disk, per field, beside Gorilla and zstd
     Sizes {
@@ -144,6 +166,21 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Fleet(arguments) => fleet(*arguments),
+        Verb::Compare { victoria, servers, seconds, live_servers, live_seconds, spawn } => {
+            let seconds = seconds as usize;
+            let work = Work { servers, seconds, live_servers, live_s: live_seconds, cores: spawn };
+            let own = std::env::current_exe().map(|path| path.with_file_name("windfire"));
+            match own.and_then(|hub| compare::run(&work, &hub, &victoria)) {
+                Ok(figures) => {
+                    print!("{}", compare::table(&work, &figures));
+                    ExitCode::SUCCESS
+                }
+                Err(error) => {
+                    eprintln!("windfire-bench: {error}");
+                    ExitCode::FAILURE
+                }
+            }
+        }
         Verb::Plot { runs, out } => plot(&runs, &out),
         Verb::Spooled { hub, fingerprint, credentials, spools, interval_ms, drain } => {
             let options = SwarmOptions {

@@ -1,6 +1,6 @@
 //! Requests beside the agents, so many a second whatever the answers take.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
+use crate::http_client::HttpClient;
+
 /// Requests a second that one connection is given; more share the rate.
 const RATE_PER_CONNECTION: f64 = 50.0;
-/// Time for an answer.
-const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// What is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,7 +124,11 @@ impl Asking {
             let started = Instant::now();
             let apart = every.div_f64(connections);
             for _ in 0..connections as u64 {
-                let client = Client { http, token: token.to_owned(), connection: None };
+                let client = HttpClient::new(http).with_header("Authorization", token);
+                let client = match load.operation {
+                    Operation::DetailsGzip => client.with_header("Accept-Encoding", "gzip"),
+                    _ => client,
+                };
                 let (stop, count, operation) = (Arc::clone(&stop), Arc::clone(&count), load.operation);
                 let ask = move || ask(client, operation, servers, started, apart, &count, &stop);
                 threads.push((load.operation, thread::spawn(ask)));
@@ -170,7 +174,7 @@ impl Asking {
 }
 
 fn ask(
-    mut client: Client,
+    mut client: HttpClient,
     operation: Operation,
     servers: usize,
     started: Instant,
@@ -186,8 +190,7 @@ fn ask(
         thread::sleep(due.saturating_duration_since(Instant::now()));
         let sent = Instant::now();
         let known = tag.as_deref().filter(|_| operation == Operation::DetailsIfChanged);
-        let is_gzip = operation == Operation::DetailsGzip;
-        match client.get(&operation.path(number, servers), known, is_gzip) {
+        match client.get(&operation.path(number, servers), known) {
             Ok(answer) if answer.status == 200 || answer.status == 304 => {
                 let micros = |since: Instant| u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
                 answers.latency.record(micros(due)).expect("a histogram that grows");
@@ -196,102 +199,10 @@ fn ask(
                 answers.bytes += answer.bytes;
                 tag = answer.tag.or(tag);
             }
-            _ => {
-                answers.failed += 1;
-                client.connection = None;
-            }
+            _ => answers.failed += 1,
         }
     }
     answers
-}
-
-/// A connection that is kept.
-struct Client {
-    http: SocketAddr,
-    token: String,
-    connection: Option<BufReader<TcpStream>>,
-}
-
-struct Answer {
-    status: u16,
-    tag: Option<String>,
-    bytes: u64,
-}
-
-impl Client {
-    fn get(&mut self, path: &str, known: Option<&str>, is_gzip: bool) -> io::Result<Answer> {
-        let connection = match &mut self.connection {
-            Some(connection) => connection,
-            None => {
-                let stream = TcpStream::connect(self.http)?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(TIMEOUT))?;
-                self.connection.insert(BufReader::with_capacity(256 * 1024, stream))
-            }
-        };
-        let mut request = format!("GET {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: {}\r\n", self.token);
-        if let Some(known) = known {
-            request.push_str(&format!("If-None-Match: {known}\r\n"));
-        }
-        if is_gzip {
-            request.push_str("Accept-Encoding: gzip\r\n");
-        }
-        request.push_str("\r\n");
-        connection.get_mut().write_all(request.as_bytes())?;
-        read_answer(connection)
-    }
-}
-
-fn read_answer(connection: &mut impl BufRead) -> io::Result<Answer> {
-    let broken = || io::Error::other("not an HTTP answer");
-    let mut line = String::new();
-    let mut next = |connection: &mut dyn BufRead| {
-        line.clear();
-        connection.read_line(&mut line)?;
-        Ok::<String, io::Error>(line.trim_end().to_owned())
-    };
-    let status = next(connection)?.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or_else(broken)?;
-    let (mut length, mut is_chunked, mut tag) = (0, false, None);
-    loop {
-        let header = next(connection)?;
-        let Some((name, value)) = header.split_once(':') else { break };
-        match (name.to_ascii_lowercase().as_str(), value.trim()) {
-            ("content-length", value) => length = value.parse().map_err(|_| broken())?,
-            ("transfer-encoding", "chunked") => is_chunked = true,
-            ("etag", value) => tag = Some(value.to_owned()),
-            _ => {}
-        }
-    }
-    let mut bytes = 0;
-    if is_chunked {
-        loop {
-            let size = next(connection)?;
-            let size = u64::from_str_radix(size.split(';').next().unwrap_or(""), 16).map_err(|_| broken())?;
-            bytes += size;
-            skip(connection, size + 2)?;
-            if size == 0 {
-                break;
-            }
-        }
-    } else if status != 304 {
-        bytes = length;
-        skip(connection, length)?;
-    }
-    Ok(Answer { status, tag, bytes })
-}
-
-/// Reads past so many bytes without keeping them.
-fn skip(connection: &mut impl BufRead, mut bytes: u64) -> io::Result<()> {
-    while bytes > 0 {
-        let there = connection.fill_buf()?.len();
-        if there == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let taken = there.min(usize::try_from(bytes).unwrap_or(usize::MAX));
-        connection.consume(taken);
-        bytes -= taken as u64;
-    }
-    Ok(())
 }
 
 fn read_slowly(http: SocketAddr, token: &str, stop: &AtomicBool) -> io::Result<()> {
@@ -319,15 +230,5 @@ mod tests {
         for wrong in ["details", "details=0/s", "details=x", "nothing=1/s"] {
             assert!(wrong.parse::<ApiLoad>().is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn answers_are_read_to_their_end_and_no_further() {
-        let mut bytes = &b"HTTP/1.1 200 OK\r\nETag: \"a\"\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n\
-            HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokrest"[..];
-        let read: Vec<(u16, u64)> = (0..3)
-            .map(|_| read_answer(&mut bytes).map(|answer| (answer.status, answer.bytes)).expect("whole"))
-            .collect();
-        assert_eq!((read, bytes), (vec![(200, 3), (304, 0), (200, 2)], &b"rest"[..]));
     }
 }
