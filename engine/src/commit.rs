@@ -6,10 +6,10 @@
 use std::sync::Arc;
 
 use crate::history::{DAY_MS, MINUTE_MS};
-use crate::limits::{COMMITS_PER_CHECKPOINT, REPORTS_PER_CHECKPOINT};
+use crate::limits::{COMMITS_PER_CHECKPOINT, SHARDS};
 use crate::shard::{Pending, Shard};
 use crate::slot::Slot;
-use crate::store::{Changes, Store, StoreError, hosts, key, latest};
+use crate::store::{Changes, Checkpoints, Store, StoreError, hosts, key, latest};
 use crate::watermark::Watermark;
 
 /// What one commit made durable.
@@ -26,9 +26,12 @@ pub(crate) struct Committer {
     next: u64,
     /// A commit whose write failed.
     failed: Option<Commit>,
-    commits_since_checkpoint: u64,
-    reports_since_checkpoint: u64,
+    checkpoints: Checkpoints,
+    commits_since_turn: u64,
 }
+
+/// Commits after which the next shard has its checkpoint.
+const COMMITS_PER_TURN: u64 = COMMITS_PER_CHECKPOINT / SHARDS as u64;
 
 struct Commit {
     number: u64,
@@ -37,8 +40,8 @@ struct Commit {
 }
 
 impl Committer {
-    pub(crate) fn new(next: u64) -> Self {
-        Self { next, failed: None, commits_since_checkpoint: 0, reports_since_checkpoint: 0 }
+    pub(crate) fn new(next: u64, checkpoints: Checkpoints) -> Self {
+        Self { next, failed: None, checkpoints, commits_since_turn: 0 }
     }
 
     /// Writes again what failed before, after reopening the store.
@@ -51,8 +54,8 @@ impl Committer {
         self.write(commit, store, watermark).map(Some)
     }
 
-    /// Takes what is pending and writes it; `Ok(None)` when there is nothing. `with_checkpoint` adds a checkpoint even if
-    /// none is due yet.
+    /// Takes what is pending and writes it; `Ok(None)` when there is nothing. `with_checkpoint` adds the checkpoints of all
+    /// shards, whosever turn it is.
     pub(crate) fn commit(
         &mut self,
         shards: &[Shard],
@@ -60,13 +63,12 @@ impl Committer {
         watermark: &Watermark,
         with_checkpoint: bool,
     ) -> Result<Option<Committed>, StoreError> {
-        let checkpoint = with_checkpoint
-            || self.commits_since_checkpoint >= COMMITS_PER_CHECKPOINT
-            || self.reports_since_checkpoint >= REPORTS_PER_CHECKPOINT;
+        let turn = (self.commits_since_turn >= COMMITS_PER_TURN).then(|| self.checkpoints.stalest());
         let (number, mut reports, mut changes) = (self.next, 0, Changes::default());
         for (shard, index) in shards.iter().zip(0u8..) {
             let taken = shard.take(|pending| {
-                if checkpoint {
+                if with_checkpoint || turn == Some(index.into()) {
+                    self.checkpoints.set(index.into(), number);
                     // Under the shard's lock nothing newer than this commit can slip into the status.
                     pending.dirty.drain(..).for_each(|slot| put_latest(&mut changes, &slot));
                 }
@@ -77,17 +79,16 @@ impl Committer {
                 changes.put(key::LOG, &key::log_key(number, index), taken.log);
             }
         }
-        if checkpoint {
-            changes.put_number(key::CHECKPOINT, number);
-            (self.commits_since_checkpoint, self.reports_since_checkpoint) = (0, 0);
+        if with_checkpoint || turn.is_some() {
+            changes.put_checkpoints(&self.checkpoints);
+            self.commits_since_turn = 0;
         }
         self.next += 1;
         if changes.is_empty() {
             watermark.raise(number);
             return Ok(None);
         }
-        self.commits_since_checkpoint += 1;
-        self.reports_since_checkpoint += reports;
+        self.commits_since_turn += 1;
         self.write(Commit { number, reports, changes }, store, watermark).map(Some)
     }
 

@@ -105,7 +105,7 @@ impl Engine {
             store,
             registry: recovered.registry,
             shards: dirty.into_iter().map(|dirty| Shard::new(Ticket(next), dirty)).collect(),
-            committer: Mutex::new(Committer::new(next)),
+            committer: Mutex::new(Committer::new(next, recovered.checkpoints)),
             watermark: Watermark::new(recovered.last_commit),
             history,
             poison: Poison::default(),
@@ -192,8 +192,8 @@ impl Engine {
     pub fn upkeep(&self, now_ms: i64) -> (Upkeep, Result<bool, StoreError>) {
         // Read before any head is looked at: what comes later has this ticket or a higher one.
         let next = self.shards.iter().map(Shard::ticket).min().unwrap_or_default();
-        let checkpoint = match self.store.number(key::CHECKPOINT) {
-            Ok(checkpoint) => checkpoint,
+        let checkpoint = match self.store.checkpoints() {
+            Ok(checkpoints) => checkpoints.oldest(),
             Err(error) => return (Upkeep::default(), Err(error)),
         };
         let slots = || self.registry.slots();

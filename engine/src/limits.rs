@@ -45,11 +45,9 @@ pub const NAME_CHARS_MAX: usize = 128;
 /// Characters of a note on a server or a token.
 pub const NOTE_CHARS_MAX: usize = 1024;
 
-/// Commits between two checkpoints of latest status, which bound how much log a start has to read again.
+/// Commits between two checkpoints of latest status of the same shard, which bound how much log a start has to read again:
+/// it reads back to the oldest head, ten minutes, in any case. Shards take turns, so that no commit holds the whole fleet.
 pub const COMMITS_PER_CHECKPOINT: u64 = 4096;
-
-/// Reports between two checkpoints, for a fleet that fills commits well.
-pub const REPORTS_PER_CHECKPOINT: u64 = 1_000_000;
 
 /// Milliseconds after which a durable report is acknowledged at the latest, counted at the next report.
 pub const ACK_INTERVAL_MS: i64 = 8_000;

@@ -1,4 +1,4 @@
-//! A start: what the checkpoint knew, then every commit after it; and heads, from all of the log that is not in blocks.
+//! A start: what the checkpoints knew, then every commit after them; and heads, from all of the log that is not in blocks.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -9,14 +9,16 @@ use crate::watermark::Ticket;
 
 use crate::latest::HostFacts;
 use crate::registry::Registry;
-use crate::slot::{Slot, Status};
-use crate::store::{Changes, LogEntry, Store, StoreError, hosts, key, latest, log};
+use crate::slot::{Slot, Status, shard_of};
+use crate::store::{Changes, Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
 
 /// What was found on disk.
 pub(crate) struct Recovered {
     pub(crate) registry: Registry,
     /// The newest commit.
     pub(crate) last_commit: u64,
+    /// How far the latest status was complete on disk.
+    pub(crate) checkpoints: Checkpoints,
     /// Servers whose status is newer than the checkpoint.
     pub(crate) dirty: Vec<Arc<Slot>>,
     /// Reports read again from the log.
@@ -26,8 +28,8 @@ pub(crate) struct Recovered {
 /// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
 /// as a store from before there was history has, is made into blocks on the way: memory stays bounded.
 pub(crate) fn recover(store: &Store, oldest_hour: i64) -> Result<Recovered, StoreError> {
-    let checkpoint = store.number(key::CHECKPOINT)?;
-    let last_commit = store.last_commit()?.max(checkpoint);
+    let checkpoints = store.checkpoints()?;
+    let last_commit = store.last_commit()?.max(checkpoints.newest());
     let mut statuses: HashMap<u64, Status> = HashMap::new();
     for (id, record) in store.scan_ids(key::LATEST, |id, value| Ok((id, latest::read(value)?)))? {
         let status = statuses.entry(id).or_default();
@@ -53,13 +55,13 @@ pub(crate) fn recover(store: &Store, oldest_hour: i64) -> Result<Recovered, Stor
     };
     store.scan(key::LOG, &[], &mut |key, value| {
         let commit = key::commit_of(key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })?;
-        log::read(value, &mut |entry| replay.take(entry, commit, commit > checkpoint))?;
+        log::read(value, &mut |entry| replay.take(entry, commit, &checkpoints))?;
         if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store, oldest_hour) } else { Ok(()) }
     })?;
     let Replay { mut statuses, replayed_reports, .. } = replay;
     let registry = Registry::load(store, |id| statuses.remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty).collect();
-    Ok(Recovered { registry, last_commit, dirty, replayed_reports })
+    Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports })
 }
 
 /// Servers while the log is read.
@@ -76,12 +78,14 @@ struct Replay {
 }
 
 impl Replay {
-    fn take(&mut self, entry: LogEntry, commit: u64, is_after_checkpoint: bool) {
+    fn take(&mut self, entry: LogEntry, commit: u64, checkpoints: &Checkpoints) {
+        let is_after_checkpoint = |server_id| !checkpoints.cover(shard_of(server_id), commit);
         match entry {
-            LogEntry::Outbox { server_id, outbox_id } if is_after_checkpoint => {
-                self.statuses.entry(server_id).or_default().progress.switch_to(outbox_id);
+            LogEntry::Outbox { server_id, outbox_id } => {
+                if is_after_checkpoint(server_id) {
+                    self.statuses.entry(server_id).or_default().progress.switch_to(outbox_id);
+                }
             }
-            LogEntry::Outbox { .. } => {}
             LogEntry::Report { server_id, sequence, received_ms, sample } => {
                 if !self.servers.contains(&server_id) {
                     return;
@@ -93,7 +97,7 @@ impl Replay {
                     self.full.insert(server_id);
                     self.full_count += 1;
                 }
-                if is_after_checkpoint {
+                if is_after_checkpoint(server_id) {
                     status.progress.advance(sequence);
                     status.latest.sample = sample;
                     status.latest.last_active_s = Some(received_ms.div_euclid(1000));

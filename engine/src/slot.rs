@@ -78,9 +78,8 @@ impl Slot {
         Self { id: record.id, record: RwLock::new(Arc::new(record)), status: Mutex::new(status) }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "a remainder of SHARDS")]
     pub(crate) fn shard(&self) -> usize {
-        (self.id % SHARDS as u64) as usize
+        shard_of(self.id)
     }
 
     /// Ends the present session, if there is one, and lets none of its reports in any more.
@@ -94,4 +93,10 @@ impl Slot {
             kick(reason);
         }
     }
+}
+
+/// The shard of a server. Checkpoints on disk are by it: another number of shards is another format.
+#[expect(clippy::cast_possible_truncation, reason = "a remainder of SHARDS")]
+pub(crate) fn shard_of(server_id: u64) -> usize {
+    (server_id % SHARDS as u64) as usize
 }

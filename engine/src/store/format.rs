@@ -1,6 +1,7 @@
 //! The store's version, in a file of its own beside RocksDB, so that a newer store is refused before anything is opened.
 //!
 //! Versions, newest first:
+//! * 4: a checkpoint for each shard.
 //! * 3: users of the panel; API tokens with tags.
 //! * 2: history. The log is cut behind what is in blocks; families `raw`, `minute`, `quarter`, `facts`, `sealed`, `todo`.
 //! * 1: the first. The log holds every report. Later versions pack it into blocks.
@@ -11,7 +12,7 @@ use std::path::Path;
 
 use super::StoreError;
 
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 

@@ -2,7 +2,7 @@
 //!
 //! | family | key | value |
 //! | --- | --- | --- |
-//! | `default` | `checkpoint` | commit number up to which `latest` is complete |
+//! | `default` | `checkpoint` | [`super::checkpoints`]: commit numbers up to which `latest` is complete |
 //! | `default` | `raw_floor`, `minute_floor`, `quarter_floor` | the tier's oldest hour or day that is kept |
 //! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id`, `next_user_id` | the id given out next |
 //! | `log` | commit number `u64` BE, shard `u8` | [`super::log`]: the reports of one shard in one commit |

@@ -10,6 +10,7 @@ use rocksdb::{
     IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
+pub(crate) mod checkpoints;
 mod format;
 pub(crate) mod hosts;
 pub(crate) mod key;
@@ -19,6 +20,7 @@ pub(crate) mod servers;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
+pub(crate) use checkpoints::Checkpoints;
 pub(crate) use log::LogEntry;
 
 /// RocksDB's own folder within the store's.
@@ -143,6 +145,10 @@ impl Changes {
         self.puts.push((None, key.to_vec(), number.to_be_bytes().to_vec()));
     }
 
+    pub(crate) fn put_checkpoints(&mut self, checkpoints: &Checkpoints) {
+        self.puts.push((None, key::CHECKPOINT.to_vec(), checkpoints.write()));
+    }
+
     pub(crate) fn put_time(&mut self, key: &'static [u8], time: i64) {
         self.puts.push((None, key.to_vec(), key::time_key(time).to_vec()));
     }
@@ -221,6 +227,14 @@ impl Store {
             None => Ok(0),
             Some(value) => key::id_of(&value)
                 .ok_or_else(|| StoreError::Corrupt { what: format!("number {}", String::from_utf8_lossy(key)) }),
+        })
+    }
+
+    /// How far the latest status is complete; nowhere in a new store.
+    pub(crate) fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
+        self.with(|db| match db.get(key::CHECKPOINT).map_err(|error| self.error(&error))? {
+            None => Ok(Checkpoints::default()),
+            Some(value) => Checkpoints::read(&value),
         })
     }
 
@@ -410,6 +424,7 @@ impl Store {
 pub fn is_any_record(value: &[u8]) -> bool {
     let mut entries = 0;
     log::read(value, &mut |_| entries += 1).is_ok_and(|()| entries > 0)
+        || Checkpoints::read(value).is_ok()
         || latest::read(value).is_ok()
         || hosts::read(value).is_ok()
         || servers::read(1, value).is_ok()
