@@ -49,8 +49,12 @@ pub const NOTE_CHARS_MAX: usize = 1024;
 /// it reads back to the oldest head, ten minutes, in any case. Shards take turns, so that no commit holds the whole fleet.
 pub const COMMITS_PER_CHECKPOINT: u64 = 4096;
 
-/// Milliseconds after which a durable report is acknowledged at the latest, counted at the next report.
+/// Milliseconds after which a durable report is acknowledged, counted at the next frame.
 pub const ACK_INTERVAL_MS: i64 = 8_000;
+
+/// Frames before which time alone is no reason for an ack: agents that send few and full frames get few acks. An ack makes
+/// its agent answer, so an ack of each frame would be half as many packets again.
+pub const ACK_FRAMES_MIN: u64 = 3;
 
 /// Reports after which an ack is due whatever the time.
 pub const ACK_REPORTS_MAX: u64 = 64;

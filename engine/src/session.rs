@@ -13,7 +13,7 @@ use windfire_wire::{Down, Hello, RefuseReason, ReportChain, Reports, Up, Welcome
 
 use crate::engine::Engine;
 use crate::error::Refusal;
-use crate::limits::{ACK_INTERVAL_MS, ACK_REPORTS_MAX};
+use crate::limits::{ACK_FRAMES_MIN, ACK_INTERVAL_MS, ACK_REPORTS_MAX};
 use crate::sample::Sample;
 use crate::shard::{Batch, NotApplied};
 use crate::slot::{Kick, Slot};
@@ -77,6 +77,7 @@ struct Acks {
     /// The one after it: asked for while `due` waited.
     next: Option<(Ticket, u64)>,
     reports_since: u64,
+    frames_since: u64,
     last_ms: i64,
 }
 
@@ -238,15 +239,16 @@ impl Drop for Session {
 impl Acks {
     fn on_applied(&mut self, batch: &Batch, ticket: Ticket, last_sequence: u64, now_ms: i64) {
         self.reports_since += batch.samples.len() as u64;
-        let is_due = batch.ack_now
-            || self.reports_since >= ACK_REPORTS_MAX
-            // A clock that was set back must not silence acks until it has caught up.
-            || !(0..ACK_INTERVAL_MS).contains(&(now_ms - self.last_ms));
+        self.frames_since += 1;
+        // A clock that was set back must not silence acks until it has caught up.
+        let is_time = !(0..ACK_INTERVAL_MS).contains(&(now_ms - self.last_ms));
+        let is_due =
+            batch.ack_now || self.reports_since >= ACK_REPORTS_MAX || is_time && self.frames_since >= ACK_FRAMES_MIN;
         if is_due {
             let ack = Some((ticket, last_sequence));
             let slot = if self.due.is_none() { &mut self.due } else { &mut self.next };
             *slot = ack;
-            self.reports_since = 0;
+            (self.reports_since, self.frames_since) = (0, 0);
             self.last_ms = now_ms;
         }
     }
@@ -274,4 +276,39 @@ fn too_early(state: &State) -> Refusal {
 
 fn superseded() -> Refusal {
     Refusal::new(RefuseReason::Superseded, "another agent came with this credential, or the credential was changed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an ack became due with each of these frames: milliseconds, samples, asked for.
+    fn are_due<const N: usize>(frames: [(i64, usize, bool); N]) -> [bool; N] {
+        let mut acks = Acks::default();
+        frames.map(|(now_ms, samples, ack_now)| {
+            let batch = Batch { first_sequence: 1, samples: vec![Sample::default(); samples], ack_now };
+            acks.on_applied(&batch, Ticket(1), 1, now_ms);
+            acks.due.take().is_some()
+        })
+    }
+
+    #[test]
+    fn time_makes_an_ack_due_only_after_a_few_frames() {
+        // A report a second: with the first frame after eight seconds.
+        let each_second: [_; 9] = std::array::from_fn(|second| (second as i64 * 1000 + 1, 1, false));
+        assert_eq!(are_due(each_second).iter().position(|is_due| *is_due), Some(8));
+        // Ten samples every ten seconds: with every third frame.
+        let full: [_; 7] = std::array::from_fn(|frame| (frame as i64 * 10_000, 10, false));
+        assert_eq!(are_due(full), [false, false, true, false, false, true, false]);
+    }
+
+    #[test]
+    fn a_question_and_many_reports_make_an_ack_due_at_once() {
+        assert_eq!(are_due([(1, 1, true), (2, 1, false), (3, 63, false), (4, 1, false)]), [true, false, true, false]);
+    }
+
+    #[test]
+    fn a_clock_that_was_set_back_silences_no_acks() {
+        assert_eq!(are_due([(9000, 1, true), (1, 1, false), (2, 1, false), (3, 1, false)]), [true, false, false, true]);
+    }
 }
