@@ -22,12 +22,18 @@ use windfire_wire::Report;
 use crate::hub_process::HubProcess;
 use crate::workload::{Machine, Trace, host};
 
-/// UDP sockets of one thread, which its agents share.
-const SOCKETS: usize = 4;
+/// Agents that share a UDP socket: the more, the fewer packets its buffer has for each.
+const AGENTS_PER_SOCKET: usize = 5000;
+/// UDP sockets of one thread at the least.
+const SOCKETS_MIN: usize = 4;
 /// Bytes of their buffers: with the system's default a fleet that comes back at once loses packets.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Time between two looks at which readings are due.
 const TICK: Duration = Duration::from_millis(5);
+/// Agents that are stopped at once, and the time between two such waves: all of a large fleet asking for its last ack at one
+/// moment would be a storm that no fleet makes.
+const WAVE_AGENTS: usize = 10_000;
+const WAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Lateness of a reading above which the generator, not the hub, is the limit.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -91,7 +97,8 @@ impl Target {
 pub struct Swarm {
     agents: Vec<Arc<SwarmAgent>>,
     is_reporting: Arc<AtomicBool>,
-    stop: watch::Sender<bool>,
+    /// One for each wave of agents.
+    stops: Vec<watch::Sender<bool>>,
     threads: Vec<thread::JoinHandle<()>>,
     tally: Arc<Tally>,
 }
@@ -195,7 +202,8 @@ impl Swarm {
         is_reporting: bool,
     ) -> Self {
         let trace = options.trace.get_or_insert_with(Arc::default).clone();
-        let (stop, stopped) = watch::channel(false);
+        let waves = credentials.len().div_ceil(WAVE_AGENTS);
+        let stops: Vec<watch::Sender<bool>> = (0..waves).map(|_| watch::Sender::new(false)).collect();
         let is_reporting = Arc::new(AtomicBool::new(is_reporting));
         let tally = Arc::new(Tally {
             latencies: Mutex::new(Latencies::default()),
@@ -214,13 +222,13 @@ impl Swarm {
                 number,
                 agent: Arc::clone(&agents[number]),
                 credential: credentials[number].clone(),
+                stopped: stops[number / WAVE_AGENTS].subscribe(),
             });
             let shift = Shift {
                 members: members.collect(),
                 fleet_size: agents.len(),
                 target: target.clone(),
                 options: Arc::clone(&options),
-                stopped: stopped.clone(),
                 is_reporting: Arc::clone(&is_reporting),
                 trace: Arc::clone(&trace),
                 tally: Arc::clone(&tally),
@@ -231,7 +239,7 @@ impl Swarm {
             })
         };
         let threads = (0..threads).map(start_thread).collect();
-        Self { agents, is_reporting, stop, threads, tally }
+        Self { agents, is_reporting, stops, threads, tally }
     }
 
     /// Makes no more reports.
@@ -243,7 +251,10 @@ impl Swarm {
     /// acknowledged if the hub is there, and gives the last accounts.
     pub fn finish(&mut self) -> Vec<Account> {
         self.pause();
-        let _nobody_left = self.stop.send(true);
+        for (wave, stop) in self.stops.drain(..).enumerate() {
+            thread::sleep(if wave > 0 { WAVE_INTERVAL } else { Duration::ZERO });
+            let _nobody_left = stop.send(true);
+        }
         for thread in self.threads.drain(..) {
             let _ended = thread.join();
         }
@@ -288,6 +299,7 @@ struct Member {
     number: usize,
     agent: Arc<SwarmAgent>,
     credential: String,
+    stopped: watch::Receiver<bool>,
 }
 
 /// What one thread runs.
@@ -297,14 +309,14 @@ struct Shift {
     target: Target,
     options: Arc<SwarmOptions>,
     trace: Arc<Trace>,
-    stopped: watch::Receiver<bool>,
     is_reporting: Arc<AtomicBool>,
     tally: Arc<Tally>,
 }
 
 impl Shift {
     async fn run(self) {
-        let sockets: Vec<Endpoints> = (0..SOCKETS).map(|_| endpoints(self.target.fingerprint)).collect();
+        let sockets = SOCKETS_MIN.max(self.members.len() / AGENTS_PER_SOCKET);
+        let sockets: Vec<Endpoints> = (0..sockets).map(|_| endpoints(self.target.fingerprint)).collect();
         let started = Instant::now();
         let pushing = tokio::spawn(push_all(
             self.members.iter().map(|member| self.pusher(member, started)).collect(),
@@ -324,19 +336,14 @@ impl Shift {
             tokio::time::sleep_until((started + self.start_of(member)).into()).await;
             links.push(self.link(member, &sockets));
         }
-        let mut stopped = self.stopped.clone();
         let mut flaps = self.options.flaps_per_s * self.members.len() as f64 / self.fleet_size.max(1) as f64;
         if flaps > 0.0 {
-            flaps = flaps.max(0.01);
-            while !*stopped.borrow() {
-                tokio::select! {
-                    () = tokio::time::sleep(Duration::from_secs_f64(1.0 / flaps)) => {
-                        let number = fastrand::usize(..links.len());
-                        links[number].abort();
-                        links[number] = self.link(&self.members[number], &sockets);
-                    }
-                    _ = stopped.changed() => {}
-                }
+            flaps = flaps.max(0.1);
+            while self.is_reporting.load(Ordering::Acquire) {
+                tokio::time::sleep(Duration::from_secs_f64(1.0 / flaps)).await;
+                let number = fastrand::usize(..links.len());
+                links[number].abort();
+                links[number] = self.link(&self.members[number], &sockets);
             }
         }
         for link in links {
@@ -358,8 +365,8 @@ impl Shift {
             ack_each_frame: self.options.ack_each_report,
         };
         let (_, facts) = watch::channel(host(member.number));
-        let endpoints = sockets[member.number % SOCKETS].clone();
-        let link = Link::new(options, endpoints, member.agent.feed.clone(), facts, self.stopped.clone());
+        let endpoints = sockets[member.number % sockets.len()].clone();
+        let link = Link::new(options, endpoints, member.agent.feed.clone(), facts, member.stopped.clone());
         tokio::spawn(link.run())
     }
 

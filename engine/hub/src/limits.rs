@@ -21,6 +21,9 @@ pub(crate) const LISTENERS_MAX: usize = 64;
 pub(crate) const PACE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two looks at what agents sent, while they send.
 pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(10);
+/// Lateness of such a look above which nothing is kept back any more: agents wait some 60 ms before they send again, and
+/// what they send again makes the next look later still.
+pub(crate) const ROUND_LATE_MAX: Duration = Duration::from_millis(20);
 /// Batches of packets received before those in hand are dealt with.
 pub(crate) const RECEIVES_PER_ROUND_MAX: usize = 32;
 /// Time for an agent to take what is said to it.
@@ -34,8 +37,9 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 * 1024;
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024;
 /// Bytes said to one agent that it has not taken yet.
 pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
-/// Bytes of the UDP socket's buffers, unless configured. The system's default loses packets when a fleet comes back.
-pub(crate) const UDP_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of the UDP socket's buffers, unless configured: a second's packets of a hundred thousand agents, as the system
+/// counts them. Its default loses packets when a fleet comes back, or when the hub was kept from its core for a moment.
+pub(crate) const UDP_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
 /// HTTP connections at once; further ones wait to be accepted.
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 1024;

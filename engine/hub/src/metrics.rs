@@ -69,6 +69,7 @@ pub(crate) struct Metrics {
     pub(crate) corrupt_blocks: Counter,
     pub(crate) expired_reports: Counter,
     upkeep_us_total: Counter,
+    pub(crate) late_rounds: Counter,
     rounds: Counter,
     round_us_total: Counter,
     /// A float's bits.
@@ -149,6 +150,11 @@ impl Metrics {
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.counter("windfire_rounds_total", "Times that a thread for agents looked at what had come.", &self.rounds);
+        page.counter(
+            "windfire_late_rounds_total",
+            "Of these, begun more than 20 ms late: agents that wait much longer send again.",
+            &self.late_rounds,
+        );
         page.head("windfire_round_seconds_total", "Time that threads for agents were busy.", "counter");
         page.line("windfire_round_seconds_total", self.worked_s());
         page.head("windfire_busy_ratio", "Share of the last second that threads for agents worked.", "gauge");

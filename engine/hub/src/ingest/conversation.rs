@@ -59,6 +59,8 @@ pub(super) struct Moment<'a> {
     pub(super) scratch: &'a RefCell<Scratch>,
     pub(super) now: Instant,
     pub(super) now_ms: i64,
+    /// Agents have waited for this look longer than they should.
+    pub(super) is_late: bool,
     pub(super) is_stopping: bool,
 }
 
@@ -116,7 +118,7 @@ impl Conversation {
         if let Err(end) = self.converse(moment) {
             self.end(end, moment);
         }
-        self.hold(moment.now);
+        self.hold(moment);
     }
 
     /// Ends the session at the next look.
@@ -274,10 +276,11 @@ impl Conversation {
     }
 
     /// Keeps packets back for the moment that a commit takes, when an ack is due: then it goes with what QUIC itself has to
-    /// say of the report, instead of in a packet of its own.
-    fn hold(&mut self, now: Instant) {
-        if self.phase == Phase::Open && self.session.as_ref().is_some_and(Session::is_waiting) {
-            self.held_until.get_or_insert(now + ACK_HOLD);
+    /// say of the report, instead of in a packet of its own. Not when the agent has waited already: it is about to send again.
+    fn hold(&mut self, moment: Moment<'_>) {
+        let is_waiting = self.session.as_ref().is_some_and(Session::is_waiting);
+        if self.phase == Phase::Open && is_waiting && !moment.is_late {
+            self.held_until.get_or_insert(moment.now + ACK_HOLD);
         } else {
             self.held_until = None;
         }

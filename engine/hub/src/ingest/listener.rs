@@ -23,7 +23,9 @@ use super::Ingest;
 use super::conversation::{Conversation, Moment};
 use super::deadlines::Deadlines;
 use super::transport::Transport;
-use crate::limits::{HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX};
+use crate::limits::{
+    HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX,
+};
 
 /// Ends sessions of this listener from any thread. Each session is kicked once at most, so the channel holds no more
 /// messages than there are sessions.
@@ -61,6 +63,8 @@ pub(super) struct Listener {
     kicked: UnboundedReceiver<(ConnectionHandle, u64, RefuseReason)>,
     packets: Packets,
     scratch: RefCell<Scratch>,
+    /// The present round began late.
+    is_late: bool,
     is_stopping: bool,
 }
 
@@ -103,6 +107,7 @@ impl Listener {
             kicked,
             packets: Packets { received, to_send: Vec::new(), blocked: None, are_any_received: false },
             scratch: RefCell::default(),
+            is_late: false,
             is_stopping: false,
         })
     }
@@ -142,6 +147,9 @@ impl Listener {
             if self.packets.are_any_received {
                 // What comes in the meantime shares the next wake-up, which costs more than a packet.
                 tokio::time::sleep_until((started + ROUND_INTERVAL).into()).await;
+                let late = started.elapsed().saturating_sub(ROUND_INTERVAL);
+                self.is_late = late > ROUND_LATE_MAX;
+                self.ingest.metrics.late_rounds.add(u64::from(self.is_late));
             }
             if self.is_stopping && (self.count == 0 || stop_by.is_some_and(|by| started >= by)) {
                 return Ok(());
@@ -382,6 +390,7 @@ impl Listener {
             scratch: &self.scratch,
             now,
             now_ms,
+            is_late: self.is_late,
             is_stopping: self.is_stopping,
         }
     }

@@ -69,6 +69,7 @@ fn enlarge(socket: &socket2::Socket, buffer_bytes: usize) -> io::Result<()> {
     // The system may grant less; that costs packets in a storm, not correctness.
     socket.set_recv_buffer_size(buffer_bytes)?;
     socket.set_send_buffer_size(buffer_bytes)?;
+    force(socket, buffer_bytes);
     let granted = socket.recv_buffer_size()?;
     if granted < buffer_bytes {
         tracing::info!(
@@ -79,3 +80,16 @@ fn enlarge(socket: &socket2::Socket, buffer_bytes: usize) -> io::Result<()> {
     }
     Ok(())
 }
+
+/// Goes past the system's limit where this process may.
+#[cfg(target_os = "linux")]
+fn force(socket: &socket2::Socket, buffer_bytes: usize) {
+    use nix::sys::socket::setsockopt;
+    use nix::sys::socket::sockopt::{RcvBufForce, SndBufForce};
+    let _only_for_administrators = setsockopt(socket, RcvBufForce, &buffer_bytes);
+    let _only_for_administrators = setsockopt(socket, SndBufForce, &buffer_bytes);
+}
+
+/// Other systems have no such way.
+#[cfg(not(target_os = "linux"))]
+fn force(_: &socket2::Socket, _: usize) {}
