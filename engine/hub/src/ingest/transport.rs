@@ -7,7 +7,7 @@ use quinn_proto::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, Transport
 use ring::rand::SystemRandom;
 
 use super::connection_id::LaneIds;
-use crate::limits::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES};
+use crate::limits::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, RESET_INTERVAL, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 
 /// What the endpoints of all listeners are made of.
 #[derive(Clone)]
@@ -31,6 +31,7 @@ impl Transport {
     /// The endpoint of one of `lanes` listeners.
     pub(super) fn endpoint(&self, lane: u8, lanes: u8) -> Endpoint {
         let mut config = EndpointConfig::new(Arc::clone(&self.reset_key) as _);
+        config.min_reset_interval(RESET_INTERVAL);
         let key = self.id_key;
         config.cid_generator(move || Box::new(LaneIds { key, lane, lanes, random: SystemRandom::new() }));
         Endpoint::new(Arc::new(config), Some(Arc::clone(&self.server)), false, None)
