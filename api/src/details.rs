@@ -1,15 +1,16 @@
 //! `details` of all servers, kept ready: the answer that everybody asks for, and the largest.
 //!
 //! ```text
-//! entry     one server's JSON, made anew when it reported
+//! entry     one server's JSON, made anew when it reported or was edited
 //! page      eight entries joined, made anew when one of them was
 //! answer    head, pages, tail: handed out by counting references
 //! ```
 //! So an answer costs what has changed since the one before, not what there is. For viewers who see everything; others get
 //! theirs rendered.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -55,10 +56,17 @@ struct State {
     /// Tells this process's tags from another's.
     epoch: u64,
     places: HashMap<u64, usize>,
-    entries: Vec<Box<[u8]>>,
+    entries: Vec<Entry>,
     bytes: usize,
     pages: Vec<Page>,
     compressed: HashMap<&'static str, Compressed>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    /// As it was when the JSON was made: an edit replaces it.
+    record: Arc<ServerRecord>,
+    json: Box<[u8]>,
 }
 
 #[derive(Debug, Default)]
@@ -104,25 +112,16 @@ impl State {
         // Read before anything is looked at: what changes meanwhile is made anew the next time.
         let registry_version = engine.registry_version();
         if self.registry_version != Some(registry_version) {
-            // All that changed until now is looked at here.
-            engine.visit_changed(|_, _| {});
-            *self = Self { epoch: self.epoch, version: self.version + 1, ..Self::default() };
-            engine.visit(|record, latest| {
-                self.places.insert(record.id, self.entries.len());
-                let entry = entry(record, latest);
-                self.bytes += entry.len();
-                self.entries.push(entry);
-            });
-            self.pages.resize_with(self.entries.len().div_ceil(PAGE_ENTRIES), Page::default);
-            self.pages.iter_mut().for_each(|page| page.is_stale = true);
+            self.arrange(engine);
             self.registry_version = Some(registry_version);
+            self.version += 1;
         } else {
             let mut is_changed = false;
             engine.visit_changed(|record, latest| {
                 // One that was made a moment ago has no place yet; the registry says so the next time.
                 let Some(place) = self.places.get(&record.id) else { return };
-                let entry = entry(record, latest);
-                self.bytes = self.bytes + entry.len() - self.entries[*place].len();
+                let entry = Entry::of(record, latest);
+                self.bytes = self.bytes + entry.json.len() - self.entries[*place].json.len();
                 self.entries[*place] = entry;
                 self.pages[place / PAGE_ENTRIES].is_stale = true;
                 is_changed = true;
@@ -132,15 +131,49 @@ impl State {
         for (number, page) in self.pages.iter_mut().enumerate().filter(|(_, page)| page.is_stale) {
             let start = number * PAGE_ENTRIES;
             let entries = &self.entries[start..(start + PAGE_ENTRIES).min(self.entries.len())];
-            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 1).sum());
+            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.json.len() + 1).sum());
             for (place, entry) in (start..).zip(entries) {
                 if place > 0 {
                     bytes.push(b',');
                 }
-                bytes.extend_from_slice(entry);
+                bytes.extend_from_slice(&entry.json);
             }
             *page = Page { bytes: bytes.into(), is_stale: false };
         }
+    }
+
+    /// Gives every server its place. What was made of servers that were neither edited nor reported is taken over: a fleet
+    /// that enrols, server by server, must not be made anew each time.
+    fn arrange(&mut self, engine: &Engine) {
+        let mut reported = HashSet::new();
+        engine.visit_changed(|record, _| {
+            reported.insert(record.id);
+        });
+        let before = std::mem::take(&mut self.entries).into_iter().enumerate();
+        let mut before: HashMap<u64, (usize, Entry)> =
+            before.map(|(place, entry)| (entry.record.id, (place, entry))).collect();
+        (self.places, self.bytes) = (HashMap::with_capacity(before.len()), 0);
+        engine.visit(|record, latest| {
+            let place = self.entries.len();
+            let is_same = |entry: &Entry| Arc::ptr_eq(&entry.record, record) && !reported.contains(&record.id);
+            let (entry, is_in_place) = match before.remove(&record.id) {
+                Some((old, entry)) if is_same(&entry) => (entry, old == place),
+                _ => (Entry::of(record, latest), false),
+            };
+            if place / PAGE_ENTRIES == self.pages.len() {
+                self.pages.push(Page::default());
+            }
+            self.pages[place / PAGE_ENTRIES].is_stale |= !is_in_place;
+            self.places.insert(record.id, place);
+            self.bytes += entry.json.len();
+            self.entries.push(entry);
+        });
+        self.pages.truncate(self.entries.len().div_ceil(PAGE_ENTRIES));
+        if let Some(last) = self.pages.last_mut() {
+            // It may have lost entries from its end.
+            last.is_stale = true;
+        }
+        self.compressed.clear();
     }
 
     fn tag(&self, version: u64) -> String {
@@ -179,8 +212,10 @@ impl State {
     }
 }
 
-fn entry(record: &ServerRecord, latest: &Latest) -> Box<[u8]> {
-    let mut json = JsonWriter::with_capacity(1024);
-    render::details_entry(&mut json, record, latest);
-    json.into_bytes().into()
+impl Entry {
+    fn of(record: &Arc<ServerRecord>, latest: &Latest) -> Self {
+        let mut json = JsonWriter::with_capacity(1024);
+        render::details_entry(&mut json, record, latest);
+        Self { record: Arc::clone(record), json: json.into_bytes().into() }
+    }
 }
