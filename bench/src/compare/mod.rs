@@ -25,6 +25,8 @@ use crate::hub_process::usage_of;
 use crate::swarm::unix_ms;
 use crate::workload::{Machine, Trace};
 
+/// Seconds of live reports before they are measured: what a start disturbs has settled by then.
+const SETTLE_S: u64 = 10;
 /// Work in the background after the last report that still counts.
 const AFTER: Duration = Duration::from_secs(10);
 /// Questions about one server.

@@ -9,7 +9,7 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::outbox::{Outbox, new_outbox_id};
 use windfire_engine::{Engine, Options};
 
-use super::{Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, Work, ask, bulk_start_ms, load};
+use super::{Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, SETTLE_S, Work, ask, bulk_start_ms, load};
 use crate::fleet::folder_bytes;
 use crate::http_client::HttpClient;
 use crate::hub_process::HubProcess;
@@ -89,8 +89,7 @@ fn live(work: &Work, binary: &Path) -> io::Result<(Load, Asked)> {
     let options = SwarmOptions { ramp: Duration::from_secs_f64(work.live_servers as f64 / CONNECTS_PER_S), ..swarm() };
     let mut agents = Swarm::start(&hub, &credentials, options);
     wait_until("every agent is welcome", || hub.metric("windfire_sessions") as usize >= work.live_servers)?;
-    // The first seconds settle what a start disturbs.
-    thread::sleep(Duration::from_secs(5));
+    thread::sleep(Duration::from_secs(SETTLE_S));
     let mut load = load(hub.pid(), || {
         let durable = || hub.metric("windfire_reports_durable_total") as u64;
         let before = durable();

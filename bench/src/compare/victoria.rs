@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use windfire_wire::Report;
 
-use super::{Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, Work, ask, bulk_start_ms, load};
+use super::{Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, SETTLE_S, Work, ask, bulk_start_ms, load};
 use crate::fleet::{POINTS_PER_REPORT, folder_bytes};
 use crate::http_client::HttpClient;
 use crate::swarm::unix_ms;
@@ -75,9 +75,9 @@ fn live(work: &Work, binary: &Path) -> io::Result<(Load, Asked)> {
     let victoria = Victoria::start(binary, &work.cores)?;
     let mut fleet = Fleet::new(work.live_servers);
     let mut client = HttpClient::new(victoria.http);
-    let mut load = load(victoria.child.id(), || {
+    let mut report_for = |seconds: u64| {
         let started = Instant::now();
-        for second in 0..work.live_s {
+        for second in 0..seconds {
             let reports: Vec<Report> = fleet.next(unix_ms()).collect();
             let requests = lines(&reports);
             // Spread over the second, as a fleet's reports are.
@@ -88,12 +88,15 @@ fn live(work: &Work, binary: &Path) -> io::Result<(Load, Asked)> {
                 post(&mut client, body)?;
             }
         }
-        thread::sleep((started + Duration::from_secs(work.live_s)).saturating_duration_since(Instant::now()));
-        Ok(work.live_servers as u64 * work.live_s)
-    })?;
+        thread::sleep((started + Duration::from_secs(seconds)).saturating_duration_since(Instant::now()));
+        Ok::<u64, io::Error>(work.live_servers as u64 * seconds)
+    };
+    // Its series are made with their first points, as our agents are welcomed before the measured part.
+    let before = report_for(SETTLE_S)?;
+    let mut load = load(victoria.child.id(), || report_for(work.live_s))?;
     let latest =
         ask(LATEST_QUESTIONS, |_| client.get("/api/v1/query?query=%7B__name__=~%22windfire_.%2B%22%7D", None))?;
-    load.found = victoria.count()?;
+    load.found = victoria.count()?.saturating_sub(before);
     Ok((load, latest))
 }
 
