@@ -456,7 +456,7 @@ impl Engine {
 
     // Pacing
 
-    /// Takes how busy the hub's busiest thread for agents was over the last second: a share of the time, 0–1. Agents gather
+    /// Takes how busy the hub's threads for agents were over the last second: a share of their time, 0–1. Agents gather
     /// more samples in a frame when that is much.
     pub fn observe_load(&self, busy: f64) {
         self.pacing.observe(busy);
@@ -510,7 +510,9 @@ impl Engine {
     /// # Errors
     /// No such server, the disk.
     pub fn remove_servers(&self, ids: &[u64]) -> Result<(), ChangeError> {
-        self.registry.remove_servers(&self.store, ids)
+        self.registry.remove_servers(&self.store, ids)?;
+        self.shards.iter().for_each(|shard| shard.forget(ids));
+        Ok(())
     }
 
     /// Makes an API token and gives its id and text.

@@ -164,6 +164,11 @@ impl Shard {
         std::mem::replace(&mut *changed, Vec::with_capacity(room.min(1024)))
     }
 
+    /// Lets go of removed servers: nobody may ever ask what changed, and no report of theirs is taken any more.
+    pub(crate) fn forget(&self, ids: &[u64]) {
+        self.changed.lock().retain(|slot| !ids.contains(&slot.id));
+    }
+
     /// Hands what is pending to the commit of that ticket, after `before` has seen it under the lock; later reports wait
     /// for the commit after.
     pub(crate) fn take(&self, before: impl FnOnce(&mut Pending)) -> Pending {

@@ -296,6 +296,10 @@ impl Listener {
                 Settled::Changed => {}
                 Settled::Drained => {
                     self.deadlines.set(handle.0, None);
+                    if conversation.is_listed {
+                        // The next one with this handle is listed for itself.
+                        self.listed.retain(|listed| *listed != handle);
+                    }
                     self.count -= 1;
                     return;
                 }
