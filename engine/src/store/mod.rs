@@ -176,8 +176,12 @@ impl Store {
     ///
     /// A newer or foreign format is refused before anything is written.
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
-        format::check_or_create(folder)?;
-        Ok(Self { folder: folder.to_owned(), db: RwLock::new(Some(open_db(folder)?)) })
+        let is_older = format::check(folder)?;
+        let db = open_db(folder)?;
+        if is_older {
+            format::write(folder)?;
+        }
+        Ok(Self { folder: folder.to_owned(), db: RwLock::new(Some(db)) })
     }
 
     /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
@@ -361,7 +365,8 @@ impl Store {
             let reason = "it is not empty: name a new folder".to_owned();
             return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
         }
-        format::check_or_create(folder)?;
+        format::check(folder)?;
+        format::write(folder)?;
         self.with(|db| {
             let checkpoint = Checkpoint::new(db).map_err(|error| self.error(&error))?;
             let path = folder.join(DB_FOLDER);
