@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use windfire_api::live::Live;
 use windfire_api::{Agents, Api, Details, SignInLimit};
 use windfire_engine::secret::new_secret;
@@ -116,30 +116,28 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     // One thread each for agents, HTTP, commits and history: a slow answer or a slow disk holds up nobody else.
     let agents_tls = own.for_agents()?;
     let lanes = ingest.lanes(quic_sockets, agents_tls, &reset_key)?;
-    let listen = |lane: Lane| spawn("agents", move |runtime| runtime.block_on(lane.listen()));
+    let (ended_sender, mut ended) = mpsc::unbounded_channel();
+    let watched = |name| Ended { name, sender: ended_sender.clone() };
+    let listen = |lane: Lane| spawn(watched("agents"), move |runtime| runtime.block_on(lane.listen()));
     let agents = lanes.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?;
     let ticking = http::live::run(live, Arc::clone(&engine), clock, ticks_sender, stop.clone());
-    let pages = spawn("http", move |runtime| {
+    let pages = spawn(watched("http"), move |runtime| {
         runtime.spawn(ticking);
         runtime.block_on(http.run(http_socket, https, stop))
     })?;
-    let commits = thread::Builder::new()
-        .name("commits".to_owned())
-        .spawn(move || committer.run())
-        .map_err(|error| format!("no thread: {error}"))?;
-    let history = thread::Builder::new()
-        .name("history".to_owned())
-        .spawn(move || historian.run())
-        .map_err(|error| format!("no thread: {error}"))?;
+    let commits = start(watched("commits"), move || committer.run())?;
+    let history = start(watched("history"), move || historian.run())?;
     let main = runtime()?;
     let pacing = pacer::run(Arc::clone(&engine), metrics, agents.len());
-    main.block_on(async {
+    let asked = main.block_on(async {
         tokio::select! {
             () = asked_to_stop() => Ok(()),
+            // The others would go on, and nobody would notice that agents are not heard, or nothing becomes durable.
+            Some(name) = ended.recv() => Err(format!("the thread for {name} ended by itself: see the log, and start again")),
             never = pacing => match never {},
             ended = admin::serve(config.data.clone(), engine, clock) => ended,
         }
-    })?;
+    });
 
     tracing::info!("stopping: no new agents, open sessions end after their last ack");
     let _threads_are_gone = stop_sender.send(true);
@@ -149,7 +147,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let history_ended = history.join().map_err(|_| "the thread for history failed".to_owned());
     let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
     let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
-    agents_ended.and(pages_ended).and(history_ended).and(commits_ended)
+    asked.and(agents_ended).and(pages_ended).and(history_ended).and(commits_ended)
 }
 
 /// Threads for agents: as configured, or one for each core that this process may use.
@@ -210,15 +208,51 @@ fn runtime() -> Result<Runtime, String> {
     Builder::new_current_thread().enable_all().build().map_err(|error| format!("no runtime: {error}"))
 }
 
-type Thread = thread::JoinHandle<Result<(), String>>;
+type Thread<T> = thread::JoinHandle<T>;
 
-fn spawn(name: &str, run: impl FnOnce(Runtime) -> Result<(), String> + Send + 'static) -> Result<Thread, String> {
-    thread::Builder::new()
-        .name(name.to_owned())
-        .spawn(move || run(runtime()?))
-        .map_err(|error| format!("no thread: {error}"))
+/// Says that its thread ended, and were it by a panic.
+struct Ended {
+    name: &'static str,
+    /// Takes one message of each thread.
+    sender: mpsc::UnboundedSender<&'static str>,
 }
 
-fn join(thread: Thread) -> Result<(), String> {
+impl Drop for Ended {
+    fn drop(&mut self) {
+        let _stopping_already = self.sender.send(self.name);
+    }
+}
+
+fn start<T: Send + 'static>(ended: Ended, run: impl FnOnce() -> T + Send + 'static) -> Result<Thread<T>, String> {
+    let named = thread::Builder::new().name(ended.name.to_owned());
+    let run = move || {
+        let _ended = ended;
+        run()
+    };
+    named.spawn(run).map_err(|error| format!("no thread: {error}"))
+}
+
+/// [`start`] with a runtime of the thread's own.
+fn spawn(
+    ended: Ended,
+    run: impl FnOnce(Runtime) -> Result<(), String> + Send + 'static,
+) -> Result<Thread<Result<(), String>>, String> {
+    start(ended, move || run(runtime()?))
+}
+
+fn join(thread: Thread<Result<(), String>>) -> Result<(), String> {
     thread.join().unwrap_or_else(|_| Err("a thread failed".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_fails_is_noticed() {
+        let (sender, mut ended) = mpsc::unbounded_channel();
+        let thread = start(Ended { name: "agents", sender }, || panic!("a fault")).expect("a thread");
+        assert!(thread.join().is_err());
+        assert_eq!(ended.try_recv(), Ok("agents"));
+    }
 }
