@@ -17,7 +17,7 @@ const STEPS: [u32; 4] = [1, 2, 5, SAMPLES_PER_FRAME_MAX];
 const STEP: u32 = 100;
 const LEVEL_MAX: u32 = STEP * 3;
 
-/// Share of the time, 0–1, that the busiest thread may work before frames get fuller.
+/// Share of the time, 0–1, that threads for agents may work before frames get fuller.
 const BUSY_HIGH: f64 = 0.75;
 /// Share of the time above which it happens fast.
 const BUSY_ALARMING: f64 = 0.92;
@@ -63,7 +63,7 @@ impl Pacing {
         low + (high - low) * f64::from(level % STEP) / f64::from(STEP)
     }
 
-    /// Takes how busy the hub's busiest thread was since the last call, a second ago: a share of the time, 0–1.
+    /// Takes how busy the hub's threads for agents were since the last call, a second ago: a share of their time, 0–1.
     pub(crate) fn observe(&self, busy: f64) {
         let level = self.level.load(Ordering::Relaxed);
         let calm = if busy < BUSY_LOW { self.calm.load(Ordering::Relaxed).saturating_add(1) } else { 0 };

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use windfire_engine::history::Retention;
 use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
 
-use crate::limits::{LISTENERS_MAX, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
+use crate::limits::{FRAME_AGE_S_MAX, LISTENERS_MAX, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
 
 /// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
 const AGENT_VARIABLES: [&str; 16] = [
@@ -93,7 +93,7 @@ pub(crate) struct Settings {
     /// Threads that take reports, 1 to 64; 0 for one a core [default: 0]
     #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N")]
     agent_threads: Option<usize>,
-    /// Bytes of the UDP socket's buffers [default: 4194304]
+    /// Bytes of the UDP socket's buffers [default: 33554432]
     #[arg(long, env = "WINDFIRE_UDP_BUFFER_BYTES", value_name = "N")]
     udp_buffer_bytes: Option<usize>,
     /// Name of the panel's session cookie [default: nezha-dashboard]
@@ -222,10 +222,13 @@ impl Config {
         within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
         within("history_gib_max", self.history_gib_max, 0, 1 << 20)?;
         within("offline_after_s", self.offline_after_s.into(), 5, 3600)?;
-        if self.report_interval_s.saturating_mul(2) > self.offline_after_s {
+        // An interval that is left to the agents is a second, unless they say otherwise; frames are no older than ten.
+        let gathering_s = (self.report_interval_s.max(1) * self.samples_per_frame).min(FRAME_AGE_S_MAX);
+        let frames_s = self.report_interval_s.max(if self.samples_per_frame > 1 { gathering_s } else { 0 });
+        if frames_s * 2 > self.offline_after_s {
             return Err(format!(
-                "offline_after_s = {} is too short for reports every {} s: make it at least twice as long",
-                self.offline_after_s, self.report_interval_s
+                "offline_after_s = {} is too short for reports every {frames_s} s: make it at least twice as long",
+                self.offline_after_s
             ));
         }
         within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
@@ -308,9 +311,15 @@ mod tests {
             "https_cert = \"a\"",
             "raw_retention_days = 0",
             "cookie_name = \"a b\"",
+            "report_interval_s = 20",
+            "offline_after_s = 15\nsamples_per_frame = 10",
         ] {
             let settings = parse(text).expect("well-formed");
             assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
+        }
+        for text in ["report_interval_s = 15", "offline_after_s = 5", "offline_after_s = 20\nsamples_per_frame = 10"] {
+            let settings = parse(text).expect("well-formed");
+            assert!(Config::load(&Place::default(), settings).is_ok(), "{text}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What agent and hub say to each other. `docs/wire.md` draws the bytes.
 //!
 //! A frame is a length and a body; the body starts with its kind. Nothing that travels down can make an agent run, write or
-//! connect to anything: `Welcome` and `Ack` are numbers, `Refuse` is a reason to show.
+//! connect to anything: `Welcome`, `Ack` and `Pace` are numbers, `Refuse` is a reason to show.
 
 use crate::body::{BodyReader, BodyWriter};
 use crate::delta::ReportDelta;

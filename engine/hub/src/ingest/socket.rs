@@ -66,9 +66,9 @@ fn bind_all(address: SocketAddr, listeners: usize) -> io::Result<Vec<socket2::So
 }
 
 fn enlarge(socket: &socket2::Socket, buffer_bytes: usize) -> io::Result<()> {
-    // The system may grant less; that costs packets in a storm, not correctness.
-    socket.set_recv_buffer_size(buffer_bytes)?;
-    socket.set_send_buffer_size(buffer_bytes)?;
+    // The system may grant less, or refuse; that costs packets in a storm, not correctness.
+    let _as_it_was = socket.set_recv_buffer_size(buffer_bytes);
+    let _as_it_was = socket.set_send_buffer_size(buffer_bytes);
     force(socket, buffer_bytes);
     let granted = socket.recv_buffer_size()?;
     if granted < buffer_bytes {
