@@ -310,7 +310,8 @@ impl Engine {
     /// The store cannot be written.
     #[doc(hidden)]
     pub fn compact(&self) -> Result<(), StoreError> {
-        Tier::ALL.into_iter().try_for_each(|tier| self.store.compact(tier.family()))
+        let mut families = Tier::ALL.map(Tier::family).into_iter().chain([key::LOG]);
+        families.try_for_each(|family| self.store.compact(family))
     }
 
     /// Makes a copy of the store in `folder`, which must not exist or be empty: everything durable when it began. Reports

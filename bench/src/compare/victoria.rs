@@ -32,7 +32,14 @@ struct Victoria {
 pub(super) fn measure(work: &Work, binary: &Path) -> io::Result<Figures> {
     let (bulk, range, disk_bytes, version) = bulk(work, binary)?;
     let (live, latest) = live(work, binary)?;
-    Ok(Figures { name: format!("VictoriaMetrics {version}"), bulk, live, disk_bytes, range, latest })
+    Ok(Figures {
+        name: format!("VictoriaMetrics {version}").trim_end().to_owned(),
+        bulk,
+        live,
+        disk_bytes,
+        range,
+        latest,
+    })
 }
 
 fn bulk(work: &Work, binary: &Path) -> io::Result<(Load, Asked, u64, String)> {
@@ -146,7 +153,8 @@ impl Victoria {
         let page = String::from_utf8_lossy(&page);
         let line = page.lines().find(|line| line.starts_with("vm_app_version")).unwrap_or_default();
         let short = line.split("short_version=\"").nth(1).and_then(|rest| rest.split('"').next());
-        Ok(short.filter(|short| !short.is_empty()).unwrap_or("of an unknown version").to_owned())
+        // Some distributions' builds do not know their own.
+        Ok(short.unwrap_or_default().to_owned())
     }
 
     fn read(&self, path: &str) -> io::Result<Vec<u8>> {

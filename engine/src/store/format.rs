@@ -16,7 +16,7 @@ const VERSION: u32 = 4;
 const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 
-/// Checks the folder's version, and makes a folder that is not there. Whether [`write`] has to follow: the version is ours
+/// Checks the folder's version, and makes a folder that is not there. Whether [`write()`] has to follow: the version is ours
 /// only when the store is, and it may turn out to be in use by an older hub.
 pub(super) fn check(folder: &Path) -> Result<bool, StoreError> {
     let path = folder.join(FILE);
