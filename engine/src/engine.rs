@@ -512,7 +512,9 @@ impl Engine {
     /// No such server, the disk.
     pub fn remove_servers(&self, ids: &[u64]) -> Result<(), ChangeError> {
         self.registry.remove_servers(&self.store, ids)?;
-        self.shards.iter().for_each(|shard| shard.forget(ids));
+        // Many may be removed at once, and reports wait while a shard's list is looked through.
+        let ids = ids.iter().copied().collect();
+        self.shards.iter().for_each(|shard| shard.forget(&ids));
         Ok(())
     }
 

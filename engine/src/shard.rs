@@ -4,6 +4,7 @@
 //! would cost a wake-up each, more than applying it. Shards only keep ingest threads and the committer from waiting for
 //! each other.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -165,7 +166,7 @@ impl Shard {
     }
 
     /// Lets go of removed servers: nobody may ever ask what changed, and no report of theirs is taken any more.
-    pub(crate) fn forget(&self, ids: &[u64]) {
+    pub(crate) fn forget(&self, ids: &HashSet<u64>) {
         self.changed.lock().retain(|slot| !ids.contains(&slot.id));
     }
 
