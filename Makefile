@@ -25,7 +25,8 @@ help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .PHONY: run
-run: build ## Build, then run a hub and an agent that reports this machine
+run: compilers ## Build, then run a hub and an agent that reports this machine
+	@bash .ci/build $(PROFILE) -p windfire-hub -p windfire-agent
 	@DATA='$(DATA)' HTTP='$(HTTP)' QUIC='$(QUIC)' BIN='$(BIN)' bash .ci/run-here
 
 .PHONY: test
@@ -78,12 +79,16 @@ deny: ## Check advisories and licences of dependencies (needs cargo-deny)
 	$(CARGO) deny check
 
 .PHONY: build
-build: tools web
-	@bash .ci/announce-build
-	$(CARGO) build $(PROFILE)
+build: compilers
+	@bash .ci/build $(PROFILE)
 
 .PHONY: tools
-tools:
+tools: compilers ## Install what is missing and compile RocksDB, so that plain cargo works
+	@$(CARGO) fetch --locked --quiet
+	@bash .ci/rocksdb
+
+.PHONY: compilers
+compilers:
 	@bash .ci/install-tools
 
 .PHONY: fuzz-tool
