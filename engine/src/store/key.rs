@@ -167,6 +167,21 @@ pub(crate) fn time_of(key: &[u8]) -> Option<i64> {
     key.first_chunk().map(|time| unordered(u64::from_be_bytes(*time)))
 }
 
+/// A key that comes before `key` and behind every stored key that does; `None` when no stored key does. Stored keys of one
+/// length have no exact one before them, so this one is longer: what is taken away by it is never too much.
+pub(super) fn some_key_before(key: &[u8]) -> Option<Vec<u8>> {
+    let digit = key.iter().rposition(|byte| *byte > 0)?;
+    let mut before = key.to_vec();
+    before[digit] -= 1;
+    before[digit + 1..].fill(u8::MAX);
+    // Longer keys may begin with these bytes.
+    before.extend([u8::MAX; KEY_BYTES_MAX]);
+    Some(before)
+}
+
+/// Bytes of the longest key there is, that of a login.
+const KEY_BYTES_MAX: usize = 32;
+
 /// A key of [`TIERS`] in words.
 pub(crate) fn describe(family: &str, key: &[u8]) -> String {
     let unit = if family == RAW { "hour" } else { "day" };

@@ -322,9 +322,12 @@ impl Store {
         })
     }
 
-    /// Gives back the disk space of files that lie wholly between two keys, which nobody reads any more.
+    /// Gives back the disk space of files that hold nothing but keys from `from` on that come before `to`, which nobody reads
+    /// any more. A range like every other here: `to` itself stays.
     pub(crate) fn drop_files(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        self.with(|db| db.delete_file_in_range_cf(handle(db, family)?, from, to).map_err(|error| self.error(&error)))
+        // RocksDB drops a file whose last key is the end that it is given.
+        let Some(last) = key::some_key_before(to) else { return Ok(()) };
+        self.with(|db| db.delete_file_in_range_cf(handle(db, family)?, from, &last).map_err(|error| self.error(&error)))
     }
 
     /// The table files of `family`.
@@ -484,4 +487,84 @@ fn family_options(family: &str, cache: &Cache) -> Options {
         options.set_compression_type(DBCompressionType::None);
     }
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put_log(store: &Store, commits: impl IntoIterator<Item = (u64, u8)>) {
+        let mut changes = Changes::default();
+        commits
+            .into_iter()
+            .for_each(|(commit, shard)| changes.put(key::LOG, &key::log_key(commit, shard), vec![7; 64]));
+        store.write_synced(&changes).expect("a healthy store");
+    }
+
+    fn log_keys(store: &Store) -> BTreeSet<Vec<u8>> {
+        let mut keys = BTreeSet::new();
+        let mut visit = |key: &[u8], _: &[u8]| {
+            keys.insert(key.to_vec());
+            Ok(())
+        };
+        store.scan(key::LOG, &[], &mut visit).expect("a healthy store");
+        keys
+    }
+
+    fn cut(store: &Store, to: &[u8]) {
+        let from = key::log_key(0, 0);
+        let mut changes = Changes::default();
+        changes.delete_range(key::LOG, &from, to);
+        store.write_synced(&changes).expect("a healthy store");
+        store.drop_files(key::LOG, &from, to).expect("a healthy store");
+    }
+
+    #[test]
+    fn a_file_that_ends_with_the_border_keeps_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path()).expect("a new store");
+        put_log(&store, (1..=9).map(|commit| (commit, 0)));
+        // One file on a deep level, whose last key is the border.
+        store.compact(key::LOG).expect("a healthy store");
+        put_log(&store, [(10, 0)]);
+        cut(&store, &key::log_key(9, 0));
+        let kept = [(9, 0), (10, 0)].map(|(commit, shard)| key::log_key(commit, shard).to_vec());
+        assert_eq!(log_keys(&store), BTreeSet::from(kept));
+        // And what is wholly before the border does go.
+        put_log(&store, [(11, 0)]);
+        store.compact(key::LOG).expect("a healthy store");
+        cut(&store, &key::log_key(12, 0));
+        assert_eq!(store.files(key::LOG).expect("a healthy store").len(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn no_cut_takes_what_lies_at_its_border_or_above(
+            parts in proptest::collection::vec(
+                proptest::collection::btree_set((0u64..40, proptest::sample::select(vec![0u8, 1, 7, 15])), 1..20), 1..6),
+            borders in proptest::collection::vec(any::<proptest::sample::Index>(), 1..6),
+            compacted in any::<u8>(),
+        ) {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let store = Store::open(folder.path()).expect("a new store");
+            for (index, part) in parts.into_iter().enumerate() {
+                put_log(&store, part);
+                if compacted >> index & 1 == 1 {
+                    store.compact(key::LOG).expect("a healthy store");
+                }
+            }
+            for border in borders {
+                let mut keys = log_keys(&store);
+                let border = keys.iter().nth(border.index(keys.len())).expect("the last cut left one").clone();
+                let above = keys.split_off(&border);
+                cut(&store, &border);
+                prop_assert_eq!(log_keys(&store), above);
+            }
+        }
+    }
 }
