@@ -7,6 +7,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 use windfire_wire::{Hello, Host, RefuseReason};
 
+use crate::clock::Clock;
 use crate::commit::{Committed, Committer};
 use crate::error::{ChangeError, Credentialed, Refusal};
 use crate::history::{
@@ -26,6 +27,7 @@ use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Aggregate;
+use crate::timing::HubTime;
 use crate::token::{EnrolToken, Grant, NewToken, Token};
 use crate::user::{PasswordHash, Role, User, UserEdit};
 use crate::watermark::{Ticket, Watermark};
@@ -57,6 +59,7 @@ pub struct Engine {
     committer: Mutex<Committer>,
     watermark: Watermark,
     history: History,
+    clock: Clock,
     poison: Poison,
     pacing: Pacing,
     /// Whether something waits for a commit.
@@ -95,7 +98,8 @@ impl Engine {
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
         let store = Store::open(folder)?;
         let history = History::open(&store, options.retention, options.at_point)?;
-        let recovered = recover(&store, history.floor(Tier::Raw))?;
+        let clock = Clock::new(store.clock()?);
+        let recovered = recover(&store)?;
         let next = recovered.last_commit + 1;
         let has_full_head = |slot: &Arc<Slot>| !slot.status.lock().full_heads.is_empty();
         recovered.registry.slots().iter().filter(|slot| has_full_head(slot)).for_each(|slot| history.note_full(slot));
@@ -108,6 +112,7 @@ impl Engine {
             committer: Mutex::new(Committer::new(next, recovered.checkpoints)),
             watermark: Watermark::new(recovered.last_commit),
             history,
+            clock,
             poison: Poison::default(),
             pacing: Pacing::new(options.samples_per_frame_min),
             pending: Mutex::new(false),
@@ -180,6 +185,11 @@ impl Engine {
         self.poison.reason()
     }
 
+    /// Which moment it is, as the hub believes.
+    pub fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// The engine's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
@@ -197,7 +207,7 @@ impl Engine {
             Err(error) => return (Upkeep::default(), Err(error)),
         };
         let slots = || self.registry.slots();
-        let done = self.history.upkeep(&self.store, &self.watermark, &slots, (next, checkpoint), now_ms);
+        let done = self.history.upkeep(&self.store, &self.watermark, &slots, (next, checkpoint), &self.clock, now_ms);
         if done.0.heads_sealed > 0 {
             // Sessions that wait for room in the heads are told by a commit.
             self.notify_pending();
@@ -353,6 +363,17 @@ impl Engine {
         self.commit_with(true)
     }
 
+    /// Notes the trusted time in the store, so that the next start knows how late it must be. For a graceful stop.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn store_clock(&self) -> Result<(), StoreError> {
+        let Some(stored) = self.clock.to_store() else { return Ok(()) };
+        let mut changes = Changes::default();
+        changes.put_clock(&stored);
+        self.store.write_synced(&changes)
+    }
+
     fn commit_with(&self, checkpoint: bool) -> Result<Option<Committed>, StoreError> {
         let mut committer = self.committer.lock();
         let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
@@ -407,13 +428,13 @@ impl Engine {
         slot: &Arc<Slot>,
         epoch: u64,
         outbox_id: u128,
-        batch: &Batch,
+        batch: &mut Batch,
         now_ms: i64,
     ) -> Result<Applied, NotApplied> {
         let applied = if self.poison.is_set() {
             Err(NotApplied::Full)
         } else {
-            self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, now_ms)
+            self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, self.hub_time(now_ms))
         };
         match applied {
             Ok(applied) => {
@@ -445,6 +466,10 @@ impl Engine {
         self.shards[slot.shard()].set_facts(slot, epoch, HostFacts { host, address, country }, now_ms)?;
         self.notify_pending();
         Ok(())
+    }
+
+    pub(crate) fn hub_time(&self, now_ms: i64) -> HubTime {
+        HubTime { now_ms, leapt_ms: self.clock.leapt_ms() }
     }
 
     pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {

@@ -5,6 +5,7 @@
 //! Beside it, the report goes into the server's `head`, which becomes a [`block`] and, by and by, rows of coarser tiers
 //! ([`history`]). `recover` is the way back after a stop of any kind. [`engine`] is the front. `docs/ARCHITECTURE.md` draws it.
 
+pub mod clock;
 pub mod engine;
 pub mod error;
 pub mod latest;
@@ -32,6 +33,7 @@ mod shard;
 mod slot;
 mod store;
 pub mod summary;
+mod timing;
 mod watermark;
 
 pub use commit::Committed;

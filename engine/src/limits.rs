@@ -127,3 +127,12 @@ pub const POINTS_USUAL: usize = 2_000;
 
 /// Days that one query of history may span: longer than anything is kept.
 pub const RANGE_DAYS_MAX: i64 = 3660;
+
+/// Agents whose clocks the hub remembers, to tell whether its own is right.
+pub const CLOCK_WITNESSES_MAX: usize = 256;
+
+/// Milliseconds that an agent's clock may be off, either way, before the hub's own time takes the place of its times.
+pub const CLOCK_SKEW_KEPT_MS: i64 = 5_000;
+
+/// Milliseconds between two notes of the trusted time in the store.
+pub const CLOCK_STORE_INTERVAL_MS: i64 = 60_000;

@@ -27,7 +27,7 @@ pub(crate) struct Recovered {
 
 /// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
 /// as a store from before there was history has, is made into blocks on the way: memory stays bounded.
-pub(crate) fn recover(store: &Store, oldest_hour: i64) -> Result<Recovered, StoreError> {
+pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
     let checkpoints = store.checkpoints()?;
     let last_commit = store.last_commit()?.max(checkpoints.newest());
     let mut statuses: HashMap<u64, Status> = HashMap::new();
@@ -56,7 +56,7 @@ pub(crate) fn recover(store: &Store, oldest_hour: i64) -> Result<Recovered, Stor
     store.scan(key::LOG, &[], &mut |key, value| {
         let commit = key::commit_of(key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })?;
         log::read(value, &mut |entry| replay.take(entry, commit, &checkpoints))?;
-        if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store, oldest_hour) } else { Ok(()) }
+        if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store) } else { Ok(()) }
     })?;
     let Replay { mut statuses, replayed_reports, .. } = replay;
     let registry = Registry::load(store, |id| statuses.remove(&id).unwrap_or_default())?;
@@ -108,12 +108,12 @@ impl Replay {
         }
     }
 
-    /// Makes blocks of the full heads.
-    fn seal(&mut self, store: &Store, oldest_hour: i64) -> Result<(), StoreError> {
+    /// Makes blocks of the full heads, however old: nobody knows yet which moment it is.
+    fn seal(&mut self, store: &Store) -> Result<(), StoreError> {
         let mut changes = Changes::default();
         for server_id in std::mem::take(&mut self.full) {
             let status = self.statuses.entry(server_id).or_default();
-            seal_heads(&mut changes, server_id, status.full_heads.iter().map(Arc::as_ref), oldest_hour)?;
+            seal_heads(&mut changes, server_id, status.full_heads.iter().map(Arc::as_ref), i64::MIN)?;
             status.full_heads.clear();
         }
         self.full_count = 0;

@@ -14,6 +14,7 @@ use crate::limits::{FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
 use crate::sample::Sample;
 use crate::slot::{Slot, Status};
 use crate::store::log;
+use crate::timing::HubTime;
 use crate::watermark::Ticket;
 
 /// The pending reports of the servers whose id falls into this shard.
@@ -79,9 +80,10 @@ impl Shard {
         slot: &Arc<Slot>,
         epoch: u64,
         outbox_id: u128,
-        batch: &Batch,
-        now_ms: i64,
+        batch: &mut Batch,
+        now: HubTime,
     ) -> Result<Applied, NotApplied> {
+        let now_ms = now.now_ms;
         let mut pending = self.pending.lock();
         let mut status = slot.status.lock();
         if status.epoch != epoch || status.is_removed {
@@ -92,19 +94,24 @@ impl Shard {
         }
         let mut has_full_head = false;
         let known = known_count(batch.first_sequence, batch.samples.len(), status.progress.last_sequence);
-        let (old, new) = batch.samples.split_at(known);
-        if let Some(newest) = new.last() {
+        let (old, new) = batch.samples.split_at_mut(known);
+        if !new.is_empty() {
             if !status.progress.is_current(outbox_id) {
                 status.progress.switch_to(outbox_id);
+                status.timing.on_outbox();
                 log::put_outbox(&mut pending.log, slot.id, outbox_id);
             }
             let first_new = batch.first_sequence + old.len() as u64;
-            for (sequence, sample) in (first_new..).zip(new) {
+            for (sequence, sample) in (first_new..).zip(&mut *new) {
+                // From here on it lies where the hub's clock has it: in the log, in history, in what is shown.
+                sample.time_ms = status.timing.place(sample.time_ms, sample.uptime_s, now);
                 log::put_report(&mut pending.log, slot.id, sequence, now_ms, sample);
                 has_full_head |= status.push(sequence, sample, pending.ticket, now_ms);
             }
             status.progress.advance(first_new + new.len() as u64 - 1);
-            status.latest.sample = newest.clone();
+            if let Some(newest) = new.last() {
+                status.latest.sample.clone_from(newest);
+            }
             status.latest.last_active_s = Some(now_ms.div_euclid(1000));
             status.last_ticket = pending.ticket;
             if !status.is_dirty {

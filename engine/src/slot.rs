@@ -11,6 +11,7 @@ use crate::latest::{Latest, Progress};
 use crate::limits::SHARDS;
 use crate::sample::Sample;
 use crate::server::ServerRecord;
+use crate::timing::Timing;
 use crate::watermark::Ticket;
 
 /// Ends a session from outside, with the reason to give. Called at most once, without any lock held.
@@ -29,6 +30,8 @@ pub(crate) struct Slot {
 pub(crate) struct Status {
     pub(crate) latest: Latest,
     pub(crate) progress: Progress,
+    /// What is known of its agent's clock.
+    pub(crate) timing: Timing,
     /// The commit that makes the newest report durable.
     pub(crate) last_ticket: Ticket,
     /// Newest reports, open for more.

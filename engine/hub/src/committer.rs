@@ -44,7 +44,7 @@ impl Committer {
                 thread::sleep(COMMIT_RETRY);
             }
         }
-        match self.engine.checkpoint().and_then(|_| self.engine.store_uses()) {
+        match self.engine.checkpoint().and_then(|_| self.engine.store_uses()).and_then(|()| self.engine.store_clock()) {
             Ok(()) => tracing::info!("last commit done"),
             Err(error) => tracing::error!(%error, "last commit failed: agents keep what was not acknowledged"),
         }

@@ -17,7 +17,8 @@ mod tls;
 use std::io::{BufWriter, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::OnceLock;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use serde_json::json;
@@ -27,6 +28,7 @@ use admin::{Request, Response};
 use cli::{Cli, Verb};
 use config::{Config, Place, Settings, check_variables};
 use tls::Certificate;
+use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options};
 
 // Gives memory of closed sessions back sooner than the system's allocator; its cost per session is in
@@ -54,7 +56,7 @@ fn run(cli: Cli) -> Result<(), String> {
             let config = Config::load(&cli.place, settings)?;
             start_logs(&config.log)?;
             die_on_panic();
-            serve::serve(&config, unix_ms)
+            serve::serve(&config, reading)
         }
         Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_ms),
         Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
@@ -169,4 +171,11 @@ fn die_on_panic() {
 fn unix_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The wall clock, and one that never leaps.
+fn reading() -> Reading {
+    static STARTED: OnceLock<Instant> = OnceLock::new();
+    let uptime = STARTED.get_or_init(Instant::now).elapsed();
+    Reading { wall_ms: unix_ms(), uptime_ms: i64::try_from(uptime.as_millis()).unwrap_or(i64::MAX) }
 }

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
 use windfire_api::live::Live;
 use windfire_api::{Agents, Api, Details, SignInLimit};
+use windfire_engine::clock::Reading;
 use windfire_engine::secret::new_secret;
 use windfire_engine::user::{PasswordHash, Role};
 use windfire_engine::{Engine, Options};
@@ -30,11 +31,11 @@ use crate::metrics::Metrics;
 use crate::pacer;
 use crate::tls::{self, Certificate};
 
-/// Unix milliseconds. Handed down from `main`, where the clock is.
-pub(crate) type Clock = fn() -> i64;
+/// The trusted time, Unix milliseconds: what the engine makes of the machine's clocks.
+pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
-pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
+pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), String> {
     make_data_folder(&config.data)?;
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
     let options = Options {
@@ -45,6 +46,10 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         ..Options::default()
     };
     let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| error.to_string())?);
+    let clock: Clock = {
+        let engine = Arc::clone(&engine);
+        Arc::new(move || engine.clock().read(reading()))
+    };
     let own = Certificate::own(&config.data)?;
     let fingerprint = own.fingerprint();
     let reset_key = tls::reset_key(&config.data)?;
@@ -68,13 +73,13 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let historian = Historian {
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),
-        clock,
+        clock: Arc::clone(&clock),
         stop: Arc::clone(&commits_stop),
     };
     let ingest = Ingest {
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),
-        clock,
+        clock: Arc::clone(&clock),
         sessions_max: config.sessions_max,
         committed,
         stop: stop.clone(),
@@ -97,7 +102,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         live: Arc::clone(&live),
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),
-        clock,
+        clock: Arc::clone(&clock),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
         ticks,
@@ -120,7 +125,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let watched = |name| Ended { name, sender: ended_sender.clone() };
     let listen = |lane: Lane| spawn(watched("agents"), move |runtime| runtime.block_on(lane.listen()));
     let agents = lanes.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?;
-    let ticking = http::live::run(live, Arc::clone(&engine), clock, ticks_sender, stop.clone());
+    let ticking = http::live::run(live, Arc::clone(&engine), Arc::clone(&clock), ticks_sender, stop.clone());
     let pages = spawn(watched("http"), move |runtime| {
         runtime.spawn(ticking);
         runtime.block_on(http.run(http_socket, https, stop))

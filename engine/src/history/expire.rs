@@ -1,4 +1,5 @@
-//! What is too old, or too much, goes: whole hours and days of all servers at once, which costs one range each.
+//! What is too old, or too much, goes: whole hours and days of all servers at once, which costs one range each. How old
+//! something is goes by the expiry time ([`crate::clock`]), which no leap of a clock moves.
 
 use super::storage::{Extent, bytes_before, extents};
 use super::{DAY_MS, History, Point, State, Tier, Upkeep};
@@ -11,40 +12,56 @@ impl History {
         &self,
         state: &mut State,
         store: &Store,
-        now_ms: i64,
+        expiry_ms: i64,
         upkeep: &mut Upkeep,
     ) -> Result<(), StoreError> {
-        if (0..EXPIRE_INTERVAL_MS).contains(&now_ms.saturating_sub(state.expired_ms)) {
+        if (0..EXPIRE_INTERVAL_MS).contains(&expiry_ms.saturating_sub(state.expired_ms)) {
             return Ok(());
         }
         let [unpacked_hour, unpacked_day] = self.oldest_unpacked(store)?;
         let hour_of_day = unpacked_hour.map(|hour| hour.div_euclid(DAY_MS / super::HOUR_MS));
         // What a coarser tier still has to be made of stays.
         let needed = [unpacked_hour, unpacked_day.into_iter().chain(hour_of_day).min(), None];
-        let budgeted = self.floors_by_budget(store, now_ms)?;
+        let budgeted = self.floors_by_budget(store, expiry_ms)?;
         for ((tier, needed), budgeted) in Tier::ALL.into_iter().zip(needed).zip(budgeted) {
-            let floor = self.floor_by_age(tier, now_ms).max(budgeted);
+            let floor = self.floor_by_age(tier, expiry_ms).max(budgeted);
             let floor = needed.map_or(floor, |needed| floor.min(needed));
             if floor > self.floor(tier) {
                 self.cut(store, tier, floor)?;
                 upkeep.has_expired = true;
             }
         }
-        state.expired_ms = now_ms;
+        state.expired_ms = expiry_ms;
         Ok(())
     }
 
-    fn floor_by_age(&self, tier: Tier, now_ms: i64) -> i64 {
+    /// Lowers floors that lie where nothing can have expired yet: a clock that was ahead raised them once. What is still on
+    /// disk below them can be read again.
+    pub(super) fn lower_floors(&self, store: &Store, expiry_ms: i64) -> Result<(), StoreError> {
+        let kept = [RAW_DAYS_KEPT_MIN, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN];
+        for (tier, days) in Tier::ALL.into_iter().zip(kept) {
+            let by_age = self.floor_by_age(tier, expiry_ms);
+            if self.floor(tier) > by_age.max(floor_of(tier, days, expiry_ms)) {
+                let mut changes = Changes::default();
+                changes.put_time(key::FLOORS[tier as usize], by_age);
+                store.write_synced(&changes)?;
+                self.set_floor(tier, by_age);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn floor_by_age(&self, tier: Tier, expiry_ms: i64) -> i64 {
         let days = match tier {
             Tier::Raw => self.retention.raw_days,
             Tier::Minute => self.retention.minute_days,
             Tier::Quarter => self.retention.quarter_days,
         };
-        floor_of(tier, days, now_ms)
+        floor_of(tier, days, expiry_ms)
     }
 
     /// Floors at which all tiers fit the disk budget: the finest gives first, down to what is always kept of it.
-    fn floors_by_budget(&self, store: &Store, now_ms: i64) -> Result<[i64; 3], StoreError> {
+    fn floors_by_budget(&self, store: &Store, expiry_ms: i64) -> Result<[i64; 3], StoreError> {
         let mut floors = [i64::MIN; 3];
         let max = self.retention.disk_bytes_max;
         if max == 0 {
@@ -56,7 +73,7 @@ impl History {
         let mut excess = used.saturating_sub(max);
         let kept = [RAW_DAYS_KEPT_MIN, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN];
         for (((tier, extents), days), floor) in Tier::ALL.into_iter().zip(&tiers).zip(kept).zip(&mut floors) {
-            let last = floor_of(tier, days, now_ms);
+            let last = floor_of(tier, days, expiry_ms);
             let first = extents.iter().map(|extent| extent.first).min().unwrap_or(last).max(self.floor(tier));
             let mut freed = 0;
             for candidate in first..=last {

@@ -27,8 +27,10 @@ pub use storage::TierUsage;
 pub use uptime::Uptime;
 pub use verify::Verified;
 
+use crate::clock::Clock;
+use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
-use crate::store::{Store, StoreError, key};
+use crate::store::{Changes, Store, StoreError, key};
 use crate::watermark::{Ticket, Watermark};
 
 /// Milliseconds of an hour: reports are kept together by it.
@@ -181,6 +183,7 @@ struct State {
     swept_ms: i64,
     packed_ms: i64,
     expired_ms: i64,
+    clock_stored_ms: i64,
     /// The log is deleted before this commit.
     log_cut: u64,
     log_cut_ms: i64,
@@ -226,16 +229,21 @@ impl History {
         watermark: &Watermark,
         slots: &dyn Fn() -> Vec<Arc<Slot>>,
         next_and_checkpoint: (Ticket, u64),
+        clock: &Clock,
         now_ms: i64,
     ) -> (Upkeep, Result<bool, StoreError>) {
         let mut state = self.state.lock();
+        // What cannot be undone goes by a time that no leap of a clock moves.
+        let expiry_ms = clock.expiry_ms(now_ms);
         let mut upkeep = Upkeep::default();
         let mut run = || {
+            store_clock(&mut state, store, clock, now_ms)?;
+            self.lower_floors(store, expiry_ms)?;
             self.sweep(&mut state, store, slots, next_and_checkpoint, now_ms)?;
-            self.seal_full(store, watermark, &mut upkeep)?;
+            self.seal_full(store, watermark, expiry_ms, &mut upkeep)?;
             let has_more = self.pack(&mut state, store, now_ms, &mut upkeep)?;
             if !has_more {
-                self.expire(&mut state, store, now_ms, &mut upkeep)?;
+                self.expire(&mut state, store, expiry_ms, &mut upkeep)?;
             }
             Ok(has_more)
         };
@@ -244,9 +252,28 @@ impl History {
         (upkeep, result)
     }
 
+    /// Oldest hour of which a report is still made into a block: by its age, or where the disk budget has come to.
+    fn oldest_hour(&self, expiry_ms: i64) -> i64 {
+        self.floor(Tier::Raw).max(self.floor_by_age(Tier::Raw, expiry_ms))
+    }
+
     fn pass(&self, point: Point) {
         if let Some(at_point) = self.at_point {
             at_point(point);
         }
     }
+}
+
+/// Now and then: notes the trusted time, so that the next start knows how late it must be. Not synced: an older note does.
+fn store_clock(state: &mut State, store: &Store, clock: &Clock, now_ms: i64) -> Result<(), StoreError> {
+    if (0..CLOCK_STORE_INTERVAL_MS).contains(&now_ms.saturating_sub(state.clock_stored_ms)) {
+        return Ok(());
+    }
+    if let Some(stored) = clock.to_store() {
+        let mut changes = Changes::default();
+        changes.put_clock(&stored);
+        store.write(&changes)?;
+    }
+    state.clock_stored_ms = now_ms;
+    Ok(())
 }

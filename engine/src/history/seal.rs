@@ -11,8 +11,8 @@ use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::watermark::{Ticket, Watermark};
 
-/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours that are not kept any more are left out, and
-/// counted in the result.
+/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours before `oldest_hour` are left out, and counted
+/// in the result.
 pub(crate) fn seal_heads<'a>(
     changes: &mut Changes,
     server_id: u64,
@@ -48,11 +48,13 @@ impl History {
         &self,
         store: &Store,
         watermark: &Watermark,
+        expiry_ms: i64,
         upkeep: &mut Upkeep,
     ) -> Result<(), StoreError> {
         let mut waiting = std::mem::take(&mut *self.full.lock());
         waiting.sort_by_key(|slot| slot.id);
         waiting.dedup_by_key(|slot| slot.id);
+        let oldest_hour = self.oldest_hour(expiry_ms);
         let mut later = Vec::new();
         let result = waiting.chunks(HEADS_PER_WRITE_MAX).try_for_each(|slots| {
             let mut changes = Changes::default();
@@ -65,7 +67,7 @@ impl History {
                 }
                 if durable > 0 {
                     let heads = heads[..durable].iter().map(Arc::as_ref);
-                    upkeep.expired_reports += seal_heads(&mut changes, slot.id, heads, self.floor(Tier::Raw))?;
+                    upkeep.expired_reports += seal_heads(&mut changes, slot.id, heads, oldest_hour)?;
                     taken.push((slot, durable));
                 }
             }

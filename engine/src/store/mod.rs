@@ -11,6 +11,7 @@ use rocksdb::{
 };
 
 pub(crate) mod checkpoints;
+mod clock;
 mod format;
 pub(crate) mod hosts;
 pub(crate) mod key;
@@ -20,6 +21,7 @@ pub(crate) mod servers;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
+use crate::clock::StoredClock;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use log::LogEntry;
 
@@ -149,6 +151,10 @@ impl Changes {
         self.puts.push((None, key::CHECKPOINT.to_vec(), checkpoints.write()));
     }
 
+    pub(crate) fn put_clock(&mut self, clock: &StoredClock) {
+        self.puts.push((None, key::CLOCK.to_vec(), clock::write(clock)));
+    }
+
     pub(crate) fn put_time(&mut self, key: &'static [u8], time: i64) {
         self.puts.push((None, key.to_vec(), key::time_key(time).to_vec()));
     }
@@ -239,6 +245,14 @@ impl Store {
         self.with(|db| match db.get(key::CHECKPOINT).map_err(|error| self.error(&error))? {
             None => Ok(Checkpoints::default()),
             Some(value) => Checkpoints::read(&value),
+        })
+    }
+
+    /// What the hub believed of the time when it last stored it; nothing in a new store, or one of an older hub.
+    pub(crate) fn clock(&self) -> Result<Option<StoredClock>, StoreError> {
+        self.with(|db| {
+            let value = db.get(key::CLOCK).map_err(|error| self.error(&error))?;
+            value.map(|value| clock::read(&value)).transpose()
         })
     }
 
@@ -433,6 +447,7 @@ pub fn is_any_record(value: &[u8]) -> bool {
     let mut entries = 0;
     log::read(value, &mut |_| entries += 1).is_ok_and(|()| entries > 0)
         || Checkpoints::read(value).is_ok()
+        || clock::read(value).is_ok()
         || latest::read(value).is_ok()
         || hosts::read(value).is_ok()
         || servers::read(1, value).is_ok()

@@ -51,11 +51,11 @@ pub(crate) async fn serve(data: PathBuf, engine: Arc<Engine>, clock: Clock) -> R
                 continue;
             }
         };
-        let (data, engine) = (data.clone(), Arc::clone(&engine));
+        let (data, engine, now_ms) = (data.clone(), Arc::clone(&engine), clock());
         // A thread of its own, because a backup or an export takes its time.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let hub = Hub { engine: &engine, data: &data, now_ms: clock() };
+            let hub = Hub { engine: &engine, data: &data, now_ms };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }

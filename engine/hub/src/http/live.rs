@@ -33,9 +33,9 @@ pub(crate) async fn run(
             _ = seconds.tick() => {}
             _ = stop.wait_for(|stop| *stop) => return,
         }
-        let (live, engine) = (Arc::clone(&live), Arc::clone(&engine));
+        let (live, engine, now_s) = (Arc::clone(&live), Arc::clone(&engine), clock().div_euclid(1000));
         // A look at every server takes milliseconds, in which others' requests are answered.
-        let advanced = tokio::task::spawn_blocking(move || live.advance(&engine, clock().div_euclid(1000))).await;
+        let advanced = tokio::task::spawn_blocking(move || live.advance(&engine, now_s)).await;
         if let Err(error) = advanced {
             tracing::error!(%error, "the live stream was not advanced");
         }

@@ -1,0 +1,476 @@
+//! Which moment it is, as the hub believes. `docs/decisions/clocks.md` says why.
+//!
+//! A wall clock can leap, by seconds or by decades, and come back. What runs evenly, the time since the machine's start, says
+//! when it leapt, but not which side of the leap was right. Agents have clocks of their own, and say at each connection what
+//! they show: they are the witnesses. So:
+//!
+//! * The **trusted time** follows the wall clock while it runs evenly. At a leap it goes on evenly by itself, until witnesses
+//!   say that the wall clock is right now, or nobody contradicts it for a while.
+//! * The **expiry time** is what history expires by. It never moves faster than time does, so one wrong look at a clock takes
+//!   nothing away; what a long stop left behind is made up for when the clock has been steady for a day.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+
+use parking_lot::Mutex;
+
+use crate::limits::CLOCK_WITNESSES_MAX;
+
+/// Before this moment there was no hub: Unix milliseconds of 1 January 2025. A clock that shows less is wrong.
+pub(crate) const EARLIEST_MS: i64 = 1_735_689_600_000;
+
+/// Difference from an even run that is no leap: machines that keep time are corrected by less than this at once.
+const LEAP_MS: i64 = 1_000;
+/// Time for which a wall clock that leapt must run evenly before it is believed, when nobody contradicts it.
+const CONFIRM_MS: i64 = 60_000;
+/// The same when a few witnesses contradict it: they may be the ones that are wrong.
+const CONTRADICTED_MS: i64 = 3_600_000;
+/// A stop that is longer is not taken for granted: the clock may as well have leapt.
+const STOP_MS: i64 = 600_000;
+/// Steady time after which the expiry time is what the trusted time is.
+const STEADY_MS: i64 = 24 * 3_600_000;
+/// Difference from both sides of a leap above which an agent is no witness to it.
+const WITNESS_OFF_MS: u64 = 60_000;
+/// Witnesses that are believed against a wall clock that did not leap, or for as long as they say so.
+const QUORUM: usize = 3;
+/// Difference between witnesses that agree.
+const AGREE_MS: i64 = 5_000;
+/// Difference from the quorum above which the hub's clock is the wrong one.
+const DISAGREE_MS: i64 = 30_000;
+
+/// What the machine's clocks show at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reading {
+    /// The wall clock, Unix milliseconds.
+    pub wall_ms: i64,
+    /// A clock that never leaps, milliseconds from any moment of this process on.
+    pub uptime_ms: i64,
+}
+
+/// How the hub's clock does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ClockState {
+    /// Milliseconds that the machine's wall clock is ahead of the trusted time. Not 0 only while it is not believed.
+    pub wall_ahead_ms: i64,
+    /// Milliseconds that expiry is behind the trusted time.
+    pub expiry_behind_ms: i64,
+    /// Agents whose clocks are known.
+    pub witnesses: usize,
+    /// Times that the trusted time changed otherwise than by running.
+    pub leaps: u64,
+}
+
+impl ClockState {
+    /// Whether the machine's clock is not believed at present.
+    pub fn is_doubted(&self) -> bool {
+        self.wall_ahead_ms.abs() > LEAP_MS
+    }
+}
+
+/// What is stored, so that a start knows how late it must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoredClock {
+    /// The newest trusted time that was stored, Unix milliseconds.
+    pub(crate) trusted_ms: i64,
+    /// The expiry time then.
+    pub(crate) expiry_ms: i64,
+    /// For how long the clock had been steady.
+    pub(crate) steady_ms: i64,
+}
+
+/// The hub's belief.
+#[derive(Debug)]
+pub struct Clock {
+    state: Mutex<State>,
+    /// The sum of all leaps of the trusted time, milliseconds. Read with every frame.
+    leapt_ms: AtomicI64,
+}
+
+#[derive(Debug)]
+struct State {
+    stored: Option<StoredClock>,
+    running: Option<Running>,
+    /// By server: its agent's clock minus the trusted time, milliseconds.
+    witnesses: BTreeMap<u64, i64>,
+    leaps: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Running {
+    /// The trusted time at `uptime_ms`.
+    trusted_ms: i64,
+    uptime_ms: i64,
+    expiry_ms: i64,
+    steady_ms: i64,
+    doubt: Option<Doubt>,
+    /// What was stored before the start, when the stop was long and nobody has said yet that the clock is right.
+    unvouched_from_ms: Option<i64>,
+}
+
+/// A wall clock that is not believed.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// The wall clock minus the trusted time, milliseconds.
+    ahead_ms: i64,
+    /// Since when it says so, by the clock that never leaps.
+    since_ms: i64,
+}
+
+impl Clock {
+    /// A clock that goes on from what was stored.
+    pub(crate) fn new(stored: Option<StoredClock>) -> Self {
+        let state = State { stored, running: None, witnesses: BTreeMap::new(), leaps: 0 };
+        Self { state: Mutex::new(state), leapt_ms: AtomicI64::new(0) }
+    }
+
+    /// The trusted time at a moment, Unix milliseconds. To be asked at least once a second.
+    pub fn read(&self, reading: Reading) -> i64 {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        let Some(running) = &mut state.running else {
+            let running = Running::start(state.stored, reading);
+            state.running = Some(running);
+            return running.trusted_ms;
+        };
+        let leapt_ms = running.run(reading, &state.witnesses);
+        self.note_leap(state, leapt_ms);
+        state.running.map_or(reading.wall_ms, |running| running.trusted_ms)
+    }
+
+    /// Notes what the clock of a server's agent shows at the trusted time `now_ms`, and gives the trusted time as it is
+    /// believed then.
+    pub(crate) fn witness(&self, server_id: u64, agent_ms: i64, now_ms: i64) -> i64 {
+        let mut state = self.state.lock();
+        let state = &mut *state;
+        if state.witnesses.len() >= CLOCK_WITNESSES_MAX && !state.witnesses.contains_key(&server_id) {
+            // Which one goes does not matter, as long as nobody can choose it by coming last.
+            state.witnesses.pop_last();
+        }
+        state.witnesses.insert(server_id, agent_ms.saturating_sub(now_ms));
+        let State { running: Some(running), witnesses, .. } = state else { return now_ms };
+        let leapt_ms = running.hear(agent_ms.saturating_sub(now_ms), witnesses);
+        self.note_leap(state, leapt_ms);
+        now_ms.saturating_add(leapt_ms)
+    }
+
+    /// What history expires by when the trusted time is `now_ms`: that itself for who has no clock that was ever read.
+    pub(crate) fn expiry_ms(&self, now_ms: i64) -> i64 {
+        self.state.lock().running.map_or(now_ms, |running| running.expiry_ms.min(now_ms))
+    }
+
+    /// What to store; nothing when no clock was ever read.
+    pub(crate) fn to_store(&self) -> Option<StoredClock> {
+        self.state.lock().running.map(|running| StoredClock {
+            trusted_ms: running.trusted_ms,
+            expiry_ms: running.expiry_ms,
+            steady_ms: running.steady_ms,
+        })
+    }
+
+    /// By how much the trusted time has changed otherwise than by running, milliseconds: what was measured against it before
+    /// is off by what this changed since.
+    pub(crate) fn leapt_ms(&self) -> i64 {
+        self.leapt_ms.load(Relaxed)
+    }
+
+    /// Follows a change of the trusted time: what witnesses show did not change.
+    fn note_leap(&self, state: &mut State, leapt_ms: i64) {
+        if leapt_ms != 0 {
+            state.leaps += 1;
+            state.witnesses.values_mut().for_each(|ahead_ms| *ahead_ms = ahead_ms.saturating_sub(leapt_ms));
+            self.leapt_ms.fetch_add(leapt_ms, Relaxed);
+        }
+    }
+
+    /// How it does.
+    pub fn state(&self) -> ClockState {
+        let state = self.state.lock();
+        let running = state.running;
+        ClockState {
+            wall_ahead_ms: running.and_then(|running| running.doubt).map_or(0, |doubt| doubt.ahead_ms),
+            expiry_behind_ms: running.map_or(0, |running| running.trusted_ms - running.expiry_ms),
+            witnesses: state.witnesses.len(),
+            leaps: state.leaps,
+        }
+    }
+}
+
+impl Running {
+    fn start(stored: Option<StoredClock>, reading: Reading) -> Self {
+        let Reading { wall_ms, uptime_ms } = reading;
+        let last_ms = stored.map(|stored| stored.trusted_ms.max(EARLIEST_MS));
+        let stop_ms = last_ms.map_or(0, |last_ms| wall_ms.saturating_sub(last_ms));
+        let is_behind = wall_ms < last_ms.unwrap_or(EARLIEST_MS) - LEAP_MS;
+        let trusted_ms = if is_behind { last_ms.unwrap_or(EARLIEST_MS) } else { wall_ms };
+        let is_short = (0..=STOP_MS).contains(&stop_ms);
+        let expiry_ms = match stored {
+            // A short stop explains the time that passed.
+            Some(stored) if is_short => stored.expiry_ms.saturating_add(stop_ms),
+            Some(stored) => stored.expiry_ms,
+            None => trusted_ms,
+        };
+        Self {
+            trusted_ms,
+            uptime_ms,
+            expiry_ms: expiry_ms.min(trusted_ms),
+            steady_ms: stored.filter(|_| is_short).map_or(0, |stored| stored.steady_ms),
+            doubt: is_behind.then(|| Doubt { ahead_ms: wall_ms.saturating_sub(trusted_ms), since_ms: uptime_ms }),
+            unvouched_from_ms: last_ms.filter(|_| stop_ms > STOP_MS),
+        }
+    }
+
+    /// Goes on to a reading. By how much the trusted time changed otherwise than by running, milliseconds.
+    fn run(&mut self, reading: Reading, witnesses: &BTreeMap<u64, i64>) -> i64 {
+        let Reading { wall_ms, uptime_ms } = reading;
+        let passed_ms = (uptime_ms - self.uptime_ms).max(0);
+        self.uptime_ms += passed_ms;
+        self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
+        self.expiry_ms = self.expiry_ms.saturating_add(passed_ms).min(self.trusted_ms);
+        let ahead_ms = wall_ms.saturating_sub(self.trusted_ms);
+        if ahead_ms.saturating_abs() <= LEAP_MS {
+            // No leap: clocks that keep time are corrected now and then.
+            self.trusted_ms = wall_ms;
+            self.doubt = None;
+            self.steady_ms = self.steady_ms.saturating_add(passed_ms).min(STEADY_MS);
+            if self.steady_ms >= STEADY_MS {
+                self.expiry_ms = self.trusted_ms;
+            }
+            return 0;
+        }
+        self.steady_ms = 0;
+        let is_same = |doubt: &Doubt| doubt.ahead_ms.abs_diff(ahead_ms) <= LEAP_MS.unsigned_abs();
+        let since_ms = self.doubt.filter(is_same).map_or(self.uptime_ms, |doubt| doubt.since_ms);
+        let doubt = Doubt { ahead_ms, since_ms };
+        self.doubt = Some(doubt);
+        self.judge(doubt, witnesses)
+    }
+
+    /// Believes the wall clock, if it should be. By how much the trusted time changed, milliseconds.
+    fn judge(&mut self, doubt: Doubt, witnesses: &BTreeMap<u64, i64>) -> i64 {
+        let Doubt { ahead_ms, since_ms } = doubt;
+        // Who is far from both knows of neither.
+        let near_ms = (ahead_ms.unsigned_abs() / 2).min(WITNESS_OFF_MS);
+        let of_trusted = witnesses.values().filter(|offset| offset.unsigned_abs() <= near_ms).count();
+        let of_wall = witnesses.values().filter(|offset| offset.abs_diff(ahead_ms) <= near_ms).count();
+        let for_ms = self.uptime_ms - since_ms;
+        let is_believed = match of_wall.cmp(&of_trusted) {
+            Ordering::Greater => true,
+            Ordering::Equal => for_ms >= CONFIRM_MS,
+            Ordering::Less => of_trusted < QUORUM && for_ms >= CONTRADICTED_MS,
+        };
+        if !is_believed || self.trusted_ms.saturating_add(ahead_ms) < EARLIEST_MS {
+            return 0;
+        }
+        self.doubt = None;
+        self.unvouched_from_ms = None;
+        self.leap(ahead_ms)
+    }
+
+    /// Takes what a witness says. By how much the trusted time changed, milliseconds.
+    fn hear(&mut self, said_ms: i64, witnesses: &BTreeMap<u64, i64>) -> i64 {
+        if let Some(doubt) = self.doubt {
+            let leapt_ms = self.judge(doubt, witnesses);
+            if leapt_ms != 0 {
+                return leapt_ms;
+            }
+        }
+        if let Some(last_ms) = self.unvouched_from_ms {
+            if said_ms.saturating_abs() <= DISAGREE_MS {
+                self.unvouched_from_ms = None;
+            } else if said_ms < 0 && self.trusted_ms.saturating_add(said_ms) >= last_ms - AGREE_MS {
+                // The stop was long, and somebody's clock is between its beginning and what ours shows now.
+                return self.disbelieve(said_ms);
+            }
+        }
+        // Many who agree with one another, and not with this clock.
+        let mut offsets: Vec<i64> = witnesses.values().copied().collect();
+        offsets.sort_unstable();
+        let Some(median_ms) = offsets.get(offsets.len() / 2).copied() else { return 0 };
+        let agreeing = offsets.iter().filter(|offset| offset.abs_diff(median_ms) <= AGREE_MS.unsigned_abs()).count();
+        let is_quorum = agreeing >= QUORUM && agreeing * 3 >= offsets.len() * 2;
+        let is_sane = self.trusted_ms.saturating_add(median_ms) >= EARLIEST_MS;
+        if is_quorum && is_sane && median_ms.saturating_abs() > DISAGREE_MS {
+            return self.disbelieve(median_ms);
+        }
+        0
+    }
+
+    /// Takes the trusted time away from the wall clock.
+    fn disbelieve(&mut self, by_ms: i64) -> i64 {
+        let before = self.doubt.unwrap_or(Doubt { ahead_ms: 0, since_ms: self.uptime_ms });
+        self.doubt = Some(Doubt { ahead_ms: before.ahead_ms.saturating_sub(by_ms), ..before });
+        self.steady_ms = 0;
+        self.unvouched_from_ms = None;
+        self.leap(by_ms)
+    }
+
+    fn leap(&mut self, by_ms: i64) -> i64 {
+        self.trusted_ms = self.trusted_ms.saturating_add(by_ms);
+        // What was never reached has not passed.
+        self.expiry_ms = self.expiry_ms.min(self.trusted_ms);
+        by_ms
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY_MS: i64 = 86_400_000;
+    /// The truth at the start of each test.
+    const NOW_MS: i64 = EARLIEST_MS + 600 * DAY_MS;
+
+    /// A hub's clock, the machine's, and the truth.
+    struct World {
+        clock: Clock,
+        true_ms: i64,
+        wall_off_ms: i64,
+    }
+
+    impl World {
+        fn new(stored: Option<StoredClock>, wall_off_ms: i64) -> Self {
+            let world = Self { clock: Clock::new(stored), true_ms: NOW_MS, wall_off_ms };
+            world.off_ms();
+            world
+        }
+
+        fn stored(ago_ms: i64) -> StoredClock {
+            StoredClock { trusted_ms: NOW_MS - ago_ms, expiry_ms: NOW_MS - ago_ms, steady_ms: STEADY_MS }
+        }
+
+        fn read(&self) -> i64 {
+            self.clock.read(Reading { wall_ms: self.true_ms + self.wall_off_ms, uptime_ms: self.true_ms - NOW_MS })
+        }
+
+        /// The trusted time minus the truth.
+        fn off_ms(&self) -> i64 {
+            self.read() - self.true_ms
+        }
+
+        fn expiry_off_ms(&self) -> i64 {
+            self.clock.expiry_ms(self.read()) - self.true_ms
+        }
+
+        fn pass(&mut self, ms: i64) {
+            for _ in 0..ms / 1000 {
+                self.true_ms += 1000;
+                self.read();
+            }
+        }
+
+        fn hello(&self, server_id: u64, agent_off_ms: i64) {
+            self.clock.witness(server_id, self.true_ms + agent_off_ms, self.read());
+        }
+    }
+
+    #[test]
+    fn a_clock_that_is_right_is_followed_to_the_millisecond() {
+        let mut world = World::new(Some(World::stored(5_000)), 0);
+        for off_ms in [0, 40, -300, 600, 0] {
+            world.wall_off_ms = off_ms;
+            world.pass(1_000);
+            assert_eq!(world.off_ms(), off_ms);
+        }
+        assert_eq!(world.clock.state(), ClockState::default());
+    }
+
+    #[test]
+    fn a_leap_for_seconds_moves_nothing() {
+        for leap_ms in [3_000, 3_600_000, 3_000 * DAY_MS, -3_000, -40 * DAY_MS, -NOW_MS] {
+            let mut world = World::new(Some(World::stored(5_000)), 0);
+            world.pass(10_000);
+            world.wall_off_ms = leap_ms;
+            world.pass(3_000);
+            assert_eq!((world.off_ms(), world.expiry_off_ms()), (0, 0), "{leap_ms}");
+            assert!(world.clock.state().is_doubted());
+            world.wall_off_ms = 0;
+            world.pass(1_000);
+            assert_eq!((world.off_ms(), world.clock.state().is_doubted()), (0, false), "{leap_ms}");
+        }
+    }
+
+    #[test]
+    fn witnesses_decide_which_side_of_a_leap_is_right() {
+        // They contradict a clock that leaps away, for as long as three of them do.
+        let mut world = World::new(Some(World::stored(5_000)), 0);
+        (1..=3).for_each(|id| world.hello(id, 20));
+        world.wall_off_ms = 3_000 * DAY_MS;
+        world.pass(4 * 3_600_000);
+        assert_eq!(world.off_ms(), 0);
+        // And they confirm at once one that comes back.
+        world.wall_off_ms = 0;
+        world.pass(1_000);
+        assert_eq!(world.off_ms(), 0);
+        // A hub whose own start was wrong, as on a machine without a battery.
+        let mut world = World::new(None, -50 * DAY_MS);
+        world.hello(1, 0);
+        assert_eq!(world.off_ms(), -50 * DAY_MS, "one alone may be the one that is wrong");
+        world.wall_off_ms = 0;
+        assert_eq!(world.off_ms(), 0);
+    }
+
+    #[test]
+    fn a_start_with_a_clock_ahead_is_put_right_by_the_first_agent_and_expires_nothing() {
+        for ahead_ms in [3_600_000, 30 * DAY_MS, 3_000 * DAY_MS] {
+            let mut world = World::new(Some(World::stored(60_000)), ahead_ms);
+            assert!(world.expiry_off_ms() <= 0, "{ahead_ms}");
+            world.hello(1, -200);
+            assert!(world.off_ms().abs() <= 200, "{ahead_ms}");
+            world.pass(150_000);
+            assert!(world.off_ms().abs() <= 200 && world.expiry_off_ms() <= 0, "{ahead_ms}");
+            let stored = world.clock.to_store().expect("running");
+            world.wall_off_ms = 0;
+            let again = World { clock: Clock::new(Some(stored)), ..world };
+            assert_eq!(again.off_ms(), 0);
+            assert!((-120_000..=0).contains(&again.expiry_off_ms()));
+        }
+    }
+
+    #[test]
+    fn a_start_with_a_clock_behind_goes_on_from_what_was_stored() {
+        for behind_ms in [3_600_000, NOW_MS] {
+            let mut world = World::new(Some(World::stored(60_000)), -behind_ms);
+            world.pass(10_000);
+            assert_eq!(world.off_ms(), -60_000, "{behind_ms}");
+            world.hello(1, 0);
+            world.wall_off_ms = 0;
+            world.pass(1_000);
+            assert_eq!(world.off_ms(), 0, "{behind_ms}");
+        }
+    }
+
+    #[test]
+    fn a_quorum_is_believed_against_a_clock_that_never_leapt() {
+        let mut world = World::new(None, 300 * DAY_MS);
+        world.hello(1, 0);
+        world.hello(2, 700);
+        world.hello(3, -400);
+        assert!(world.off_ms().abs() <= 700);
+        world.pass(5 * 3_600_000);
+        assert!(world.off_ms().abs() <= 700 && world.clock.state().is_doubted());
+        // Agents that are wrong each in their own way are none.
+        let world = World::new(None, 0);
+        (1..=9).for_each(|id| world.hello(id, -(id as i64) * 3_600_000));
+        assert_eq!(world.off_ms(), 0);
+    }
+
+    #[test]
+    fn after_a_long_stop_expiry_waits_a_day_and_then_is_on_time() {
+        let mut world = World::new(Some(World::stored(30 * DAY_MS)), 0);
+        world.pass(3_600_000);
+        assert_eq!((world.off_ms(), world.expiry_off_ms()), (0, -30 * DAY_MS));
+        world.pass(STEADY_MS);
+        assert_eq!(world.expiry_off_ms(), 0);
+    }
+
+    #[test]
+    fn a_wall_clock_that_nobody_contradicts_is_believed_after_a_while_and_expires_nothing_that_day() {
+        let mut world = World::new(Some(World::stored(5_000)), 0);
+        world.wall_off_ms = 400 * DAY_MS;
+        world.pass(2 * CONFIRM_MS);
+        assert_eq!(world.off_ms(), 400 * DAY_MS);
+        assert!(world.expiry_off_ms() <= 0);
+        assert_eq!(world.clock.state().leaps, 1);
+    }
+}

@@ -1,0 +1,230 @@
+//! When a reading was taken, by the hub's clock. `docs/decisions/clocks.md` says why.
+//!
+//! Agents stamp readings with their own wall clock, which may be wrong, and may be put right while they run. They also say
+//! what it shows ([`Timing::on_clock`]), so the hub knows how far it is off. A time that is off by little is kept, because it
+//! is finer than anything the hub could say. Any other is moved to where the hub's clock has it ([`Timing::place`]); and no
+//! reading of an outbox lies before the one that was taken before it.
+
+use crate::clock::EARLIEST_MS;
+use crate::limits::CLOCK_SKEW_KEPT_MS;
+
+/// Milliseconds by which uptimes are rounded, and a little more.
+const UPTIME_ROUNDED_MS: i64 = 2_000;
+
+/// What is known of an agent's clock.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Timing {
+    /// Added to the agent's times, milliseconds.
+    shift_ms: i64,
+    /// What the clock said last.
+    told: Option<Told>,
+    /// The last reading: what the agent says, and where it was placed.
+    last: Option<(i64, i64)>,
+    /// Readings whose time was moved.
+    pub(crate) moved: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Told {
+    /// The agent's clock minus the hub's, milliseconds.
+    skew_ms: i64,
+    /// The agent's uptime then, milliseconds; and the hub's time.
+    uptime_ms: i64,
+    hub_ms: i64,
+    /// The sum of the leaps of the hub's own clock until then.
+    leapt_ms: i64,
+}
+
+/// The hub's time at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HubTime {
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+    /// The sum of the leaps of the hub's own clock, milliseconds.
+    pub(crate) leapt_ms: i64,
+}
+
+impl Timing {
+    /// Readings come from another outbox now: nothing says that they are newer than those before.
+    pub(crate) fn on_outbox(&mut self) {
+        self.last = None;
+    }
+
+    /// A session begins whose agent says nothing of its clock.
+    pub(crate) fn on_silent(&mut self) {
+        (self.shift_ms, self.told) = (0, None);
+    }
+
+    /// Takes what the agent's clock and uptime show.
+    pub(crate) fn on_clock(&mut self, agent_ms: i64, uptime_ms: u64, now: HubTime) {
+        let skew_ms = agent_ms.saturating_sub(now.now_ms);
+        let uptime_ms = i64::try_from(uptime_ms).unwrap_or(i64::MAX);
+        self.shift_ms = if skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS { 0 } else { skew_ms.saturating_neg() };
+        self.told = Some(Told { skew_ms, uptime_ms, hub_ms: now.now_ms, leapt_ms: now.leapt_ms });
+    }
+
+    /// Milliseconds that the agent's clock is ahead of the hub's; `None` when it never said.
+    pub(crate) fn skew_ms(&self) -> Option<i64> {
+        self.told.map(|told| told.skew_ms)
+    }
+
+    /// Where a reading lies that the agent says it took at `agent_ms`, after all readings before it.
+    pub(crate) fn place(&mut self, agent_ms: i64, uptime_s: u64, now: HubTime) -> i64 {
+        self.follow(now.leapt_ms);
+        let said_ms = agent_ms.saturating_add(self.shift_ms);
+        let (last_said_ms, last_ms) = self.last.unwrap_or((i64::MIN, i64::MIN));
+        let is_meant = said_ms >= EARLIEST_MS.min(now.now_ms);
+        let is_past = said_ms <= now.now_ms.saturating_add(CLOCK_SKEW_KEPT_MS);
+        let is_back = last_ms.saturating_sub(said_ms) > CLOCK_SKEW_KEPT_MS;
+        let mut placed_ms = said_ms;
+        if !(is_meant && is_past) || is_back {
+            let by_uptime = self.by_uptime(uptime_s, now).filter(|at_ms| *at_ms >= last_ms);
+            placed_ms = by_uptime.unwrap_or_else(|| {
+                if is_back && is_meant && is_past {
+                    // The clock was set back between these two readings, which are one step apart.
+                    last_ms.saturating_add(1)
+                } else {
+                    now.now_ms
+                }
+            });
+            if self.told.is_none() {
+                // It never says so itself, so this is how far its clock is off from now on.
+                self.shift_ms = placed_ms.saturating_sub(agent_ms);
+            }
+        }
+        if placed_ms <= last_ms && agent_ms != last_said_ms {
+            placed_ms = last_ms.saturating_add(1);
+        }
+        placed_ms = placed_ms.max(last_ms);
+        self.moved += u64::from(placed_ms != agent_ms);
+        self.last = Some((agent_ms, placed_ms));
+        placed_ms
+    }
+
+    /// What was measured against the hub's clock before it leapt is off by the leap.
+    fn follow(&mut self, leapt_ms: i64) {
+        let Some(told) = &mut self.told else { return };
+        let by_ms = leapt_ms.saturating_sub(told.leapt_ms);
+        if by_ms == 0 {
+            return;
+        }
+        told.leapt_ms = leapt_ms;
+        told.hub_ms = told.hub_ms.saturating_add(by_ms);
+        told.skew_ms = told.skew_ms.saturating_sub(by_ms);
+        let is_small = told.skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS;
+        self.shift_ms = if is_small { 0 } else { told.skew_ms.saturating_neg() };
+        // Where the last one was placed is by the clock before the leap.
+        self.last = None;
+    }
+
+    /// When the machine had been up for so long, if that was since its last start.
+    fn by_uptime(&self, uptime_s: u64, now: HubTime) -> Option<i64> {
+        let told = self.told?;
+        let uptime_ms = i64::try_from(uptime_s).ok()?.checked_mul(1000)?;
+        let at_ms = told.hub_ms.saturating_add(uptime_ms.saturating_sub(told.uptime_ms));
+        (at_ms >= EARLIEST_MS && at_ms <= now.now_ms.saturating_add(UPTIME_ROUNDED_MS)).then_some(at_ms)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW_MS: i64 = EARLIEST_MS + 50_000_000_000;
+    const DAY_MS: i64 = 86_400_000;
+
+    fn at(second: i64) -> HubTime {
+        HubTime { now_ms: NOW_MS + second * 1000, leapt_ms: 0 }
+    }
+
+    /// Places readings of every second by a clock that is off by so much, in the order of the seconds.
+    fn place(timing: &mut Timing, seconds: std::ops::Range<i64>, off_ms: i64) -> Vec<i64> {
+        let place = |second| timing.place(at(second).now_ms + off_ms, uptime(second), at(second)) - NOW_MS;
+        seconds.map(place).collect()
+    }
+
+    fn uptime(second: i64) -> u64 {
+        1_000_000 + second.unsigned_abs()
+    }
+
+    fn say(timing: &mut Timing, second: i64, off_ms: i64) {
+        timing.on_clock(at(second).now_ms + off_ms, uptime(second) * 1000, at(second));
+    }
+
+    #[test]
+    fn a_clock_that_is_nearly_right_keeps_its_milliseconds() {
+        for off_ms in [0, -37, 800, -4_999] {
+            let mut timing = Timing::default();
+            say(&mut timing, 0, off_ms);
+            assert_eq!(place(&mut timing, 1..4, off_ms), [1000, 2000, 3000].map(|ms| ms + off_ms));
+            assert_eq!((timing.moved, timing.skew_ms()), (0, Some(off_ms)));
+        }
+    }
+
+    #[test]
+    fn a_clock_that_says_how_wrong_it_is_is_put_right() {
+        for off_ms in [-NOW_MS, -400 * DAY_MS, -30 * DAY_MS, -3_600_000, 6_000, 3_600_000, 400 * DAY_MS] {
+            let mut timing = Timing::default();
+            say(&mut timing, 0, off_ms);
+            assert_eq!(place(&mut timing, 1..4, off_ms), [1000, 2000, 3000], "{off_ms}");
+        }
+    }
+
+    #[test]
+    fn what_an_outbox_gathered_before_lies_where_it_was_taken() {
+        let mut timing = Timing::default();
+        say(&mut timing, 7200, 0);
+        let placed: Vec<i64> =
+            (0..7200).map(|second| timing.place(at(second).now_ms, uptime(second), at(7200))).collect();
+        assert!(placed.iter().zip(0..).all(|(placed_ms, second)| *placed_ms == at(second).now_ms));
+        // Also what was gathered while the clock stood in 1970, before it was put right: by how long the machine was up.
+        let mut timing = Timing::default();
+        say(&mut timing, 7200, 0);
+        let placed: Vec<i64> = (0..7200).map(|second| timing.place(second * 1000, uptime(second), at(7200))).collect();
+        assert!(placed.iter().zip(0..).all(|(placed_ms, second)| *placed_ms == at(second).now_ms));
+    }
+
+    #[test]
+    fn steps_of_a_clock_that_says_so_leave_the_order_and_the_distance() {
+        let mut timing = Timing::default();
+        let mut all = Vec::new();
+        for (part, off_ms) in [0, -900, 3_600_000, -7_200_000, 0].into_iter().enumerate() {
+            let first = part as i64 * 10;
+            say(&mut timing, first, off_ms);
+            all.extend(place(&mut timing, first..first + 10, off_ms));
+        }
+        assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
+        assert!(all.iter().zip(0..).all(|(placed_ms, second)| (placed_ms - second * 1000).abs() <= 1000), "{all:?}");
+    }
+
+    #[test]
+    fn steps_of_a_clock_that_says_nothing_are_found_out() {
+        // Ahead; then set back by an hour; then in 1970.
+        let mut timing = Timing::default();
+        let mut all = place(&mut timing, 0..10, 86_400_000);
+        all.extend(place(&mut timing, 10..20, 82_800_000));
+        all.extend(place(&mut timing, 20..30, -NOW_MS));
+        assert!(all.is_sorted_by(|a, b| a < b), "{all:?}");
+        assert!(all.iter().zip(0..).all(|(placed_ms, second)| (placed_ms - second * 1000).abs() <= 3000), "{all:?}");
+    }
+
+    #[test]
+    fn a_leap_of_the_hubs_own_clock_moves_nothing_of_an_agent_that_is_right() {
+        let mut timing = Timing::default();
+        // The hub was a year ahead when the agent came, and noticed.
+        let year_ms = 365 * DAY_MS;
+        timing.on_clock(NOW_MS, 5, HubTime { now_ms: NOW_MS + year_ms, leapt_ms: 0 });
+        let right = HubTime { now_ms: NOW_MS + 1000, leapt_ms: -year_ms };
+        assert_eq!(timing.place(NOW_MS + 1000, 6, right), NOW_MS + 1000);
+        assert_eq!(timing.skew_ms(), Some(0));
+    }
+
+    #[test]
+    fn two_outboxes_that_take_turns_keep_their_times() {
+        let mut timing = Timing::default();
+        say(&mut timing, 100, 0);
+        place(&mut timing, 100..110, 0);
+        timing.on_outbox();
+        assert_eq!(timing.place(at(3).now_ms, uptime(3), at(111)), at(3).now_ms);
+    }
+}
