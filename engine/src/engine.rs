@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use windfire_wire::{Hello, Host, RefuseReason};
+use windfire_wire::{Hello, HelloClock, Host, RefuseReason};
 
 use crate::clock::Clock;
 use crate::commit::{Committed, Committer};
@@ -466,6 +466,18 @@ impl Engine {
         self.shards[slot.shard()].set_facts(slot, epoch, HostFacts { host, address, country }, now_ms)?;
         self.notify_pending();
         Ok(())
+    }
+
+    /// Takes what the clock of a server's agent shows, or that it says nothing of it, and gives the trusted time as it is
+    /// believed then.
+    pub(crate) fn take_clock(&self, slot: &Slot, clock: Option<HelloClock>, now_ms: i64) -> i64 {
+        let Some(HelloClock { now_ms: agent_ms, uptime_ms }) = clock else {
+            slot.status.lock().timing.on_silent();
+            return now_ms;
+        };
+        let now_ms = self.clock.witness(slot.id, agent_ms, now_ms);
+        slot.status.lock().timing.on_clock(agent_ms, uptime_ms, self.hub_time(now_ms));
+        now_ms
     }
 
     pub(crate) fn hub_time(&self, now_ms: i64) -> HubTime {

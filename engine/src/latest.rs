@@ -27,6 +27,8 @@ pub struct Latest {
     pub sample: Sample,
     /// Unix seconds by the hub's clock when the newest report came; `None` before the first.
     pub last_active_s: Option<i64>,
+    /// Milliseconds that the agent's clock is ahead of the hub's; `None` when it never said what it shows.
+    pub clock_skew_ms: Option<i64>,
 }
 
 /// How far a server's reports have come.

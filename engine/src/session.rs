@@ -119,7 +119,10 @@ impl Session {
                 taken.map_err(|_| superseded())?;
                 Ok(Flow::Read)
             }
-            (State::Open { .. }, Up::Clock(_)) => Ok(Flow::Read),
+            (State::Open { seat }, Up::Clock(clock)) => {
+                engine.take_clock(&seat.slot, Some(clock), now_ms);
+                Ok(Flow::Read)
+            }
             (_, Up::Reports(reports)) => self.take(engine, &reports, &mut Batch::default(), now_ms),
             (State::New, _) => Err(too_early(&State::New)),
             (state @ State::Opening { .. }, _) => Err(too_early(state)),
@@ -199,6 +202,7 @@ impl Session {
 
     fn open(&mut self, engine: &Engine, hello: &Hello, now_ms: i64) -> Result<Flow, Refusal> {
         let slot = engine.slot_for(hello, now_ms.div_euclid(1000))?;
+        let now_ms = engine.take_clock(&slot, hello.clock, now_ms);
         let mut status = slot.status.lock();
         if status.is_removed {
             return Err(Refusal::new(RefuseReason::BadCredential, "the server was removed"));
