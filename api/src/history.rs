@@ -224,7 +224,7 @@ fn try_top(asked: &Asked<'_>) -> Result<Answer, Wrong> {
     let count = asked.number("n", TOP_USUAL, TOP_MAX)?;
     let now_s = asked.now_ms.div_euclid(1000);
     let value = |server: ServerView| {
-        let is_fresh = server.latest.last_active_s.is_some_and(|at| now_s - at <= STALE_S);
+        let is_fresh = server.latest.reported_within(STALE_S, now_s);
         let number = metric.number_of(&server.latest.sample).filter(|_| is_fresh)?;
         Some((server, number))
     };

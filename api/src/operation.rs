@@ -466,7 +466,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     Operation {
         route: Route::Panel(PanelRoute::Hub),
         path: "/api/v1/hub",
-        about: "Where agents reach the hub, and its fingerprint",
+        about: "Where agents reach the hub, its fingerprint, and how its clock does",
         answer: "Hub",
         ..MANAGE
     },

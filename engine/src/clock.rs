@@ -11,11 +11,11 @@
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
 
 use parking_lot::Mutex;
 
 use crate::limits::CLOCK_WITNESSES_MAX;
+use crate::timing::HubTime;
 
 /// Before this moment there was no hub: Unix milliseconds of 1 January 2025. A clock that shows less is wrong.
 pub(crate) const EARLIEST_MS: i64 = 1_735_689_600_000;
@@ -83,8 +83,8 @@ pub(crate) struct StoredClock {
 #[derive(Debug)]
 pub struct Clock {
     state: Mutex<State>,
-    /// The sum of all leaps of the trusted time, milliseconds. Read with every frame.
-    leapt_ms: AtomicI64,
+    /// The trusted time as of the last reading or leap, for every frame; nothing before the first reading.
+    now: Mutex<Option<HubTime>>,
 }
 
 #[derive(Debug)]
@@ -104,7 +104,7 @@ struct Running {
     expiry_ms: i64,
     steady_ms: i64,
     doubt: Option<Doubt>,
-    /// What was stored before the start, when the stop was long and nobody has said yet that the clock is right.
+    /// What was stored before the start, when the stop was long, or of unknown length, and nobody has said yet what time it is.
     unvouched_from_ms: Option<i64>,
 }
 
@@ -121,7 +121,7 @@ impl Clock {
     /// A clock that goes on from what was stored.
     pub(crate) fn new(stored: Option<StoredClock>) -> Self {
         let state = State { stored, running: None, witnesses: BTreeMap::new(), leaps: 0 };
-        Self { state: Mutex::new(state), leapt_ms: AtomicI64::new(0) }
+        Self { state: Mutex::new(state), now: Mutex::new(None) }
     }
 
     /// The trusted time at a moment, Unix milliseconds. To be asked at least once a second.
@@ -131,27 +131,29 @@ impl Clock {
         let Some(running) = &mut state.running else {
             let running = Running::start(state.stored, reading);
             state.running = Some(running);
+            self.note(state, running.trusted_ms, 0);
             return running.trusted_ms;
         };
         let leapt_ms = running.run(reading, &state.witnesses);
-        self.note_leap(state, leapt_ms);
-        state.running.map_or(reading.wall_ms, |running| running.trusted_ms)
+        let trusted_ms = running.trusted_ms;
+        self.note(state, trusted_ms, leapt_ms);
+        trusted_ms
     }
 
-    /// Notes what the clock of a server's agent shows at the trusted time `now_ms`, and gives the trusted time as it is
-    /// believed then.
-    pub(crate) fn witness(&self, server_id: u64, agent_ms: i64, now_ms: i64) -> i64 {
+    /// Notes what the clock of a server's agent shows, a moment after the last reading.
+    pub(crate) fn witness(&self, server_id: u64, agent_ms: i64) {
         let mut state = self.state.lock();
         let state = &mut *state;
-        if state.witnesses.len() >= CLOCK_WITNESSES_MAX && !state.witnesses.contains_key(&server_id) {
+        let State { running: Some(running), witnesses, .. } = state else { return };
+        if witnesses.len() >= CLOCK_WITNESSES_MAX && !witnesses.contains_key(&server_id) {
             // Which one goes does not matter, as long as nobody can choose it by coming last.
-            state.witnesses.pop_last();
+            witnesses.pop_last();
         }
-        state.witnesses.insert(server_id, agent_ms.saturating_sub(now_ms));
-        let State { running: Some(running), witnesses, .. } = state else { return now_ms };
-        let leapt_ms = running.hear(agent_ms.saturating_sub(now_ms), witnesses);
-        self.note_leap(state, leapt_ms);
-        now_ms.saturating_add(leapt_ms)
+        let said_ms = agent_ms.saturating_sub(running.trusted_ms);
+        witnesses.insert(server_id, said_ms);
+        let leapt_ms = running.hear(said_ms, witnesses);
+        let trusted_ms = running.trusted_ms;
+        self.note(state, trusted_ms, leapt_ms);
     }
 
     /// What history expires by when the trusted time is `now_ms`: that itself for who has no clock that was ever read.
@@ -168,19 +170,20 @@ impl Clock {
         })
     }
 
-    /// By how much the trusted time has changed otherwise than by running, milliseconds: what was measured against it before
-    /// is off by what this changed since.
-    pub(crate) fn leapt_ms(&self) -> i64 {
-        self.leapt_ms.load(Relaxed)
+    /// The trusted time as of the last reading; `now_ms` for who has no clock that was ever read.
+    pub(crate) fn hub_time(&self, now_ms: i64) -> HubTime {
+        self.now.lock().unwrap_or(HubTime { now_ms, leapt_ms: 0 })
     }
 
-    /// Follows a change of the trusted time: what witnesses show did not change.
-    fn note_leap(&self, state: &mut State, leapt_ms: i64) {
+    /// Notes the trusted time, and follows it where it leapt: what witnesses show did not change.
+    fn note(&self, state: &mut State, now_ms: i64, leapt_ms: i64) {
         if leapt_ms != 0 {
             state.leaps += 1;
             state.witnesses.values_mut().for_each(|ahead_ms| *ahead_ms = ahead_ms.saturating_sub(leapt_ms));
-            self.leapt_ms.fetch_add(leapt_ms, Relaxed);
         }
+        let mut now = self.now.lock();
+        let before_ms = now.map_or(0, |now| now.leapt_ms);
+        *now = Some(HubTime { now_ms, leapt_ms: before_ms.saturating_add(leapt_ms) });
     }
 
     /// How it does.
@@ -216,7 +219,7 @@ impl Running {
             expiry_ms: expiry_ms.min(trusted_ms),
             steady_ms: stored.filter(|_| is_short).map_or(0, |stored| stored.steady_ms),
             doubt: is_behind.then(|| Doubt { ahead_ms: wall_ms.saturating_sub(trusted_ms), since_ms: uptime_ms }),
-            unvouched_from_ms: last_ms.filter(|_| stop_ms > STOP_MS),
+            unvouched_from_ms: last_ms.filter(|_| is_behind || stop_ms > STOP_MS),
         }
     }
 
@@ -276,10 +279,13 @@ impl Running {
             }
         }
         if let Some(last_ms) = self.unvouched_from_ms {
-            if said_ms.saturating_abs() <= DISAGREE_MS {
+            let is_after = self.trusted_ms.saturating_add(said_ms) >= last_ms - AGREE_MS;
+            let is_between = said_ms < 0 && is_after;
+            if said_ms.saturating_abs() <= AGREE_MS {
                 self.unvouched_from_ms = None;
-            } else if said_ms < 0 && self.trusted_ms.saturating_add(said_ms) >= last_ms - AGREE_MS {
-                // The stop was long, and somebody's clock is between its beginning and what ours shows now.
+            } else if is_between || self.doubt.is_some() && is_after {
+                // The stop was long, and somebody's clock is between its beginning and what ours shows now; or ours is
+                // certainly wrong, because it is behind what it once was.
                 return self.disbelieve(said_ms);
             }
         }
@@ -360,7 +366,8 @@ mod tests {
         }
 
         fn hello(&self, server_id: u64, agent_off_ms: i64) {
-            self.clock.witness(server_id, self.true_ms + agent_off_ms, self.read());
+            self.read();
+            self.clock.witness(server_id, self.true_ms + agent_off_ms);
         }
     }
 

@@ -14,7 +14,7 @@ use crate::history::{
     HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
 };
 use crate::latest::{HostFacts, Latest};
-use crate::limits::SHARDS;
+use crate::limits::{CLOCK_SKEW_KEPT_MS, SHARDS};
 use crate::metric::Metric;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
@@ -27,7 +27,6 @@ use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Aggregate;
-use crate::timing::HubTime;
 use crate::token::{EnrolToken, Grant, NewToken, Token};
 use crate::user::{PasswordHash, Role, User, UserEdit};
 use crate::watermark::{Ticket, Watermark};
@@ -163,6 +162,15 @@ impl Engine {
             let record = Arc::clone(&slot.record.read());
             visit(&record, &slot.status.lock().latest);
         }
+    }
+
+    /// Servers whose clock is off by more than what is left alone.
+    pub fn clocks_off(&self) -> usize {
+        let mut count = 0;
+        self.visit(|_, latest| {
+            count += usize::from(latest.clock_skew_ms.is_some_and(|skew| skew.saturating_abs() > CLOCK_SKEW_KEPT_MS));
+        });
+        count
     }
 
     /// Watched servers.
@@ -434,7 +442,7 @@ impl Engine {
         let applied = if self.poison.is_set() {
             Err(NotApplied::Full)
         } else {
-            self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, self.hub_time(now_ms))
+            self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, self.clock.hub_time(now_ms))
         };
         match applied {
             Ok(applied) => {
@@ -468,20 +476,15 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes what the clock of a server's agent shows, or that it says nothing of it, and gives the trusted time as it is
-    /// believed then.
-    pub(crate) fn take_clock(&self, slot: &Slot, clock: Option<HelloClock>, now_ms: i64) -> i64 {
-        let Some(HelloClock { now_ms: agent_ms, uptime_ms }) = clock else {
-            slot.status.lock().timing.on_silent();
-            return now_ms;
-        };
-        let now_ms = self.clock.witness(slot.id, agent_ms, now_ms);
-        slot.status.lock().timing.on_clock(agent_ms, uptime_ms, self.hub_time(now_ms));
-        now_ms
-    }
-
-    pub(crate) fn hub_time(&self, now_ms: i64) -> HubTime {
-        HubTime { now_ms, leapt_ms: self.clock.leapt_ms() }
+    /// Takes what the clock of a server's agent shows, or that it says nothing of it.
+    pub(crate) fn take_clock(&self, slot: &Slot, clock: Option<HelloClock>, now_ms: i64) {
+        match clock {
+            Some(HelloClock { now_ms: agent_ms, uptime_ms }) => {
+                self.clock.witness(slot.id, agent_ms);
+                slot.status.lock().timing.on_clock(agent_ms, uptime_ms, self.clock.hub_time(now_ms));
+            }
+            None => slot.status.lock().timing.on_silent(),
+        }
     }
 
     pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {

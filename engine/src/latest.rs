@@ -31,6 +31,17 @@ pub struct Latest {
     pub clock_skew_ms: Option<i64>,
 }
 
+/// Seconds that the newest report may lie after now, because two threads looked at the clock at different moments.
+const AFTER_NOW_S: i64 = 5;
+
+impl Latest {
+    /// Whether the newest report came within so many seconds before `now_s`. One that lies after now, because the hub's clock
+    /// was ahead when it came, says nothing of now.
+    pub fn reported_within(&self, seconds: i64, now_s: i64) -> bool {
+        self.last_active_s.is_some_and(|at_s| (-AFTER_NOW_S..=seconds).contains(&now_s.saturating_sub(at_s)))
+    }
+}
+
 /// How far a server's reports have come.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
@@ -73,6 +84,13 @@ impl Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_report_that_lies_after_now_is_not_fresh() {
+        let is_fresh = |at_s| Latest { last_active_s: at_s, ..Latest::default() }.reported_within(30, 1000);
+        let fresh = [None, Some(969), Some(970), Some(1000), Some(1005), Some(1006), Some(i64::MAX), Some(i64::MIN)];
+        assert_eq!(fresh.map(is_fresh), [false, false, true, true, true, false, false, false]);
+    }
 
     #[test]
     fn an_outbox_that_comes_back_is_still_known() {

@@ -11,6 +11,7 @@ use crate::latest::HostFacts;
 use crate::registry::Registry;
 use crate::slot::{Slot, Status, shard_of};
 use crate::store::{Changes, Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
+use crate::timing::Timing;
 
 /// What was found on disk.
 pub(crate) struct Recovered {
@@ -59,6 +60,9 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
         if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store) } else { Ok(()) }
     })?;
     let Replay { mut statuses, replayed_reports, .. } = replay;
+    for status in statuses.values_mut().filter(|status| status.progress.last_sequence > 0) {
+        status.timing = Timing::after_start(status.latest.sample.time_ms);
+    }
     let registry = Registry::load(store, |id| statuses.remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty).collect();
     Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports })

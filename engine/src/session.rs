@@ -202,7 +202,7 @@ impl Session {
 
     fn open(&mut self, engine: &Engine, hello: &Hello, now_ms: i64) -> Result<Flow, Refusal> {
         let slot = engine.slot_for(hello, now_ms.div_euclid(1000))?;
-        let now_ms = engine.take_clock(&slot, hello.clock, now_ms);
+        engine.take_clock(&slot, hello.clock, now_ms);
         let mut status = slot.status.lock();
         if status.is_removed {
             return Err(Refusal::new(RefuseReason::BadCredential, "the server was removed"));

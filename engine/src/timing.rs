@@ -18,17 +18,26 @@ pub(crate) struct Timing {
     shift_ms: i64,
     /// What the clock said last.
     told: Option<Told>,
-    /// The last reading: what the agent says, and where it was placed.
-    last: Option<(i64, i64)>,
+    last: Option<Last>,
     /// Readings whose time was moved.
     pub(crate) moved: u64,
+}
+
+/// The last reading.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Last {
+    /// What the agent says.
+    agent_ms: i64,
+    placed_ms: i64,
+    /// Whether that went by the hub's clock.
+    is_by_hub: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Told {
     /// The agent's clock minus the hub's, milliseconds.
     skew_ms: i64,
-    /// The agent's uptime then, milliseconds; and the hub's time.
+    /// How long its machine was up then, as its readings have it, milliseconds; 0 when it had none yet. And the hub's time.
     uptime_ms: i64,
     hub_ms: i64,
     /// The sum of the leaps of the hub's own clock until then.
@@ -45,6 +54,12 @@ pub(crate) struct HubTime {
 }
 
 impl Timing {
+    /// What is known after a start: where the newest reading lies.
+    pub(crate) fn after_start(last_ms: i64) -> Self {
+        let last = Last { agent_ms: i64::MIN, placed_ms: last_ms, is_by_hub: false };
+        Self { last: Some(last), ..Self::default() }
+    }
+
     /// Readings come from another outbox now: nothing says that they are newer than those before.
     pub(crate) fn on_outbox(&mut self) {
         self.last = None;
@@ -72,13 +87,18 @@ impl Timing {
     pub(crate) fn place(&mut self, agent_ms: i64, uptime_s: u64, now: HubTime) -> i64 {
         self.follow(now.leapt_ms);
         let said_ms = agent_ms.saturating_add(self.shift_ms);
-        let (last_said_ms, last_ms) = self.last.unwrap_or((i64::MIN, i64::MIN));
+        let last_ms = self.last.map_or(i64::MIN, |last| last.placed_ms);
+        // The one before may lie too late by as much as a clock may be off.
+        let is_after = |at_ms: &i64| *at_ms >= last_ms.saturating_sub(2 * CLOCK_SKEW_KEPT_MS);
+        let by_uptime = self.by_uptime(uptime_s, now).filter(is_after);
         let is_meant = said_ms >= EARLIEST_MS.min(now.now_ms);
         let is_past = said_ms <= now.now_ms.saturating_add(CLOCK_SKEW_KEPT_MS);
         let is_back = last_ms.saturating_sub(said_ms) > CLOCK_SKEW_KEPT_MS;
         let mut placed_ms = said_ms;
-        if !(is_meant && is_past) || is_back {
-            let by_uptime = self.by_uptime(uptime_s, now).filter(|at_ms| *at_ms >= last_ms);
+        if let Some(at_ms) = by_uptime.filter(|at_ms| self.is_of_this_boot(said_ms, *at_ms)) {
+            // The clock was another when this was read than when it was told.
+            placed_ms = at_ms;
+        } else if !(is_meant && is_past) || is_back {
             placed_ms = by_uptime.unwrap_or_else(|| {
                 if is_back && is_meant && is_past {
                     // The clock was set back between these two readings, which are one step apart.
@@ -92,12 +112,13 @@ impl Timing {
                 self.shift_ms = placed_ms.saturating_sub(agent_ms);
             }
         }
-        if placed_ms <= last_ms && agent_ms != last_said_ms {
-            placed_ms = last_ms.saturating_add(1);
+        if placed_ms <= last_ms {
+            // Two readings of one moment stay where they are.
+            let is_same = self.last.is_some_and(|last| last.agent_ms == agent_ms);
+            placed_ms = last_ms.saturating_add(i64::from(!is_same));
         }
-        placed_ms = placed_ms.max(last_ms);
         self.moved += u64::from(placed_ms != agent_ms);
-        self.last = Some((agent_ms, placed_ms));
+        self.last = Some(Last { agent_ms, placed_ms, is_by_hub: placed_ms != agent_ms });
         placed_ms
     }
 
@@ -113,13 +134,21 @@ impl Timing {
         told.skew_ms = told.skew_ms.saturating_sub(by_ms);
         let is_small = told.skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS;
         self.shift_ms = if is_small { 0 } else { told.skew_ms.saturating_neg() };
-        // Where the last one was placed is by the clock before the leap.
-        self.last = None;
+        if let Some(last) = self.last.as_mut().filter(|last| last.is_by_hub) {
+            last.placed_ms = last.placed_ms.saturating_add(by_ms);
+        }
+    }
+
+    /// Whether a reading that says it is of the machine's present run, where its uptime counts, contradicts that uptime.
+    fn is_of_this_boot(&self, said_ms: i64, by_uptime_ms: i64) -> bool {
+        let booted_ms = self.told.map_or(i64::MAX, |told| told.hub_ms.saturating_sub(told.uptime_ms));
+        let is_off = said_ms.saturating_sub(by_uptime_ms).saturating_abs() > CLOCK_SKEW_KEPT_MS;
+        said_ms >= booted_ms && is_off
     }
 
     /// When the machine had been up for so long, if that was since its last start.
     fn by_uptime(&self, uptime_s: u64, now: HubTime) -> Option<i64> {
-        let told = self.told?;
+        let told = self.told.filter(|told| told.uptime_ms > 0)?;
         let uptime_ms = i64::try_from(uptime_s).ok()?.checked_mul(1000)?;
         let at_ms = told.hub_ms.saturating_add(uptime_ms.saturating_sub(told.uptime_ms));
         (at_ms >= EARLIEST_MS && at_ms <= now.now_ms.saturating_add(UPTIME_ROUNDED_MS)).then_some(at_ms)

@@ -88,7 +88,7 @@ impl Row {
         let (host, sample) = (&latest.facts.host, &latest.sample);
         let active = match latest.last_active_s {
             None => NEVER,
-            Some(at_s) if now_s - at_s <= offline_after_s => ONLINE,
+            Some(_) if latest.reported_within(offline_after_s, now_s) => ONLINE,
             Some(at_s) => at_s,
         };
         let state = [

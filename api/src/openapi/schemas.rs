@@ -134,14 +134,14 @@ fn panel_answers() -> Vec<(&'static str, Value)> {
     let server = json!({
         "id": integer(), "name": text(), "tag": text(), "note": text(), "display_index": integer(),
         "hide_for_guest": flag(), "country": text(), "created": integer(), "last_active": maybe("integer"),
-        "address": text(), "version": text(),
+        "address": text(), "version": text(), "clock_skew_ms": maybe("integer"),
     });
     let enrol_token = json!({
         "id": integer(), "note": text(), "tag": text(), "uses_left": maybe("integer"), "created": integer(),
         "expires": maybe("integer"),
     });
     let user = json!({"id": integer(), "name": text(), "role": text(), "created": integer()});
-    let hub = json!({"agents_address": text(), "fingerprint": text(), "version": text()});
+    let hub = json!({"agents_address": text(), "fingerprint": text(), "version": text(), "clock_ahead_ms": integer()});
     vec![
         ("Text", text()),
         ("Stream", text()),

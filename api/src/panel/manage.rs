@@ -149,6 +149,7 @@ pub(super) fn servers(asked: &Asked<'_>) -> Answer {
             "created": record.created_s,
             "last_active": server.latest.last_active_s,
             "address": server.latest.facts.address,
+            "clock_skew_ms": server.latest.clock_skew_ms,
             "version": version_text(record.version()),
         })
     };
@@ -318,5 +319,12 @@ pub(super) fn hub(asked: &Asked<'_>) -> Answer {
         format!("{name}:{}", agents.port)
     });
     let version = env!("CARGO_PKG_VERSION");
-    success(json!({"agents_address": address, "fingerprint": agents.fingerprint, "version": version}))
+    // Not 0 only while the machine's clock is not believed.
+    let clock_ahead_ms = asked.engine.clock().state().wall_ahead_ms;
+    success(json!({
+        "agents_address": address,
+        "fingerprint": agents.fingerprint,
+        "version": version,
+        "clock_ahead_ms": clock_ahead_ms,
+    }))
 }

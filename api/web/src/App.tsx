@@ -5,6 +5,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import { messages } from './i18n';
 import { LivePage } from './pages/LivePage';
 import { LoginPage } from './pages/LoginPage';
+import { ClockNotice } from './parts/ClockNotice';
 import { Header } from './parts/Header';
 import { Toast } from './parts/Toast';
 import { navigate, path, route, type Route } from './router';
@@ -45,6 +46,7 @@ export function App(): JSX.Element {
         {messages.value.skipToContent}
       </a>
       <Header />
+      <ClockNotice />
       <main id="main" ref={main} tabIndex={-1}>
         {session.value === null ? (
           <p class="quiet" role="status">

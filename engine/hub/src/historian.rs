@@ -6,6 +6,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use windfire_engine::Engine;
+use windfire_engine::clock::ClockState;
 use windfire_engine::history::Upkeep;
 
 use crate::limits::{UPKEEP_INTERVAL, UPKEEP_RETRY};
@@ -16,6 +17,24 @@ use crate::serve::Clock;
 const POLL: Duration = Duration::from_millis(50);
 /// How far history's thread steps back for agents, commits and answers: half of the scheduler's scale.
 const NICE: i32 = 10;
+
+/// What is wrong with the machine's clock, in words; nothing while it is believed.
+pub(crate) fn describe_clock(clock: &ClockState) -> Option<String> {
+    let seconds = clock.wall_ahead_ms.unsigned_abs() / 1000;
+    let (amount, unit) = match seconds {
+        0..120 => (seconds, "seconds"),
+        120..7_200 => (seconds / 60, "minutes"),
+        7_200..172_800 => (seconds / 3_600, "hours"),
+        _ => (seconds / 86_400, "days"),
+    };
+    let side = if clock.wall_ahead_ms < 0 { "behind" } else { "ahead of" };
+    clock.is_doubted().then(|| {
+        format!(
+            "the machine's clock is {amount} {unit} {side} what the hub goes by, and is not believed: history, expiry and \
+             logins go on by the hub's own count of time; set the clock right"
+        )
+    })
+}
 
 pub(crate) struct Historian {
     pub(crate) engine: Arc<Engine>,
@@ -29,10 +48,12 @@ impl Historian {
     pub(crate) fn run(self) {
         // Of this thread alone, on Linux. Where it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
+        let mut is_clock_doubted = false;
         while !self.stop.load(Ordering::Acquire) {
             let started = Instant::now();
             let (done, result) = self.engine.upkeep((self.clock)());
             self.note(&done);
+            is_clock_doubted = self.note_clock(is_clock_doubted);
             let pause = match result {
                 Ok(true) => continue,
                 Ok(false) => UPKEEP_INTERVAL,
@@ -50,6 +71,17 @@ impl Historian {
                 }
             }
         }
+    }
+
+    /// Says when the machine's clock is not believed any more, and when it is again.
+    fn note_clock(&self, was_doubted: bool) -> bool {
+        let clock = self.engine.clock().state();
+        match (was_doubted, describe_clock(&clock)) {
+            (false, Some(what)) => tracing::error!("{what}"),
+            (true, None) => tracing::info!("the machine's clock is believed again"),
+            _ => {}
+        }
+        clock.is_doubted()
     }
 
     fn note(&self, done: &Upkeep) {

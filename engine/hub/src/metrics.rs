@@ -147,6 +147,31 @@ impl Metrics {
             "Reports that were older than history is kept when they came.",
             &self.expired_reports,
         );
+        let clock = engine.clock().state();
+        page.gauge(
+            "windfire_clock_doubted",
+            "1 while the machine's clock is not believed.",
+            usize::from(clock.is_doubted()),
+        );
+        page.head(
+            "windfire_clock_ahead_seconds",
+            "Seconds that the machine's clock is ahead of what is believed.",
+            "gauge",
+        );
+        page.line("windfire_clock_ahead_seconds", clock.wall_ahead_ms as f64 / 1000.0);
+        page.head(
+            "windfire_expiry_behind_seconds",
+            "Seconds that expiry waits for the clock to prove itself.",
+            "gauge",
+        );
+        page.line("windfire_expiry_behind_seconds", clock.expiry_behind_ms as f64 / 1000.0);
+        page.head(
+            "windfire_clock_leaps_total",
+            "Times that the trusted time changed otherwise than by running.",
+            "counter",
+        );
+        page.line("windfire_clock_leaps_total", clock.leaps);
+        page.gauge("windfire_agent_clocks_off", "Servers whose clock is off by more than 5 s.", engine.clocks_off());
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.counter("windfire_rounds_total", "Times that a thread for agents looked at what had come.", &self.rounds);

@@ -22,6 +22,12 @@ export const en = {
   hubUnreachable: 'The hub cannot be reached.',
   hubUnreachableRetrying: 'The hub cannot be reached, trying again…',
   connectionLost: 'Connection to the hub lost, trying again…',
+  hubClockAhead: (amount: string) =>
+    `The clock of the hub's machine is ${amount} ahead and is not believed. History goes on by the hub's own count of time. Set the clock right.`,
+  hubClockBehind: (amount: string) =>
+    `The clock of the hub's machine is ${amount} behind and is not believed. History goes on by the hub's own count of time. Set the clock right.`,
+  clockAhead: (amount: string) => `clock ${amount} ahead`,
+  clockBehind: (amount: string) => `clock ${amount} behind`,
   hubIsBusy: (pace: number) => `The hub is busy: numbers may be up to ${pace} reports old. History loses nothing.`,
   unknownPage: 'There is no such page.',
   toLivePage: 'To the live page',

@@ -1,7 +1,7 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
-import { dateTime } from '../format';
+import { dateTime, duration } from '../format';
 import { languageTag, messages } from '../i18n';
 import { HiddenMark } from './LiveTable';
 import { EditIcon, KeyIcon, TrashIcon } from './Icons';
@@ -19,6 +19,8 @@ export interface ManagedServer {
   last_active: number | null;
   address: string;
   version: string;
+  /** Milliseconds that the server's clock is ahead of the hub's, as its agent says. */
+  clock_skew_ms: number | null;
 }
 
 const PAGE_SIZE = 200;
@@ -151,6 +153,16 @@ function SelectAll({ found, selected, onSelect }: SelectAllProps): JSX.Element {
   );
 }
 
+/** Skew that the hub leaves alone: it does not move a report's time for less. */
+const SKEW_KEPT_MS = 5000;
+
+function ClockMark({ skewMs }: { skewMs: number | null }): JSX.Element | null {
+  if (skewMs === null || Math.abs(skewMs) <= SKEW_KEPT_MS) return null;
+  const amount = duration(Math.abs(skewMs) / 1000);
+  const text = messages.value;
+  return <span class="chip">{skewMs > 0 ? text.clockAhead(amount) : text.clockBehind(amount)}</span>;
+}
+
 interface ServerTableRowProps extends Pick<ServerTableProps, 'onEdit' | 'onRemove' | 'onRotate'> {
   server: ManagedServer;
   isSelected: boolean;
@@ -173,6 +185,7 @@ function ServerTableRow({ server, isSelected, onSelectOne, onEdit, onRemove, onR
       <td class="breakable">
         <a href={`/server/${id}`}>{name}</a>
         {server.hide_for_guest && <HiddenMark />}
+        <ClockMark skewMs={server.clock_skew_ms} />
       </td>
       <td class="breakable">{server.tag}</td>
       <td>
