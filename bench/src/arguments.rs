@@ -137,11 +137,12 @@ impl FleetArguments {
     }
 
     fn make_servers(&self, hub: &HubProcess) -> Vec<String> {
+        let servers = self.agents + usize::from(self.profile == Profile::Hostile);
         if self.history_hours == 0 {
-            return hub.make_servers(self.agents, "fleet");
+            return hub.make_servers(servers, "fleet");
         }
         let month = Month {
-            servers: self.agents,
+            servers,
             hours: self.history_hours,
             interval_ms: 1000,
             end_ms: unix_ms(),

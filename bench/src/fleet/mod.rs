@@ -1,6 +1,7 @@
 //! `windfire-bench fleet`: a fleet against a hub, measured second by second, and every report looked for afterwards.
 
 pub mod api_load;
+pub mod hostile;
 mod hub_watch;
 pub mod outcome;
 pub mod profile;
@@ -12,6 +13,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use self::api_load::{ApiLoad, Asking};
+use self::hostile::{Browser, Hostile, HostileOutcome};
 use self::hub_watch::HubWatch;
 pub(crate) use self::hub_watch::folder_bytes;
 pub(crate) use self::outcome::POINTS_PER_REPORT;
@@ -68,7 +70,9 @@ impl Run {
     /// # Panics
     /// When the hub does not start, or agents do not get in.
     pub fn measure(self) -> Outcome {
-        let Self { mut hub, credentials, token, mut swarm, measured, profile, api } = self;
+        let Self { mut hub, mut credentials, token, mut swarm, measured, profile, api } = self;
+        // The last server is the greedy one's.
+        let greedy = if profile == Profile::Hostile { credentials.pop() } else { None };
         let agents = credentials.len();
         swarm.spread = profile.spread();
         swarm.flaps_per_s = profile.flaps_per_s(agents);
@@ -99,10 +103,12 @@ impl Run {
         let generator_before_s = own_cpu_s();
         let mut latencies = Latencies::default();
         let (mut seconds, mut recovery) = (Vec::new(), Recovery::new(profile, measured));
+        let mut attack = Attack::new(greedy, measured, watch.http, &token);
         let window = Instant::now();
         let mut last_generator_s = generator_before_s;
         while window.elapsed() < measured || recovery.is_under_way() {
             let at = Instant::now();
+            attack.step(window.elapsed(), &watch);
             recovery.step(window.elapsed(), &mut hub, &mut watch, &fleet, agents);
             thread::sleep(Duration::from_secs(1).saturating_sub(at.elapsed()));
             let fresh = fleet.take_latencies();
@@ -134,6 +140,7 @@ impl Run {
         let generator_busy = (own_cpu_s() - generator_before_s) / measured_s / threads.max(1) as f64;
         watch.end();
         let answers = asking.finish();
+        let hostile = attack.finish(&seconds);
         let late = fleet.late() - late_before;
         progress.show("waiting for the last acks");
         fleet.pause();
@@ -161,10 +168,47 @@ impl Run {
             answers,
             hub: watch.hub_use(),
             recovered_s: recovery.recovered_s,
+            hostile,
             generator_busy,
             late,
             seconds,
         }
+    }
+}
+
+/// The attack of the second half, if there is one.
+struct Attack {
+    greedy: Option<String>,
+    at: Duration,
+    browser: Option<Browser>,
+    hostile: Option<Hostile>,
+}
+
+impl Attack {
+    fn new(greedy: Option<String>, measured: Duration, http: SocketAddr, token: &str) -> Self {
+        let browser = greedy.as_ref().map(|_| Browser::start(http, token));
+        Self { greedy, at: measured / 2, browser, hostile: None }
+    }
+
+    fn step(&mut self, elapsed: Duration, watch: &HubWatch) {
+        if elapsed >= self.at
+            && let (Some(greedy), Some(browser)) = (&self.greedy, self.browser.take())
+        {
+            self.hostile = Some(Hostile::start(watch.http, &watch.target, greedy, browser));
+        }
+    }
+
+    fn finish(self, seconds: &[Second]) -> Option<HostileOutcome> {
+        let outcome = self.hostile?.finish();
+        let at_s = self.at.as_secs_f64();
+        let median = |is_wanted: &dyn Fn(&Second) -> bool| {
+            let mut all: Vec<f64> = seconds.iter().filter(|second| is_wanted(second)).map(|s| s.ack_p99_ms).collect();
+            all.sort_unstable_by(f64::total_cmp);
+            all.get(all.len() / 2).copied().unwrap_or_default()
+        };
+        let ack_p99_ms_before = median(&|second| second.at_s < at_s);
+        let ack_p99_ms_during = median(&|second| second.at_s > at_s + 1.0);
+        Some(HostileOutcome { ack_p99_ms_before, ack_p99_ms_during, ..outcome })
     }
 }
 

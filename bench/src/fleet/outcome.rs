@@ -6,6 +6,7 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::api_load::{Answers, Operation};
+use super::hostile::HostileOutcome;
 use crate::swarm::Latencies;
 
 /// Fields of a report that are points of history, the time left out.
@@ -90,6 +91,8 @@ pub struct Outcome {
     pub hub: Option<HubUse>,
     /// Seconds from the hub's start until all agents were back and nothing was waiting.
     pub recovered_s: Option<f64>,
+    /// What the attack came to, if there was one.
+    pub hostile: Option<HostileOutcome>,
     /// Share of its cores that the generator used.
     pub generator_busy: f64,
     /// Readings more than 100 ms late.
@@ -177,6 +180,29 @@ impl Outcome {
         if let Some(recovered_s) = self.recovered_s {
             row("recovered", format!("all back and caught up {recovered_s:.1} s after the hub's start"));
         }
+        if let Some(hostile) = &self.hostile {
+            row(
+                "attack",
+                format!(
+                    "{} connections, {} bytes read, {} greedy reports taken",
+                    hostile.connections, hostile.bytes_read, hostile.greedy_acked
+                ),
+            );
+            row(
+                "acks under attack",
+                format!(
+                    "p99 {:.1} ms before, {:.1} ms during (medians of the seconds)",
+                    hostile.ack_p99_ms_before, hostile.ack_p99_ms_during
+                ),
+            );
+            row(
+                "browser",
+                format!(
+                    "{} requests, p99 {:.1}, max {:.1} ms, {} failed",
+                    hostile.browsed, hostile.browse_ms_p99, hostile.browse_ms_max, hostile.browse_failed
+                ),
+            );
+        }
         for (operation, answers) in &self.answers {
             let name = operation.name();
             row(
@@ -246,6 +272,17 @@ impl Outcome {
             "hub": hub,
             "disk_bytes_per_point": disk_bytes_per_point,
             "recovered_s": self.recovered_s,
+            "hostile": self.hostile.as_ref().map(|hostile| json!({
+                "connections": hostile.connections,
+                "bytes_read": hostile.bytes_read,
+                "greedy_acked": hostile.greedy_acked,
+                "browsed": hostile.browsed,
+                "browse_failed": hostile.browse_failed,
+                "browse_ms_max": hostile.browse_ms_max,
+                "browse_ms_p99": hostile.browse_ms_p99,
+                "ack_p99_ms_before": hostile.ack_p99_ms_before,
+                "ack_p99_ms_during": hostile.ack_p99_ms_during,
+            })),
             "generator_busy": self.generator_busy,
             "generator_late": self.late,
             "generator_was_the_limit": self.generator_was_the_limit(),

@@ -19,6 +19,8 @@ pub enum Profile {
     SlowReaders,
     /// A third into the run the hub is killed and stays away for half a minute
     Outage,
+    /// In the second half one address and one credential do all they can to the hub, beside the others and a browser
+    Hostile,
 }
 
 impl Profile {

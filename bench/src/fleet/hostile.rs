@@ -1,0 +1,292 @@
+//! Attacks of one address and one credential beside an honest fleet, and an honest browser that is timed meanwhile.
+//!
+//! Everything is done at once, again and again until stopped: connections that say nothing, that say it slowly, that do not
+//! read what they asked for; WebSockets and live streams that are opened and not read; questions to history of a guest, read
+//! slowly; a list of one id thirty thousand times; and an agent that reports as fast as it can, from hours to come, with as
+//! many sensors as there may be. All of it goes to one hub on this machine.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::watch;
+use windfire_agent::backoff::BackoffOptions;
+use windfire_agent::clock::Clock;
+use windfire_agent::identity::Identity;
+use windfire_agent::link::{Endpoints, Link, LinkOptions};
+use windfire_agent::outbox::{Outbox, new_outbox_id};
+use windfire_agent::sampler::Feed;
+use windfire_agent::trust::Trust;
+use windfire_wire::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
+use windfire_wire::{Report, Temperature};
+
+use crate::http_client::HttpClient;
+use crate::swarm::{Target, unix_ms};
+use crate::workload::host;
+
+/// Connections of each kind that are kept open at once.
+const SILENT: usize = 600;
+const SLOW: usize = 300;
+const UNREAD: usize = 300;
+const WEB_SOCKETS: usize = 150;
+const STREAMS: usize = 150;
+const HISTORIES: usize = 100;
+/// Time between two tries of one attacker whose connection was refused or ended.
+const AGAIN: Duration = Duration::from_millis(200);
+/// Milliseconds by which the greedy agent's clock is ahead.
+const AHEAD_MS: i64 = 6 * 3_600_000;
+/// Time between two requests of the browser.
+const BROWSE_INTERVAL: Duration = Duration::from_millis(250);
+
+/// What attacker of HTTP number so-and-so does.
+#[derive(Debug, Clone, Copy)]
+enum Attack {
+    Silent,
+    Slow,
+    Unread,
+    WebSocket,
+    Stream,
+    History,
+}
+
+/// What came of an attack.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct HostileOutcome {
+    /// Connections that the attackers made.
+    pub connections: u64,
+    /// Bytes that they read.
+    pub bytes_read: u64,
+    /// Reports of the greedy agent that the hub took.
+    pub greedy_acked: u64,
+    /// Requests of the browser, and of these the ones that got no 200.
+    pub browsed: u64,
+    /// Those without a 200.
+    pub browse_failed: u64,
+    /// The slowest of them, milliseconds.
+    pub browse_ms_max: f64,
+    /// 99 of 100 were as fast, milliseconds.
+    pub browse_ms_p99: f64,
+    /// Median over the seconds before of the acks' 99th percentile, and during; milliseconds.
+    pub ack_p99_ms_before: f64,
+    /// The same under attack.
+    pub ack_p99_ms_during: f64,
+}
+
+/// Attackers, and the browser.
+pub(super) struct Hostile {
+    stop: watch::Sender<bool>,
+    counts: Arc<Counts>,
+    attackers: JoinHandle<u64>,
+    browser: Browser,
+}
+
+#[derive(Default)]
+struct Counts {
+    connections: AtomicU64,
+    bytes_read: AtomicU64,
+}
+
+impl Hostile {
+    /// Starts everything but the browser, which runs already.
+    pub(super) fn start(http: SocketAddr, target: &Target, credential: &str, browser: Browser) -> Self {
+        let stop = watch::Sender::new(false);
+        let counts = Arc::new(Counts::default());
+        let (stopped, target, credential) = (stop.subscribe(), target.clone(), credential.to_owned());
+        let all = Arc::clone(&counts);
+        let attackers = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(attack(http, target, credential, stopped, all))
+        });
+        Self { stop, counts, attackers, browser }
+    }
+
+    /// Ends all of it.
+    pub(super) fn finish(self) -> HostileOutcome {
+        let _nobody_left = self.stop.send(true);
+        let greedy_acked = self.attackers.join().unwrap_or(0);
+        HostileOutcome {
+            connections: self.counts.connections.load(Ordering::Relaxed),
+            bytes_read: self.counts.bytes_read.load(Ordering::Relaxed),
+            greedy_acked,
+            ..self.browser.finish()
+        }
+    }
+}
+
+async fn attack(
+    http: SocketAddr,
+    target: Target,
+    credential: String,
+    stopped: watch::Receiver<bool>,
+    counts: Arc<Counts>,
+) -> u64 {
+    let kinds = [
+        (Attack::Silent, SILENT),
+        (Attack::Slow, SLOW),
+        (Attack::Unread, UNREAD),
+        (Attack::WebSocket, WEB_SOCKETS),
+        (Attack::Stream, STREAMS),
+        (Attack::History, HISTORIES),
+    ];
+    for (kind, count) in kinds {
+        for number in 0..count {
+            let (mut stopped, counts) = (stopped.clone(), Arc::clone(&counts));
+            tokio::spawn(async move {
+                let harass = async {
+                    loop {
+                        let _ended = harass(http, kind, number, &counts).await;
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                };
+                tokio::select! {
+                    () = harass => {}
+                    _ = stopped.wait_for(|stopped| *stopped) => {}
+                }
+            });
+        }
+    }
+    be_greedy(&target, credential, stopped).await
+}
+
+async fn harass(http: SocketAddr, kind: Attack, number: usize, counts: &Counts) -> io::Result<()> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(16 * 1024)?;
+    let mut stream = socket.connect(http).await?;
+    counts.connections.fetch_add(1, Ordering::Relaxed);
+    let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: hub\r\n\r\n");
+    match kind {
+        Attack::Silent => read_at(&mut stream, 0, counts).await,
+        Attack::Slow => {
+            stream.write_all(b"GET / HTTP/1.1\r\nHost: hub\r\nX-Slow: ").await?;
+            loop {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                stream.write_all(b"x").await?;
+            }
+        }
+        Attack::Unread => {
+            let ids = "1,".repeat(30_000);
+            let path = if number.is_multiple_of(2) { "/api/v1/server/details" } else { "/api/v1/server/details?id=" };
+            let path = if number.is_multiple_of(2) { path.to_owned() } else { format!("{path}{ids}") };
+            for _ in 0..8 {
+                stream.write_all(get(&path).as_bytes()).await?;
+            }
+            // Open, and never read.
+            std::future::pending().await
+        }
+        Attack::WebSocket => {
+            let head = "GET /ws HTTP/1.1\r\nHost: hub\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                        Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+            stream.write_all(head.as_bytes()).await?;
+            read_at(&mut stream, 512, counts).await
+        }
+        Attack::Stream => {
+            stream.write_all(get(&format!("/api/v1/server/stream?id={}", number + 1)).as_bytes()).await?;
+            read_at(&mut stream, 512, counts).await
+        }
+        Attack::History => {
+            let metrics = "cpu,mem_used,disk_used,net_in_transfer,net_out_transfer,load1,load5,load15,tcp_conn";
+            let path = format!("/api/v1/server/history?metric={metrics}&from=-7d&step=31s");
+            stream.write_all(get(&path).as_bytes()).await?;
+            read_at(&mut stream, 16 * 1024, counts).await
+        }
+    }
+}
+
+/// Reads so many bytes a second until the other side ends it.
+async fn read_at(stream: &mut TcpStream, bytes_per_s: usize, counts: &Counts) -> io::Result<()> {
+    let mut piece = vec![0; bytes_per_s.max(1)];
+    loop {
+        match stream.read(&mut piece).await? {
+            0 => return Ok(()),
+            read => counts.bytes_read.fetch_add(read as u64, Ordering::Relaxed),
+        };
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// An agent that reports as fast as the hub takes it. How many reports the hub acknowledged.
+async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Receiver<bool>) -> u64 {
+    let feed = Feed::new(Outbox::in_memory(new_outbox_id()), Duration::from_secs(1));
+    let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+    let endpoints = Endpoints::over(Trust::Fingerprint(target.fingerprint), socket).expect("TLS");
+    let options = LinkOptions {
+        hubs: vec![target.hub.clone()],
+        identity: Identity::of_credential(credential),
+        backoff: BackoffOptions::default(),
+        clock: Clock::new(unix_ms),
+        ack_each_frame: true,
+    };
+    let (_, facts) = watch::channel(host(0));
+    tokio::spawn(Link::new(options, endpoints, feed.clone(), facts, stopped.clone()).run());
+    let sensor = |number: usize| Temperature {
+        name: format!("{number:0width$}", width = TEMPERATURE_NAME_BYTES_MAX),
+        celsius: 40.0,
+    };
+    let temperatures: Vec<Temperature> = (0..TEMPERATURES_MAX).map(sensor).collect();
+    while !*stopped.borrow() {
+        for _ in 0..200 {
+            let report =
+                Report { time_ms: unix_ms() + AHEAD_MS, temperatures: temperatures.clone(), ..Report::default() };
+            if feed.push(report).is_err() {
+                break;
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(5)) => {}
+            _ = stopped.changed() => {}
+        }
+    }
+    let outbox = feed.outbox.lock();
+    outbox.kept_count() - outbox.len()
+}
+
+/// Somebody who looks at the panel: asks for one thing after the other, each with the token of one who may.
+pub(super) struct Browser {
+    stop: Arc<AtomicBool>,
+    thread: JoinHandle<Vec<(Duration, bool)>>,
+}
+
+impl Browser {
+    pub(super) fn start(http: SocketAddr, token: &str) -> Self {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (stopped, token) = (Arc::clone(&stop), token.to_owned());
+        let thread = thread::spawn(move || {
+            let paths = ["/healthz", "/api/v1/server/list", "/", "/api/v1/server/details?id=1", "/readyz"];
+            let mut all = Vec::new();
+            for number in 0.. {
+                if stopped.load(Ordering::Acquire) {
+                    break;
+                }
+                // Half of the time with a new connection, as after a pause.
+                let mut client = HttpClient::new(http).with_header("Authorization", &token);
+                for path in [paths[number % paths.len()], paths[(number + 1) % paths.len()]] {
+                    let sent = Instant::now();
+                    let is_ok = client.get(path, None).is_ok_and(|answer| answer.status == 200);
+                    all.push((sent.elapsed(), is_ok));
+                    thread::sleep(BROWSE_INTERVAL);
+                }
+            }
+            all
+        });
+        Self { stop, thread }
+    }
+
+    fn finish(self) -> HostileOutcome {
+        self.stop.store(true, Ordering::Release);
+        let mut all = self.thread.join().unwrap_or_default();
+        all.sort_unstable_by_key(|(took, _)| *took);
+        let ms = |index: usize| all.get(index).map_or(0.0, |(took, _)| took.as_secs_f64() * 1000.0);
+        HostileOutcome {
+            browsed: all.len() as u64,
+            browse_failed: all.iter().filter(|(_, is_ok)| !is_ok).count() as u64,
+            browse_ms_max: ms(all.len().saturating_sub(1)),
+            browse_ms_p99: ms(all.len() * 99 / 100),
+            ..HostileOutcome::default()
+        }
+    }
+}
