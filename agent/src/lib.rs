@@ -6,6 +6,7 @@
 //! A library, so that the fleet harness can run thousands of outboxes and links in one process.
 
 pub mod backoff;
+pub mod clock;
 pub mod identity;
 pub mod limits;
 pub mod link;

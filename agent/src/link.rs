@@ -20,6 +20,7 @@ use windfire_wire::{
 };
 
 use crate::backoff::{Backoff, BackoffOptions, Ended};
+use crate::clock::{Clock, Told};
 use crate::identity::Identity;
 use crate::limits::{
     CONNECT_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT,
@@ -40,6 +41,8 @@ pub struct LinkOptions {
     pub identity: Identity,
     /// Waits between attempts.
     pub backoff: BackoffOptions,
+    /// What the agent's clocks show: the hub is told, and compares.
+    pub clock: Clock,
     /// Asks for an ack of every frame as soon as it is durable, instead of every few seconds. Costs a packet each.
     pub ack_each_frame: bool,
 }
@@ -215,12 +218,15 @@ impl Link {
             .map_err(|error| self.explain(hub, &error))?;
         let (mut send, recv) = connection.open_bi().await.map_err(|error| broken(error.to_string()))?;
         let mut incoming = Incoming { recv, reader: FrameReader::new(), hub };
+        let clock = self.options.clock.read();
+        let told = Told::new(clock);
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
             credential: self.options.identity.credential.clone(),
             enrol: self.options.identity.enrol.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             outbox_id: self.feed.outbox.lock().id(),
+            clock: Some(clock),
         };
         write(&mut send, &Up::Hello(hello), hub).await?;
         let welcome = timeout(CONNECT_TIMEOUT, incoming.next())
@@ -237,8 +243,7 @@ impl Link {
         progress.was_welcome = true;
         // Both directions at once: a full hub stops reading, and its acks must still be heard.
         let stop = self.stop.clone();
-        let ack_each_frame = self.options.ack_each_frame;
-        let outgoing = send_all(send, &self.feed, self.host.clone(), stop.clone(), ack_each_frame, hub);
+        let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), hub);
         let ended = tokio::select! {
             ended = outgoing => ended,
             ended = incoming.receive_all(&self.feed) => ended,
@@ -289,10 +294,11 @@ async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
 
 async fn send_all(
     mut send: SendStream,
+    options: &LinkOptions,
+    mut told: Told,
     feed: &Feed,
     mut host: watch::Receiver<Host>,
     mut stop: watch::Receiver<bool>,
-    ack_each_frame: bool,
     hub: &str,
 ) -> Result<(), LinkError> {
     let mut chain = ReportChain::new();
@@ -307,7 +313,11 @@ async fn send_all(
         let is_stopping = *stop.borrow_and_update();
         let mut asked = false;
         if is_stopping || is_new || feed.outbox.lock().unsent() >= feed.frame_samples() {
-            while let Some(frame) = next_frame(feed, &mut chain, is_stopping || ack_each_frame || is_new)? {
+            while let Some(frame) = next_frame(feed, &mut chain, is_stopping || options.ack_each_frame || is_new)? {
+                // Read after the readings of the frame were taken: no report is dated by a clock the hub was not told of.
+                if let Some(clock) = told.news(options.clock.read()) {
+                    write(&mut send, &Up::Clock(clock), hub).await?;
+                }
                 write(&mut send, &frame, hub).await?;
                 asked = true;
             }

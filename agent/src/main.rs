@@ -14,6 +14,7 @@ use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use windfire_agent::backoff::BackoffOptions;
+use windfire_agent::clock::Clock;
 use windfire_agent::identity::{Identity, machine_id};
 use windfire_agent::limits::{HUBS_MAX, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN};
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
@@ -106,6 +107,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         hubs: hubs(&arguments)?,
         identity: identity(&arguments)?,
         backoff: BackoffOptions::default(),
+        clock: Clock::new(unix_ms),
         ack_each_frame: false,
     };
     check_length("--ip", &arguments.ip, IP_TEXT_BYTES_MAX)?;

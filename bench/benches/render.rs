@@ -9,7 +9,7 @@ use windfire_bench::workload::{Machine, Trace, host};
 use windfire_engine::server::NewServer;
 use windfire_engine::token::NewToken;
 use windfire_engine::{Engine, Options, Session};
-use windfire_wire::{Hello, PROTOCOL_VERSION, ReportChain, Reports, Up};
+use windfire_wire::{Hello, HelloClock, PROTOCOL_VERSION, ReportChain, Reports, Up};
 
 const SERVERS: usize = 1000;
 
@@ -21,8 +21,8 @@ fn render(criterion: &mut Criterion) {
         let new = NewServer { name: format!("server-{number}"), ..NewServer::default() };
         let credential = engine.add_server(new, 0).expect("room").credential;
         let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
-        let hello =
-            Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version: String::new(), outbox_id: 1 };
+        let (agent_version, clock) = (String::new(), Some(HelloClock::default()));
+        let hello = Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version, outbox_id: 1, clock };
         session.on_frame(&engine, Up::Hello(hello), 0).expect("an open session");
         session.on_watermark(&engine).expect("a welcome");
         session.on_frame(&engine, Up::Host(Box::new(host(number))), 0).expect("taken");

@@ -6,7 +6,7 @@ use windfire_engine::history::Upkeep;
 use windfire_engine::server::NewServer;
 use windfire_engine::{Engine, Options, Selection, Session};
 use windfire_wire::limits::REPORTS_PER_FRAME_MAX;
-use windfire_wire::{Down, Hello, PROTOCOL_VERSION, Report, ReportChain, Reports, Up};
+use windfire_wire::{Down, Hello, HelloClock, PROTOCOL_VERSION, Report, ReportChain, Reports, Up};
 
 use crate::workload::host;
 
@@ -110,8 +110,10 @@ impl Agent {
     fn connect(engine: &Engine, server_id: u64, now_ms: i64) -> Self {
         let credential = engine.rotate_credential(server_id).expect("a known server").credential;
         let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
-        let hello =
-            Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version: String::new(), outbox_id: 1 };
+        // An agent whose clock is the hub's.
+        let clock = Some(HelloClock { now_ms, uptime_ms: 0 });
+        let agent_version = String::new();
+        let hello = Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version, outbox_id: 1, clock };
         session.on_frame(engine, Up::Hello(hello), now_ms).expect("an open session");
         let Some(Down::Welcome(welcome)) = session.on_watermark(engine) else { panic!("no welcome") };
         let facts = host(usize::try_from(server_id).unwrap_or_default());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use windfire_engine::server::NewServer;
 use windfire_engine::{Engine, Options, Scratch, Session};
 use windfire_wire::limits::LENGTH_PREFIX_BYTES;
-use windfire_wire::{Down, Hello, PROTOCOL_VERSION, ReportChain, Reports, Up, encode_up};
+use windfire_wire::{Down, Hello, HelloClock, PROTOCOL_VERSION, ReportChain, Reports, Up, encode_up};
 
 use crate::workload::{Machine, Trace, host};
 
@@ -38,6 +38,7 @@ impl Sessions {
                 enrol: None,
                 agent_version: String::new(),
                 outbox_id: number as u128,
+                clock: Some(HelloClock::default()),
             };
             session.on_frame(&engine, Up::Hello(hello), 0).expect("an open session");
             let Some(Down::Welcome(_)) = session.on_watermark(&engine) else { panic!("no welcome") };

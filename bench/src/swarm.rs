@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use windfire_agent::backoff::BackoffOptions;
+use windfire_agent::clock::Clock;
 use windfire_agent::identity::Identity;
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, new_outbox_id};
@@ -362,6 +363,7 @@ impl Shift {
             hubs: vec![self.target.hub.clone()],
             identity: Identity::of_credential(member.credential.clone()),
             backoff: self.options.backoff,
+            clock: Clock::new(unix_ms),
             ack_each_frame: self.options.ack_each_report,
         };
         let (_, facts) = watch::channel(host(member.number));

@@ -119,6 +119,7 @@ impl Session {
                 taken.map_err(|_| superseded())?;
                 Ok(Flow::Read)
             }
+            (State::Open { .. }, Up::Clock(_)) => Ok(Flow::Read),
             (_, Up::Reports(reports)) => self.take(engine, &reports, &mut Batch::default(), now_ms),
             (State::New, _) => Err(too_early(&State::New)),
             (state @ State::Opening { .. }, _) => Err(too_early(state)),

@@ -15,12 +15,14 @@ use hub::{new_hub, quick_backoff, wait_until};
 use regex::Regex;
 use serde_json::Value;
 use tokio::sync::watch;
+use windfire_agent::clock::Clock;
 use windfire_agent::identity::Identity;
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, PushError, new_outbox_id};
 use windfire_agent::sampler::Feed;
 use windfire_agent::trust::Trust;
 use windfire_bench::hub_process::{HttpAnswer, HubProcess};
+use windfire_bench::swarm::unix_ms;
 use windfire_engine::server::NewServer;
 use windfire_engine::token::NewToken;
 use windfire_engine::user::{PasswordHash, Role};
@@ -154,6 +156,7 @@ fn connect(
         hubs: vec![hub.quic().to_string()],
         identity: Identity::of_credential(credential.to_owned()),
         backoff: quick_backoff(),
+        clock: Clock::new(unix_ms),
         ack_each_frame: true,
     };
     let feed = Feed::new(outbox, Duration::from_secs(1));

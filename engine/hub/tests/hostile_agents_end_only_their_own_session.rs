@@ -10,7 +10,7 @@ use quinn::crypto::rustls::QuicClientConfig;
 use windfire_agent::trust::{Tls, Trust};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
-use windfire_wire::{Down, FrameReader, Hello, PROTOCOL_VERSION, RefuseReason, Up, decode_down, encode_up};
+use windfire_wire::{Down, FrameReader, Hello, HelloClock, PROTOCOL_VERSION, RefuseReason, Up, decode_down, encode_up};
 
 /// Sends bytes as an agent would and gives back what the hub says before it ends the stream.
 async fn say(hub: &HubProcess, bytes: Vec<u8>) -> Vec<Down> {
@@ -54,6 +54,7 @@ fn hostile_agents_end_only_their_own_session() {
         enrol: None,
         agent_version: String::new(),
         outbox_id: 9,
+        clock: Some(HelloClock::default()),
     });
     encode_up(&up, &mut hello).expect("within limits");
     let framed = |body: &[u8]| [&u32::try_from(body.len()).expect("small").to_le_bytes()[..], body].concat();

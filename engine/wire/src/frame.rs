@@ -12,17 +12,21 @@ use crate::limits::{
     REPORTS_PER_FRAME_MAX, SECRET_BYTES_MAX, SEQUENCE_MAX,
 };
 
-/// Protocol versions, newest first. A hub talks to this one and the one before.
+/// Protocol versions, newest first. A hub talks to this one and every one since [`PROTOCOL_VERSION_MIN`].
 ///
+/// * 3: the agent's clock in `Hello`; `Clock` up.
 /// * 2: `Pace` down.
 /// * 1: the first. `Hello`, `Host`, `Reports` up; `Welcome`, `Ack`, `Refuse` down.
-pub const PROTOCOL_VERSION: u16 = 2;
+pub const PROTOCOL_VERSION: u16 = 3;
 
 /// Oldest protocol version that a hub still talks to.
 pub const PROTOCOL_VERSION_MIN: u16 = 1;
 
 /// First protocol version whose agents know [`Down::Pace`].
 pub const PACE_SINCE: u16 = 2;
+
+/// First protocol version whose agents say what their clock shows, in [`Hello::clock`] and [`Up::Clock`].
+pub const CLOCK_SINCE: u16 = 3;
 
 /// What an agent says.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,6 +37,8 @@ pub enum Up {
     Host(Box<Host>),
     /// Readings.
     Reports(Reports),
+    /// What the agent's clock shows, after `Welcome`: at once when it stepped, and now and then. Since [`CLOCK_SINCE`].
+    Clock(HelloClock),
 }
 
 /// Who is there.
@@ -48,6 +54,18 @@ pub struct Hello {
     pub agent_version: String,
     /// Names one run of sequence numbers: made at random with an empty outbox, kept as long as that outbox lives.
     pub outbox_id: u128,
+    /// What the agent's clock shows. Always there since [`CLOCK_SINCE`], never before.
+    pub clock: Option<HelloClock>,
+}
+
+/// What an agent's two clocks show at the moment a frame is written. Their difference changes only when the wall clock steps
+/// or drifts, so it says by which clock a report was dated.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HelloClock {
+    /// Unix milliseconds by the wall clock that dates the agent's reports. It may be wrong, and it may step.
+    pub now_ms: i64,
+    /// Milliseconds since the machine's start, by a clock that never steps.
+    pub uptime_ms: u64,
 }
 
 /// A request for a server of one's own.
@@ -129,6 +147,7 @@ pub enum RefuseReason {
 const HELLO: u32 = 0;
 const HOST: u32 = 1;
 const REPORTS: u32 = 2;
+const CLOCK: u32 = 3;
 
 const WELCOME: u32 = 0;
 const ACK: u32 = 1;
@@ -139,6 +158,9 @@ const PACE: u32 = 3;
 pub fn encode_up(up: &Up, out: &mut Vec<u8>) -> Result<(), WireError> {
     framed(out, |body| match up {
         Up::Hello(hello) => {
+            if hello.clock.is_some() != (hello.protocol >= CLOCK_SINCE) {
+                return Err(WireError::OutOfRange { what: "hello's clock" });
+            }
             body.value(HELLO)?;
             body.value(hello.protocol)?;
             body.text("credential", &hello.credential, SECRET_BYTES_MAX)?;
@@ -148,7 +170,8 @@ pub fn encode_up(up: &Up, out: &mut Vec<u8>) -> Result<(), WireError> {
                 body.text("name", &enrol.name, NAME_BYTES_MAX)?;
             }
             body.text("agent version", &hello.agent_version, HOST_TEXT_BYTES_MAX)?;
-            body.value(hello.outbox_id)
+            body.value(hello.outbox_id)?;
+            hello.clock.iter().try_for_each(|clock| clock.encode(body))
         }
         Up::Host(host) => {
             body.value(HOST)?;
@@ -161,6 +184,10 @@ pub fn encode_up(up: &Up, out: &mut Vec<u8>) -> Result<(), WireError> {
             body.value(reports.ack_now)?;
             body.length("reports", reports.reports.len(), REPORTS_PER_FRAME_MAX)?;
             reports.reports.iter().try_for_each(|report| report.encode(body))
+        }
+        Up::Clock(clock) => {
+            body.value(CLOCK)?;
+            clock.encode(body)
         }
     })
 }
@@ -185,7 +212,9 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
                 }),
             };
             let agent_version = body.text("agent version", HOST_TEXT_BYTES_MAX)?;
-            Up::Hello(Hello { protocol: found, credential, enrol, agent_version, outbox_id: body.u128("outbox id")? })
+            let outbox_id = body.u128("outbox id")?;
+            let clock = (found >= CLOCK_SINCE).then(|| HelloClock::decode(&mut body)).transpose()?;
+            Up::Hello(Hello { protocol: found, credential, enrol, agent_version, outbox_id, clock })
         }
         HOST => Up::Host(Box::new(Host::decode(&mut body)?)),
         REPORTS => {
@@ -193,6 +222,7 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
             reports.decode(&mut body)?;
             Up::Reports(reports)
         }
+        CLOCK => Up::Clock(HelloClock::decode(&mut body)?),
         kind => return Err(WireError::Unknown { what: "frame kind", found: u64::from(kind) }),
     };
     body.finish()?;
@@ -210,6 +240,17 @@ pub fn decode_reports(body: &[u8], into: &mut Reports) -> Result<bool, WireError
     into.decode(&mut body)?;
     body.finish()?;
     Ok(true)
+}
+
+impl HelloClock {
+    fn encode(&self, out: &mut BodyWriter<'_>) -> Result<(), WireError> {
+        out.value(self.now_ms)?;
+        out.value(self.uptime_ms)
+    }
+
+    fn decode(body: &mut BodyReader<'_>) -> Result<Self, WireError> {
+        Ok(Self { now_ms: body.i64("clock.now_ms")?, uptime_ms: body.u64("clock.uptime_ms")? })
+    }
 }
 
 impl Reports {

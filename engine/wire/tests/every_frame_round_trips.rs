@@ -2,10 +2,11 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use windfire_wire::frame::CLOCK_SINCE;
 use windfire_wire::limits::{DEVICES_MAX, TEMPERATURES_MAX};
 use windfire_wire::{
-    Down, Enrol, FrameReader, Hello, Host, RefuseReason, Report, ReportChain, Reports, Temperature, Up, Welcome,
-    decode_down, decode_up, encode_down, encode_up,
+    Down, Enrol, FrameReader, Hello, HelloClock, Host, RefuseReason, Report, ReportChain, Reports, Temperature, Up,
+    Welcome, decode_down, decode_up, encode_down, encode_up,
 };
 
 fn finite() -> impl Strategy<Value = f64> {
@@ -54,15 +55,20 @@ prop_compose! {
     }
 }
 
+fn clock() -> impl Strategy<Value = HelloClock> {
+    (any::<i64>(), integer()).prop_map(|(now_ms, uptime_ms)| HelloClock { now_ms, uptime_ms })
+}
+
 fn hello() -> impl Strategy<Value = Hello> {
     let enrol = proptest::option::of(("[A-Za-z0-9]{0,40}", ".{0,30}").prop_map(|(token, name)| Enrol { token, name }));
-    (1u16..=2, "[A-Za-z0-9]{0,128}", enrol, ".{0,20}", any::<u128>()).prop_map(
-        |(protocol, credential, enrol, agent_version, outbox_id)| Hello {
+    (1u16..=3, "[A-Za-z0-9]{0,128}", enrol, ".{0,20}", any::<u128>(), clock()).prop_map(
+        |(protocol, credential, enrol, agent_version, outbox_id, clock)| Hello {
             protocol,
             credential,
             enrol,
             agent_version,
             outbox_id,
+            clock: (protocol >= CLOCK_SINCE).then_some(clock),
         },
     )
 }
@@ -133,8 +139,8 @@ proptest! {
     }
 
     #[test]
-    fn hello_and_host_round_trip(hello in hello(), host in host(), cut in 1usize..64) {
-        let sent = [Up::Hello(hello), Up::Host(Box::new(host))];
+    fn hello_host_and_clock_round_trip(hello in hello(), host in host(), clock in clock(), cut in 1usize..64) {
+        let sent = [Up::Hello(hello), Up::Host(Box::new(host)), Up::Clock(clock)];
         let mut bytes = Vec::new();
         for up in &sent {
             encode_up(up, &mut bytes).expect("within limits");

@@ -1,9 +1,13 @@
 //! The wire format is its bytes. A change of any file in `golden/` is a new protocol version, not a new golden file.
 
 use windfire_wire::{
-    Down, Enrol, Hello, Host, RefuseReason, Report, ReportChain, Reports, Temperature, Up, Welcome, decode_down,
-    decode_up, encode_down, encode_up,
+    Down, Enrol, Hello, HelloClock, Host, RefuseReason, Report, ReportChain, Reports, Temperature, Up, Welcome,
+    decode_down, decode_up, encode_down, encode_up,
 };
+
+fn clock() -> HelloClock {
+    HelloClock { now_ms: 1_790_000_000_123, uptime_ms: 331_080_456 }
+}
 
 fn hello(protocol: u16) -> Up {
     Up::Hello(Hello {
@@ -12,12 +16,13 @@ fn hello(protocol: u16) -> Up {
         enrol: None,
         agent_version: "0.1.0".into(),
         outbox_id: 0x0123_4567_89ab_cdef_0123_4567_89ab_cdef,
+        clock: (protocol >= 3).then(clock),
     })
 }
 
-fn hello_enrol() -> Up {
+fn hello_enrol(protocol: u16, clock: Option<HelloClock>) -> Up {
     let enrol = Some(Enrol { token: "e".repeat(32), name: "web-é".into() });
-    Up::Hello(Hello { protocol: 1, credential: "k".into(), enrol, agent_version: String::new(), outbox_id: 1 })
+    Up::Hello(Hello { protocol, credential: "k".into(), enrol, agent_version: String::new(), outbox_id: 1, clock })
 }
 
 fn host() -> Up {
@@ -128,7 +133,11 @@ fn check_down(name: &str, down: &Down) {
 fn what_the_agent_says() {
     check_up("v1-hello", &hello(1));
     check_up("v2-hello", &hello(2));
-    check_up("v1-hello-enrol", &hello_enrol());
+    check_up("v3-hello", &hello(3));
+    check_up("v1-hello-enrol", &hello_enrol(1, None));
+    // A clock at its worst: before 1970, on a machine that has just started.
+    check_up("v3-hello-enrol", &hello_enrol(3, Some(HelloClock { now_ms: -1, uptime_ms: 0 })));
+    check_up("v3-clock", &Up::Clock(clock()));
     check_up("v1-host", &host());
     check_up("v1-reports", &reports());
 }

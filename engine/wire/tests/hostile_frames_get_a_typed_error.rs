@@ -1,6 +1,8 @@
 //! Each kind of bad frame has its own error, decided before memory is taken.
 
-use windfire_wire::{FrameReader, Host, Report, ReportChain, Temperature, Up, WireError, decode_up, encode_up};
+use windfire_wire::{
+    FrameReader, Hello, HelloClock, Host, Report, ReportChain, Temperature, Up, WireError, decode_up, encode_up,
+};
 
 fn body_of(up: &Up) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -64,12 +66,50 @@ fn text_that_is_not_utf8_is_refused() {
 
 #[test]
 fn an_unknown_kind_is_refused() {
-    assert_eq!(decode_up(&[3]), Err(WireError::Unknown { what: "frame kind", found: 3 }));
+    assert_eq!(decode_up(&[4]), Err(WireError::Unknown { what: "frame kind", found: 4 }));
 }
 
 #[test]
 fn an_unknown_version_is_named_whatever_follows_it() {
-    assert_eq!(decode_up(&[0, 3, 0xff, 0xff]), Err(WireError::UnknownVersion { found: 3, supported: 2 }));
+    assert_eq!(decode_up(&[0, 4, 0xff, 0xff]), Err(WireError::UnknownVersion { found: 4, supported: 3 }));
+}
+
+fn hello(protocol: u16, clock: Option<HelloClock>) -> Up {
+    let (credential, agent_version) = ("k".to_owned(), String::new());
+    Up::Hello(Hello { protocol, credential, enrol: None, agent_version, outbox_id: 1, clock })
+}
+
+#[test]
+fn a_hello_of_version_3_without_its_clock_is_refused() {
+    let clock = HelloClock { now_ms: 1_790_000_000_123, uptime_ms: u64::MAX };
+    let body = body_of(&hello(3, Some(clock)));
+    for length in 1..body.len() {
+        let error = decode_up(&body[..length]).expect_err("truncated");
+        assert!(matches!(error, WireError::Truncated { .. }), "{length}: {error}");
+    }
+    // And an agent cannot say what its version has no word for, or leave out what it must say.
+    let refused = Err(WireError::OutOfRange { what: "hello's clock" });
+    let mut out = vec![7];
+    assert_eq!(encode_up(&hello(3, None), &mut out), refused);
+    assert_eq!(encode_up(&hello(2, Some(clock)), &mut out), refused);
+    assert_eq!(out, [7]);
+}
+
+#[test]
+fn a_hello_of_version_2_with_a_clock_behind_it_is_refused() {
+    let mut body = body_of(&hello(2, None));
+    body.extend_from_slice(&[0, 0]);
+    assert_eq!(decode_up(&body), Err(WireError::TrailingBytes));
+}
+
+#[test]
+fn a_clock_is_two_numbers_and_nothing_else() {
+    assert_eq!(decode_up(&[3, 1, 2]), Ok(Up::Clock(HelloClock { now_ms: -1, uptime_ms: 2 })));
+    assert_eq!(decode_up(&[3]), Err(WireError::Truncated { what: "clock.now_ms" }));
+    assert_eq!(decode_up(&[3, 1]), Err(WireError::Truncated { what: "clock.uptime_ms" }));
+    assert_eq!(decode_up(&[3, 1, 2, 3]), Err(WireError::TrailingBytes));
+    // A u128 where a u64 belongs.
+    assert_eq!(decode_up(&[3, 1, 254]), Err(WireError::Malformed { what: "clock.uptime_ms" }));
 }
 
 #[test]

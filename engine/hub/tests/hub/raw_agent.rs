@@ -6,7 +6,9 @@ use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use windfire_agent::trust::{Tls, Trust};
 use windfire_bench::hub_process::HubProcess;
-use windfire_wire::{Down, FrameReader, Hello, Up, decode_down, encode_up};
+use windfire_bench::swarm::unix_ms;
+use windfire_wire::frame::CLOCK_SINCE;
+use windfire_wire::{Down, FrameReader, Hello, HelloClock, Up, decode_down, encode_up};
 
 /// An agent's side of the wire, word by word.
 #[allow(dead_code, reason = "not every test speaks frame by frame")]
@@ -27,9 +29,11 @@ impl RawAgent {
         let connection = endpoint.connect_with(config, hub.quic(), "hub").expect("started").await.expect("connected");
         let (send, recv) = connection.open_bi().await.expect("a stream");
         let mut agent = Self { _connection: connection, send, recv, reader: FrameReader::new() };
-        agent
-            .say(&Up::Hello(Hello { protocol, credential, enrol: None, agent_version: String::new(), outbox_id: 9 }))
-            .await;
+        // A clock that is right, on a machine that runs for an hour.
+        let clock = (protocol >= CLOCK_SINCE).then(|| HelloClock { now_ms: unix_ms(), uptime_ms: 3_600_000 });
+        let agent_version = String::new();
+        let hello = Hello { protocol, credential, enrol: None, agent_version, outbox_id: 9, clock };
+        agent.say(&Up::Hello(hello)).await;
         assert!(matches!(agent.hear().await, Down::Welcome(_)));
         agent
     }
