@@ -28,6 +28,8 @@ pub enum Ended {
     Lost,
     /// The hub said why.
     Refused(RefuseReason),
+    /// The hub's numbers leave none for this agent.
+    NoNumbers,
 }
 
 /// Exponential back-off with jitter: a fleet that lost its hub at one moment comes back spread over seconds.
@@ -55,7 +57,7 @@ impl Backoff {
         let upper = match ended {
             Ended::Lost | Ended::Refused(RefuseReason::Stopping | RefuseReason::Full) => doubled.min(self.options.max),
             // Nothing changes until somebody does something: a try now and then is enough.
-            Ended::Refused(_) => self.options.refused,
+            Ended::Refused(_) | Ended::NoNumbers => self.options.refused,
         };
         upper.mul_f64(0.5 + fastrand::f64() / 2.0)
     }
@@ -83,5 +85,6 @@ mod tests {
         for reason in [RefuseReason::BadCredential, RefuseReason::Superseded, RefuseReason::UnsupportedVersion] {
             assert!(backoff.next_wait(Ended::Refused(reason)) >= Duration::from_secs(150));
         }
+        assert!(backoff.next_wait(Ended::NoNumbers) >= Duration::from_secs(150));
     }
 }

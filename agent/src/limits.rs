@@ -22,6 +22,17 @@ pub const SPOOL_SEGMENT_BYTES: u64 = 1024 * 1024;
 pub const SPOOL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that a spool needs at least: one file to write and one to drain.
 pub const SPOOL_BYTES_MIN: u64 = 2 * SPOOL_SEGMENT_BYTES;
+/// Bytes of all spool files at the most, whatever is configured: a year and more of reports at one a second. Numbers of one
+/// spool's reports must lie far closer together than their stride.
+pub const SPOOL_BYTES_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
+/// Runs of earlier processes that a spool may hold while this process adds to it. Each is a connection of its own; with more,
+/// sampling pauses until the hub has taken some.
+pub const SPOOL_RUNS_MAX: usize = 64;
+
+/// Step of the wall clock that the hub is told of before the next report: less is drift.
+pub const CLOCK_STEP_MS_MIN: i64 = 500;
+/// Time after which the hub is told what the clock shows even if it did not step: drift adds up.
+pub const CLOCK_INTERVAL_MS: u64 = 600_000;
 
 /// Step of the wall clock that the hub is told of before the next report: less is drift.
 pub const CLOCK_STEP_MS_MIN: i64 = 500;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{
-    AckFrequencyConfig, ClientConfig, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream, TransportConfig,
-    VarInt,
+    AckFrequencyConfig, ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream,
+    TransportConfig, VarInt,
 };
 use quinn::{EndpointConfig, TokioRuntime};
 use tokio::sync::watch;
@@ -25,7 +25,7 @@ use crate::identity::Identity;
 use crate::limits::{
     CONNECT_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT,
 };
-use crate::outbox::SpoolError;
+use crate::outbox::{SpoolError, WelcomeError};
 use crate::sampler::Feed;
 use crate::trust::{Fingerprint, Tls, Trust};
 
@@ -83,6 +83,14 @@ pub enum LinkError {
         reason: RefuseReason,
         /// For a person.
         detail: String,
+    },
+    /// The hub said welcome, with numbers that leave none for this agent.
+    #[error("hub {hub}: {reason}: another agent has used up the server's numbers; remove the server and add it anew")]
+    Numbers {
+        /// As configured.
+        hub: String,
+        /// Which numbers.
+        reason: String,
     },
     /// The hub's frames break the protocol.
     #[error("hub's frame: {0}")]
@@ -152,10 +160,27 @@ pub struct Link {
     stop: watch::Receiver<bool>,
 }
 
+/// Why a connection ended well.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The agent was told to stop.
+    Stopped,
+    /// Everything of the run of numbers that it was for is settled: the next run wants a connection of its own.
+    Settled,
+}
+
 /// How far a connection came.
 #[derive(Default)]
 struct Progress {
     was_welcome: bool,
+}
+
+/// A connection whose hub said welcome.
+struct Welcomed<'a> {
+    connection: Connection,
+    send: SendStream,
+    incoming: Incoming<'a>,
+    told: Told,
 }
 
 impl Link {
@@ -173,17 +198,25 @@ impl Link {
     /// Connects, sends, and comes back after every failure, until stopped.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(self.options.backoff);
-        for hub in self.options.hubs.clone().iter().cycle() {
-            if *self.stop.borrow() {
-                return;
-            }
+        let hubs = self.options.hubs.clone();
+        let mut turns = hubs.iter().cycle();
+        let mut turn = turns.next();
+        while let Some(hub) = turn.filter(|_| !*self.stop.borrow()) {
             let mut progress = Progress::default();
             let ended = self.connect(hub, &mut progress).await;
-            if progress.was_welcome {
+            // What fails here fails again at once: such a connection is no success.
+            let is_own_fault = matches!(ended, Err(LinkError::Spool(_) | LinkError::Frame(_)));
+            if progress.was_welcome && !is_own_fault {
                 backoff.reset();
             }
             let ended = match ended {
-                Ok(()) => return,
+                Ok(End::Stopped) => return,
+                // The same hub, which is there.
+                Ok(End::Settled) => continue,
+                Err(error @ LinkError::Numbers { .. }) => {
+                    tracing::error!("{error}");
+                    Ended::NoNumbers
+                }
                 Err(LinkError::Refused { reason, detail }) => {
                     tracing::warn!(%hub, reason = reason.name(), detail, "the hub refused this agent");
                     Ended::Refused(reason)
@@ -195,14 +228,36 @@ impl Link {
             };
             let wait = backoff.next_wait(ended);
             tracing::debug!(wait_ms = wait.as_millis(), "waiting before the next attempt");
+            turn = turns.next();
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
-                _ = self.stop.wait_for(|stop| *stop) => return,
+                () = stopped(&mut self.stop) => return,
             }
         }
     }
 
-    async fn connect(&mut self, hub: &str, progress: &mut Progress) -> Result<(), LinkError> {
+    async fn connect(&mut self, hub: &str, progress: &mut Progress) -> Result<End, LinkError> {
+        let mut stop = self.stop.clone();
+        // Whatever it waits for: a name, an answer, a welcome.
+        let welcomed = tokio::select! {
+            welcomed = self.greet(hub) => welcomed?,
+            () = stopped(&mut stop) => return Ok(End::Stopped),
+        };
+        let Welcomed { connection, send, mut incoming, told } = welcomed;
+        progress.was_welcome = true;
+        // Both directions at once: a full hub stops reading, and its acks must still be heard.
+        let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), hub);
+        let ended = tokio::select! {
+            ended = outgoing => ended.map(|()| End::Settled),
+            ended = incoming.receive_all(&self.feed) => ended.map(|()| End::Settled),
+            () = stopped_and_acked(stop, &self.feed) => Ok(End::Stopped),
+        };
+        connection.close(VarInt::from_u32(0), b"");
+        ended
+    }
+
+    /// Connects, says Hello for the outbox's front run, and hears the welcome.
+    async fn greet<'a>(&self, hub: &'a str) -> Result<Welcomed<'a>, LinkError> {
         let broken = |reason: String| LinkError::Connection { hub: hub.to_owned(), reason };
         let no_address = |reason: String| LinkError::NoAddress { hub: hub.to_owned(), reason };
         let mut addresses = tokio::net::lookup_host(hub).await.map_err(|error| no_address(error.to_string()))?;
@@ -231,32 +286,28 @@ impl Link {
         write(&mut send, &Up::Hello(hello), hub).await?;
         let welcome = timeout(CONNECT_TIMEOUT, incoming.next())
             .await
-            .map_err(|_| broken(format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs())))??;
+            .map_err(|_| broken(format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs())))?;
         let welcome = match welcome {
-            Down::Welcome(welcome) => welcome,
-            Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
-            Down::Ack { .. } | Down::Pace { .. } => {
+            Ok(Down::Welcome(welcome)) => welcome,
+            Ok(Down::Refuse { reason, detail }) => return Err(LinkError::Refused { reason, detail }),
+            Err(LinkError::Frame(error @ WireError::Numbers { .. })) => return Err(no_numbers(hub, &error)),
+            Err(error) => return Err(error),
+            Ok(Down::Ack { .. } | Down::Pace { .. }) => {
                 return Err(broken("something else came before the welcome".to_owned()));
             }
         };
         self.on_welcome(hub, welcome)?;
-        progress.was_welcome = true;
-        // Both directions at once: a full hub stops reading, and its acks must still be heard.
-        let stop = self.stop.clone();
-        let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), hub);
-        let ended = tokio::select! {
-            ended = outgoing => ended,
-            ended = incoming.receive_all(&self.feed) => ended,
-            () = stopped_and_acked(stop, &self.feed) => Ok(()),
-        };
-        connection.close(VarInt::from_u32(0), b"");
-        ended
+        Ok(Welcomed { connection, send, incoming, told })
     }
 
     fn on_welcome(&self, hub: &str, welcome: Welcome) -> Result<(), LinkError> {
         let unsent = {
             let mut outbox = self.feed.outbox.lock();
-            outbox.welcome(welcome)?;
+            match outbox.welcome(welcome) {
+                Ok(()) => {}
+                Err(WelcomeError::Spool(error)) => return Err(error.into()),
+                Err(error @ WelcomeError::Numbers { .. }) => return Err(no_numbers(hub, &error)),
+            }
             outbox.len()
         };
         if welcome.report_interval_ms > 0 {
@@ -279,11 +330,20 @@ impl Link {
     }
 }
 
+fn no_numbers(hub: &str, reason: &impl std::fmt::Display) -> LinkError {
+    LinkError::Numbers { hub: hub.to_owned(), reason: reason.to_string() }
+}
+
+/// Resolves when the agent is told to stop; never when nobody is left to tell it.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending().await
+    }
+}
+
 /// Resolves when everything is acknowledged after a stop, or when that takes too long.
 async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        return std::future::pending().await;
-    }
+    stopped(&mut stop).await;
     let acked = async {
         while !feed.outbox.lock().is_empty() {
             feed.acked.notified().await;
@@ -292,6 +352,7 @@ async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
     let _in_time = timeout(STOP_TIMEOUT, acked).await;
 }
 
+/// Sends until the run of the connection is settled.
 async fn send_all(
     mut send: SendStream,
     options: &LinkOptions,
@@ -322,6 +383,9 @@ async fn send_all(
                 asked = true;
             }
             feed.gather.sent();
+        }
+        if feed.outbox.lock().has_moved_on() {
+            return Ok(());
         }
         is_new = false;
         if is_stopping && !asked {
@@ -396,8 +460,9 @@ impl Incoming<'_> {
         }
     }
 
+    /// Listens until the run of the connection is settled.
     async fn receive_all(&mut self, feed: &Feed) -> Result<(), LinkError> {
-        loop {
+        while !feed.outbox.lock().has_moved_on() {
             match self.next().await? {
                 Down::Ack { up_to } => {
                     feed.outbox.lock().ack(up_to)?;
@@ -411,6 +476,7 @@ impl Incoming<'_> {
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -125,7 +125,10 @@ fn start(arguments: Arguments) -> Result<(), String> {
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    runtime.block_on(run(options, trust, probe, feed))
+    let ended = runtime.block_on(run(options, trust, probe, feed));
+    // A name that is still looked up must not hold the process.
+    runtime.shutdown_background();
+    ended
 }
 
 async fn run(options: LinkOptions, trust: Trust, mut probe: Probe, feed: Feed) -> Result<(), String> {
@@ -134,33 +137,56 @@ async fn run(options: LinkOptions, trust: Trust, mut probe: Probe, feed: Feed) -
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let link = Link::new(options, endpoints, feed.clone(), host, stop);
     let sampler = tokio::spawn(sampler::run(probe, feed, host_sender, unix_ms));
-    tokio::spawn(async move {
-        asked_to_stop().await;
+    let mut signals = Signals::new().map_err(|error| format!("signals cannot be heard: {error}"))?;
+    let told_twice = async move {
+        signals.next().await;
         tracing::info!("stopping");
         sampler.abort();
         let _link_is_gone = stop_sender.send(true);
-    });
-    link.run().await;
+        signals.next().await;
+        tracing::warn!("told again to stop: what is not acknowledged is not waited for");
+    };
+    tokio::select! {
+        () = link.run() => {}
+        () = told_twice => {}
+    }
     Ok(())
 }
 
+/// What tells the agent to stop. Heard from the start, so that none in between is missed.
 #[cfg(unix)]
-async fn asked_to_stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+#[cfg(unix)]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
         }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
     }
 }
 
 #[cfg(not(unix))]
-async fn asked_to_stop() {
-    drop(tokio::signal::ctrl_c().await);
+struct Signals;
+
+#[cfg(not(unix))]
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self)
+    }
+
+    async fn next(&mut self) {
+        drop(tokio::signal::ctrl_c().await);
+    }
 }
 
 fn unix_ms() -> i64 {

@@ -2,21 +2,37 @@
 //!
 //! A report enters at the back, is read by the link at the cursor, and leaves at the front when the hub acknowledged it.
 //! Readings are kept under raw numbers, which never change; the sequence number that the hub sees is the raw number plus
-//! a shift. The shift changes only at a `Welcome` (see [`Outbox::welcome`]), when another outbox used numbers of the same
-//! server meanwhile.
+//! a shift, chosen at each `Welcome` (see [`Outbox::welcome`]), since another outbox may have used numbers of the same server
+//! meanwhile.
+//!
+//! In memory there is one run of numbers, with one outbox id. A spool has one of each process that left something in it; a
+//! connection is for one run, the front one, and when that is settled the next connection is for the next.
 
 mod memory;
+mod segment;
 mod spool;
 
+use windfire_wire::limits::SEQUENCE_MAX;
 use windfire_wire::{Report, Welcome, WireError};
 
 use memory::Memory;
-use spool::Spool;
-pub use spool::{SpoolError, SpoolOptions};
 #[doc(hidden)]
-pub use spool::{count_records, is_state};
+pub use segment::count_records;
+use spool::Spool;
+#[doc(hidden)]
+pub use spool::is_state;
+pub use spool::{SpoolError, SpoolOptions};
 
+use crate::identity::machine_id;
 use crate::limits::MEMORY_REPORTS_MAX;
+
+/// Shifts of one run in a spool differ by multiples of this. So a sequence number says which report it was whatever the shift
+/// was, also to somebody who has the spool as it was before: no shift is stored, none can fall back. Far above the reports
+/// that a spool holds, and a quarter of the numbers that a hub lets a session leave out.
+const STRIDE: u64 = 1 << 30;
+
+/// Highest `next` of a `Welcome` that leaves numbers for all that an agent will ever send.
+const NEXT_MAX: u64 = SEQUENCE_MAX - 2 * STRIDE;
 
 /// Why a report was not kept.
 #[derive(Debug, thiserror::Error)]
@@ -41,63 +57,83 @@ pub struct Pending {
     pub reports: Vec<Report>,
 }
 
+/// Why a connection cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum WelcomeError {
+    /// The hub goes on with numbers that leave none for this agent.
+    #[error("the next report of this server would have number {next}, and {NEXT_MAX} is the highest that can be used")]
+    Numbers {
+        /// As the hub said.
+        next: u64,
+    },
+    /// The spool failed.
+    #[error(transparent)]
+    Spool(#[from] SpoolError),
+}
+
 /// Reports that the hub does not have on disk yet.
 #[derive(Debug)]
 pub struct Outbox {
     storage: Storage,
-    outbox_id: u128,
-    numbering: Numbering,
+    /// The run that the connection is for.
+    session: Option<u128>,
+    /// Sequence number minus raw number, wrapping, on this connection.
+    shift: u64,
     /// Raw number that is sent next.
     cursor: u64,
-    /// Raw number below which the hub may have reports already: sent by this process, or found in the spool.
+    /// Raw number after the last that was sent on this connection. Behind the cursor only where reports cannot be read.
+    sent_end: u64,
+    /// Raw number of this process's run below which the hub may have reports already.
     maybe_sent: u64,
-}
-
-/// How raw numbers become sequence numbers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Numbering {
-    /// Sequence number minus raw number.
-    shift: u64,
-    /// Raw number below which everything is done with, whatever the shift.
-    floor: u64,
 }
 
 #[derive(Debug)]
 enum Storage {
-    Memory(Memory),
+    Memory { outbox_id: u128, memory: Memory },
     Spool(Spool),
 }
 
 impl Outbox {
     /// An empty outbox in memory. Its reports are lost with the process.
     pub fn in_memory(outbox_id: u128) -> Self {
-        Self {
-            storage: Storage::Memory(Memory::new(MEMORY_REPORTS_MAX)),
-            outbox_id,
-            numbering: Numbering { shift: 0, floor: 1 },
-            cursor: 1,
-            maybe_sent: 1,
-        }
+        Self::over(Storage::Memory { outbox_id, memory: Memory::new(MEMORY_REPORTS_MAX) })
     }
 
-    /// The outbox kept in a folder, with what an earlier process left there; `new_id` names a new one.
+    /// The outbox kept in a folder, with what earlier processes left there. `new_id` names what this process adds: it must
+    /// never have been used before.
     ///
     /// # Errors
     /// The folder cannot be used, or another agent uses it.
     pub fn in_spool(options: &SpoolOptions, new_id: u128) -> Result<Self, SpoolError> {
-        let (spool, outbox_id, numbering) = Spool::open(options, new_id)?;
-        let (cursor, maybe_sent) = (spool.first(), spool.end());
-        Ok(Self { storage: Storage::Spool(spool), outbox_id, numbering, cursor, maybe_sent })
+        Ok(Self::over(Storage::Spool(Spool::open(options, new_id, machine_id().as_deref())?)))
     }
 
-    /// Names the run of numbers; the hub remembers how far each run came.
+    fn over(storage: Storage) -> Self {
+        let mut outbox = Self { storage, session: None, shift: 0, cursor: 0, sent_end: 0, maybe_sent: 0 };
+        (outbox.cursor, outbox.sent_end) = (outbox.first(), outbox.first());
+        outbox.maybe_sent = outbox.kept_count() + 1;
+        outbox
+    }
+
+    /// Names the run of numbers that is sent now; the hub remembers how far each run came.
     pub fn id(&self) -> u128 {
-        self.outbox_id
+        match &self.storage {
+            Storage::Memory { outbox_id, .. } => *outbox_id,
+            Storage::Spool(spool) => spool.id(),
+        }
+    }
+
+    /// Whether everything of the run that the connection is for is settled, and the next run wants a connection of its own.
+    pub fn has_moved_on(&self) -> bool {
+        self.session.is_some_and(|session| session != self.id())
     }
 
     /// Reports waiting for their ack.
     pub fn len(&self) -> u64 {
-        self.end() - self.first()
+        match &self.storage {
+            Storage::Memory { memory, .. } => memory.end() - memory.first(),
+            Storage::Spool(spool) => spool.len(),
+        }
     }
 
     /// Whether nothing waits for an ack.
@@ -107,23 +143,26 @@ impl Outbox {
 
     /// Reports kept since the outbox was new, over all processes that had it.
     pub fn kept_count(&self) -> u64 {
-        self.end() - 1
+        match &self.storage {
+            Storage::Memory { memory, .. } => memory.end() - 1,
+            Storage::Spool(spool) => spool.own_end() - 1,
+        }
     }
 
-    /// Whether something was not sent on this connection yet.
+    /// Whether something was not sent on this connection yet that is for it.
     pub fn has_unsent(&self) -> bool {
-        self.cursor < self.end()
+        self.unsent() > 0
     }
 
-    /// Reports not sent on this connection yet.
+    /// Reports not sent on this connection yet that are for it.
     pub fn unsent(&self) -> u64 {
-        self.end() - self.cursor.max(self.first())
+        if self.has_moved_on() { 0 } else { self.end() - self.cursor.max(self.first()) }
     }
 
     /// Whether acks are wanted soon, because half of the room is used.
     pub fn is_half_full(&self) -> bool {
         match &self.storage {
-            Storage::Memory(memory) => memory.is_half_full(),
+            Storage::Memory { memory, .. } => memory.is_half_full(),
             Storage::Spool(spool) => spool.is_half_full(),
         }
     }
@@ -135,63 +174,98 @@ impl Outbox {
     pub fn push(&mut self, report: Report) -> Result<(), PushError> {
         report.check()?;
         match &mut self.storage {
-            Storage::Memory(memory) => memory.push(report),
+            Storage::Memory { memory, .. } => memory.push(report),
             Storage::Spool(spool) => spool.push(&report),
         }
     }
 
-    /// Starts a connection by what the hub said: forgets what it has, renumbers what it has not if the numbers are taken,
-    /// and sends from the front.
+    /// Starts a connection, for the run whose id `Hello` named, by what the hub said: forgets what it has, numbers what it has
+    /// not so that no number is taken, and sends from the front.
     ///
-    /// Only reports that may have been sent can be the ones the hub has; a reading taken since the start was never sent,
-    /// even if its number looks taken.
+    /// In memory only reports that may have been sent can be the ones the hub has; a reading taken since was never sent, even
+    /// if its number looks taken. In a spool, somebody with a copy of it may have sent any that lie there.
     ///
     /// # Errors
-    /// The spool cannot be written. The connection must not go on, or numbers could be used twice.
-    pub fn welcome(&mut self, welcome: Welcome) -> Result<(), SpoolError> {
-        let durable = (welcome.durable + 1).saturating_sub(self.numbering.shift).min(self.maybe_sent);
-        self.drop_below(durable)?;
+    /// No numbers are left, or a spool file cannot be deleted. The connection must not go on.
+    pub fn welcome(&mut self, welcome: Welcome) -> Result<(), WelcomeError> {
+        if welcome.next > NEXT_MAX {
+            return Err(WelcomeError::Numbers { next: welcome.next });
+        }
+        self.session = Some(self.id());
+        let durable_end =
+            if welcome.durable == 0 { self.first() } else { self.raw_of(welcome.durable).saturating_add(1) };
+        let can_be_any = matches!(self.storage, Storage::Spool(_)) && (self.is_found() || durable_end <= self.end());
+        let maybe_sent = if can_be_any { self.end() } else { self.maybe_sent };
+        if durable_end > maybe_sent {
+            let newer = durable_end - maybe_sent;
+            tracing::warn!(
+                newer,
+                "the hub has newer reports of this run than are here: it fell back, or somebody has a copy of it"
+            );
+        }
+        self.drop_below(durable_end.min(maybe_sent))?;
         let first = self.first();
-        if first + self.numbering.shift < welcome.next {
-            self.numbering = Numbering { shift: welcome.next - first, floor: first };
-            if let Storage::Spool(spool) = &mut self.storage {
-                spool.store_numbering(self.outbox_id, self.numbering)?;
+        (self.cursor, self.sent_end) = (first, first);
+        self.shift = match &self.storage {
+            Storage::Memory { .. } => self.shift.max(welcome.next.saturating_sub(first)),
+            Storage::Spool(spool) => {
+                let ahead = first.wrapping_add(spool.shift()).wrapping_sub(welcome.next) % STRIDE;
+                (welcome.next + ahead).wrapping_sub(first)
+            }
+        };
+        Ok(())
+    }
+
+    /// The raw number of the front run that went out as `sequence`: of those that can have, the one nearest to the front.
+    fn raw_of(&self, sequence: u64) -> u64 {
+        match &self.storage {
+            Storage::Memory { .. } => sequence.saturating_sub(self.shift),
+            Storage::Spool(spool) => {
+                let first = spool.first();
+                match sequence.wrapping_sub(spool.shift()).wrapping_sub(first) % STRIDE {
+                    ahead if ahead < STRIDE / 2 => first + ahead,
+                    behind => first.saturating_sub(STRIDE - behind),
+                }
             }
         }
-        self.cursor = first;
-        Ok(())
     }
 
     /// The next reports to send on this connection, at most `max`; `None` when all were.
     ///
     /// # Errors
-    /// The spool cannot be read.
+    /// The spool cannot be read, or a spool file not be deleted.
     pub fn next(&mut self, max: usize) -> Result<Option<Pending>, SpoolError> {
         if !self.has_unsent() {
             return Ok(None);
         }
         let (first, reports) = match &mut self.storage {
-            Storage::Memory(memory) => memory.read(self.cursor, max),
+            Storage::Memory { memory, .. } => memory.read(self.cursor, max),
             Storage::Spool(spool) => spool.read(self.cursor, max)?,
         };
         if reports.is_empty() {
-            // Only unreadable records are left: there is nothing to send of them.
+            // Only unreadable records are left: there is nothing to send of them, and no ack will come for them.
             self.cursor = self.end();
+            if self.sent_end <= self.first() {
+                self.drop_below(self.cursor)?;
+            }
             return Ok(None);
         }
-        Ok(Some(Pending { first_sequence: first + self.numbering.shift, reports }))
+        Ok(Some(Pending { first_sequence: first.wrapping_add(self.shift), reports }))
     }
 
     /// Sequence number of the report that is sent next on this connection.
     pub fn next_sequence(&self) -> u64 {
-        self.cursor + self.numbering.shift
+        self.cursor.wrapping_add(self.shift)
     }
 
     /// Moves the cursor past the first `count` of what [`Outbox::next`] gave. Call before they are written to the
     /// connection: from then on the hub may have them.
     pub fn sent(&mut self, pending: &Pending, count: usize) {
-        self.cursor = pending.first_sequence - self.numbering.shift + count as u64;
-        self.maybe_sent = self.maybe_sent.max(self.cursor);
+        self.cursor = pending.first_sequence.wrapping_sub(self.shift) + count as u64;
+        self.sent_end = self.cursor;
+        if !self.is_found() {
+            self.maybe_sent = self.maybe_sent.max(self.cursor);
+        }
     }
 
     /// Forgets every report up to and including `up_to`.
@@ -199,30 +273,44 @@ impl Outbox {
     /// # Errors
     /// A spool file cannot be deleted.
     pub fn ack(&mut self, up_to: u64) -> Result<(), SpoolError> {
-        // A hub that acknowledges what it never got is not believed.
-        let raw = (up_to + 1).saturating_sub(self.numbering.shift).min(self.cursor);
-        self.drop_below(raw)
+        if self.has_moved_on() {
+            return Ok(());
+        }
+        let first_sequence = self.first().wrapping_add(self.shift);
+        let acked_end = self.first().saturating_add(up_to.saturating_add(1).saturating_sub(first_sequence));
+        // A hub that acknowledges what it never got is not believed. With the last that was sent goes what cannot be read.
+        self.drop_below(if acked_end >= self.sent_end { self.cursor } else { acked_end })
+    }
+
+    /// Whether the front run is one that earlier processes left.
+    fn is_found(&self) -> bool {
+        matches!(&self.storage, Storage::Spool(spool) if spool.is_found())
     }
 
     fn drop_below(&mut self, raw: u64) -> Result<(), SpoolError> {
         match &mut self.storage {
-            Storage::Memory(memory) => memory.drop_below(raw),
+            Storage::Memory { memory, .. } => memory.drop_below(raw),
             Storage::Spool(spool) => spool.drop_below(raw)?,
         }
-        self.cursor = self.cursor.max(self.first());
+        if !self.has_moved_on() {
+            self.cursor = self.cursor.max(self.first());
+            self.sent_end = self.sent_end.max(self.first());
+        }
         Ok(())
     }
 
+    /// Oldest pending raw number of the front run.
     fn first(&self) -> u64 {
         match &self.storage {
-            Storage::Memory(memory) => memory.first(),
+            Storage::Memory { memory, .. } => memory.first(),
             Storage::Spool(spool) => spool.first(),
         }
     }
 
+    /// Raw number after the front run's last report.
     fn end(&self) -> u64 {
         match &self.storage {
-            Storage::Memory(memory) => memory.end(),
+            Storage::Memory { memory, .. } => memory.end(),
             Storage::Spool(spool) => spool.end(),
         }
     }
@@ -299,29 +387,25 @@ mod tests {
 
     #[test]
     fn readings_never_sent_are_renumbered_not_forgotten() {
-        both_kinds(|new| {
-            let mut outbox = new();
-            (1..=3).for_each(|time| outbox.push(report(time)).expect("room"));
-            // The hub has 300 reports of this server, none of them from this outbox.
-            outbox.welcome(welcome(0, 301)).expect("welcome");
-            assert_eq!(sequences_and_times(&mut outbox), [(301, 1), (302, 2), (303, 3)]);
-            outbox.ack(302).expect("ack");
-            // Another outbox took 304 to 310 meanwhile; 303 was sent but is not durable.
-            outbox.push(report(4)).expect("room");
-            outbox.welcome(welcome(302, 311)).expect("welcome");
-            assert_eq!(sequences_and_times(&mut outbox), [(311, 3), (312, 4)]);
-        });
+        let mut outbox = Outbox::in_memory(7);
+        (1..=3).for_each(|time| outbox.push(report(time)).expect("room"));
+        // The hub has 300 reports of this server, none of them from this outbox.
+        outbox.welcome(welcome(0, 301)).expect("welcome");
+        assert_eq!(sequences_and_times(&mut outbox), [(301, 1), (302, 2), (303, 3)]);
+        outbox.ack(302).expect("ack");
+        // Another outbox took 304 to 310 meanwhile; 303 was sent but is not durable.
+        outbox.push(report(4)).expect("room");
+        outbox.welcome(welcome(302, 311)).expect("welcome");
+        assert_eq!(sequences_and_times(&mut outbox), [(311, 3), (312, 4)]);
     }
 
     #[test]
     fn a_number_that_only_looks_taken_loses_no_reading() {
-        both_kinds(|new| {
-            let mut outbox = new();
-            outbox.push(report(1)).expect("room");
-            // This outbox's run is at 50 according to the hub, but this reading was never sent.
-            outbox.welcome(welcome(50, 51)).expect("welcome");
-            assert_eq!(sequences_and_times(&mut outbox), [(51, 1)]);
-        });
+        let mut outbox = Outbox::in_memory(7);
+        outbox.push(report(1)).expect("room");
+        // This outbox's run is at 50 according to the hub, but this reading was never sent.
+        outbox.welcome(welcome(50, 51)).expect("welcome");
+        assert_eq!(sequences_and_times(&mut outbox), [(51, 1)]);
     }
 
     #[test]

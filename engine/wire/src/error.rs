@@ -51,6 +51,14 @@ pub enum WireError {
         /// The number.
         what: &'static str,
     },
+    /// A `Welcome` whose numbers cannot be: no agent can go on from there.
+    #[error("the next report would have number {next}, after {durable} that are durable")]
+    Numbers {
+        /// Highest durable sequence number, as said.
+        durable: u64,
+        /// Lowest sequence number that is taken next, as said.
+        next: u64,
+    },
     /// A frame kind, presence bit or other code that this version does not know.
     #[error("{what} {found} is unknown")]
     Unknown {

@@ -305,7 +305,7 @@ pub fn decode_down(body: &[u8]) -> Result<Down, WireError> {
                 report_interval_ms: body.u32("report interval")?,
             };
             if welcome.next == 0 || welcome.next > SEQUENCE_MAX || welcome.durable >= welcome.next {
-                return Err(WireError::OutOfRange { what: "next sequence" });
+                return Err(WireError::Numbers { durable: welcome.durable, next: welcome.next });
             }
             Down::Welcome(welcome)
         }

@@ -39,8 +39,9 @@ pub const DETAIL_BYTES_MAX: usize = 256;
 /// Highest sequence number. Leaves room for arithmetic; at one report a millisecond it lasts 146 million years.
 pub const SEQUENCE_MAX: u64 = 1 << 62;
 
+/// Bytes of the largest report, without the frame around it.
+pub const REPORT_BYTES_MAX: usize = TEMPERATURES_MAX * (TEMPERATURE_NAME_BYTES_MAX + 1 + 9) + 20 * 9 + 32;
 // The largest legal single report must fit a frame, or an agent could hold one that it can never send.
-const REPORT_BYTES_MAX: usize = TEMPERATURES_MAX * (TEMPERATURE_NAME_BYTES_MAX + 1 + 9) + 20 * 9 + 32;
 const _: () = assert!(REPORT_BYTES_MAX < FRAME_BODY_BYTES_MAX);
 // So must the largest legal host.
 const HOST_BYTES_MAX: usize =

@@ -1,7 +1,8 @@
 //! Each kind of bad frame has its own error, decided before memory is taken.
 
 use windfire_wire::{
-    FrameReader, Hello, HelloClock, Host, Report, ReportChain, Temperature, Up, WireError, decode_up, encode_up,
+    Down, FrameReader, Hello, HelloClock, Host, Report, ReportChain, Temperature, Up, Welcome, WireError, decode_down,
+    decode_up, encode_down, encode_up,
 };
 
 fn body_of(up: &Up) -> Vec<u8> {
@@ -142,6 +143,17 @@ fn sequence_zero_and_sequences_past_the_end_are_refused() {
     body.extend_from_slice(&u64::MAX.to_le_bytes());
     body.extend_from_slice(&[0, 0]);
     assert_eq!(decode_up(&body), Err(WireError::OutOfRange { what: "first sequence" }));
+}
+
+#[test]
+fn a_welcome_with_numbers_that_cannot_be_is_refused() {
+    let most = (1 << 62, (1 << 62) + 1);
+    for (durable, next) in [(0, 0), (7, 7), (8, 7), most, (0, u64::MAX), (u64::MAX, 1)] {
+        let mut bytes = Vec::new();
+        let welcome = Welcome { server_id: 1, durable, next, report_interval_ms: 0 };
+        encode_down(&Down::Welcome(welcome), &mut bytes).expect("a hub may say anything");
+        assert_eq!(decode_down(&bytes[4..]), Err(WireError::Numbers { durable, next }));
+    }
 }
 
 #[test]

@@ -1,0 +1,68 @@
+//! An agent's wall clock steps while it reports: the hub hears of it before the first report that was read by the new time.
+
+mod fake_hub;
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use fake_hub::{FakeHub, FakeSession};
+use windfire_agent::backoff::BackoffOptions;
+use windfire_agent::clock::Clock;
+use windfire_agent::outbox::Outbox;
+use windfire_agent::sampler::Feed;
+use windfire_wire::{HelloClock, PROTOCOL_VERSION, Report, ReportChain, Up};
+
+const START_MS: i64 = 1_790_000_000_000;
+
+/// How far the wall clock is ahead of the uptime.
+static AHEAD_MS: AtomicI64 = AtomicI64::new(START_MS);
+
+fn unix_ms() -> i64 {
+    Clock::new(|| 0).read().uptime_ms.cast_signed() + AHEAD_MS.load(Ordering::Relaxed)
+}
+
+fn ahead_ms(clock: HelloClock) -> i64 {
+    clock.now_ms - clock.uptime_ms.cast_signed()
+}
+
+/// The clocks that are told until a report comes, and that report's time.
+async fn until_a_report(session: &mut FakeSession, chain: &mut ReportChain) -> (Vec<i64>, i64) {
+    let mut told = Vec::new();
+    loop {
+        match session.hear().await.expect("the session goes on") {
+            Up::Clock(clock) => told.push(ahead_ms(clock)),
+            Up::Reports(reports) if !reports.reports.is_empty() => {
+                let grown = reports.reports.iter().map(|delta| chain.grow(delta).expect("well-formed").time_ms);
+                return (told, grown.last().expect("one"));
+            }
+            Up::Reports(_) | Up::Host(_) | Up::Hello(_) => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_agent_says_what_its_clock_shows_before_what_was_read_by_it() {
+    let hub = FakeHub::new();
+    let feed = Feed::new(Outbox::in_memory(7), Duration::from_secs(1));
+    let _stop = hub.agent(&feed, BackoffOptions::default(), unix_ms);
+    let mut session = hub.accept().await;
+    assert_eq!(session.hello.protocol, PROTOCOL_VERSION);
+    // The two clocks of one reading are a millisecond apart at the most.
+    let is_about = |found: i64, expected: i64| (found - expected).abs() <= 2;
+    assert!(is_about(ahead_ms(session.hello.clock.expect("a clock")), START_MS));
+    session.welcome(0, 1).await;
+    let mut chain = ReportChain::new();
+    let mut error_ms = 0;
+    for step_ms in [0, 400, 900, 0, -3_600_000, -400, 0, -1_786_000_000_000] {
+        AHEAD_MS.fetch_add(step_ms, Ordering::Relaxed);
+        error_ms += step_ms;
+        feed.push(Report { time_ms: unix_ms(), ..Report::default() }).expect("room");
+        let (told, time_ms) = until_a_report(&mut session, &mut chain).await;
+        assert!((time_ms - unix_ms()).abs() < 30_000, "the report that was just read");
+        if step_ms.abs() > 500 {
+            assert!(told.len() == 1 && is_about(told[0], START_MS + error_ms), "{step_ms}: {told:?}");
+        } else {
+            assert_eq!(told, [] as [i64; 0], "{step_ms} is drift");
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! An agent waits for an answer, before its next attempt, or for its last ack: SIGTERM ends it in time, and a second one at
+//! once.
+
+mod hub;
+
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, UdpSocket};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use hub::{HUB, new_hub, wait_until};
+use rustix::process::{Pid, Signal, kill_process};
+
+/// An agent's process and what it logs.
+struct Agent {
+    child: Child,
+    log: BufReader<ChildStderr>,
+}
+
+impl Agent {
+    fn start(hub: &str, fingerprint: &str, credential: &str, spool: &Path) -> Self {
+        let agent = Path::new(HUB).with_file_name("windfire-agent");
+        let mut child = Command::new(&agent)
+            .args(["--hub", hub, "--fingerprint", fingerprint, "--credential", credential])
+            .arg("--spool")
+            .arg(spool)
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}: build the workspace first, as `make test` does", agent.display())
+            });
+        let log = BufReader::new(child.stderr.take().expect("piped"));
+        Self { child, log }
+    }
+
+    fn wait_for_log(&mut self, what: &str) {
+        let mut line = String::new();
+        while !line.contains(what) {
+            line.clear();
+            assert!(self.log.read_line(&mut line).expect("readable") > 0, "the agent ended before it said {what:?}");
+        }
+    }
+
+    fn signal(&self, pid: u32, signal: Signal) {
+        let pid = Pid::from_raw(pid.cast_signed()).expect("a process");
+        kill_process(pid, signal).expect("own child");
+    }
+
+    fn terminate(&self) {
+        self.signal(self.child.id(), Signal::TERM);
+    }
+
+    /// Whether it ends well within `time`; it is gone after this either way.
+    fn ends_within(&mut self, time: Duration) -> bool {
+        let deadline = Instant::now() + time;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("own child") {
+                return status.success();
+            }
+            if Instant::now() > deadline {
+                self.child.kill().expect("own child");
+                self.child.wait().expect("own child");
+                return false;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+#[test]
+fn an_agent_that_connects_stops_when_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    // It hears, and never answers.
+    let silent = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a socket");
+    let address = silent.local_addr().expect("bound").to_string();
+    let mut agent = Agent::start(&address, &"0".repeat(64), "c", &folder.path().join("spool"));
+    silent.recv_from(&mut [0; 2048]).expect("the agent knocks");
+    agent.terminate();
+    assert!(agent.ends_within(Duration::from_secs(2)));
+}
+
+#[test]
+fn an_agent_between_two_attempts_stops_when_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut agent = Agent::start("nowhere.invalid:5555", &"0".repeat(64), "c", &folder.path().join("spool"));
+    agent.wait_for_log("no connection");
+    agent.terminate();
+    assert!(agent.ends_within(Duration::from_secs(2)));
+}
+
+#[test]
+fn an_agent_that_waits_for_its_last_ack_stops_when_told_twice() {
+    let (folder, mut hub) = new_hub(&[]);
+    let credential = hub.make_servers(1, "").remove(0);
+    hub.start();
+    let fingerprint = hub.fingerprint().to_string();
+    let mut agent = Agent::start(&hub.quic().to_string(), &fingerprint, &credential, &folder.path().join("spool"));
+    wait_until("the agent reports", || hub.metric("windfire_reports_taken_total") > 0.0);
+    agent.signal(hub.pid(), Signal::STOP);
+    agent.terminate();
+    agent.wait_for_log("stopping");
+    agent.terminate();
+    let is_in_time = agent.ends_within(Duration::from_secs(1));
+    agent.signal(hub.pid(), Signal::CONT);
+    assert!(is_in_time);
+}
