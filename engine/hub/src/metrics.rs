@@ -138,6 +138,11 @@ impl Metrics {
         page.counter("windfire_commit_failures_total", "Commits that failed.", &counts.commit_failures);
         page.counter("windfire_commit_bytes_total", "Bytes handed to the store.", &counts.commit_bytes);
         page.gauge("windfire_poisoned", "1 while commits fail.", usize::from(engine.poison_reason().is_some()));
+        page.gauge(
+            "windfire_store_failing",
+            "1 while writes of any kind fail: reports, changes of servers and users, history.",
+            usize::from(engine.store_failure().is_some()),
+        );
         page.counter("windfire_heads_sealed_total", "Heads that became blocks.", &self.heads_sealed);
         page.counter("windfire_hours_packed_total", "Hours of a server that were packed.", &self.hours_packed);
         page.counter("windfire_days_packed_total", "Days of a server that were packed.", &self.days_packed);

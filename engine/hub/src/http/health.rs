@@ -11,12 +11,9 @@ use crate::metrics::Metrics;
 pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metrics) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match request.uri().path() {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
-        "/readyz" => match engine.poison_reason() {
+        "/readyz" => match why_not_ready(engine) {
             None => (StatusCode::OK, "text/plain; charset=utf-8", "ready\n".to_owned()),
-            Some(reason) => {
-                let body = format!("not ready: commits fail: {reason}\n");
-                (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", body)
-            }
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),
         },
         "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render(engine)),
         _ => return None,
@@ -34,4 +31,9 @@ pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metric
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     Some(response)
+}
+
+fn why_not_ready(engine: &Engine) -> Option<String> {
+    let commits = engine.poison_reason().map(|reason| format!("commits fail: {reason}"));
+    commits.or_else(|| engine.store_failure().map(|reason| format!("the store takes no changes: {reason}")))
 }
