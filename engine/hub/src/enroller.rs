@@ -14,6 +14,7 @@ use windfire_engine::token::Enrolment;
 use windfire_wire::RefuseReason;
 
 use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX};
+use crate::metrics::Metrics;
 use crate::serve::Clock;
 
 /// Takes what came of an enrolment: the server, or why there is none. Called once, unless the hub stops before.
@@ -31,15 +32,16 @@ pub(crate) struct Enrolments(SyncSender<Waiting>);
 /// The other end of the queue.
 pub(crate) struct Enroller {
     engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     waiting: Receiver<Waiting>,
 }
 
 impl Enrolments {
     /// A queue, and who works it off.
-    pub(crate) fn new(engine: Arc<Engine>, clock: Clock) -> (Self, Enroller) {
+    pub(crate) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, clock: Clock) -> (Self, Enroller) {
         let (sender, waiting) = sync_channel(ENROLMENTS_WAITING_MAX);
-        (Self(sender), Enroller { engine, clock, waiting })
+        (Self(sender), Enroller { engine, metrics, clock, waiting })
     }
 
     /// Has that done, and `enrolled` called. Does not wait.
@@ -64,6 +66,8 @@ impl Enroller {
                 std::iter::once(first).chain(others).map(|Waiting { wish, enrolled }| (wish, enrolled)).unzip();
             let results = self.engine.enrol(&wishes, (self.clock)().div_euclid(1000));
             let made = results.iter().filter(|result| result.is_ok()).count();
+            self.metrics.servers_enrolled.add(made as u64);
+            self.metrics.enrolment_writes.add(1);
             tracing::debug!(asked = wishes.len(), made, "agents enrolled");
             told.into_iter().zip(results).for_each(|(enrolled, result)| enrolled(result));
         }
@@ -87,7 +91,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
         let (_, token) = engine.add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
-        let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), || 0);
+        let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::default(), || 0);
         let (sender, answers) = channel();
         let ask = |number| {
             let sender = sender.clone();

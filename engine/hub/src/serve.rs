@@ -72,7 +72,7 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
         clock,
         stop: Arc::clone(&commits_stop),
     };
-    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), clock);
+    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&metrics), clock);
     let ingest = Ingest {
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),

@@ -21,17 +21,22 @@ pub(crate) struct RawAgent {
 impl RawAgent {
     /// Connects, says Hello in that version of the protocol, and hears Welcome.
     pub(crate) async fn connect(hub: &HubProcess, endpoint: &Endpoint, credential: String, protocol: u16) -> Self {
-        let tls = Tls::new(&Trust::Fingerprint(hub.fingerprint())).expect("TLS");
-        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config)).expect("TLS 1.3");
-        let config = quinn::ClientConfig::new(Arc::new(quic));
-        let connection = endpoint.connect_with(config, hub.quic(), "hub").expect("started").await.expect("connected");
-        let (send, recv) = connection.open_bi().await.expect("a stream");
-        let mut agent = Self { _connection: connection, send, recv, reader: FrameReader::new() };
+        let mut agent = Self::open(hub, endpoint).await;
         agent
             .say(&Up::Hello(Hello { protocol, credential, enrol: None, agent_version: String::new(), outbox_id: 9 }))
             .await;
         assert!(matches!(agent.hear().await, Down::Welcome(_)));
         agent
+    }
+
+    /// Connects, and says nothing yet.
+    pub(crate) async fn open(hub: &HubProcess, endpoint: &Endpoint) -> Self {
+        let tls = Tls::new(&Trust::Fingerprint(hub.fingerprint())).expect("TLS");
+        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config)).expect("TLS 1.3");
+        let config = quinn::ClientConfig::new(Arc::new(quic));
+        let connection = endpoint.connect_with(config, hub.quic(), "hub").expect("started").await.expect("connected");
+        let (send, recv) = connection.open_bi().await.expect("a stream");
+        Self { _connection: connection, send, recv, reader: FrameReader::new() }
     }
 
     /// Says one frame.
