@@ -248,7 +248,7 @@ impl Conversation {
                 self.reader.take_any();
             }
             if self.flow == Flow::Enrol {
-                self.enrol(moment)?;
+                self.ask_to_enrol(moment)?;
             }
             return Ok(true);
         }
@@ -259,7 +259,7 @@ impl Conversation {
     }
 
     /// Has the agent's server made by the thread that may wait for the disk.
-    fn enrol(&mut self, moment: Moment<'_>) -> Result<(), End> {
+    fn ask_to_enrol(&mut self, moment: Moment<'_>) -> Result<(), End> {
         self.flow = Flow::Read;
         if let Some(wish) = self.session.as_ref().and_then(Session::enrolment) {
             moment.ingest.enrolments.ask(wish, moment.mailbox.enrolled_of(self.handle, self.number))?;
