@@ -131,6 +131,8 @@ pub(crate) fn serve(config: &Config, clock: Clock) -> Result<(), String> {
     let agents = lanes.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?;
     let ticking = http::live::run(live, Arc::clone(&engine), clock, ticks_sender, stop.clone());
     let pages = spawn(watched("http"), move |runtime| {
+        // Changes, and answers from history, are for tokio's blocking threads.
+        waits::never_here();
         runtime.spawn(ticking);
         runtime.block_on(http.run(http_socket, https, stop))
     })?;
