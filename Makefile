@@ -53,6 +53,7 @@ lint: tools ## Check format, clippy, documentation and who may import whom
 	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc $(PROFILE) --workspace --exclude windfire-fuzz --no-deps --document-private-items
 	bash .ci/arrows
+	bash .ci/loops
 
 .PHONY: fuzz
 fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS

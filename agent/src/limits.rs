@@ -34,11 +34,6 @@ pub const CLOCK_STEP_MS_MIN: i64 = 500;
 /// Time after which the hub is told what the clock shows even if it did not step: drift adds up.
 pub const CLOCK_INTERVAL_MS: u64 = 600_000;
 
-/// Step of the wall clock that the hub is told of before the next report: less is drift.
-pub const CLOCK_STEP_MS_MIN: i64 = 500;
-/// Time after which the hub is told what the clock shows even if it did not step: drift adds up.
-pub const CLOCK_INTERVAL_MS: u64 = 600_000;
-
 /// Time for a connection and the hub's `Welcome`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which the hub is taken for gone.

@@ -66,6 +66,8 @@ impl Viewer {
         // The scheme, like any, is case-insensitive; a bare token is v0's own form.
         let token = match text.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+            // A scheme without a token, or nothing at all.
+            None if text.is_empty() || text.eq_ignore_ascii_case("bearer") => return None,
             _ => text,
         };
         let grant = engine.token_grant(token, now_s)?;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use windfire_wire::{Hello, HelloClock, Host, RefuseReason};
+use windfire_wire::{HelloClock, Host};
 
 use crate::clock::Clock;
 use crate::commit::{Committed, Committer};
 use crate::error::{ChangeError, Credentialed, Refusal};
+use crate::health::Health;
 use crate::history::{
     HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
 };
@@ -18,7 +19,6 @@ use crate::limits::{CLOCK_SKEW_KEPT_MS, SHARDS};
 use crate::metric::Metric;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
-use crate::poison::Poison;
 use crate::recover::recover;
 use crate::registry::Registry;
 use crate::sample::Sample;
@@ -27,8 +27,8 @@ use crate::shard::{Applied, Batch, NotApplied, Shard};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Aggregate;
-use crate::token::{EnrolToken, Grant, NewToken, Token};
-use crate::user::{PasswordHash, Role, User, UserEdit};
+use crate::token::{EnrolToken, Enrolment, Grant, NewToken, Token};
+use crate::user::{NewLogin, PasswordHash, Role, User, UserEdit};
 use crate::watermark::{Ticket, Watermark};
 
 /// Gives the country of a public address, lower case, or nothing.
@@ -59,7 +59,8 @@ pub struct Engine {
     watermark: Watermark,
     history: History,
     clock: Clock,
-    poison: Poison,
+    /// Whether commits fail: then nothing is taken or acknowledged.
+    poison: Health,
     pacing: Pacing,
     /// Whether something waits for a commit.
     pending: Mutex<bool>,
@@ -112,7 +113,7 @@ impl Engine {
             watermark: Watermark::new(recovered.last_commit),
             history,
             clock,
-            poison: Poison::default(),
+            poison: Health::default(),
             pacing: Pacing::new(options.samples_per_frame_min),
             pending: Mutex::new(false),
             pending_arrived: Condvar::new(),
@@ -122,13 +123,19 @@ impl Engine {
         })
     }
 
+    #[cfg(test)]
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+
     // Reading
 
     /// A consistent copy of each selected server. Holds no more than one server's lock at a time.
     pub fn snapshot(&self, selection: Selection<'_>) -> Vec<ServerView> {
-        let view = |slot: Arc<Slot>| ServerView {
-            record: Arc::clone(&slot.record.read()),
-            latest: slot.status.lock().latest.clone(),
+        let view = |slot: Arc<Slot>| {
+            // One lock after the other: a status may be held while a record is read, not the other way round.
+            let record = Arc::clone(&slot.record.read());
+            ServerView { record, latest: slot.status.lock().latest.clone() }
         };
         match selection {
             Selection::All => self.registry.slots().into_iter().map(view).collect(),
@@ -196,6 +203,11 @@ impl Engine {
     /// Which moment it is, as the hub believes.
     pub fn clock(&self) -> &Clock {
         &self.clock
+    }
+
+    /// Why the newest write of any kind failed: of reports, of the registry, of history. `None` when it succeeded.
+    pub fn store_failure(&self) -> Option<String> {
+        self.store.health.reason()
     }
 
     /// The engine's counters.
@@ -392,23 +404,36 @@ impl Engine {
                 (one, other) => one.or(other),
             })
         });
+        self.poison.note(&result);
         match &result {
             Ok(committed) => {
-                self.poison.clear();
                 if let Some(committed) = committed {
                     self.metrics.commits.add(1);
                     self.metrics.reports_durable.add(committed.reports);
                     self.metrics.commit_bytes.add(committed.bytes as u64);
                 }
             }
-            Err(error) => {
+            Err(_) => {
                 self.metrics.commit_failures.add(1);
-                self.poison.set(error.to_string());
                 // The failed commit itself is what waits now: no report is taken that would say so.
                 self.notify_pending();
             }
         }
         result
+    }
+
+    /// Tries whether the store takes writes again, after one failed that nobody repeats, and opens it anew if need be. For now
+    /// and then, while [`Engine::store_failure`] has something to say: what failed is then possible again without a restart.
+    ///
+    /// # Errors
+    /// It does not.
+    pub fn mend_store(&self) -> Result<(), StoreError> {
+        // No commit is under way, which would reopen the store as well.
+        let _committer = self.committer.lock();
+        self.registry.try_store(&self.store).or_else(|_| {
+            self.store.reopen()?;
+            self.registry.try_store(&self.store)
+        })
     }
 
     fn notify_pending(&self) {
@@ -421,14 +446,13 @@ impl Engine {
 
     // For sessions
 
-    pub(crate) fn slot_for(&self, hello: &Hello, now_s: i64) -> Result<Arc<Slot>, Refusal> {
-        if let Some(slot) = self.registry.slot_by_credential(&hello.credential) {
-            return Ok(slot);
-        }
-        match &hello.enrol {
-            Some(enrol) => self.registry.enrol(&self.store, &enrol.token, enrol.name.clone(), &hello.credential, now_s),
-            None => Err(Refusal::new(RefuseReason::BadCredential, "no server has this credential")),
-        }
+    pub(crate) fn slot_by_credential(&self, credential: &str) -> Option<Arc<Slot>> {
+        self.registry.slot_by_credential(credential)
+    }
+
+    /// Whether that request may wait for [`Engine::enrol`]; looks at memory only.
+    pub(crate) fn check_enrolment(&self, wish: &Enrolment, now_s: i64) -> Result<(), Refusal> {
+        self.registry.check_enrolment(wish, now_s)
     }
 
     pub(crate) fn apply(
@@ -439,7 +463,7 @@ impl Engine {
         batch: &mut Batch,
         now_ms: i64,
     ) -> Result<Applied, NotApplied> {
-        let applied = if self.poison.is_set() {
+        let applied = if self.poison.is_failing() {
             Err(NotApplied::Full)
         } else {
             self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, self.clock.hub_time(now_ms))
@@ -590,7 +614,13 @@ impl Engine {
     /// The disk.
     pub fn store_uses(&self) -> Result<(), StoreError> {
         self.registry.store_last_used(&self.store)?;
-        self.registry.store_renewed_logins(&self.store)
+        self.registry.store_logins(&self.store)
+    }
+
+    /// Makes the servers of agents that bring enrolment tokens, all in one write, and gives the id of each, or why not: in the
+    /// order of the requests. A credential that is known by now is that of its server.
+    pub fn enrol(&self, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
+        self.registry.enrol(&self.store, wishes, now_s)
     }
 
     /// Makes an enrolment token for servers with `tag` and gives its id and text.
@@ -655,11 +685,12 @@ impl Engine {
         self.registry.remove_user(&self.store, id)
     }
 
-    /// Signs the user of that name in to the panel and gives the cookie's value; `cookie` brings one along.
+    /// Signs the user of that name in to the panel; `cookie` brings one along. A login that the disk does not take is kept in
+    /// memory, and stored with [`Engine::store_uses`] when it does.
     ///
     /// # Errors
-    /// Too many logins, the disk.
-    pub fn add_login(&self, cookie: Option<String>, user: String, now_s: i64) -> Result<String, ChangeError> {
+    /// No such user, too many logins.
+    pub fn add_login(&self, cookie: Option<String>, user: String, now_s: i64) -> Result<NewLogin, ChangeError> {
         self.registry.add_login(&self.store, cookie, user, now_s)
     }
 
@@ -668,11 +699,9 @@ impl Engine {
         self.registry.login_user(cookie, now_s)
     }
 
-    /// Ends the login of that cookie, or all logins of its user.
-    ///
-    /// # Errors
-    /// The disk.
-    pub fn end_login(&self, cookie: &str, everywhere: bool) -> Result<(), ChangeError> {
+    /// Ends the login of that cookie, or all logins of its user, at once. Whether the disk has it too; otherwise it has with
+    /// [`Engine::store_uses`], and only a start before that would bring them back.
+    pub fn end_login(&self, cookie: &str, everywhere: bool) -> bool {
         self.registry.end_login(&self.store, cookie, everywhere)
     }
 }

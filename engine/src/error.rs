@@ -3,6 +3,7 @@
 use windfire_wire::limits::DETAIL_BYTES_MAX;
 use windfire_wire::{RefuseReason, WireError};
 
+use crate::limits::{TOKEN_CHARS_MAX, TOKEN_CHARS_MIN};
 use crate::store::StoreError;
 
 /// A server and the credential that its agent needs, which is not kept and cannot be shown again.
@@ -37,6 +38,12 @@ pub enum ChangeError {
         /// The id.
         id: u64,
     },
+    /// There is no user of that name.
+    #[error("no user is named {name:?}")]
+    NoUserNamed {
+        /// The name.
+        name: String,
+    },
     /// A user's name is empty, too long or has other characters.
     #[error("user name {found:?} is refused: use 1 to {max} letters, digits and -_.@")]
     BadUserName {
@@ -44,6 +51,15 @@ pub enum ChangeError {
         found: String,
         /// Characters at most.
         max: usize,
+    },
+    /// A token's text that was brought along is too short, too long, or cannot stand in a header.
+    #[error(
+        "token text of {found} characters is refused: bring {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} visible ASCII characters \
+         without spaces, or none to have one made"
+    )]
+    BadTokenText {
+        /// Its characters.
+        found: usize,
     },
     /// A token that manages the hub cannot be limited to some servers.
     #[error("an admin token has no tags: it manages every server")]

@@ -17,15 +17,16 @@ pub mod server;
 pub mod session;
 pub mod token;
 pub mod user;
+pub mod waits;
 
 #[doc(hidden)]
 pub mod block;
 mod commit;
 mod head;
+mod health;
 pub mod history;
 pub mod metric;
 mod pacing;
-mod poison;
 mod record;
 mod recover;
 mod registry;

@@ -14,6 +14,12 @@ pub const SERVERS_MAX: usize = 200_000;
 /// API tokens.
 pub const TOKENS_MAX: usize = 10_000;
 
+/// Characters of an API token that somebody brings along, at the least: of visible ASCII, and random, that is 80 bits and more.
+pub const TOKEN_CHARS_MIN: usize = 16;
+
+/// Characters of an API token that somebody brings along, at the most: it has to fit into a header.
+pub const TOKEN_CHARS_MAX: usize = 1024;
+
 /// Enrolment tokens.
 pub const ENROL_TOKENS_MAX: usize = 1_000;
 
@@ -58,6 +64,11 @@ pub const ACK_FRAMES_MIN: u64 = 3;
 
 /// Reports after which an ack is due whatever the time.
 pub const ACK_REPORTS_MAX: u64 = 64;
+
+/// Sequence numbers that one session may leave out, all its gaps together. An outbox leaves none out; a hub whose store was put
+/// back from a backup misses those that were acknowledged since: at the agents' fastest, one a second, this is 136 years of
+/// them. It would take a thousand million sessions to use up a server's numbers.
+pub const SEQUENCE_JUMP_MAX: u64 = 1 << 32;
 
 /// Samples that agents are asked to gather in one frame at the most: at one a second, what is shown is ten seconds old.
 pub const SAMPLES_PER_FRAME_MAX: u32 = 10;

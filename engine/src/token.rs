@@ -144,6 +144,17 @@ pub struct EnrolToken {
     pub expires_s: Option<i64>,
 }
 
+/// An agent's request for a server of its own.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Enrolment {
+    /// The enrolment token's text.
+    pub token: String,
+    /// The new server's name.
+    pub name: String,
+    /// The credential that the new server shall have.
+    pub credential: String,
+}
+
 /// Whether something with this expiry is over at `now_s`.
 pub(crate) fn is_over(expires_s: Option<i64>, now_s: i64) -> bool {
     expires_s.is_some_and(|expires_s| expires_s <= now_s)

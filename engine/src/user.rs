@@ -74,6 +74,15 @@ pub struct Login {
     pub expires_s: i64,
 }
 
+/// A login that was made just now.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewLogin {
+    /// The cookie's value, which is not kept and cannot be shown again.
+    pub cookie: String,
+    /// Whether it is on disk. One that is not ends with the hub, unless the disk takes it before.
+    pub is_stored: bool,
+}
+
 /// argon2id of a password, with what it takes to make it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordHash {

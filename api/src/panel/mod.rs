@@ -84,12 +84,18 @@ impl Wrong {
 impl From<ChangeError> for Wrong {
     fn from(error: ChangeError) -> Self {
         let status = match &error {
-            ChangeError::NoServer { .. } | ChangeError::NoToken { .. } | ChangeError::NoUser { .. } => 404,
+            ChangeError::NoServer { .. }
+            | ChangeError::NoToken { .. }
+            | ChangeError::NoUser { .. }
+            | ChangeError::NoUserNamed { .. } => 404,
             ChangeError::Exists { .. }
             | ChangeError::Changed { .. }
             | ChangeError::LastAdmin
             | ChangeError::AdminWithTags => 409,
-            ChangeError::TooLong { .. } | ChangeError::BadCountry { .. } | ChangeError::BadUserName { .. } => 400,
+            ChangeError::TooLong { .. }
+            | ChangeError::BadCountry { .. }
+            | ChangeError::BadTokenText { .. }
+            | ChangeError::BadUserName { .. } => 400,
             ChangeError::Full { .. } => 409,
             ChangeError::Store(_) => 503,
         };

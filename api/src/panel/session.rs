@@ -3,7 +3,7 @@
 use http::header::SET_COOKIE;
 use serde::Deserialize;
 use serde_json::json;
-use windfire_engine::user::{LOGIN_S, PasswordHash, User, UserEdit};
+use windfire_engine::user::{LOGIN_S, NewLogin, PasswordHash, User, UserEdit};
 
 use super::{Asked, Done, Wrong, success};
 use crate::answer::Answer;
@@ -44,7 +44,7 @@ pub(super) fn sign_in(asked: &Asked<'_>) -> Done {
     let matches = hash.matches(&password);
     let user = user.filter(|_| matches).ok_or_else(|| Wrong::new(401, "user or password is wrong"))?;
     // A new cookie each time: one that somebody planted beforehand signs nobody in.
-    let cookie = asked.engine.add_login(None, user.name.clone(), asked.now_s())?;
+    let NewLogin { cookie, .. } = asked.engine.add_login(None, user.name.clone(), asked.now_s())?;
     let set_cookie = set_cookie(asked, &cookie, LOGIN_S);
     Ok(described(asked, Some((&user, &cookie))).with(SET_COOKIE, &set_cookie))
 }
@@ -56,7 +56,7 @@ pub(super) fn sign_out(asked: &Asked<'_>) -> Done {
         Some("true") => true,
         Some(other) => return Err(Wrong::new(400, format!("all {other:?} is none of true, false"))),
     };
-    asked.engine.end_login(cookie, everywhere)?;
+    asked.engine.end_login(cookie, everywhere);
     Ok(success(()).with(SET_COOKIE, &set_cookie(asked, "", 0)))
 }
 

@@ -27,7 +27,9 @@ impl Committer {
     /// Commits until stopped, then once more with a checkpoint.
     pub(crate) fn run(self) {
         let mut token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
+        let mut mending = Mending::default();
         while !self.stop.load(Ordering::Acquire) {
+            mending.look(&self.engine);
             if Instant::now() >= token_uses_due {
                 token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
                 if let Err(error) = self.engine.store_uses() {
@@ -72,5 +74,37 @@ impl Committer {
 
     fn tell(&self) {
         self.committed.send_modify(|count| *count += 1);
+    }
+}
+
+/// Tries whether the store is well again after a write failed that is no commit: a commit is written again anyway, others
+/// would leave the hub unwell until somebody happens to change something.
+#[derive(Default)]
+struct Mending {
+    /// Since a write failed: when it is tried next.
+    next: Option<Instant>,
+}
+
+impl Mending {
+    fn look(&mut self, engine: &Engine) {
+        let failure = engine.store_failure();
+        match (failure, self.next) {
+            (Some(error), None) => {
+                tracing::error!(error, "the store takes no changes: who signs in is kept in memory until it does");
+                self.next = Some(Instant::now() + COMMIT_RETRY);
+            }
+            (Some(_), Some(next)) if Instant::now() >= next => {
+                if engine.poison_reason().is_none() {
+                    // Its words are in `store_failure`, and said on /readyz.
+                    let _still_failing = engine.mend_store();
+                }
+                self.next = Some(Instant::now() + COMMIT_RETRY);
+            }
+            (None, Some(_)) => {
+                tracing::info!("the store takes changes again");
+                self.next = None;
+            }
+            (Some(_) | None, _) => {}
+        }
     }
 }

@@ -8,8 +8,16 @@ pub(crate) const SESSIONS_MAX: usize = 100_000;
 pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
 /// Handshakes under way above which new ones are refused. Agents come back with jitter.
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
-/// Time for a handshake, and again for `Hello`.
+/// Time for a handshake, and again for `Hello`. Not for what follows: who said who he is may wait for a slow disk.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Bytes of `Hello`, and so of what is kept for somebody nobody knows: three times the largest, for versions to come.
+pub(crate) const HELLO_BYTES_MAX: usize = 2 * 1024;
+/// Agents that may wait for their enrolment; further ones are told to come back. They do so with back-off.
+pub(crate) const ENROLMENTS_WAITING_MAX: usize = 1024;
+/// Enrolments that share a write.
+pub(crate) const ENROLMENTS_PER_WRITE_MAX: usize = 256;
+/// Refused agents that each get a line in the log within a second; further ones are counted in one.
+pub(crate) const REFUSALS_LOGGED_PER_S_MAX: u32 = 10;
 /// Time for a refused agent to read why.
 pub(crate) const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that QUIC's own answer to a report may wait for the commit, so that the ack goes along. Agents expect that answer
@@ -43,6 +51,8 @@ pub(crate) const RESET_INTERVAL: Duration = Duration::ZERO;
 pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 * 1024;
 /// Bytes of one connection that may be under way or unread.
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024;
+/// Bytes of one connection that may be under way or unread before its agent is welcome.
+pub(crate) const STRANGER_WINDOW_BYTES: u32 = 4 * 1024;
 /// Bytes said to one agent that it has not taken yet.
 pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
 /// Bytes of the UDP socket's buffers, unless configured: a second's packets of a hundred thousand agents, as the system

@@ -5,6 +5,7 @@ mod cli;
 mod committer;
 mod config;
 mod country;
+mod enroller;
 mod historian;
 mod http;
 mod ingest;

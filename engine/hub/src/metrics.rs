@@ -59,6 +59,8 @@ pub(crate) struct Metrics {
     pub(crate) bytes_received: Counter,
     pub(crate) frames_received: Counter,
     pub(crate) acks_sent: Counter,
+    pub(crate) servers_enrolled: Counter,
+    pub(crate) enrolment_writes: Counter,
     pub(crate) http_requests: Counter,
     refusals: [Counter; RefuseReason::ALL.len()],
     commit_buckets: [Counter; COMMIT_BUCKETS_MS.len() + 1],
@@ -125,6 +127,8 @@ impl Metrics {
         page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
         page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);
         page.counter("windfire_acks_sent_total", "Acks to agents.", &self.acks_sent);
+        page.counter("windfire_servers_enrolled_total", "Agents that were given a server.", &self.servers_enrolled);
+        page.counter("windfire_enrolment_writes_total", "Batches in which they were.", &self.enrolment_writes);
         page.counter("windfire_reports_taken_total", "Reports taken for the next commit.", &counts.reports_taken);
         page.counter("windfire_reports_durable_total", "Reports on disk.", &counts.reports_durable);
         page.counter(
@@ -138,6 +142,11 @@ impl Metrics {
         page.counter("windfire_commit_failures_total", "Commits that failed.", &counts.commit_failures);
         page.counter("windfire_commit_bytes_total", "Bytes handed to the store.", &counts.commit_bytes);
         page.gauge("windfire_poisoned", "1 while commits fail.", usize::from(engine.poison_reason().is_some()));
+        page.gauge(
+            "windfire_store_failing",
+            "1 while writes of any kind fail: reports, changes of servers and users, history.",
+            usize::from(engine.store_failure().is_some()),
+        );
         page.counter("windfire_heads_sealed_total", "Heads that became blocks.", &self.heads_sealed);
         page.counter("windfire_hours_packed_total", "Hours of a server that were packed.", &self.hours_packed);
         page.counter("windfire_days_packed_total", "Days of a server that were packed.", &self.days_packed);

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,15 +17,16 @@ use windfire_api::{Agents, Api, Details, SignInLimit};
 use windfire_engine::clock::Reading;
 use windfire_engine::secret::new_secret;
 use windfire_engine::user::{PasswordHash, Role};
-use windfire_engine::{Engine, Options};
+use windfire_engine::{Engine, Options, waits};
 
 use crate::admin;
 use crate::committer::Committer;
 use crate::config::Config;
 use crate::country;
+use crate::enroller::Enrolments;
 use crate::historian::Historian;
 use crate::http::{self, Http};
-use crate::ingest::{Ingest, Lane, Sockets};
+use crate::ingest::{Ingest, Lane, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX};
 use crate::metrics::Metrics;
 use crate::pacer;
@@ -76,11 +77,14 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
         clock: Arc::clone(&clock),
         stop: Arc::clone(&commits_stop),
     };
+    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&metrics), clock);
     let ingest = Ingest {
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),
         clock: Arc::clone(&clock),
         sessions_max: config.sessions_max,
+        enrolments,
+        refusals: Arc::new(Refusals::new(Instant::now())),
         committed,
         stop: stop.clone(),
     };
@@ -118,19 +122,27 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
         "ready"
     );
 
-    // One thread each for agents, HTTP, commits and history: a slow answer or a slow disk holds up nobody else.
+    // One thread each for agents, HTTP, commits, enrolments and history: a slow answer or a slow disk holds up nobody else.
     let agents_tls = own.for_agents()?;
     let lanes = ingest.lanes(quic_sockets, agents_tls, &reset_key)?;
     let (ended_sender, mut ended) = mpsc::unbounded_channel();
     let watched = |name| Ended { name, sender: ended_sender.clone() };
-    let listen = |lane: Lane| spawn(watched("agents"), move |runtime| runtime.block_on(lane.listen()));
+    let listen = |lane: Lane| {
+        spawn(watched("agents"), move |runtime| {
+            waits::never_here();
+            runtime.block_on(lane.listen())
+        })
+    };
     let agents = lanes.into_iter().map(listen).collect::<Result<Vec<_>, _>>()?;
     let ticking = http::live::run(live, Arc::clone(&engine), Arc::clone(&clock), ticks_sender, stop.clone());
     let pages = spawn(watched("http"), move |runtime| {
+        // Changes, and answers from history, are for tokio's blocking threads.
+        waits::never_here();
         runtime.spawn(ticking);
         runtime.block_on(http.run(http_socket, https, stop))
     })?;
     let commits = start(watched("commits"), move || committer.run())?;
+    let enrols = start(watched("enrolments"), move || enroller.run())?;
     let history = start(watched("history"), move || historian.run())?;
     let main = runtime()?;
     let pacing = pacer::run(Arc::clone(&engine), metrics, agents.len());
@@ -148,11 +160,13 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
     let _threads_are_gone = stop_sender.send(true);
     let agents_ended = agents.into_iter().map(join).fold(Ok(()), Result::and);
     let pages_ended = join(pages);
+    // Nobody can ask any more, so it ends when what waits is done.
+    let enrols_ended = enrols.join().map_err(|_| "the thread for enrolments failed".to_owned());
     commits_stop.store(true, Ordering::Release);
     let history_ended = history.join().map_err(|_| "the thread for history failed".to_owned());
     let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
     let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
-    asked.and(agents_ended).and(pages_ended).and(history_ended).and(commits_ended)
+    asked.and(agents_ended).and(pages_ended).and(enrols_ended).and(history_ended).and(commits_ended)
 }
 
 /// Threads for agents: as configured, or one for each core that this process may use.

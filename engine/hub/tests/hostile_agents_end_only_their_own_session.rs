@@ -66,6 +66,8 @@ fn hostile_agents_end_only_their_own_session() {
     let cases = [
         ("a report before Hello", framed(&[2, 1, 0, 0]), RefuseReason::BadFrame),
         ("a frame over the limit", 65_537u32.to_le_bytes().to_vec(), RefuseReason::BadFrame),
+        // Nobody waits for the rest of it, or keeps what has come.
+        ("a first frame that no Hello needs", 60_000u32.to_le_bytes().to_vec(), RefuseReason::BadFrame),
         ("an empty frame", vec![0; 4], RefuseReason::BadFrame),
         ("an unknown version", framed(&[0, 99, 1, 2, 3]), RefuseReason::UnsupportedVersion),
         ("an unknown kind", framed(&[77]), RefuseReason::BadFrame),

@@ -3,7 +3,7 @@
 
 mod hub;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hub::{new_hub, wait_until};
 use windfire_agent::backoff::BackoffOptions;
@@ -61,4 +61,24 @@ fn the_newer_of_two_agents_wins() {
     let before = newer.accounts()[0].acked;
     wait_until("the newer goes on", || newer.accounts()[0].acked > before + 10);
     assert_eq!(hub.metric("windfire_sessions"), 1.0);
+}
+
+#[test]
+fn a_storm_of_refused_agents_has_few_lines_in_the_log_and_none_is_left_out() {
+    const AGENTS: usize = 200;
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.start();
+    let credentials: Vec<String> = (0..AGENTS).map(|number| format!("no such credential {number}")).collect();
+    let started = Instant::now();
+    let _swarm = Swarm::start(&hub, &credentials, options());
+    wait_until("all are refused", || refusals(&hub, "bad_credential") == AGENTS as f64);
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    let is_said = |line: &String| line.contains("agent refused");
+    let left_out = |line: &String| {
+        let (_, rest) = line.split_once("… and ")?;
+        rest.split(' ').next()?.parse::<usize>().ok()
+    };
+    let said = || hub.log().iter().filter(|line| is_said(line)).count();
+    wait_until("the others are counted", || said() + hub.log().iter().filter_map(left_out).sum::<usize>() == AGENTS);
+    assert!(said() <= 10 * (seconds + 1), "{} lines in {seconds} s", said());
 }

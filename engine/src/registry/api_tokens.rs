@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use super::{Registry, check_length, check_room};
 use crate::error::ChangeError;
-use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, TAGS_PER_TOKEN_MAX, TOKENS_MAX};
+use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, TAGS_PER_TOKEN_MAX, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, TOKENS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::{Changes, Store, StoreError, key, tokens};
 use crate::token::{Grant, NewToken, Scope, Token, is_over};
@@ -29,9 +29,10 @@ impl Registry {
         }
         check_room("tags of a token", tags.len().saturating_sub(1), TAGS_PER_TOKEN_MAX)?;
         tags.iter().try_for_each(|tag| check_length("tag", tag, NAME_CHARS_MAX))?;
+        text.as_deref().map_or(Ok(()), check_text)?;
         let text = text.unwrap_or_else(new_secret);
         let hash = SecretHash::of(&text);
-        let mut next_ids = self.next_ids.lock();
+        let mut next_ids = self.changing();
         check_room("API tokens", self.tokens.read().len(), TOKENS_MAX)?;
         if self.tokens.read().contains_key(&hash) {
             return Err(ChangeError::Exists { what: "API token" });
@@ -55,7 +56,7 @@ impl Registry {
     }
 
     pub(crate) fn remove_token(&self, store: &Store, id: u64) -> Result<(), ChangeError> {
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let hash = self.tokens.read().values().find(|kept| kept.token.id == id).map(|kept| kept.token.hash);
         let hash = hash.ok_or(ChangeError::NoToken { what: "API token", id })?;
         let mut changes = Changes::default();
@@ -67,6 +68,8 @@ impl Registry {
 
     /// What the token of that text may do at `now_s`, when it exists and is not over. Notes the use.
     pub(crate) fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
+        // No token is blank; a store from before that was checked may have one.
+        let text = Some(text).filter(|text| !text.trim().is_empty())?;
         let tokens = self.tokens.read();
         let kept = tokens.get(&SecretHash::of(text)).filter(|kept| !is_over(kept.token.expires_s, now_s))?;
         kept.last_used_s.store(now_s, Ordering::Relaxed);
@@ -76,7 +79,7 @@ impl Registry {
     /// Stores when tokens were last used.
     pub(crate) fn store_last_used(&self, store: &Store) -> Result<(), StoreError> {
         // No token can be removed meanwhile, or this would bring it back.
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let used: Vec<Token> = {
             let tokens = self.tokens.read();
             let current = tokens.values().map(|kept| (kept.token.last_used_s, kept.current()));
@@ -98,6 +101,14 @@ impl Registry {
         }
         Ok(())
     }
+}
+
+/// Whether a text that somebody brings along can be a token: long enough not to be guessed, and fit for a header.
+fn check_text(text: &str) -> Result<(), ChangeError> {
+    let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_allowed = is_visible && (TOKEN_CHARS_MIN..=TOKEN_CHARS_MAX).contains(&text.len());
+    let found = text.chars().count();
+    if is_allowed { Ok(()) } else { Err(ChangeError::BadTokenText { found }) }
 }
 
 impl KeptToken {

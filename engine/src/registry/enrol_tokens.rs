@@ -21,7 +21,7 @@ impl Registry {
         check_length("tag", &tag, NAME_CHARS_MAX)?;
         let text = new_secret();
         let hash = SecretHash::of(&text);
-        let mut next_ids = self.next_ids.lock();
+        let mut next_ids = self.changing();
         check_room("enrolment tokens", self.enrol_tokens.read().len(), ENROL_TOKENS_MAX)?;
         let id = next_ids.enrol_token;
         next_ids.enrol_token += 1;
@@ -42,7 +42,7 @@ impl Registry {
     }
 
     pub(crate) fn remove_enrol_token(&self, store: &Store, id: u64) -> Result<(), ChangeError> {
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let hash = self.enrol_tokens.read().values().find(|token| token.id == id).map(|token| token.hash);
         let hash = hash.ok_or(ChangeError::NoToken { what: "enrolment token", id })?;
         let mut changes = Changes::default();

@@ -3,19 +3,22 @@
 mod api_tokens;
 mod enrol_tokens;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod users;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use crate::error::ChangeError;
 use crate::secret::SecretHash;
 use crate::slot::{Slot, Status};
-use crate::store::{Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
+use crate::store::{Changes, Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
 use crate::token::EnrolToken;
+use crate::waits;
 use api_tokens::KeptToken;
 use servers::Servers;
 use users::Users;
@@ -26,7 +29,8 @@ pub(crate) struct Registry {
     tokens: RwLock<HashMap<SecretHash, KeptToken>>,
     enrol_tokens: RwLock<HashMap<SecretHash, EnrolToken>>,
     users: RwLock<Users>,
-    /// Held from the first check of a change to its last effect, so that changes follow one another.
+    /// Held from the first check of a change to its last effect, so that changes follow one another. The locks above are for
+    /// readers, some of them loops: they are held to look and to swap, never over a write.
     next_ids: Mutex<NextIds>,
     /// Counts changes of servers.
     version: AtomicU64,
@@ -76,6 +80,20 @@ impl Registry {
     /// Rises with every change of a server, after it can be seen.
     pub(crate) fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// Begins a change, after the one before it. It may write while it holds this, so no reader and no loop ever takes it.
+    fn changing(&self) -> MutexGuard<'_, NextIds> {
+        debug_assert!(waits::are_allowed(), "a loop waits for a change");
+        self.next_ids.lock()
+    }
+
+    /// Writes what is written already, to see whether the store takes anything.
+    pub(crate) fn try_store(&self, store: &Store) -> Result<(), StoreError> {
+        let next_ids = self.changing();
+        let mut changes = Changes::default();
+        changes.put_number(key::NEXT_USER_ID, next_ids.user);
+        store.write_synced(&changes)
     }
 
     fn note_change(&self) {

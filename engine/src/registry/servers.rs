@@ -12,7 +12,7 @@ use crate::secret::{SecretHash, new_secret};
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::slot::{Slot, Status};
 use crate::store::{Changes, Store, key, servers, tokens};
-use crate::token::is_over;
+use crate::token::{EnrolToken, Enrolment, is_over};
 
 /// Shortest credential that an agent may bring to its own enrolment.
 const CREDENTIAL_BYTES_MIN: usize = 32;
@@ -44,35 +44,15 @@ impl Registry {
 
     pub(crate) fn add_server(&self, store: &Store, new: NewServer, now_s: i64) -> Result<Credentialed, ChangeError> {
         let credential = new_secret();
-        let mut next_ids = self.next_ids.lock();
+        let mut next_ids = self.changing();
         let mut changes = Changes::default();
-        let slot = self.put_server(&mut next_ids, &mut changes, new, SecretHash::of(&credential), now_s)?;
+        let count = self.server_count();
+        let slot = put_server(&mut next_ids, &mut changes, new, (count, SecretHash::of(&credential)), now_s)?;
         store.write_synced(&changes)?;
         let id = slot.id;
         self.servers.write().insert(slot);
         self.note_change();
         Ok(Credentialed { id, credential })
-    }
-
-    fn put_server(
-        &self,
-        next_ids: &mut NextIds,
-        changes: &mut Changes,
-        new: NewServer,
-        credential: SecretHash,
-        now_s: i64,
-    ) -> Result<Arc<Slot>, ChangeError> {
-        check_texts(&new.name, &new.tag, &new.note, &new.country)?;
-        check_room("servers", self.server_count(), SERVERS_MAX)?;
-        let id = next_ids.server;
-        // An id is used up even if the write fails: a failed write may still have reached the disk.
-        next_ids.server += 1;
-        let NewServer { name, tag, note, display_index, hide_for_guest, country } = new;
-        let record =
-            ServerRecord { id, name, tag, note, display_index, hide_for_guest, country, credential, created_s: now_s };
-        changes.put(key::SERVERS, &key::id_key(id), servers::write(&record));
-        changes.put_number(key::NEXT_SERVER_ID, next_ids.server);
-        Ok(Arc::new(Slot::new(record, Status::default())))
     }
 
     pub(crate) fn edit_server(
@@ -81,7 +61,7 @@ impl Registry {
         id: u64,
         edit: ServerEdit,
     ) -> Result<Arc<ServerRecord>, ChangeError> {
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
         let mut record = ServerRecord::clone(&slot.record.read());
         if edit.version.is_some_and(|seen| seen != servers::version(&record)) {
@@ -102,7 +82,7 @@ impl Registry {
     /// Gives all of these servers a tag in one write, or changes none.
     pub(crate) fn retag_servers(&self, store: &Store, ids: &[u64], tag: &str) -> Result<(), ChangeError> {
         check_length("tag", tag, NAME_CHARS_MAX)?;
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let slots = self.slots_of(ids)?;
         let mut changes = Changes::default();
         let retag = |slot: Arc<Slot>| {
@@ -126,7 +106,7 @@ impl Registry {
 
     /// Gives the server a new credential; the agent with the old one is refused from now on.
     pub(crate) fn rotate_credential(&self, store: &Store, id: u64) -> Result<Credentialed, ChangeError> {
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
         let credential = new_secret();
         let mut record = ServerRecord::clone(&slot.record.read());
@@ -144,7 +124,7 @@ impl Registry {
 
     /// Forgets all of these servers in one write, or none.
     pub(crate) fn remove_servers(&self, store: &Store, ids: &[u64]) -> Result<(), ChangeError> {
-        let _changing = self.next_ids.lock();
+        let _changing = self.changing();
         let slots = self.slots_of(ids)?;
         let mut changes = Changes::default();
         for slot in &slots {
@@ -169,48 +149,118 @@ impl Registry {
         Ok(())
     }
 
-    /// The server of an agent that brings a credential of its own and an enrolment token: made when the credential is new.
-    pub(crate) fn enrol(
-        &self,
-        store: &Store,
-        token: &str,
-        name: String,
-        credential: &str,
-        now_s: i64,
-    ) -> Result<Arc<Slot>, Refusal> {
-        if credential.len() < CREDENTIAL_BYTES_MIN {
+    /// Whether an agent may wait for its enrolment, as far as can be said without a write: so that who has no token, or one
+    /// that is used up, takes no place of those who have.
+    pub(crate) fn check_enrolment(&self, wish: &Enrolment, now_s: i64) -> Result<(), Refusal> {
+        if wish.credential.len() < CREDENTIAL_BYTES_MIN {
             return Err(Refusal::new(
                 RefuseReason::BadCredential,
-                format!("credential for enrolment has {} bytes, needs {CREDENTIAL_BYTES_MIN}", credential.len()),
+                format!("credential for enrolment has {} bytes, needs {CREDENTIAL_BYTES_MIN}", wish.credential.len()),
             ));
         }
-        let hash = SecretHash::of(token);
-        let mut next_ids = self.next_ids.lock();
-        if let Some(slot) = self.slot_by_credential(credential) {
-            return Ok(slot);
-        }
-        let found = self.enrol_tokens.read().get(&hash).cloned();
-        let refused = |why: &str| Refusal::new(RefuseReason::BadEnrolToken, format!("enrolment token is {why}"));
-        let mut found = found.ok_or_else(|| refused("unknown"))?;
-        if is_over(found.expires_s, now_s) {
-            return Err(refused("expired"));
-        }
-        if found.uses_left == Some(0) {
-            return Err(refused("used up"));
-        }
-        found.uses_left = found.uses_left.map(|uses| uses - 1);
-        let new = NewServer { name, tag: found.tag.clone(), ..NewServer::default() };
-        let mut changes = Changes::default();
-        let full = |error: ChangeError| Refusal::new(RefuseReason::Full, error.to_string());
-        let slot =
-            self.put_server(&mut next_ids, &mut changes, new, SecretHash::of(credential), now_s).map_err(full)?;
-        changes.put(key::ENROL_TOKENS, &key::id_key(found.id), tokens::write_enrol_token(&found));
-        store.write_synced(&changes).map_err(|error| full(error.into()))?;
-        self.enrol_tokens.write().insert(hash, found);
-        self.servers.write().insert(Arc::clone(&slot));
-        self.note_change();
-        Ok(slot)
+        usable(self.enrol_tokens.read().get(&SecretHash::of(&wish.token)), now_s).map(|_| ())
     }
+
+    /// Makes the servers of agents that bring credentials of their own and enrolment tokens: one for each credential that is
+    /// new, all in one write. The server of each request, or why there is none.
+    pub(crate) fn enrol(&self, store: &Store, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
+        let mut next_ids = self.changing();
+        let mut batch = EnrolBatch::default();
+        let mut results: Vec<Result<u64, Refusal>> =
+            wishes.iter().map(|wish| self.put_enrolment(&mut next_ids, &mut batch, wish, now_s)).collect();
+        let EnrolBatch { mut changes, made, tokens } = batch;
+        if made.is_empty() {
+            return results;
+        }
+        for token in tokens.values() {
+            changes.put(key::ENROL_TOKENS, &key::id_key(token.id), tokens::write_enrol_token(token));
+        }
+        if let Err(error) = store.write_synced(&changes) {
+            let refusal = full(&error.into());
+            let is_made = |id: &u64| made.values().any(|slot| slot.id == *id);
+            let failed = results.iter_mut().filter(|result| result.as_ref().is_ok_and(is_made));
+            failed.for_each(|result| *result = Err(refusal.clone()));
+            return results;
+        }
+        self.enrol_tokens.write().extend(tokens);
+        {
+            let mut servers = self.servers.write();
+            made.into_values().for_each(|slot| servers.insert(slot));
+        }
+        self.note_change();
+        results
+    }
+
+    /// Puts one server into the batch, unless its credential has one.
+    fn put_enrolment(
+        &self,
+        next_ids: &mut NextIds,
+        batch: &mut EnrolBatch,
+        wish: &Enrolment,
+        now_s: i64,
+    ) -> Result<u64, Refusal> {
+        let credential = SecretHash::of(&wish.credential);
+        let known = self.servers.read().by_credential.get(&credential).map(|slot| slot.id);
+        if let Some(id) = known.or_else(|| batch.made.get(&credential).map(|slot| slot.id)) {
+            return Ok(id);
+        }
+        self.check_enrolment(wish, now_s)?;
+        let hash = SecretHash::of(&wish.token);
+        // As the requests before in the batch left it.
+        let token = batch.tokens.get(&hash).cloned().or_else(|| self.enrol_tokens.read().get(&hash).cloned());
+        let token = usable(token.as_ref(), now_s)?;
+        let token = EnrolToken { uses_left: token.uses_left.map(|uses| uses - 1), ..token.clone() };
+        let new = NewServer { name: wish.name.clone(), tag: token.tag.clone(), ..NewServer::default() };
+        let count = self.server_count() + batch.made.len();
+        let slot =
+            put_server(next_ids, &mut batch.changes, new, (count, credential), now_s).map_err(|error| full(&error))?;
+        let id = slot.id;
+        batch.tokens.insert(hash, token);
+        batch.made.insert(credential, slot);
+        Ok(id)
+    }
+}
+
+/// Servers that one write will make, by credential, and what it leaves of their tokens.
+#[derive(Default)]
+struct EnrolBatch {
+    changes: Changes,
+    made: HashMap<SecretHash, Arc<Slot>>,
+    tokens: HashMap<SecretHash, EnrolToken>,
+}
+
+fn usable(token: Option<&EnrolToken>, now_s: i64) -> Result<&EnrolToken, Refusal> {
+    let refused = |why: &str| Refusal::new(RefuseReason::BadEnrolToken, format!("enrolment token is {why}"));
+    let token = token.ok_or_else(|| refused("unknown"))?;
+    if is_over(token.expires_s, now_s) {
+        return Err(refused("expired"));
+    }
+    if token.uses_left == Some(0) { Err(refused("used up")) } else { Ok(token) }
+}
+
+fn full(error: &ChangeError) -> Refusal {
+    Refusal::new(RefuseReason::Full, error.to_string())
+}
+
+/// Puts a new server into `changes`. `count` is how many there are without it.
+fn put_server(
+    next_ids: &mut NextIds,
+    changes: &mut Changes,
+    new: NewServer,
+    (count, credential): (usize, SecretHash),
+    now_s: i64,
+) -> Result<Arc<Slot>, ChangeError> {
+    check_texts(&new.name, &new.tag, &new.note, &new.country)?;
+    check_room("servers", count, SERVERS_MAX)?;
+    let id = next_ids.server;
+    // An id is used up even if the write fails: a failed write may still have reached the disk.
+    next_ids.server += 1;
+    let NewServer { name, tag, note, display_index, hide_for_guest, country } = new;
+    let record =
+        ServerRecord { id, name, tag, note, display_index, hide_for_guest, country, credential, created_s: now_s };
+    changes.put(key::SERVERS, &key::id_key(id), servers::write(&record));
+    changes.put_number(key::NEXT_SERVER_ID, next_ids.server);
+    Ok(Arc::new(Slot::new(record, Status::default())))
 }
 
 impl Servers {

@@ -25,6 +25,9 @@ use crate::clock::StoredClock;
 pub(crate) use checkpoints::Checkpoints;
 pub(crate) use log::LogEntry;
 
+use crate::health::Health;
+use crate::waits;
+
 /// RocksDB's own folder within the store's.
 const DB_FOLDER: &str = "rocksdb";
 /// Memory of the cache for blocks read from disk.
@@ -127,7 +130,16 @@ pub(crate) struct Store {
     folder: PathBuf,
     /// `None` only while [`Store::reopen`] has closed it and could not open it again.
     db: RwLock<Option<DB>>,
+    /// How the newest write ended, whoever asked for it.
+    pub(crate) health: Health,
+    /// What a test has happen to each write before it is one.
+    #[cfg(test)]
+    pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
 }
+
+/// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
+#[cfg(test)]
+pub(crate) type AtWrite = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
 
 /// Changes that become durable together.
 #[derive(Default)]
@@ -187,7 +199,13 @@ impl Store {
         if is_older {
             format::write(folder)?;
         }
-        Ok(Self { folder: folder.to_owned(), db: RwLock::new(Some(db)) })
+        Ok(Self {
+            folder: folder.to_owned(),
+            db: RwLock::new(Some(db)),
+            health: Health::default(),
+            #[cfg(test)]
+            at_write: parking_lot::Mutex::default(),
+        })
     }
 
     /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
@@ -227,8 +245,22 @@ impl Store {
             for (family, from, to) in &changes.range_deletes {
                 batch.delete_range_cf(handle(db, family)?, from, to);
             }
-            db.write_opt(batch, &options).map_err(|error| self.error(&error))
+            let written =
+                self.before_write().and_then(|()| db.write_opt(batch, &options).map_err(|error| self.error(&error)));
+            self.health.note(&written);
+            written
         })
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as in tests")]
+    fn before_write(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn before_write(&self) -> Result<(), StoreError> {
+        self.at_write.lock().as_mut().map_or(Ok(()), |at_write| at_write())
     }
 
     /// The number stored under `key`, 0 when there is none.
@@ -429,6 +461,12 @@ impl Store {
     }
 
     fn with<T>(&self, use_db: impl FnOnce(&DB) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if !waits::are_allowed() {
+            debug_assert!(false, "a loop asked the disk");
+            return Err(StoreError::Other(
+                "a thread that serves many asked the disk: this is a fault of the hub".to_owned(),
+            ));
+        }
         match self.db.read().as_ref() {
             Some(db) => use_db(db),
             None => Err(StoreError::Other("closed after a failed write, waiting for the disk".to_owned())),

@@ -5,18 +5,20 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
 use windfire_engine::Engine;
 
+use crate::historian::describe_clock;
 use crate::metrics::Metrics;
 
 /// The answer, when the path is one of these.
 pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metrics) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match request.uri().path() {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
-        "/readyz" => match engine.poison_reason() {
-            None => (StatusCode::OK, "text/plain; charset=utf-8", "ready\n".to_owned()),
-            Some(reason) => {
-                let body = format!("not ready: commits fail: {reason}\n");
-                (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", body)
+        "/readyz" => match why_not_ready(engine) {
+            // A clock that is not believed keeps nobody from working.
+            None => {
+                let clock = describe_clock(&engine.clock().state()).map(|what| format!("but {what}\n"));
+                (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", clock.unwrap_or_default()))
             }
+            Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),
         },
         "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render(engine)),
         _ => return None,
@@ -34,4 +36,9 @@ pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metric
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     Some(response)
+}
+
+fn why_not_ready(engine: &Engine) -> Option<String> {
+    let commits = engine.poison_reason().map(|reason| format!("commits fail: {reason}"));
+    commits.or_else(|| engine.store_failure().map(|reason| format!("the store takes no changes: {reason}")))
 }

@@ -12,8 +12,10 @@ use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
 use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
-use super::listener::Kicks;
-use crate::limits::{ACK_HOLD, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT};
+use super::listener::{Mail, Mailbox};
+use crate::limits::{
+    ACK_HOLD, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT,
+};
 use crate::metrics::{Held, Metrics};
 
 /// Why a conversation ended.
@@ -55,7 +57,7 @@ enum Phase {
 #[derive(Clone, Copy)]
 pub(super) struct Moment<'a> {
     pub(super) ingest: &'a Ingest,
-    pub(super) kicks: &'a Kicks,
+    pub(super) mailbox: &'a Mailbox,
     pub(super) scratch: &'a RefCell<Scratch>,
     pub(super) now: Instant,
     pub(super) now_ms: i64,
@@ -87,6 +89,8 @@ pub(super) struct Conversation {
     /// Packets wait until then for an ack to go along.
     held_until: Option<Instant>,
     kicked: Option<RefuseReason>,
+    /// What came of the enrolment that the session waits for.
+    enrolled: Option<Result<u64, Refusal>>,
     /// Counts as a handshake first, then as a session.
     counted: Option<Held>,
 }
@@ -103,12 +107,13 @@ impl Conversation {
             until: Some(moment.now + HELLO_TIMEOUT),
             stream: None,
             session: None,
-            reader: FrameReader::new(),
+            reader: FrameReader::of_stranger(HELLO_BYTES_MAX),
             flow: Flow::Read,
             unsaid: Vec::new(),
             unsaid_until: None,
             held_until: None,
             kicked: None,
+            enrolled: None,
             counted: Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.handshakes)),
         }
     }
@@ -121,9 +126,12 @@ impl Conversation {
         self.hold(moment);
     }
 
-    /// Ends the session at the next look.
-    pub(super) fn kick(&mut self, reason: RefuseReason) {
-        self.kicked = Some(reason);
+    /// Heeds that at the next look.
+    pub(super) fn hear(&mut self, mail: Mail) {
+        match mail {
+            Mail::Kicked(reason) => self.kicked = Some(reason),
+            Mail::Enrolled(result) => self.enrolled = Some(result),
+        }
     }
 
     /// Whether something is said after the next commit.
@@ -167,6 +175,9 @@ impl Conversation {
             };
             return Err(Refusal::new(reason, detail).into());
         }
+        if let Some((result, session)) = self.enrolled.take().zip(self.session.as_mut()) {
+            self.flow = session.enrolled(&moment.ingest.engine, result, moment.now_ms)?;
+        }
         while self.step(moment)? {}
         if moment.is_stopping && !self.waits_for_commit() {
             return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
@@ -181,7 +192,7 @@ impl Conversation {
                 self.until = Some(moment.now + HELLO_TIMEOUT);
                 self.counted = Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.sessions));
                 let peer_address = self.connection.remote_address().ip().to_canonical().to_string();
-                self.session = Some(Session::new(peer_address, moment.kicks.of(self.handle, self.number)));
+                self.session = Some(Session::new(peer_address, moment.mailbox.kick_of(self.handle, self.number)));
             }
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
@@ -213,7 +224,7 @@ impl Conversation {
             match down {
                 Down::Welcome(_) => {
                     self.phase = Phase::Open;
-                    self.until = None;
+                    self.connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES));
                     ingest.metrics.sessions_opened.add(1);
                 }
                 Down::Ack { .. } => ingest.metrics.acks_sent.add(1),
@@ -232,6 +243,13 @@ impl Conversation {
         if let Some(body) = self.reader.next_body()? {
             ingest.metrics.frames_received.add(1);
             self.flow = session.on_body(&ingest.engine, body, &mut moment.scratch.borrow_mut(), moment.now_ms)?;
+            if self.phase == Phase::Opening && self.until.take().is_some() {
+                // That was Hello. The agent waits for the disk from now on, not we for the agent.
+                self.reader.take_any();
+            }
+            if self.flow == Flow::Enrol {
+                self.ask_to_enrol(moment)?;
+            }
             return Ok(true);
         }
         if moment.is_stopping {
@@ -240,11 +258,23 @@ impl Conversation {
         self.read(stream, ingest)
     }
 
+    /// Has the agent's server made by the thread that may wait for the disk.
+    fn ask_to_enrol(&mut self, moment: Moment<'_>) -> Result<(), End> {
+        self.flow = Flow::Read;
+        if let Some(wish) = self.session.as_ref().and_then(Session::enrolment) {
+            moment.ingest.enrolments.ask(wish, moment.mailbox.enrolled_of(self.handle, self.number))?;
+        }
+        Ok(())
+    }
+
     /// Takes the next chunk that has come. Whether there was one.
     fn read(&mut self, stream: StreamId, ingest: &Ingest) -> Result<bool, End> {
+        // No more of a stranger's than is looked at.
+        let is_stranger = self.phase == Phase::Opening && self.until.is_some();
+        let bytes_max = if is_stranger { HELLO_BYTES_MAX } else { FRAME_BODY_BYTES_MAX };
         let mut receiving = self.connection.recv_stream(stream);
         let mut chunks = receiving.read(true).map_err(|error| End::Gone(error.to_string()))?;
-        match chunks.next(FRAME_BODY_BYTES_MAX) {
+        match chunks.next(bytes_max) {
             Ok(Some(chunk)) => {
                 ingest.metrics.bytes_received.add(chunk.bytes.len() as u64);
                 self.reader.feed(&chunk.bytes);
@@ -296,7 +326,10 @@ impl Conversation {
             }
             End::Refused(refusal) => {
                 moment.ingest.metrics.count_refusal(refusal.reason);
-                tracing::info!(%peer, server, reason = refusal.reason.name(), detail = refusal.detail, "agent refused");
+                moment.ingest.refusals.note(moment.now, || {
+                    let reason = refusal.reason.name();
+                    tracing::info!(%peer, server, reason, detail = refusal.detail, "agent refused");
+                });
                 if self.last_word(refusal, moment.now).is_none() {
                     self.close(moment.now);
                 }

@@ -1,7 +1,7 @@
 //! One core's share of the agents: a socket, a QUIC endpoint, its conversations, and one loop around them.
 //!
 //! ```text
-//! round    receive → deadlines → commit → kicks → look at each conversation that was touched → send
+//! round    receive → deadlines → commit → mail → look at each conversation that was touched → send
 //! ```
 //! A round takes everything that has come since the last, so the busier the hub, the more packets share a wake-up. Nothing
 //! here is a task or a channel of its own: a conversation is a struct in a table.
@@ -16,6 +16,7 @@ use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use windfire_engine::error::Refusal;
 use windfire_engine::{Kick, Scratch};
 use windfire_wire::RefuseReason;
 
@@ -23,23 +24,43 @@ use super::Ingest;
 use super::conversation::{Conversation, Moment};
 use super::deadlines::Deadlines;
 use super::transport::Transport;
+use crate::enroller::Enrolled;
 use crate::limits::{
     HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX,
 };
 
-/// Ends sessions of this listener from any thread. Each session is kicked once at most, so the channel holds no more
-/// messages than there are sessions.
-#[derive(Clone)]
-pub(super) struct Kicks(UnboundedSender<(ConnectionHandle, u64, RefuseReason)>);
+/// What another thread tells a conversation of this listener.
+pub(super) enum Mail {
+    /// Its session ends.
+    Kicked(RefuseReason),
+    /// What came of the enrolment that it waits for.
+    Enrolled(Result<u64, Refusal>),
+}
 
-impl Kicks {
+/// A conversation by its handle and number, and what it is told.
+type Addressed = (ConnectionHandle, u64, Mail);
+
+/// Tells conversations of this listener from any thread. Each session is kicked once at most and enrolled once at most, so
+/// the channel holds no more than twice as many messages as there are sessions.
+#[derive(Clone)]
+pub(super) struct Mailbox(UnboundedSender<Addressed>);
+
+impl Mailbox {
     /// The kick of one conversation.
-    pub(super) fn of(&self, handle: ConnectionHandle, number: u64) -> Kick {
-        let kicks = self.0.clone();
-        Box::new(move |reason| {
-            // A listener that is gone has no sessions left to end.
-            let _gone = kicks.send((handle, number, reason));
-        })
+    pub(super) fn kick_of(&self, handle: ConnectionHandle, number: u64) -> Kick {
+        let mailbox = self.clone();
+        Box::new(move |reason| mailbox.post(handle, number, Mail::Kicked(reason)))
+    }
+
+    /// Where one conversation hears what came of its enrolment.
+    pub(super) fn enrolled_of(&self, handle: ConnectionHandle, number: u64) -> Enrolled {
+        let mailbox = self.clone();
+        Box::new(move |result| mailbox.post(handle, number, Mail::Enrolled(result)))
+    }
+
+    fn post(&self, handle: ConnectionHandle, number: u64, mail: Mail) {
+        // A listener that is gone has no sessions left to tell.
+        let _gone = self.0.send((handle, number, mail));
     }
 }
 
@@ -59,8 +80,8 @@ pub(super) struct Listener {
     touched: Vec<ConnectionHandle>,
     /// Waiting for a commit, each once.
     listed: Vec<ConnectionHandle>,
-    kicks: Kicks,
-    kicked: UnboundedReceiver<(ConnectionHandle, u64, RefuseReason)>,
+    mailbox: Mailbox,
+    mail: UnboundedReceiver<Addressed>,
     packets: Packets,
     scratch: RefCell<Scratch>,
     /// The present round began late.
@@ -91,7 +112,7 @@ impl Listener {
         let endpoint = transport.endpoint(lane, lanes);
         let datagram_bytes = usize::try_from(endpoint.config().get_max_udp_payload_size()).unwrap_or(usize::MAX);
         let received = vec![0; datagram_bytes.min(64 * 1024) * udp.gro_segments() * BATCH_SIZE];
-        let (sender, kicked) = unbounded_channel();
+        let (sender, mail) = unbounded_channel();
         Ok(Self {
             ingest,
             socket: UdpSocket::from_std(socket).map_err(unusable)?,
@@ -103,8 +124,8 @@ impl Listener {
             deadlines: Deadlines::new(Instant::now()),
             touched: Vec::new(),
             listed: Vec::new(),
-            kicks: Kicks(sender),
-            kicked,
+            mailbox: Mailbox(sender),
+            mail,
             packets: Packets { received, to_send: Vec::new(), blocked: None, are_any_received: false },
             scratch: RefCell::default(),
             is_late: false,
@@ -129,7 +150,7 @@ impl Listener {
                 }
                 () = tokio::time::sleep_until(next.into()) => {}
                 _ = committed.changed(), if !self.listed.is_empty() => {}
-                kicked = self.kicked.recv() => self.kick(kicked),
+                mail = self.mail.recv() => self.deliver(mail),
                 _ = stop.wait_for(|stop| *stop), if !self.is_stopping => {
                     self.is_stopping = true;
                     stop_by = Some(Instant::now() + STOP_TIMEOUT);
@@ -171,9 +192,11 @@ impl Listener {
                 self.touch(handle);
             }
         }
-        while let Ok(kicked) = self.kicked.try_recv() {
-            self.kick(Some(kicked));
+        while let Ok(mail) = self.mail.try_recv() {
+            self.deliver(Some(mail));
         }
+        // The deadlines wake the loop once a second at the least.
+        self.ingest.refusals.look(now);
         if is_blocked {
             // They stay touched until the socket takes packets again; what comes in meanwhile waits in QUIC.
             return;
@@ -377,12 +400,12 @@ impl Listener {
         (0..self.conversations.len()).for_each(|handle| self.touch(ConnectionHandle(handle)));
     }
 
-    fn kick(&mut self, kicked: Option<(ConnectionHandle, u64, RefuseReason)>) {
-        let Some((handle, number, reason)) = kicked else { return };
+    fn deliver(&mut self, mail: Option<Addressed>) {
+        let Some((handle, number, mail)) = mail else { return };
         if let Some(Some(conversation)) = self.conversations.get_mut(handle.0)
             && conversation.number == number
         {
-            conversation.kick(reason);
+            conversation.hear(mail);
             self.touch(handle);
         }
     }
@@ -390,7 +413,7 @@ impl Listener {
     fn moment(&self, now: Instant, now_ms: i64) -> Moment<'_> {
         Moment {
             ingest: &self.ingest,
-            kicks: &self.kicks,
+            mailbox: &self.mailbox,
             scratch: &self.scratch,
             now,
             now_ms,

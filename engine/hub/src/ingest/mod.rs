@@ -6,6 +6,7 @@ mod connection_id;
 mod conversation;
 mod deadlines;
 mod listener;
+mod refusals;
 mod socket;
 mod transport;
 
@@ -15,9 +16,11 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use windfire_engine::Engine;
 
+use crate::enroller::Enrolments;
 use crate::metrics::Metrics;
 use crate::serve::Clock;
 use listener::Listener;
+pub(crate) use refusals::Refusals;
 pub(crate) use socket::Sockets;
 use transport::Transport;
 
@@ -28,6 +31,8 @@ pub(crate) struct Ingest {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
     pub(crate) sessions_max: usize,
+    pub(crate) enrolments: Enrolments,
+    pub(crate) refusals: Arc<Refusals>,
     pub(crate) committed: watch::Receiver<u64>,
     pub(crate) stop: watch::Receiver<bool>,
 }

@@ -7,7 +7,7 @@ use quinn_proto::{Endpoint, EndpointConfig, IdleTimeout, ServerConfig, Transport
 use ring::rand::SystemRandom;
 
 use super::connection_id::LaneIds;
-use crate::limits::{CONNECTION_WINDOW_BYTES, IDLE_TIMEOUT, RESET_INTERVAL, SEND_WINDOW_BYTES, STREAM_WINDOW_BYTES};
+use crate::limits::{IDLE_TIMEOUT, RESET_INTERVAL, SEND_WINDOW_BYTES, STRANGER_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 
 /// What the endpoints of all listeners are made of.
 #[derive(Clone)]
@@ -46,7 +46,8 @@ fn tuned() -> TransportConfig {
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))
-        .receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES))
+        // Wider when the agent is welcome.
+        .receive_window(VarInt::from_u32(STRANGER_WINDOW_BYTES))
         .send_window(SEND_WINDOW_BYTES)
         .send_fairness(false)
         .initial_mtu(1200)

@@ -23,12 +23,7 @@ pub(crate) struct RawAgent {
 impl RawAgent {
     /// Connects, says Hello in that version of the protocol, and hears Welcome.
     pub(crate) async fn connect(hub: &HubProcess, endpoint: &Endpoint, credential: String, protocol: u16) -> Self {
-        let tls = Tls::new(&Trust::Fingerprint(hub.fingerprint())).expect("TLS");
-        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config)).expect("TLS 1.3");
-        let config = quinn::ClientConfig::new(Arc::new(quic));
-        let connection = endpoint.connect_with(config, hub.quic(), "hub").expect("started").await.expect("connected");
-        let (send, recv) = connection.open_bi().await.expect("a stream");
-        let mut agent = Self { _connection: connection, send, recv, reader: FrameReader::new() };
+        let mut agent = Self::open(hub, endpoint).await;
         // A clock that is right, on a machine that runs for an hour.
         let clock = (protocol >= CLOCK_SINCE).then(|| HelloClock { now_ms: unix_ms(), uptime_ms: 3_600_000 });
         let agent_version = String::new();
@@ -36,6 +31,16 @@ impl RawAgent {
         agent.say(&Up::Hello(hello)).await;
         assert!(matches!(agent.hear().await, Down::Welcome(_)));
         agent
+    }
+
+    /// Connects, and says nothing yet.
+    pub(crate) async fn open(hub: &HubProcess, endpoint: &Endpoint) -> Self {
+        let tls = Tls::new(&Trust::Fingerprint(hub.fingerprint())).expect("TLS");
+        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config)).expect("TLS 1.3");
+        let config = quinn::ClientConfig::new(Arc::new(quic));
+        let connection = endpoint.connect_with(config, hub.quic(), "hub").expect("started").await.expect("connected");
+        let (send, recv) = connection.open_bi().await.expect("a stream");
+        Self { _connection: connection, send, recv, reader: FrameReader::new() }
     }
 
     /// Says one frame.

@@ -1,0 +1,109 @@
+//! The thread that makes servers of agents with enrolment tokens: it waits for the disk, so that no listener does.
+//!
+//! ```text
+//! conversation ── Enrolments::ask ──► queue ──► Enroller: all that wait, one write ──► listener's mailbox ──► conversation
+//! ```
+//! A slow disk makes batches larger, not the queue longer than its limit.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+
+use windfire_engine::Engine;
+use windfire_engine::error::Refusal;
+use windfire_engine::token::Enrolment;
+use windfire_wire::RefuseReason;
+
+use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX};
+use crate::metrics::Metrics;
+use crate::serve::Clock;
+
+/// Takes what came of an enrolment: the server, or why there is none. Called once, unless the hub stops before.
+pub(crate) type Enrolled = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
+
+struct Waiting {
+    wish: Enrolment,
+    enrolled: Enrolled,
+}
+
+/// The way into the queue.
+#[derive(Clone)]
+pub(crate) struct Enrolments(SyncSender<Waiting>);
+
+/// The other end of the queue.
+pub(crate) struct Enroller {
+    engine: Arc<Engine>,
+    metrics: Arc<Metrics>,
+    clock: Clock,
+    waiting: Receiver<Waiting>,
+}
+
+impl Enrolments {
+    /// A queue, and who works it off.
+    pub(crate) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, clock: Clock) -> (Self, Enroller) {
+        let (sender, waiting) = sync_channel(ENROLMENTS_WAITING_MAX);
+        (Self(sender), Enroller { engine, metrics, clock, waiting })
+    }
+
+    /// Has that done, and `enrolled` called. Does not wait.
+    pub(crate) fn ask(&self, wish: Enrolment, enrolled: Enrolled) -> Result<(), Refusal> {
+        let why = match self.0.try_send(Waiting { wish, enrolled }) {
+            Ok(()) => return Ok(()),
+            Err(TrySendError::Full(_)) => {
+                format!("{ENROLMENTS_WAITING_MAX} agents wait for their enrolment already: try again later")
+            }
+            Err(TrySendError::Disconnected(_)) => "nobody enrols agents any more: try again later".to_owned(),
+        };
+        Err(Refusal::new(RefuseReason::Full, why))
+    }
+}
+
+impl Enroller {
+    /// Enrols until nobody can ask any more.
+    pub(crate) fn run(self) {
+        while let Ok(first) = self.waiting.recv() {
+            let others = self.waiting.try_iter().take(ENROLMENTS_PER_WRITE_MAX - 1);
+            let (wishes, told): (Vec<Enrolment>, Vec<Enrolled>) =
+                std::iter::once(first).chain(others).map(|Waiting { wish, enrolled }| (wish, enrolled)).unzip();
+            let results = self.engine.enrol(&wishes, (self.clock)().div_euclid(1000));
+            let made = results.iter().filter(|result| result.is_ok()).count();
+            self.metrics.servers_enrolled.add(made as u64);
+            self.metrics.enrolment_writes.add(1);
+            tracing::debug!(asked = wishes.len(), made, "agents enrolled");
+            told.into_iter().zip(results).for_each(|(enrolled, result)| enrolled(result));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use windfire_engine::Options;
+
+    use super::*;
+
+    fn wish(token: &str, number: usize) -> Enrolment {
+        Enrolment { token: token.to_owned(), name: String::new(), credential: format!("{number:032}") }
+    }
+
+    #[test]
+    fn a_queue_that_is_full_pushes_back_and_what_waits_is_all_answered() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        let (_, token) = engine.add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
+        let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::default(), || 0);
+        let (sender, answers) = channel();
+        let ask = |number| {
+            let sender = sender.clone();
+            enrolments.ask(wish(&token, number), Box::new(move |result| sender.send(result).expect("awaited")))
+        };
+        (0..ENROLMENTS_WAITING_MAX).for_each(|number| ask(number).expect("room"));
+        let refused = ask(ENROLMENTS_WAITING_MAX).expect_err("no room");
+        assert_eq!(refused.reason, RefuseReason::Full);
+        assert!(refused.detail.contains("try again later"));
+        drop((enrolments, sender));
+        enroller.run();
+        assert_eq!(answers.iter().filter(Result::is_ok).count(), ENROLMENTS_WAITING_MAX);
+        assert_eq!(engine.server_count(), ENROLMENTS_WAITING_MAX);
+    }
+}
