@@ -30,6 +30,7 @@ mod record;
 mod recover;
 mod registry;
 mod shard;
+mod share;
 mod slot;
 mod store;
 pub mod summary;

@@ -13,7 +13,7 @@ use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
 use super::listener::Kicks;
-use crate::limits::{ACK_HOLD, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT};
+use crate::limits::{ACK_HOLD, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT, STALL_RETRY};
 use crate::metrics::{Held, Metrics};
 
 /// Why a conversation ended.
@@ -139,7 +139,9 @@ impl Conversation {
     /// When to look at it even if nothing comes.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let held = self.held_until.filter(|until| now < *until);
-        [self.connection.poll_timeout(), self.until, self.unsaid_until, held].into_iter().flatten().min()
+        // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
+        let stalled = (self.flow == Flow::Stalled).then(|| now + STALL_RETRY);
+        [self.connection.poll_timeout(), self.until, self.unsaid_until, held, stalled].into_iter().flatten().min()
     }
 
     /// Closes the connection without another word.
@@ -168,7 +170,8 @@ impl Conversation {
             return Err(Refusal::new(reason, detail).into());
         }
         while self.step(moment)? {}
-        if moment.is_stopping && !self.waits_for_commit() {
+        // What is stalled was not taken: the agent has it still.
+        if moment.is_stopping && !self.session.as_ref().is_some_and(Session::is_waiting) {
             return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
         }
         Ok(())
