@@ -24,6 +24,7 @@ use crate::registry::Registry;
 use crate::sample::Sample;
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::shard::{Applied, Batch, NotApplied, Shard};
+use crate::share::Rates;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Aggregate;
@@ -41,6 +42,9 @@ pub struct Options {
     pub report_interval_ms: u32,
     /// Samples that agents gather in one frame at the least, rounded up to 1, 2, 5 or 10.
     pub samples_per_frame_min: u32,
+    /// Reports a second that one server may bring before its session is stalled; 0 for
+    /// [`REPORTS_PER_S_MAX`](crate::limits::REPORTS_PER_S_MAX).
+    pub reports_per_s_max: u32,
     /// How long history is kept.
     pub retention: Retention,
     /// Called at each point of the upkeep of history: for tests that end the process there.
@@ -103,12 +107,13 @@ impl Engine {
         let next = recovered.last_commit + 1;
         let has_full_head = |slot: &Arc<Slot>| !slot.status.lock().full_heads.is_empty();
         recovered.registry.slots().iter().filter(|slot| has_full_head(slot)).for_each(|slot| history.note_full(slot));
+        let rates = Rates::of(options.reports_per_s_max);
         let mut dirty: Vec<Vec<Arc<Slot>>> = (0..SHARDS).map(|_| Vec::new()).collect();
         recovered.dirty.into_iter().for_each(|slot| dirty[slot.shard()].push(slot));
         Ok(Self {
             store,
             registry: recovered.registry,
-            shards: dirty.into_iter().map(|dirty| Shard::new(Ticket(next), dirty)).collect(),
+            shards: dirty.into_iter().map(|dirty| Shard::new(Ticket(next), dirty, rates)).collect(),
             committer: Mutex::new(Committer::new(next, recovered.checkpoints)),
             watermark: Watermark::new(recovered.last_commit),
             history,

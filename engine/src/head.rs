@@ -12,7 +12,7 @@ use crate::block::{Run, scaled};
 use crate::limits::{HEAD_BYTES_MAX, HEAD_ROWS_MAX};
 use crate::metric::{Kind, Metric};
 use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference};
-use crate::sample::Sample;
+use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
 use crate::store::StoreError;
 use crate::watermark::Ticket;
 
@@ -138,19 +138,22 @@ impl Chain {
                 Kind::Integer | Kind::Counter => fields.u64(signed_difference(new, expected)),
             }
         }
-        let (old, new) = (self.sensors.as_deref(), sample.temperatures.as_deref());
+        let (old, new) =
+            (self.sensors.as_deref().unwrap_or_default(), sample.temperatures.as_deref().unwrap_or_default());
+        let changed = changed_sensors(old, new);
         if !has_same_names(old, new) {
             mask |= SENSORS;
-        } else if !has_same_values(old, new) {
+        } else if changed.iter().any(|byte| *byte != 0) {
             mask |= SENSOR_VALUES;
         }
         let mut record = RecordWriter(rows);
         record.u64(mask);
         rows.extend_from_slice(&fields.bytes[..fields.length]);
         if mask & SENSORS != 0 {
-            RecordWriter(rows).sensors(new.unwrap_or_default());
+            RecordWriter(rows).sensors(new);
         } else if mask & SENSOR_VALUES != 0 {
-            for (old, new) in old.unwrap_or_default().iter().zip(new.unwrap_or_default()) {
+            rows.extend_from_slice(&changed[..changed_bytes(new.len())]);
+            for (_, (old, new)) in old.iter().zip(new).enumerate().filter(|(index, _)| is_changed(&changed, *index)) {
                 put_float(rows, old.celsius.to_bits(), new.celsius.to_bits());
             }
         }
@@ -191,7 +194,12 @@ impl Chain {
             self.sensors = record.sensors()?;
         } else if is(SENSOR_VALUES) {
             let before = self.sensors.take();
-            let sensors = before.as_deref().unwrap_or_default().iter().map(|sensor| {
+            let before = before.as_deref().unwrap_or_default();
+            let changed = record.take(changed_bytes(before.len()))?;
+            let sensors = before.iter().enumerate().map(|(index, sensor)| {
+                if !is_changed(changed, index) {
+                    return Ok(sensor.clone());
+                }
                 let celsius = f64::from_bits(take_float(record, sensor.celsius.to_bits())?);
                 Ok(Temperature { name: sensor.name.clone(), celsius })
             });
@@ -267,19 +275,6 @@ fn take_float(record: &mut RecordReader<'_>, old: u64) -> Result<u64, StoreError
             Ok((whole as f64 / 100.0).to_bits())
         }
     }
-}
-
-fn has_same_names(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> bool {
-    match (old, new) {
-        (None, None) => true,
-        (Some(old), Some(new)) => old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name),
-        _ => false,
-    }
-}
-
-fn has_same_values(old: Option<&[Temperature]>, new: Option<&[Temperature]>) -> bool {
-    let pairs = old.unwrap_or_default().iter().zip(new.unwrap_or_default());
-    pairs.into_iter().all(|(old, new)| old.celsius.to_bits() == new.celsius.to_bits())
 }
 
 #[cfg(test)]

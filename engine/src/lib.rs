@@ -31,6 +31,7 @@ mod record;
 mod recover;
 mod registry;
 mod shard;
+mod share;
 mod slot;
 mod store;
 pub mod summary;

@@ -1,11 +1,15 @@
 //! Every bound of the engine, by name. Going past one is pushed back or refused, never dropped in silence.
 
+use windfire_wire::limits::{
+    FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
+};
+
 /// Pending buffers that reports are spread over by server id. More than the ingest threads of any machine we run on, few
 /// enough that a commit of all of them is one small batch.
 pub const SHARDS: usize = 16;
 
-/// Bytes of reports that may wait for the next commit in one shard: about 10,000 reports. A session that finds its shard
-/// full is not read until the next commit. One frame may overshoot, so the real peak is this plus 64 KiB.
+/// Bytes of reports that may wait for the next commit in one shard: about 10,000 reports. A session whose frame does not
+/// fit is not read until the next commit. There is always room for one frame in an empty buffer, so this is never passed.
 pub const PENDING_BYTES_PER_SHARD_MAX: usize = 1024 * 1024;
 
 /// Watched servers. Each holds a few hundred bytes of memory without a session.
@@ -147,3 +151,51 @@ pub const CLOCK_SKEW_KEPT_MS: i64 = 5_000;
 
 /// Milliseconds between two notes of the trusted time in the store.
 pub const CLOCK_STORE_INTERVAL_MS: i64 = 60_000;
+
+/// Bytes of one report in the log at the most: a kind and 14 varints, five floats, and every sensor with the longest name.
+pub const REPORT_LOG_BYTES_MAX: usize =
+    1 + 15 * 10 + 5 * 8 + 2 + TEMPERATURES_MAX * (1 + TEMPERATURE_NAME_BYTES_MAX + 8);
+
+/// Bytes of one frame's reports in the log at the most. The log repeats a name only where the frame did: names take no more
+/// than the frame itself and those that the first report brings along, while numbers may grow from a byte to eight.
+pub const BATCH_LOG_BYTES_MAX: usize = REPORTS_PER_FRAME_MAX * (1 + 15 * 10 + 5 * 8 + 2 + TEMPERATURES_MAX * 9)
+    + FRAME_BODY_BYTES_MAX
+    + REPORT_LOG_BYTES_MAX
+    + OUTBOX_LOG_BYTES;
+const OUTBOX_LOG_BYTES: usize = 1 + 10 + 16;
+const _: () = assert!(BATCH_LOG_BYTES_MAX < PENDING_BYTES_PER_SHARD_MAX);
+
+/// Reports that a server may bring for each second that passes, or that the time of its reports moves forward: agents make
+/// one a second at the most. Beyond it, and what it saved up, its session is not read. [`crate::Options`] may raise it.
+pub const REPORTS_PER_S_MAX: u32 = 20;
+
+/// Reports that a server may have saved up.
+pub const REPORTS_BURST_MAX: u32 = 8192;
+
+/// Bytes of log that a server may bring for each such second: a usual report has some 100, one whose 128 sensors all
+/// change 1,200.
+pub const LOG_BYTES_PER_S_MAX: u32 = 16 * 1024;
+
+/// Bytes of log that a server may have saved up.
+pub const LOG_BYTES_BURST_MAX: u32 = 4 * 1024 * 1024;
+
+/// Milliseconds before now from which on a report's time counts for what its server may bring: a day more than raw
+/// reports are kept. It is all that a server that has been away can have saved.
+pub const BACKLOG_MS_MAX: i64 = 8 * 86_400_000;
+
+/// Rows that a walk over reports holds at once: an hour that has more is walked in parts.
+pub const WALK_ROWS_MAX: usize = 32 * 1024;
+
+/// Bytes of reports that an export holds at once: an hour that has more is read in parts.
+pub const EXPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// Values of sensors in one packed block, so that decoding one is bounded as its rows are: all of an hour at one report a
+/// second of 36 sensors. An hour with more becomes several blocks.
+pub const BLOCK_SENSOR_VALUES_MAX: usize = 128 * 1024;
+
+/// Rows that packing an hour holds at once: a larger hour is packed in parts. Sensors are bounded as in a block.
+pub const PACK_ROWS_MAX: usize = 64 * 1024;
+
+/// Bytes of one server's packed hour from which on it is noted, so that a disk budget finds who has most. A usual hour at a
+/// report a second has 30 KiB.
+pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;

@@ -8,10 +8,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use windfire_wire::Temperature;
 
 use crate::latest::HostFacts;
-use crate::limits::{FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
+use crate::limits::{BATCH_LOG_BYTES_MAX, FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
 use crate::sample::Sample;
+use crate::share::Rates;
 use crate::slot::{Slot, Status};
 use crate::store::log;
 use crate::timing::HubTime;
@@ -19,6 +21,8 @@ use crate::watermark::Ticket;
 
 /// The pending reports of the servers whose id falls into this shard.
 pub(crate) struct Shard {
+    /// What each server may bring.
+    rates: Rates,
     pending: Mutex<Pending>,
     /// Servers whose status or facts changed since somebody looked, each once.
     changed: Mutex<Vec<Arc<Slot>>>,
@@ -62,15 +66,16 @@ pub(crate) struct Applied {
 /// Why a batch was not taken. Nothing of it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotApplied {
-    /// Too much waits for the next commit: try again after it.
+    /// Too much waits for the next commit, or the server brought more than its share: try again after a commit, and after
+    /// a while.
     Full,
     /// The session is not the server's newest, or the server is gone.
     Closed,
 }
 
 impl Shard {
-    pub(crate) fn new(ticket: Ticket, dirty: Vec<Arc<Slot>>) -> Self {
-        Self { pending: Mutex::new(Pending { ticket, dirty, ..Pending::default() }), changed: Mutex::default() }
+    pub(crate) fn new(ticket: Ticket, dirty: Vec<Arc<Slot>>, rates: Rates) -> Self {
+        Self { rates, pending: Mutex::new(Pending { ticket, dirty, ..Pending::default() }), changed: Mutex::default() }
     }
 
     /// Takes the reports of `batch` that are new for the server. A report is new when its sequence number is above all
@@ -96,6 +101,14 @@ impl Shard {
         let known = known_count(batch.first_sequence, batch.samples.len(), status.progress.last_sequence);
         let (old, new) = batch.samples.split_at_mut(known);
         if !new.is_empty() {
+            let newest_ms = new.iter().map(|sample| sample.time_ms).max().unwrap_or(now_ms);
+            // The server's newest report is in this very value when the commit that takes it is the one that takes this.
+            let is_in_value = status.last_ticket == pending.ticket;
+            let mut sensors = status.latest.sample.temperatures.clone().filter(|_| is_in_value);
+            if !status.share.has_any(self.rates, newest_ms, now_ms) || !pending.has_room(new, sensors.as_deref()) {
+                return Err(NotApplied::Full);
+            }
+            let before_bytes = pending.log.len();
             if !status.progress.is_current(outbox_id) {
                 status.progress.switch_to(outbox_id);
                 status.timing.on_outbox();
@@ -105,9 +118,11 @@ impl Shard {
             for (sequence, sample) in (first_new..).zip(&mut *new) {
                 // From here on it lies where the hub's clock has it: in the log, in history, in what is shown.
                 sample.time_ms = status.timing.place(sample.time_ms, sample.uptime_s, now);
-                log::put_report(&mut pending.log, slot.id, sequence, now_ms, sample);
+                log::put_report(&mut pending.log, slot.id, sequence, now_ms, sample, sensors.as_deref());
+                sensors.clone_from(&sample.temperatures);
                 has_full_head |= status.push(sequence, sample, pending.ticket, now_ms);
             }
+            status.share.take(new.len(), pending.log.len() - before_bytes);
             status.progress.advance(first_new + new.len() as u64 - 1);
             if let Some(newest) = new.last() {
                 status.latest.sample.clone_from(newest);
@@ -202,7 +217,165 @@ impl Shard {
     }
 }
 
+impl Pending {
+    /// Whether reports fit; in an empty buffer those of any frame do. `before` is what the server's report before them in
+    /// this value had for sensors.
+    fn has_room(&self, samples: &[Sample], before: Option<&[Temperature]>) -> bool {
+        let left = PENDING_BYTES_PER_SHARD_MAX.saturating_sub(self.log.len());
+        self.log.is_empty() || left >= BATCH_LOG_BYTES_MAX || left >= log::reports_bytes_max(samples, before)
+    }
+}
+
 /// How many of `count` reports that start at sequence `first` have a number of at most `last`.
 fn known_count(first: u64, count: usize, last: u64) -> usize {
     usize::try_from((last + 1).saturating_sub(first)).unwrap_or(usize::MAX).min(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::{LOG_BYTES_BURST_MAX, REPORTS_BURST_MAX};
+    use crate::secret::SecretHash;
+    use crate::server::ServerRecord;
+    use crate::store::LogEntry;
+    use windfire_wire::limits::REPORTS_PER_FRAME_MAX;
+
+    const NOW_MS: i64 = 1_790_000_000_000;
+
+    fn slot(id: u64) -> Arc<Slot> {
+        let record = ServerRecord {
+            id,
+            name: String::new(),
+            tag: String::new(),
+            note: String::new(),
+            display_index: 0,
+            hide_for_guest: false,
+            country: String::new(),
+            credential: SecretHash::of("a credential"),
+            created_s: 0,
+        };
+        Arc::new(Slot::new(record, Status::default()))
+    }
+
+    fn shard() -> Shard {
+        Shard::new(Ticket(1), Vec::new(), Rates::of(0))
+    }
+
+    fn batch(first_sequence: u64, sensors: usize, celsius: f64) -> Batch {
+        let sensor = |number| Temperature { name: format!("{number:064}"), celsius };
+        let temperatures: Option<Arc<[_]>> = (sensors > 0).then(|| (0..sensors).map(sensor).collect());
+        let first_ms = NOW_MS - 1_000_000 + first_sequence.cast_signed();
+        let sample = |at| Sample { time_ms: first_ms + at, temperatures: temperatures.clone(), ..Sample::default() };
+        let samples = (0..REPORTS_PER_FRAME_MAX as i64).map(sample).collect();
+        Batch { first_sequence, samples, ack_now: false }
+    }
+
+    fn apply(
+        shard: &Shard,
+        slot: &Arc<Slot>,
+        outbox_id: u128,
+        batch: &Batch,
+        now_ms: i64,
+    ) -> Result<Applied, NotApplied> {
+        shard.apply(slot, 0, outbox_id, &mut batch.clone(), HubTime { now_ms, leapt_ms: 0 })
+    }
+
+    /// Reports of each server in what a commit takes.
+    fn reports_of(pending: &Pending, id: u64) -> Vec<Sample> {
+        let mut samples = Vec::new();
+        log::read(&pending.log, &mut |entry| match entry {
+            LogEntry::Report { server_id, sample, .. } if server_id == id => samples.push(sample),
+            _ => {}
+        })
+        .expect("written");
+        samples
+    }
+
+    #[test]
+    fn a_shard_never_holds_more_than_its_bytes() {
+        let shard = shard();
+        let (mut taken, mut most) = (0, 0);
+        for id in 1..=200 {
+            // Values that all change are what a frame makes most of.
+            let mut batch = batch(1, 128, 0.0);
+            for (number, sample) in batch.samples.iter_mut().enumerate() {
+                let warmer = |sensor: &Temperature| Temperature { celsius: number as f64, ..sensor.clone() };
+                sample.temperatures =
+                    sample.temperatures.as_deref().map(|sensors| sensors.iter().map(warmer).collect());
+            }
+            match apply(&shard, &slot(id), 1, &batch, NOW_MS) {
+                Ok(_) => taken += 1,
+                Err(why) => assert_eq!(why, NotApplied::Full),
+            }
+            most = most.max(shard.pending_bytes());
+        }
+        assert!(taken >= 2 && most <= PENDING_BYTES_PER_SHARD_MAX, "{taken} batches, {most} bytes");
+        // What did not fit left nothing behind, and is taken into the next buffer.
+        let late = slot(900);
+        assert_eq!(apply(&shard, &late, 1, &batch(1, 128, 1.0), NOW_MS).map(|applied| applied.taken).ok(), Some(256));
+        for id in (1000..).take_while(|_| shard.pending_bytes() + 256 * 100 < PENDING_BYTES_PER_SHARD_MAX) {
+            if apply(&shard, &slot(id), 1, &batch(1, 0, 1.0), NOW_MS).is_err() {
+                break;
+            }
+        }
+        let (refused, before) = (slot(902), shard.pending_bytes());
+        assert_eq!(apply(&shard, &refused, 7, &batch(1, 0, 1.0), NOW_MS), Err(NotApplied::Full));
+        assert_eq!(shard.pending_bytes(), before);
+        assert_eq!(refused.status.lock().progress, crate::latest::Progress::default());
+        let first = shard.take(|_| ());
+        assert!(reports_of(&first, 902).is_empty());
+        assert!(apply(&shard, &refused, 7, &batch(1, 0, 1.0), NOW_MS).is_ok());
+        assert_eq!(reports_of(&shard.take(|_| ()), 902).len(), REPORTS_PER_FRAME_MAX);
+    }
+
+    #[test]
+    fn each_commit_is_read_without_the_ones_before() {
+        let (shard, slots) = (shard(), [slot(1), slot(2)]);
+        for round in 0..4u64 {
+            let sent: Vec<Batch> = (0u64..)
+                .zip([1.0, 1.0, 2.0])
+                .map(|(number, celsius)| batch((round * 3 + number) * REPORTS_PER_FRAME_MAX as u64 + 1, 3, celsius))
+                .collect();
+            for batch in &sent {
+                slots.iter().for_each(|slot| assert!(apply(&shard, slot, 1, batch, NOW_MS).is_ok()));
+            }
+            let taken = shard.take(|_| ());
+            let expected: Vec<Sample> = sent.into_iter().flat_map(|batch| batch.samples).collect();
+            slots.iter().for_each(|slot| assert!(reports_of(&taken, slot.id) == expected, "round {round}"));
+            assert!(taken.log.len() < 400_000, "{} bytes", taken.log.len());
+        }
+    }
+
+    #[test]
+    fn a_greedy_server_is_stalled_and_its_neighbour_is_not() {
+        let (shard, greedy, other) = (shard(), slot(1), slot(2));
+        let (mut sequence, mut taken) = (1, 0);
+        while let Ok(applied) = apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS) {
+            (sequence, taken) = (applied.last_sequence + 1, taken + applied.taken);
+            shard.take(|_| ());
+            greedy.status.lock().full_heads.clear();
+        }
+        let burst = u64::from(REPORTS_BURST_MAX);
+        assert!((burst..burst + 300).contains(&taken), "{taken}");
+        assert!(apply(&shard, &other, 1, &batch(1, 0, 0.0), NOW_MS).is_ok());
+        assert_eq!(apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 100), Err(NotApplied::Full));
+        let later = apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 20_000).expect("time has passed");
+        assert_eq!(later.taken, REPORTS_PER_FRAME_MAX as u64);
+        // What is known already costs nothing.
+        assert!(apply(&shard, &greedy, 1, &batch(1, 0, 0.0), NOW_MS + 20_000).is_ok());
+    }
+
+    #[test]
+    fn names_that_do_not_change_cost_nothing_of_a_share() {
+        let (shard, slot) = (shard(), slot(1));
+        let mut bytes = 0;
+        for number in 0..10 {
+            let batch = batch(number * REPORTS_PER_FRAME_MAX as u64 + 1, 128, 40.0);
+            apply(&shard, &slot, 1, &batch, NOW_MS).expect("room");
+            bytes += shard.take(|_| ()).log.len();
+            slot.status.lock().full_heads.clear();
+        }
+        // Each value has the names once: ten of them, not 2,560.
+        assert!(bytes < LOG_BYTES_BURST_MAX as usize / 8, "{bytes}");
+    }
 }

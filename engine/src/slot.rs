@@ -11,6 +11,7 @@ use crate::latest::{Latest, Progress};
 use crate::limits::SHARDS;
 use crate::sample::Sample;
 use crate::server::ServerRecord;
+use crate::share::Share;
 use crate::timing::Timing;
 use crate::watermark::Ticket;
 
@@ -49,6 +50,8 @@ pub(crate) struct Status {
     pub(crate) facts_ms: i64,
     /// Facts wait for the next commit.
     pub(crate) has_new_facts: bool,
+    /// What it may bring.
+    pub(crate) share: Share,
     /// Nobody may report for it any more.
     pub(crate) is_removed: bool,
 }

@@ -91,7 +91,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
         let (_, token) = engine.add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
-        let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::default(), || 0);
+        let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::default(), Arc::new(|| 0));
         let (sender, answers) = channel();
         let ask = |number| {
             let sender = sender.clone();

@@ -77,6 +77,9 @@ pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 4;
 /// Time for the other side of the admin socket to say or take something.
 pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Time between two tries of a session that is stalled, when no commit comes meanwhile.
+pub(crate) const STALL_RETRY: Duration = Duration::from_millis(200);
+
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two notes of when API tokens were last used.

@@ -77,7 +77,7 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
         clock: Arc::clone(&clock),
         stop: Arc::clone(&commits_stop),
     };
-    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&metrics), clock);
+    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&metrics), Arc::clone(&clock));
     let ingest = Ingest {
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),

@@ -3,6 +3,7 @@
 //! Column ids: 0 times, 1 sequence numbers, 2 sensors, 16 + the metric's number for each scalar. A speed's column holds
 //! its first value and then what the counter and the times do not already say.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use windfire_wire::Temperature;
@@ -11,6 +12,7 @@ use windfire_wire::report::bytes_per_second;
 
 use super::column::{Effort, decode_floats, decode_integers, encode_floats, encode_integers};
 use super::container::{Block, BlockKind, BlockWriter, Header};
+use crate::limits::{BLOCK_ROWS_MAX, BLOCK_SENSOR_VALUES_MAX};
 use crate::metric::{Kind, Metric};
 use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference};
 use crate::sample::Sample;
@@ -114,6 +116,37 @@ impl Run {
         }
     }
 
+    /// Values of sensors, of all rows together.
+    pub(crate) fn sensor_values(&self) -> usize {
+        self.sensors.iter().flatten().map(|sensors| sensors.len()).sum()
+    }
+
+    /// Rows in runs that are no larger than a block may be, one after the other.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = Self> {
+        let mut sensor_values = 0;
+        let mut starts = vec![0];
+        for (row, sensors) in self.sensors.iter().enumerate() {
+            let sensors = sensors.as_deref().map_or(0, <[Temperature]>::len);
+            sensor_values += sensors;
+            let start = starts.last().copied().unwrap_or_default();
+            if row > start && (row - start >= BLOCK_ROWS_MAX || sensor_values > BLOCK_SENSOR_VALUES_MAX) {
+                starts.push(row);
+                sensor_values = sensors;
+            }
+        }
+        let ends: Vec<usize> = starts.iter().skip(1).copied().chain([self.len()]).collect();
+        starts.into_iter().zip(ends).map(|(start, end)| self.slice(start..end))
+    }
+
+    fn slice(&self, rows: Range<usize>) -> Self {
+        Self {
+            sequences: self.sequences[rows.clone()].to_vec(),
+            times_ms: self.times_ms[rows.clone()].to_vec(),
+            values: std::array::from_fn(|metric| self.values[metric][rows.clone()].to_vec()),
+            sensors: self.sensors[rows].to_vec(),
+        }
+    }
+
     /// Adds the rows of `other`.
     pub(crate) fn append(&mut self, other: &mut Self) {
         self.sequences.append(&mut other.sequences);
@@ -206,7 +239,10 @@ impl Block<'_> {
     pub fn values(&self, metric: Metric, times_ms: &[i64]) -> Result<Vec<u64>, StoreError> {
         let rows = self.header.rows;
         if metric == Metric::Temperature {
-            return Ok(self.sensors()?.iter().map(|sensors| hottest(sensors.as_deref())).collect());
+            return match self.column(SENSORS) {
+                None => Ok(vec![ABSENT; rows]),
+                Some(mut record) => decode_hottest(&mut record, rows),
+            };
         }
         let mut record = self.needed(column_id(metric))?;
         match (metric.speed_of(), metric.kind()) {
@@ -281,29 +317,64 @@ fn encode_sensors(sensors: &[Option<Arc<[Temperature]>>], effort: Effort, out: &
     }
 }
 
-fn decode_sensors(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<Option<Arc<[Temperature]>>>, StoreError> {
-    let sets: Vec<Vec<String>> = (0..record.length()?).map(|_| record.texts()).collect::<Result<_, _>>()?;
-    if sets.iter().any(|names| names.len() > TEMPERATURES_MAX) {
-        return Err(record.corrupt());
+/// A column of sensors before its values: the sets of names, and the rows of each set.
+struct SensorRows {
+    sets: Vec<Vec<String>>,
+    rows_of_set: Vec<Vec<usize>>,
+}
+
+impl SensorRows {
+    fn decode(record: &mut RecordReader<'_>, rows: usize) -> Result<Self, StoreError> {
+        let sets: Vec<Vec<String>> = (0..record.length()?).map(|_| record.texts()).collect::<Result<_, _>>()?;
+        if sets.iter().any(|names| names.len() > TEMPERATURES_MAX) {
+            return Err(record.corrupt());
+        }
+        let mut rows_of_set = vec![Vec::new(); sets.len()];
+        for (row, set) in decode_integers(record, rows)?.into_iter().enumerate().filter(|(_, set)| *set > 0) {
+            let of_set = usize::try_from(set - 1).ok().and_then(|set| rows_of_set.get_mut(set));
+            of_set.ok_or_else(|| record.corrupt())?.push(row);
+        }
+        Ok(Self { sets, rows_of_set })
     }
-    let set_of_row = decode_integers(record, rows)?;
+}
+
+fn decode_sensors(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<Option<Arc<[Temperature]>>>, StoreError> {
+    let found = SensorRows::decode(record, rows)?;
     let mut sensors: Vec<Option<Arc<[Temperature]>>> = vec![None; rows];
-    for (set, names) in (1u64..).zip(&sets) {
-        let of_set: Vec<usize> = (0..rows).filter(|row| set_of_row[*row] == set).collect();
+    for (names, of_set) in found.sets.iter().zip(found.rows_of_set) {
         let columns: Vec<Vec<u64>> =
             names.iter().map(|_| decode_floats(record, of_set.len())).collect::<Result<_, _>>()?;
-        for (index, row) in of_set.into_iter().enumerate() {
+        for (index, row) in of_set.iter().enumerate() {
+            // Rows that have the same values share them: names are most of what a list of sensors takes.
+            let is_same = index > 0 && columns.iter().all(|column| column[index - 1] == column[index]);
             let sensor = |(name, column): (&String, &Vec<u64>)| Temperature {
                 name: name.clone(),
                 celsius: f64::from_bits(column[index]),
             };
-            sensors[row] = Some(names.iter().zip(&columns).map(sensor).collect());
+            sensors[*row] = match is_same {
+                true => sensors[of_set[index - 1]].clone(),
+                false => Some(names.iter().zip(&columns).map(sensor).collect()),
+            };
         }
     }
-    if set_of_row.iter().any(|set| *set > sets.len() as u64) {
-        return Err(record.corrupt());
-    }
     Ok(sensors)
+}
+
+/// The hottest sensor of each row, without making lists of sensors.
+fn decode_hottest(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<u64>, StoreError> {
+    let found = SensorRows::decode(record, rows)?;
+    let mut hottest = vec![ABSENT; rows];
+    for (names, of_set) in found.sets.iter().zip(found.rows_of_set) {
+        for sensor in 0..names.len() {
+            for (row, bits) in of_set.iter().zip(decode_floats(record, of_set.len())?) {
+                let celsius = f64::from_bits(bits);
+                // In the order of sensors, as for a report that has them itself.
+                let so_far = f64::from_bits(hottest[*row]);
+                hottest[*row] = if sensor == 0 { bits } else { f64::max(so_far, celsius).to_bits() };
+            }
+        }
+    }
+    Ok(hottest)
 }
 
 #[cfg(test)]
@@ -312,7 +383,7 @@ pub(crate) mod tests {
     use proptest::prelude::*;
 
     /// Reports of every temper, as many as `count` allows.
-    pub(crate) fn samples_of_every_temper(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Sample>> {
+    pub(crate) fn samples_of_every_temper(count: Range<usize>) -> impl Strategy<Value = Vec<Sample>> {
         proptest::collection::vec(sample(), count)
     }
 
@@ -373,6 +444,15 @@ pub(crate) mod tests {
         }
 
         #[test]
+        fn chunks_are_the_rows_in_their_order(samples in samples_of_every_temper(1..90)) {
+            let mut run = Run::default();
+            (1..).zip(&samples).for_each(|(sequence, sample)| run.push(sequence, sample));
+            let mut whole = Run::default();
+            run.chunks().for_each(|mut chunk| whole.append(&mut chunk));
+            prop_assert!(whole.is_same_bits(&run));
+        }
+
+        #[test]
         fn a_flipped_bit_is_found(at in 0usize..400, bit in 0u8..8) {
             let mut run = Run::default();
             (1..50).for_each(|sequence| run.push(sequence, &Sample { mem_used: sequence * sequence, ..Sample::default() }));
@@ -380,6 +460,28 @@ pub(crate) mod tests {
             let at = at % bytes.len();
             bytes[at] ^= 1 << bit;
             prop_assert!(Block::read(&bytes).is_err());
+        }
+    }
+
+    #[test]
+    fn a_chunk_is_no_larger_than_a_block_may_be() {
+        let sensor = |number: usize| Temperature { name: format!("sensor {number}"), celsius: 40.0 };
+        let many: Arc<[Temperature]> = (0..TEMPERATURES_MAX).map(sensor).collect();
+        for (rows, sensors, chunks) in [(BLOCK_ROWS_MAX, None, 1), (BLOCK_ROWS_MAX + 1, None, 2), (3000, Some(many), 3)]
+        {
+            let mut run = Run::default();
+            let sample = Sample { temperatures: sensors, ..Sample::default() };
+            (1..=rows as u64).for_each(|sequence| run.push(sequence, &sample));
+            let found: Vec<Run> = run.chunks().collect();
+            assert_eq!((found.len(), found.iter().map(Run::len).sum::<usize>()), (chunks, rows));
+            let is_small =
+                |chunk: &Run| chunk.len() <= BLOCK_ROWS_MAX && chunk.sensor_values() <= BLOCK_SENSOR_VALUES_MAX;
+            assert!(found.iter().all(is_small));
+            // Rows that share their sensors do so again when they are read.
+            let back = Block::read(&found[0].encode(1, Effort::Dense)).expect("encoded").run().expect("encoded");
+            let shared =
+                back.sensors.windows(2).filter_map(|pair| Some(Arc::ptr_eq(pair[0].as_ref()?, pair[1].as_ref()?)));
+            assert!(shared.into_iter().all(|is_shared| is_shared));
         }
     }
 }

@@ -22,6 +22,8 @@ impl History {
         let hour_of_day = unpacked_hour.map(|hour| hour.div_euclid(DAY_MS / super::HOUR_MS));
         // What a coarser tier still has to be made of stays.
         let needed = [unpacked_hour, unpacked_day.into_iter().chain(hour_of_day).min(), None];
+        // Who has most gives first, and only then everybody.
+        upkeep.has_expired |= self.take_from_heaviest(store)? > 0;
         let budgeted = self.floors_by_budget(store, expiry_ms)?;
         for ((tier, needed), budgeted) in Tier::ALL.into_iter().zip(needed).zip(budgeted) {
             let floor = self.floor_by_age(tier, expiry_ms).max(budgeted);

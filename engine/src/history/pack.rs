@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::storage::{forget_expired, note_heavy};
 use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, Point, QUARTER_MS, State, Tier, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
 use crate::limits::{
-    BLOCK_ROWS_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HOUR_GRACE_MS, PACK_INTERVAL_MS, PACKS_PER_ROUND_MAX,
+    BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
+    PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,
 };
 use crate::metric::Metric;
 use crate::store::{Changes, Store, StoreError, key};
@@ -20,6 +22,52 @@ struct Due {
     days: Vec<(u64, i64)>,
     /// Oldest hour and day that are not packed, due or not.
     oldest: [Option<i64>; 2],
+}
+
+/// Blocks of an hour that are packed in one write.
+struct Part {
+    run: Run,
+    sensor_values: usize,
+    keys: Vec<Vec<u8>>,
+    bytes: u64,
+    /// All of them were packed before: only packing makes blocks of more rows than a head has.
+    is_packed: bool,
+    /// Where the next part begins.
+    rest_from: Option<Vec<u8>>,
+}
+
+impl Default for Part {
+    fn default() -> Self {
+        let (run, keys) = (Run::default(), Vec::new());
+        Self { run, sensor_values: 0, keys, bytes: 0, is_packed: true, rest_from: None }
+    }
+}
+
+impl Part {
+    /// Whether a block may come along; the first always.
+    fn has_room(&self, run: &Run) -> bool {
+        self.run.is_empty()
+            || self.run.len() + run.len() <= PACK_ROWS_MAX
+                && self.sensor_values + run.sensor_values() <= BLOCK_SENSOR_VALUES_MAX
+    }
+
+    /// Puts packed blocks in the place of those there are, unless they are packed. Gives their bytes.
+    fn pack(&self, changes: &mut Changes, server_id: u64, hour: i64) -> u64 {
+        if self.is_packed {
+            return self.bytes;
+        }
+        let mut bytes = 0;
+        let mut replaced: BTreeSet<&[u8]> = self.keys.iter().map(Vec::as_slice).collect();
+        for chunk in self.run.chunks() {
+            let key = key::raw_key(hour, server_id, chunk.sequences[0]);
+            let block = chunk.encode(server_id, Effort::Dense);
+            bytes += block.len() as u64;
+            replaced.remove(key.as_slice());
+            changes.put(key::RAW, &key, block);
+        }
+        replaced.into_iter().for_each(|key| changes.delete(key::RAW, key));
+        bytes
+    }
 }
 
 impl History {
@@ -44,6 +92,7 @@ impl History {
         }
         let has_more = work > PACKS_PER_ROUND_MAX;
         if !has_more {
+            forget_expired(store, self.floor(Tier::Raw))?;
             state.packed_ms = now_ms;
         }
         Ok(has_more)
@@ -87,44 +136,73 @@ impl History {
         upkeep: &mut Upkeep,
     ) -> Result<(), StoreError> {
         let mut changes = Changes::default();
-        changes.delete(key::TODO, &key::todo_key(key::TODO_HOUR, server_id, hour));
-        let mut run = Run::default();
-        let mut packed: Vec<Vec<u8>> = Vec::new();
+        let mut minutes = SummaryRun::default();
+        let (mut bytes, mut from) = (0, None);
+        let (first, to) = key::raw_range(hour, server_id);
         if hour >= self.floor(Tier::Raw) {
-            let (from, to) = key::raw_range(hour, server_id);
-            store.scan_range(key::RAW, &from, &to, &mut |key, value| {
-                match Block::read(value).and_then(|block| block.run()) {
-                    Ok(mut block) => {
-                        run.append(&mut block);
-                        packed.push(key.to_vec());
-                    }
-                    Err(error) => self.report_corrupt(state, key::RAW, key, &error, upkeep),
-                }
-                Ok(())
-            })?;
+            from = Some(first);
         }
-        if !run.is_empty() {
-            let mut rows = 0;
-            for part in run.chunks(BLOCK_ROWS_MAX) {
-                let key = key::raw_key(hour, server_id, run.sequences[rows]);
-                rows += part.len();
-                packed.retain(|old| *old != key);
-                changes.put(key::RAW, &key, part.encode(server_id, Effort::Dense));
+        while let Some(start) = from {
+            let part = self.read_part(state, store, start, &to, upkeep)?;
+            bytes += part.pack(&mut changes, server_id, hour);
+            minutes.merge(minutes_of(&part.run));
+            from = part.rest_from;
+            if from.is_some() {
+                // Its reports are in blocks before and after. What is noted as due is done only with the last part.
+                self.pass(Point::HourPacked);
+                store.write(&changes)?;
+                self.pass(Point::HourWritten);
+                changes = Changes::default();
             }
-            packed.iter().for_each(|key| changes.delete(key::RAW, key));
-            let day = hour.div_euclid(HOURS_PER_DAY);
-            if day >= self.floor(Tier::Minute) {
-                let part = u8::try_from(hour.rem_euclid(HOURS_PER_DAY)).unwrap_or_default();
-                let minutes = minutes_of(&run);
-                changes.put(key::MINUTE, &key::minute_key(day, server_id, part), minutes.encode(server_id));
-                changes.put(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day), Vec::new());
-            }
+        }
+        changes.delete(key::TODO, &key::todo_key(key::TODO_HOUR, server_id, hour));
+        if bytes > HEAVY_HOUR_BYTES {
+            note_heavy(&mut changes, server_id, hour, bytes);
+        }
+        let day = hour.div_euclid(HOURS_PER_DAY);
+        if !minutes.is_empty() && day >= self.floor(Tier::Minute) {
+            let part = u8::try_from(hour.rem_euclid(HOURS_PER_DAY)).unwrap_or_default();
+            changes.put(key::MINUTE, &key::minute_key(day, server_id, part), minutes.encode(server_id));
+            changes.put(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day), Vec::new());
         }
         self.pass(Point::HourPacked);
         store.write(&changes)?;
         self.pass(Point::HourWritten);
         upkeep.hours_packed += 1;
         Ok(())
+    }
+
+    /// Blocks of an hour from a key on, until there are as many rows as may be held at once.
+    fn read_part(
+        &self,
+        state: &mut State,
+        store: &Store,
+        from: Vec<u8>,
+        to: &[u8],
+        upkeep: &mut Upkeep,
+    ) -> Result<Part, StoreError> {
+        let mut part = Part::default();
+        store.scan_while(key::RAW, &from, &mut |key, value| {
+            if key >= to {
+                return Ok(false);
+            }
+            match Block::read(value).and_then(|block| block.run()) {
+                Ok(mut run) => {
+                    if !part.has_room(&run) {
+                        part.rest_from = Some(key.to_vec());
+                        return Ok(false);
+                    }
+                    part.sensor_values += run.sensor_values();
+                    part.is_packed &= run.len() > HEAD_ROWS_MAX;
+                    part.bytes += value.len() as u64;
+                    part.run.append(&mut run);
+                    part.keys.push(key.to_vec());
+                }
+                Err(error) => self.report_corrupt(state, key::RAW, key, &error, upkeep),
+            }
+            Ok(true)
+        })?;
+        Ok(part)
     }
 
     fn pack_day(
@@ -258,6 +336,33 @@ impl SummaryRun {
         }
     }
 
+    /// Adds the rows of `later`, whose reports have higher numbers. A row that both have becomes one: count, lowest, highest,
+    /// mean and growth are those of all its reports, first and last by number. That is the same as making it of all of them
+    /// at once, unless a clock was set back in between; then growth is counted in the order of numbers.
+    fn merge(&mut self, later: Self) {
+        if self.is_empty() {
+            *self = later;
+            return;
+        }
+        for (row, start_ms) in later.times_ms.iter().enumerate() {
+            match self.times_ms.binary_search(start_ms) {
+                Ok(at) => {
+                    self.counts[at] += later.counts[row];
+                    for (metric, (mine, theirs)) in
+                        Metric::ALL.into_iter().zip(self.metrics.iter_mut().zip(&later.metrics))
+                    {
+                        mine[at].merge(metric.kind(), &theirs[row]);
+                    }
+                }
+                Err(at) => {
+                    self.times_ms.insert(at, *start_ms);
+                    self.counts.insert(at, later.counts[row]);
+                    self.metrics.iter_mut().zip(&later.metrics).for_each(|(mine, theirs)| mine.insert(at, theirs[row]));
+                }
+            }
+        }
+    }
+
     /// Adds the rows of `other`, which come later.
     fn append(&mut self, other: &mut Self) {
         self.times_ms.append(&mut other.times_ms);
@@ -303,21 +408,60 @@ impl SummaryRun {
     }
 }
 
-impl Run {
-    /// The rows in runs of at most `rows`.
-    fn chunks(&self, rows: usize) -> Vec<Self> {
-        if self.len() <= rows {
-            return vec![self.clone()];
-        }
-        let mut chunks = vec![Self::default()];
-        for (sequence, sample) in self.reports() {
-            if chunks.last().is_some_and(|chunk| chunk.len() == rows) {
-                chunks.push(Self::default());
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::block::samples_of_every_temper;
+    use proptest::prelude::*;
+
+    fn run_of(samples: &[crate::sample::Sample]) -> Run {
+        let mut run = Run::default();
+        (1..).zip(samples).for_each(|(sequence, sample)| run.push(sequence, sample));
+        run
+    }
+
+    proptest! {
+        #[test]
+        fn minutes_of_parts_are_minutes_of_the_whole(
+            samples in samples_of_every_temper(2..80),
+            cuts in (0usize..80, 0usize..80),
+            steps in proptest::collection::vec(0i64..40_000, 80),
+            is_in_order in any::<bool>(),
+        ) {
+            let mut samples = samples;
+            let mut time_ms = 1_790_000_000_000;
+            for (number, (sample, step)) in samples.iter_mut().zip(steps).enumerate() {
+                time_ms += step;
+                // A clock that is set back and forth, in the other half of the cases.
+                sample.time_ms = if is_in_order || number % 3 > 0 { time_ms } else { time_ms - 90_000 };
+                // Whole hundredths, as agents send: their sums are exact.
+                sample.cpu = f64::from(u8::try_from(number).expect("few")) / 100.0;
             }
-            if let Some(chunk) = chunks.last_mut() {
-                chunk.push(sequence, &sample);
+            let at = |cut: usize| cut.min(samples.len());
+            let (a, b) = (at(cuts.0.min(cuts.1)), at(cuts.0.max(cuts.1)));
+            let mut merged = SummaryRun::default();
+            for part in [&samples[..a], &samples[a..b], &samples[b..]] {
+                merged.merge(minutes_of(&run_of(part)));
+            }
+            let whole = minutes_of(&run_of(&samples));
+            prop_assert_eq!(&merged.times_ms, &whole.times_ms);
+            prop_assert_eq!(&merged.counts, &whole.counts);
+            for (metric, (merged, whole)) in Metric::ALL.into_iter().zip(merged.metrics.iter().zip(&whole.metrics)) {
+                for (merged, whole) in merged.iter().zip(whole).filter(|(_, whole)| whole.count > 0) {
+                    prop_assert_eq!((merged.count, merged.sum), (whole.count, whole.sum));
+                    if metric == Metric::Cpu {
+                        prop_assert_eq!(merged.hundredths, whole.hundredths);
+                    }
+                    if metric.kind() != crate::metric::Kind::Counter {
+                        let is_same = |a: u64, b: u64| a == b || f64::from_bits(a) == f64::from_bits(b);
+                        prop_assert!(is_same(merged.min, whole.min) && is_same(merged.max, whole.max));
+                    }
+                    if is_in_order {
+                        prop_assert_eq!((merged.last, merged.first), (whole.last, whole.first));
+                        prop_assert_eq!(merged.increase, whole.increase);
+                    }
+                }
             }
         }
-        chunks
     }
 }

@@ -4,6 +4,7 @@
 //! Those hours are read from the reports themselves, so an answer is complete whatever upkeep is doing. The heads are
 //! copied first; a block that was sealed from one of them in the meantime is passed over by sequence numbers.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
@@ -12,7 +13,7 @@ use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, QUARTER_MS, Tier};
 use crate::block::{ABSENT, Block, Run};
 use crate::head::Head;
 use crate::latest::HostFacts;
-use crate::limits::{POINTS_MAX, RANGE_DAYS_MAX};
+use crate::limits::{EXPORT_BYTES_MAX, POINTS_MAX, RANGE_DAYS_MAX, WALK_ROWS_MAX};
 use crate::metric::Metric;
 use crate::sample::Sample;
 use crate::slot::Slot;
@@ -195,17 +196,23 @@ impl History {
         metrics: &[(Metric, Aggregate)],
     ) -> Result<Vec<Series>, StoreError> {
         let wanted: Vec<Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
-        let mut times: Vec<i64> = Vec::new();
-        let mut values: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
-        self.walk(store, slot, plan, metrics, &mut |piece| {
-            if let Piece::Reports { times_ms, mut columns } = piece {
-                times.extend(times_ms);
-                values.iter_mut().zip(&mut columns).for_each(|(all, column)| all.append(column));
-            }
-        })?;
         let needs_buckets =
             metrics.iter().any(|(_, aggregate)| matches!(aggregate, Aggregate::Rate | Aggregate::Increase));
+        let mut times: Vec<i64> = Vec::new();
+        let mut values: Vec<Vec<u64>> = vec![Vec::new(); wanted.len()];
+        if !needs_buckets {
+            self.walk(store, slot, plan, metrics, &mut |piece| {
+                // What is more than the points will not be shown one by one, so the rest is not kept.
+                if let Piece::Reports { times_ms, mut columns } = piece
+                    && times.len() <= plan.points_max
+                {
+                    times.extend(times_ms);
+                    values.iter_mut().zip(&mut columns).for_each(|(all, column)| all.append(column));
+                }
+            })?;
+        }
         if times.len() > plan.points_max || needs_buckets {
+            drop((times, values));
             // An agent that reports more often than usual, or growth, which needs a while to grow in.
             let span_ms = plan.to_ms - plan.from_ms;
             let needed = span_ms / i64::try_from(plan.points_max).unwrap_or(i64::MAX);
@@ -242,42 +249,18 @@ impl History {
     ) -> Result<Vec<Series>, StoreError> {
         let plan = Plan { step_ms, ..*plan };
         let buckets = plan.buckets();
-        let count = usize::try_from(buckets.end - buckets.start).unwrap_or(0);
-        let wanted: Vec<Metric> = metrics.iter().map(|(metric, _)| *metric).collect();
-        let mut summaries = vec![vec![Summary::default(); count]; wanted.len()];
-        let bucket = |time_ms: i64| usize::try_from(time_ms.div_euclid(step_ms) - buckets.start).unwrap_or(usize::MAX);
+        let of =
+            |(metric, aggregate): &(Metric, Aggregate)| Buckets::new(*metric, *aggregate, step_ms, buckets.clone());
+        let mut series: Vec<Buckets> = metrics.iter().map(of).collect();
         self.walk(store, slot, &plan, metrics, &mut |piece| match piece {
             Piece::Reports { times_ms, columns } => {
-                for ((metric, column), summaries) in wanted.iter().zip(&columns).zip(&mut summaries) {
-                    add_reports(*metric, &times_ms, column, step_ms, summaries, &bucket);
-                }
+                series.iter_mut().zip(&columns).for_each(|(series, column)| series.add_reports(&times_ms, column));
             }
             Piece::Rows { times_ms, columns, .. } => {
-                for ((metric, column), summaries) in wanted.iter().zip(&columns).zip(&mut summaries) {
-                    for (time_ms, row) in times_ms.iter().zip(column) {
-                        if let Some(summary) = summaries.get_mut(bucket(*time_ms)) {
-                            summary.merge(metric.kind(), row);
-                        }
-                    }
-                }
+                series.iter_mut().zip(&columns).for_each(|(series, column)| series.add_rows(&times_ms, column));
             }
         })?;
-        let seconds = step_ms as f64 / 1000.0;
-        let series = metrics.iter().zip(&summaries).map(|((metric, aggregate), summaries)| {
-            let mut points = Vec::with_capacity(count);
-            let (mut last, mut is_next) = (None, false);
-            for (bucket, summary) in buckets.clone().zip(summaries) {
-                // Growth over a gap belongs to what was grown, but is no rate of the first while after it.
-                let before = last.filter(|_| is_next || *aggregate == Aggregate::Increase);
-                points.push((bucket * step_ms, summary.number(*metric, *aggregate, before, seconds)));
-                is_next = summary.count > 0;
-                if is_next {
-                    last = Some(summary.last);
-                }
-            }
-            Series { metric: *metric, aggregate: *aggregate, step_ms, points }
-        });
-        Ok(series.collect())
+        Ok(series.into_iter().map(Buckets::finish).collect())
     }
 
     /// Facts of a server as they were from each minute on.
@@ -321,20 +304,9 @@ impl History {
         let extents = [store.times(key::RAW)?, in_heads].into_iter().flatten();
         let Some((first, last)) = extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))) else { return Ok(()) };
         let first = first.max(plan.from_ms.div_euclid(HOUR_MS)).max(self.floor(Tier::Raw));
+        let export = Export { store, server_id: slot.id, heads };
         for hour in first..last.min((plan.to_ms - 1).div_euclid(HOUR_MS)) + 1 {
-            let mut rows: Vec<(u64, Sample)> = Vec::new();
-            let (from, to) = key::raw_range(hour, slot.id);
-            store.scan_range(key::RAW, &from, &to, &mut |_, value| {
-                if let Ok(run) = Block::read(value).and_then(|block| block.run()) {
-                    rows.extend(run.reports().filter(|(sequence, _)| *sequence < heads.from_sequence));
-                }
-                Ok(())
-            })?;
-            let of_heads = heads.runs.iter().flat_map(Run::reports);
-            rows.extend(of_heads.filter(|(_, sample)| sample.time_ms.div_euclid(HOUR_MS) == hour));
-            rows.sort_by_key(|(_, sample)| sample.time_ms);
-            let inside = rows.iter().filter(|(_, sample)| (plan.from_ms..plan.to_ms).contains(&sample.time_ms));
-            inside.for_each(|(sequence, sample)| visit(*sequence, sample));
+            export.hour(hour, &within(&(plan.from_ms..plan.to_ms), hour), visit)?;
         }
         Ok(())
     }
@@ -360,25 +332,95 @@ impl History {
     }
 }
 
-fn add_reports(
+/// A series that is being made: points of the whiles that are over, and the summary of the present one. What is added comes
+/// in the order of time.
+struct Buckets {
     metric: Metric,
-    times_ms: &[i64],
-    column: &[u64],
+    aggregate: Aggregate,
     step_ms: i64,
-    summaries: &mut [Summary],
-    bucket: &dyn Fn(i64) -> usize,
-) {
-    let kind = metric.kind();
-    let is_absent = |bits: u64| metric == Metric::Temperature && bits == ABSENT;
-    let mut rows = times_ms.iter().zip(column).peekable();
-    while let Some((time_ms, _)) = rows.peek() {
-        let end_ms = (time_ms.div_euclid(step_ms) + 1) * step_ms;
-        let Some(summary) = summaries.get_mut(bucket(**time_ms)) else { return };
-        while let Some((_, bits)) = rows.next_if(|(time_ms, _)| **time_ms < end_ms) {
-            if !is_absent(*bits) {
-                summary.add(kind, *bits);
+    /// The present while, as a number of steps since 1970, and what comes after the last.
+    at: i64,
+    end: i64,
+    summary: Summary,
+    /// Last value of the last while that had one, and whether that is the one before the present.
+    last: Option<u64>,
+    is_next: bool,
+    points: Vec<(i64, Option<Number>)>,
+}
+
+impl Buckets {
+    fn new(metric: Metric, aggregate: Aggregate, step_ms: i64, buckets: Range<i64>) -> Self {
+        Self {
+            metric,
+            aggregate,
+            step_ms,
+            at: buckets.start,
+            end: buckets.end,
+            summary: Summary::default(),
+            last: None,
+            is_next: false,
+            points: Vec::with_capacity(usize::try_from(buckets.end - buckets.start).unwrap_or(0)),
+        }
+    }
+
+    /// The summary of the while in which that time lies, unless it is out of range.
+    fn at(&mut self, time_ms: i64) -> Option<&mut Summary> {
+        let bucket = time_ms.div_euclid(self.step_ms);
+        if !(self.at..self.end).contains(&bucket) {
+            return None;
+        }
+        while self.at < bucket {
+            self.close();
+        }
+        Some(&mut self.summary)
+    }
+
+    /// Makes the present while a point, and begins the next.
+    fn close(&mut self) {
+        let summary = std::mem::take(&mut self.summary);
+        // Growth over a gap belongs to what was grown, but is no rate of the first while after it.
+        let before = self.last.filter(|_| self.is_next || self.aggregate == Aggregate::Increase);
+        let seconds = self.step_ms as f64 / 1000.0;
+        self.points.push((self.at * self.step_ms, summary.number(self.metric, self.aggregate, before, seconds)));
+        self.is_next = summary.count > 0;
+        if self.is_next {
+            self.last = Some(summary.last);
+        }
+        self.at += 1;
+    }
+
+    fn add_reports(&mut self, times_ms: &[i64], column: &[u64]) {
+        let (kind, step_ms) = (self.metric.kind(), self.step_ms);
+        let may_be_absent = self.metric == Metric::Temperature;
+        let mut rows = times_ms.iter().zip(column).peekable();
+        while let Some((time_ms, _)) = rows.peek() {
+            let end_ms = (time_ms.div_euclid(step_ms) + 1) * step_ms;
+            let Some(summary) = self.at(**time_ms) else {
+                rows.next();
+                continue;
+            };
+            while let Some((_, bits)) = rows.next_if(|(time_ms, _)| **time_ms < end_ms) {
+                if !may_be_absent || *bits != ABSENT {
+                    summary.add(kind, *bits);
+                }
             }
         }
+    }
+
+    fn add_rows(&mut self, times_ms: &[i64], column: &[Summary]) {
+        let kind = self.metric.kind();
+        for (time_ms, row) in times_ms.iter().zip(column) {
+            if let Some(summary) = self.at(*time_ms) {
+                summary.merge(kind, row);
+            }
+        }
+    }
+
+    fn finish(mut self) -> Series {
+        while self.at < self.end {
+            self.close();
+        }
+        Series { metric: self.metric, aggregate: self.aggregate, step_ms: self.step_ms, points: self.points }
     }
 }
 
@@ -405,6 +447,85 @@ impl Heads {
     }
 }
 
+/// Reads whole reports. Nothing of the store is held while they are handed out: who takes them may be slow.
+struct Export<'a> {
+    store: &'a Store,
+    server_id: u64,
+    heads: Heads,
+}
+
+impl Export<'_> {
+    /// Hands out the reports of an hour, within a range of times: of all of it at once, or of one part after the other when
+    /// that is too much.
+    fn hour(&self, hour: i64, range_ms: &Range<i64>, visit: &mut dyn FnMut(u64, &Sample)) -> Result<(), StoreError> {
+        let mut held = Held::default();
+        let (from, to) = key::raw_range(hour, self.server_id);
+        self.store.scan_range(key::RAW, &from, &to, &mut |_, value| {
+            if let Ok(block) = Block::read(value) {
+                held.add_block(&block, range_ms, self.heads.from_sequence);
+            }
+            Ok(())
+        })?;
+        let in_range = |run: &&Run| run.times_ms.iter().any(|time_ms| range_ms.contains(time_ms));
+        let of_heads = self.heads.runs.iter().filter(in_range).flat_map(Run::reports);
+        of_heads.filter(|(_, sample)| range_ms.contains(&sample.time_ms)).for_each(|report| held.add(report));
+        let Range { start, end } = *range_ms;
+        if held.bytes <= EXPORT_BYTES_MAX || end - start <= 1 {
+            held.reports.sort_by_key(|(_, sample)| sample.time_ms);
+            held.reports.iter().for_each(|(sequence, sample)| visit(*sequence, sample));
+            return Ok(());
+        }
+        drop(held.reports);
+        let parts = i64::try_from(held.bytes.div_ceil(EXPORT_BYTES_MAX)).unwrap_or(i64::MAX).max(2);
+        let width = ((end - start) / parts).max(1);
+        let mut at = start;
+        while at < end {
+            let part = at..end.min(at + width);
+            self.hour(hour, &part, visit)?;
+            at = part.end;
+        }
+        Ok(())
+    }
+}
+
+/// Reports that are held, as long as they are not too much, unless all are of one moment.
+#[derive(Default)]
+struct Held {
+    reports: Vec<(u64, Sample)>,
+    bytes: usize,
+}
+
+impl Held {
+    fn add_block(&mut self, block: &Block<'_>, range_ms: &Range<i64>, before_sequence: u64) {
+        if block.header.time_last_ms < range_ms.start || block.header.time_first_ms >= range_ms.end {
+            return;
+        }
+        let is_moment = range_ms.end - range_ms.start <= 1;
+        if self.bytes > EXPORT_BYTES_MAX && !is_moment {
+            self.bytes += block.header.rows * size_of::<Sample>();
+            return;
+        }
+        let Ok(run) = block.run() else { return };
+        let is_wanted =
+            |(sequence, sample): &(u64, Sample)| *sequence < before_sequence && range_ms.contains(&sample.time_ms);
+        for report in run.reports().filter(is_wanted) {
+            self.add(report);
+            if self.bytes > EXPORT_BYTES_MAX && !is_moment {
+                // From here on they are only counted.
+                self.reports = Vec::new();
+                return;
+            }
+        }
+    }
+
+    fn add(&mut self, (sequence, sample): (u64, Sample)) {
+        let sensors = sample.temperatures.as_deref().unwrap_or_default().iter();
+        let sensors: usize = sensors.map(|sensor| size_of_val(sensor) + sensor.name.len()).sum();
+        self.bytes += size_of::<(u64, Sample)>() + sensors;
+        self.reports.push((sequence, sample));
+    }
+}
+
 struct Walk<'a> {
     store: &'a Store,
     server_id: u64,
@@ -416,28 +537,104 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    /// Reports of these hours, within a range of times.
+    /// Reports of these hours, within a range of times: an hour at a time, and a large hour in parts. What is held is one
+    /// piece, however long the range.
     fn reports(&self, hours: Range<i64>, range_ms: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
-        let mut pieces: Vec<Reports> = Vec::new();
-        let ranges = hours.map(|hour| key::raw_range(hour, self.server_id));
-        self.store.scan_ranges(key::RAW, ranges, &mut |_, value| {
-            // A corrupt block is passed over; upkeep and verification name it.
-            if let Ok(reports) = self.block_reports(value) {
-                pieces.push(reports);
+        let mut next = hours.start;
+        while next < hours.end {
+            let (mut gathered, is_large): (Option<Gathered>, Cell<bool>) = (None, Cell::new(false));
+            // One look into the store for many hours, until one is too large to be gathered whole.
+            let ranges = (next..hours.end).take_while(|_| !is_large.get());
+            let ranges = ranges.map(|hour| key::raw_range(hour, self.server_id));
+            self.store.scan_ranges(key::RAW, ranges, &mut |key, value| {
+                let hour = key::raw_of(key).map_or(next, |(hour, ..)| hour);
+                if let Some(done) = gathered.take_if(|gathered| gathered.hour != hour) {
+                    self.hand_out(done, &mut next, &range_ms, visit);
+                }
+                let gathered = gathered.get_or_insert_with(|| Gathered::new(hour, within(&range_ms, hour)));
+                self.gather(gathered, value);
+                is_large.set(gathered.is_large());
+                Ok(())
+            })?;
+            match gathered {
+                Some(large) if large.is_large() => {
+                    self.hand_out_heads(next..large.hour, &range_ms, visit);
+                    self.in_parts(&large, visit)?;
+                    next = large.hour + 1;
+                }
+                last => {
+                    last.into_iter().for_each(|last| self.hand_out(last, &mut next, &range_ms, visit));
+                    self.hand_out_heads(next..hours.end, &range_ms, visit);
+                    next = hours.end;
+                }
             }
-            Ok(())
-        })?;
-        self.visit_in_order(pieces, range_ms, visit);
+        }
         Ok(())
     }
 
-    fn block_reports(&self, value: &[u8]) -> Result<Reports, StoreError> {
-        let block = Block::read(value)?;
-        let header = &block.header;
-        if header.time_last_ms < self.plan.from_ms || header.time_first_ms >= self.plan.to_ms {
-            // A short block of an hour that is read in part.
-            return Ok(Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.wanted.len()] });
+    /// Hands out an hour, after hours before it that are in heads only.
+    fn hand_out(&self, done: Gathered, next: &mut i64, range_ms: &Range<i64>, visit: &mut dyn FnMut(Piece)) {
+        self.hand_out_heads(*next..done.hour, range_ms, visit);
+        *next = done.hour + 1;
+        self.visit_in_order(done.pieces, &done.range_ms, visit);
+    }
+
+    fn hand_out_heads(&self, hours: Range<i64>, range_ms: &Range<i64>, visit: &mut dyn FnMut(Piece)) {
+        let in_heads = self.heads.hours.iter().filter(|hour| hours.contains(hour));
+        in_heads.for_each(|hour| self.visit_in_order(Vec::new(), &within(range_ms, *hour), visit));
+    }
+
+    /// Walks what is more than may be held at once: a part of its time after the other, each in smaller parts if need be.
+    fn in_parts(&self, large: &Gathered, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
+        let (from, to) = key::raw_range(large.hour, self.server_id);
+        let Range { start, end } = large.range_ms;
+        if end - start <= 1 {
+            // All at one moment: they are in the order of time as they come, and those of the heads come last.
+            self.store.scan_range(key::RAW, &from, &to, &mut |_, value| {
+                let mut block = Gathered::new(large.hour, large.range_ms.clone());
+                self.gather(&mut block, value);
+                block.pieces.into_iter().for_each(|reports| reports.visit(visit));
+                Ok(())
+            })?;
+            self.visit_in_order(Vec::new(), &large.range_ms, visit);
+            return Ok(());
         }
+        let parts = i64::try_from(large.rows.div_ceil(WALK_ROWS_MAX)).unwrap_or(i64::MAX).max(2);
+        let width = ((end - start) / parts).max(1);
+        let mut at = start;
+        while at < end {
+            let range_ms = at..end.min(at + width);
+            at = range_ms.end;
+            let mut part = Gathered::new(large.hour, range_ms);
+            self.store.scan_range(key::RAW, &from, &to, &mut |_, value| {
+                self.gather(&mut part, value);
+                Ok(())
+            })?;
+            if part.is_large() {
+                self.in_parts(&part, visit)?;
+            } else {
+                self.visit_in_order(part.pieces, &part.range_ms, visit);
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&self, gathered: &mut Gathered, value: &[u8]) {
+        // A corrupt block is passed over; upkeep and verification name it.
+        let Ok(block) = Block::read(value) else { return };
+        if block.header.time_last_ms < gathered.range_ms.start || block.header.time_first_ms >= gathered.range_ms.end {
+            // A short block of an hour that is read in part.
+            return;
+        }
+        if gathered.is_large() {
+            gathered.rows += block.header.rows;
+        } else if let Ok(mut reports) = self.block_reports(&block) {
+            reports.clip(&gathered.range_ms);
+            gathered.add(reports);
+        }
+    }
+
+    fn block_reports(&self, block: &Block<'_>) -> Result<Reports, StoreError> {
         let times_ms = block.times_ms()?;
         let columns = self.wanted.iter().map(|metric| block.values(*metric, &times_ms));
         let mut reports = Reports { columns: columns.collect::<Result<_, _>>()?, times_ms };
@@ -449,14 +646,16 @@ impl Walk<'_> {
     }
 
     /// Hands out reports of a range, in the order of time, with those of the heads.
-    fn visit_in_order(&self, pieces: Vec<Reports>, range_ms: Range<i64>, visit: &mut dyn FnMut(Piece)) {
+    fn visit_in_order(&self, pieces: Vec<Reports>, range_ms: &Range<i64>, visit: &mut dyn FnMut(Piece)) {
         let mut all = Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.wanted.len()] };
-        let of_heads = self.heads.runs.iter().map(|run| Reports {
-            times_ms: run.times_ms.clone(),
-            columns: self.wanted.iter().map(|metric| run.column(*metric)).collect(),
+        let in_range = |run: &&Run| run.times_ms.iter().any(|time_ms| range_ms.contains(time_ms));
+        let of_heads = self.heads.runs.iter().filter(in_range).map(|run| {
+            let columns = self.wanted.iter().map(|metric| run.column(*metric)).collect();
+            let mut reports = Reports { times_ms: run.times_ms.clone(), columns };
+            reports.clip(range_ms);
+            reports
         });
         for mut piece in pieces.into_iter().chain(of_heads) {
-            piece.clip(&range_ms);
             if all.times_ms.is_empty() {
                 all = piece;
             } else {
@@ -464,9 +663,7 @@ impl Walk<'_> {
             }
         }
         all.sort();
-        if !all.times_ms.is_empty() {
-            visit(Piece::Reports { times_ms: all.times_ms, columns: all.columns });
-        }
+        all.visit(visit);
     }
 
     /// Rows of the plan's tier where it has them, of a finer one where it does not.
@@ -564,6 +761,40 @@ impl Walk<'_> {
     }
 }
 
+/// The times of a range that lie in an hour.
+fn within(range_ms: &Range<i64>, hour: i64) -> Range<i64> {
+    let start_ms = hour.saturating_mul(HOUR_MS);
+    range_ms.start.max(start_ms)..range_ms.end.min(start_ms.saturating_add(HOUR_MS))
+}
+
+/// Reports of one hour, of a range of times in it, as long as there are not too many.
+struct Gathered {
+    hour: i64,
+    range_ms: Range<i64>,
+    pieces: Vec<Reports>,
+    rows: usize,
+}
+
+impl Gathered {
+    fn new(hour: i64, range_ms: Range<i64>) -> Self {
+        Self { hour, range_ms, pieces: Vec::new(), rows: 0 }
+    }
+
+    fn add(&mut self, reports: Reports) {
+        self.rows += reports.times_ms.len();
+        self.pieces.push(reports);
+        if self.is_large() {
+            // From here on they are only counted.
+            self.pieces = Vec::new();
+        }
+    }
+
+    /// Whether there are more than may be held at once.
+    fn is_large(&self) -> bool {
+        self.rows > WALK_ROWS_MAX
+    }
+}
+
 /// Reports of one block or head.
 struct Reports {
     times_ms: Vec<i64>,
@@ -586,6 +817,12 @@ impl Reports {
         } else {
             let keep: Vec<bool> = self.times_ms.iter().map(|time| range_ms.contains(time)).collect();
             self.keep(|row| keep[row]);
+        }
+    }
+
+    fn visit(self, visit: &mut dyn FnMut(Piece)) {
+        if !self.times_ms.is_empty() {
+            visit(Piece::Reports { times_ms: self.times_ms, columns: self.columns });
         }
     }
 

@@ -1,10 +1,13 @@
 //! How much disk history takes, and what another retention would free.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use super::expire::floor_of;
 use super::{History, Retention, Tier};
 use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
-use crate::store::{Store, StoreError, TableFile, key};
+use crate::store::{Changes, Store, StoreError, TableFile, key};
 
 /// Places of a tier from which blocks are read, from its oldest on.
 const PLACES: i64 = 8;
@@ -51,7 +54,109 @@ pub(super) fn bytes_before(extents: &[Extent], floor: i64) -> u64 {
     extents.iter().map(share).sum()
 }
 
+/// One server's hour of reports that takes much disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct HeavyHour {
+    pub(crate) server_id: u64,
+    /// Since 1970.
+    pub(crate) hour: i64,
+    /// Of its blocks when it was packed.
+    pub(crate) bytes: u64,
+}
+
+/// Notes that a packed hour has more than [`HEAVY_HOUR_BYTES`](crate::limits::HEAVY_HOUR_BYTES).
+pub(super) fn note_heavy(changes: &mut Changes, server_id: u64, hour: i64, bytes: u64) {
+    changes.put(key::TODO, &key::todo_key(key::TODO_HEAVY, server_id, hour), bytes.to_be_bytes().to_vec());
+}
+
+/// Hours that were noted, in the order of their servers. There are no more than the disk has room for: each stands for a
+/// megabyte at least.
+fn heavy_hours(store: &Store) -> Result<Vec<HeavyHour>, StoreError> {
+    let mut hours = Vec::new();
+    store.scan_range(key::TODO, &[key::TODO_HEAVY], &[key::TODO_HEAVY + 1], &mut |key, value| {
+        let (_, server_id, hour) = key::todo_of(key).ok_or_else(|| corrupt("a key of todo"))?;
+        let bytes = key::id_of(value).ok_or_else(|| corrupt("bytes of a heavy hour"))?;
+        hours.push(HeavyHour { server_id, hour, bytes });
+        Ok(())
+    })?;
+    Ok(hours)
+}
+
+fn corrupt(what: &str) -> StoreError {
+    StoreError::Corrupt { what: what.to_owned() }
+}
+
+/// Removes the notes of hours that are gone.
+pub(super) fn forget_expired(store: &Store, raw_floor: i64) -> Result<(), StoreError> {
+    let mut changes = Changes::default();
+    for heavy in heavy_hours(store)?.iter().filter(|heavy| heavy.hour < raw_floor) {
+        changes.delete(key::TODO, &key::todo_key(key::TODO_HEAVY, heavy.server_id, heavy.hour));
+    }
+    if changes.is_empty() { Ok(()) } else { store.write(&changes) }
+}
+
 impl History {
+    /// Frees what is more than the disk budget from hours that take much, as far as there are such. Gives the bytes.
+    pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<u64, StoreError> {
+        let max = self.retention.disk_bytes_max;
+        if max == 0 {
+            return Ok(0);
+        }
+        let mut used = 0u64;
+        for tier in Tier::ALL {
+            used += extents(store, tier)?.iter().map(|extent| extent.bytes).sum::<u64>();
+        }
+        match used.saturating_sub(max) {
+            0 => Ok(0),
+            excess => self.drop_heavy(store, &self.heaviest_first(store)?, excess),
+        }
+    }
+
+    /// Hours that a disk budget should take first: those of the server that has most in such hours, its largest hour first,
+    /// then those of the server that has second most. Only hours that are packed, and kept.
+    fn heaviest_first(&self, store: &Store) -> Result<Vec<HeavyHour>, StoreError> {
+        let mut hours = heavy_hours(store)?;
+        hours.retain(|heavy| heavy.hour >= self.floor(Tier::Raw));
+        let mut bytes_of: HashMap<u64, u64> = HashMap::new();
+        for heavy in &hours {
+            let bytes = bytes_of.entry(heavy.server_id).or_default();
+            *bytes = bytes.saturating_add(heavy.bytes);
+        }
+        let of_server = |heavy: &HeavyHour| bytes_of.get(&heavy.server_id).copied().unwrap_or_default();
+        hours.sort_by_key(|heavy| Reverse((of_server(heavy), heavy.server_id, heavy.bytes, heavy.hour)));
+        Ok(hours)
+    }
+
+    /// Deletes reports of heavy hours, in the order given, until `excess_bytes` are freed or there are no more; the minutes
+    /// that were made of them stay. Gives the bytes. An hour that got reports since, which are not in its minutes yet, stays
+    /// too. Files are smaller afterwards: extents are to be taken anew.
+    fn drop_heavy(&self, store: &Store, hours: &[HeavyHour], excess_bytes: u64) -> Result<u64, StoreError> {
+        let mut freed_bytes = 0;
+        for heavy in hours {
+            if freed_bytes >= excess_bytes {
+                break;
+            }
+            let due = key::todo_key(key::TODO_HOUR, heavy.server_id, heavy.hour);
+            let mut is_due = false;
+            store.scan_while(key::TODO, &due, &mut |key, _| {
+                is_due = key == due;
+                Ok(false)
+            })?;
+            if is_due {
+                continue;
+            }
+            let (from, to) = key::raw_range(heavy.hour, heavy.server_id);
+            let mut changes = Changes::default();
+            changes.delete_range(key::RAW, &from, &to);
+            changes.delete(key::TODO, &key::todo_key(key::TODO_HEAVY, heavy.server_id, heavy.hour));
+            store.write_synced(&changes)?;
+            // One server's part of files that others share: they are written anew without it.
+            store.compact_range(key::RAW, &from, &to)?;
+            freed_bytes = freed_bytes.saturating_add(heavy.bytes);
+        }
+        Ok(freed_bytes)
+    }
+
     /// Every tier on disk, and what `retention` would free. Reads a bounded number of blocks.
     pub(crate) fn usage(
         &self,

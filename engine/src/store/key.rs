@@ -18,6 +18,7 @@
 //! | `facts` | day, server id, minute | facts of a server that changed in that minute, as in `hosts` |
 //! | `sealed` | server id | number of the newest report that is in a block |
 //! | `todo` | `h`, server id, hour | the hour has new blocks: pack them, and summarise it |
+//! | `todo` | `g`, server id, hour | the hour's blocks are large; the value is their bytes, `u64` BE |
 //! | `todo` | `d`, server id, day | the day has new minutes: pack them, and summarise it |
 //! | `users` | user id `u64` BE | [`super::users`]: user of the panel |
 //! | `logins` | SHA-256 of the cookie | [`super::users`]: panel login |
@@ -82,6 +83,7 @@ pub(crate) const WHOLE_DAY: u8 = 24;
 /// Kinds of [`TODO`].
 pub(crate) const TODO_HOUR: u8 = b'h';
 pub(crate) const TODO_DAY: u8 = b'd';
+pub(crate) const TODO_HEAVY: u8 = b'g';
 
 /// A time as eight bytes that sort like it.
 pub(crate) fn time_key(time: i64) -> [u8; 8] {

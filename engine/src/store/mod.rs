@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use parking_lot::RwLock;
 use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Env,
-    IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB,
+    DBCompressionType, DBRecoveryMode, Env, IteratorMode, Options, ReadOptions, WriteBatch, WriteOptions,
 };
 
 pub(crate) mod checkpoints;
@@ -403,6 +403,19 @@ impl Store {
         self.with(|db| {
             db.flush_cf(handle(db, family)?).map_err(|error| self.error(&error))?;
             db.compact_range_cf(handle(db, family)?, None::<&[u8]>, None::<&[u8]>);
+            Ok(())
+        })
+    }
+
+    /// Rewrites the files that have keys between two keys, so that what was deleted there is gone from the disk.
+    pub(crate) fn compact_range(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        self.with(|db| {
+            let family = handle(db, family)?;
+            db.flush_cf(family).map_err(|error| self.error(&error))?;
+            // Files in the last level too: they are where the deleted keys are.
+            let mut options = CompactOptions::default();
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            db.compact_range_cf_opt(family, Some(from), Some(to), &options);
             Ok(())
         })
     }

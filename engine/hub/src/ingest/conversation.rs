@@ -14,7 +14,7 @@ use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 use super::Ingest;
 use super::listener::{Mail, Mailbox};
 use crate::limits::{
-    ACK_HOLD, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT,
+    ACK_HOLD, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT, STALL_RETRY,
 };
 use crate::metrics::{Held, Metrics};
 
@@ -147,7 +147,9 @@ impl Conversation {
     /// When to look at it even if nothing comes.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let held = self.held_until.filter(|until| now < *until);
-        [self.connection.poll_timeout(), self.until, self.unsaid_until, held].into_iter().flatten().min()
+        // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
+        let stalled = (self.flow == Flow::Stalled).then(|| now + STALL_RETRY);
+        [self.connection.poll_timeout(), self.until, self.unsaid_until, held, stalled].into_iter().flatten().min()
     }
 
     /// Closes the connection without another word.
@@ -179,7 +181,8 @@ impl Conversation {
             self.flow = session.enrolled(&moment.ingest.engine, result, moment.now_ms)?;
         }
         while self.step(moment)? {}
-        if moment.is_stopping && !self.waits_for_commit() {
+        // What is stalled was not taken: the agent has it still.
+        if moment.is_stopping && !self.session.as_ref().is_some_and(Session::is_waiting) {
             return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
         }
         Ok(())
