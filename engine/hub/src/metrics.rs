@@ -127,8 +127,12 @@ impl Metrics {
         page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
         page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);
         page.counter("windfire_acks_sent_total", "Acks to agents.", &self.acks_sent);
-        page.counter("windfire_servers_enrolled_total", "Agents that were given a server.", &self.servers_enrolled);
-        page.counter("windfire_enrolment_writes_total", "Batches in which they were.", &self.enrolment_writes);
+        page.counter(
+            "windfire_servers_enrolled_total",
+            "Enrolments that an agent's server came of.",
+            &self.servers_enrolled,
+        );
+        page.counter("windfire_enrolment_writes_total", "Batches of enrolments.", &self.enrolment_writes);
         page.counter("windfire_reports_taken_total", "Reports taken for the next commit.", &counts.reports_taken);
         page.counter("windfire_reports_durable_total", "Reports on disk.", &counts.reports_durable);
         page.counter(
