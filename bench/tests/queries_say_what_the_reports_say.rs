@@ -12,6 +12,9 @@ use windfire_wire::Report;
 const START_MS: i64 = 1_790_035_200_000;
 const INTERVAL_MS: i64 = 7_000;
 const HOUR_MS: i64 = 3_600_000;
+/// The agent's clock is set back after this report, by so much.
+const STEP_BACK_AFTER: u64 = 9_000;
+const STEP_BACK_MS: i64 = 600_000;
 
 /// A report with everything: noise, a reset, an outage, a step back of the clock, sensors now and then.
 fn report(server: usize, sequence: u64) -> Report {
@@ -20,8 +23,8 @@ fn report(server: usize, sequence: u64) -> Report {
     if sequence > 4000 {
         time_ms += 5 * HOUR_MS;
     }
-    if sequence > 9000 {
-        time_ms -= 600_000;
+    if sequence > STEP_BACK_AFTER {
+        time_ms -= STEP_BACK_MS;
     }
     let counter = if sequence > 2500 { (sequence - 2500) * 1000 } else { sequence * 777 };
     Report {
@@ -122,6 +125,16 @@ fn check(fleet: &FastFleet, samples: &[Sample], range: (i64, i64), step_ms: i64,
     assert!(values > 0, "nothing was compared");
 }
 
+/// What was sent, where the hub placed it.
+fn placed(fleet: &FastFleet, taken: &[Sample]) -> Vec<Sample> {
+    let mut times = Vec::new();
+    let mut visit = |sequence: u64, sample: &Sample| times.push((sequence, sample.time_ms));
+    let range = (START_MS, START_MS + 1000 * HOUR_MS);
+    fleet.engine.reports(fleet.server_ids()[0], range.0, range.1, &mut visit).expect("readable");
+    times.sort_unstable();
+    taken.iter().zip(times).map(|(sent, (_, time_ms))| Sample { time_ms, ..sent.clone() }).collect()
+}
+
 #[test]
 fn queries_say_what_the_reports_say() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -129,7 +142,8 @@ fn queries_say_what_the_reports_say() {
     let mut taken: Vec<Sample> = Vec::new();
     let last = 26_000u64;
     for until in (100..=last).step_by(100) {
-        let now_ms = report(0, until).time_ms;
+        // The hub's clock is right all the time.
+        let now_ms = report(0, until).time_ms + if until > STEP_BACK_AFTER { STEP_BACK_MS } else { 0 };
         fleet.run(now_ms, &mut |server, sequence| {
             let report = (sequence <= until).then(|| report(server, sequence))?;
             if server == 0 {
@@ -139,8 +153,8 @@ fn queries_say_what_the_reports_say() {
         });
         // In the middle of everything, and at the end.
         if [300, 2600, 9300, 17_000, last].contains(&until) {
-            let mut samples = taken.clone();
-            samples.sort_by_key(|sample| sample.time_ms);
+            // In the order in which they were taken, a clock that was set back or not.
+            let samples = placed(&fleet, &taken);
             let end = samples.last().expect("some").time_ms + 1;
             check(&fleet, &samples, (end - 1_234_567, end), 10_000, Tier::Raw);
             check(&fleet, &samples, (end - 3 * HOUR_MS, end), 60_000, Tier::Minute);
@@ -159,7 +173,13 @@ fn queries_say_what_the_reports_say() {
     read.sort_by_key(|(sequence, _)| *sequence);
     assert_eq!(read.len(), taken.len());
     assert!(read.iter().zip(1..).all(|((sequence, _), number)| *sequence == number), "each once");
-    assert!(read.iter().zip(&taken).all(|((_, found), sent)| found == sent), "as it was sent");
+    let placed = placed(&fleet, &taken);
+    assert!(read.iter().zip(&placed).all(|((_, found), sent)| found == sent), "as it was sent");
+    let step_back = usize::try_from(STEP_BACK_AFTER).expect("small");
+    assert_eq!(placed[..step_back], taken[..step_back], "and when it was taken");
+    assert!(placed.is_sorted_by(|a, b| a.time_ms < b.time_ms));
+    let moved = placed.iter().zip(&taken).skip(step_back).map(|(placed, taken)| placed.time_ms - taken.time_ms);
+    assert!(moved.into_iter().all(|ms| ms.abs_diff(STEP_BACK_MS) <= INTERVAL_MS.unsigned_abs()));
     let verified = fleet.engine.verify().expect("readable");
     assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0));
 }

@@ -107,8 +107,8 @@ impl Timing {
                     now.now_ms
                 }
             });
-            if self.told.is_none() {
-                // It never says so itself, so this is how far its clock is off from now on.
+            if by_uptime.is_none() {
+                // Until the agent says otherwise, this is how far its clock is off from now on.
                 self.shift_ms = placed_ms.saturating_sub(agent_ms);
             }
         }
