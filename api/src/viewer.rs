@@ -84,11 +84,12 @@ impl Viewer {
     }
 
     /// Somebody nobody knows.
-    pub(crate) fn guest() -> Self {
+    pub fn guest() -> Self {
         Self { audience: Audience::Guests, scopes: Scopes::of([]), by: By::Nothing }
     }
 
-    pub(crate) fn is_guest(&self) -> bool {
+    /// Whether nobody knows who this is.
+    pub fn is_guest(&self) -> bool {
         matches!(self.by, By::Nothing)
     }
 
@@ -125,7 +126,7 @@ impl Viewer {
     }
 
     /// Whether what let this viewer in still does.
-    pub(crate) fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
+    pub fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
         match &self.by {
             By::Nothing => true,
             By::Token(token) => engine.token_grant(token, now_s).is_some(),
