@@ -418,3 +418,70 @@ fn bad_request(wrong: &str) -> Answer {
 fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use windfire_engine::Options;
+    use windfire_engine::server::NewServer;
+    use windfire_engine::token::NewToken;
+
+    use super::*;
+    use crate::{Api, Body, Busy, Caller, handle, handle_if};
+
+    fn caller() -> Caller {
+        Caller { peer: [127, 0, 0, 1].into(), now_ms: 1_700_000_000_000 }
+    }
+
+    #[test]
+    fn whatever_reads_history_does_so_where_it_may_wait() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        engine.add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
+        let token = engine.add_token(NewToken::of_v0("a script"), 0).expect("room").1;
+        for path in
+            ["1/metrics?metric=cpu", "history?metric=cpu", "history?metric=cpu&group=all&step=1h", "uptime", "facts"]
+        {
+            let request = Request::get(format!("/api/v1/server/{path}")).header("Authorization", &token);
+            let request = request.body(bytes::Bytes::new()).expect("a request");
+            let response = handle(&Api::default(), &engine, &request, caller());
+            assert!(matches!(response.body(), Body::Stream(_)), "{path}: {response:?}");
+            let text = response.into_body().collect().expect("whole");
+            assert!(text.starts_with(b"{\"code\":0") || text.starts_with(b"{\"success\":true"), "{path}: {text:?}");
+        }
+    }
+
+    /// A hub with so many bytes for answers from history, and nothing else.
+    struct Bytes(usize);
+
+    impl Admission for Bytes {
+        fn admit(&self, _: &Viewer, work: Work) -> Result<(), Busy> {
+            match work {
+                Work::Small => Ok(()),
+                Work::Whole | Work::Live => Err(Busy::Hub),
+                Work::Stream { bytes } if bytes > self.0 => Err(Busy::TooLarge { bytes, bytes_max: self.0 }),
+                Work::Stream { .. } => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn room_is_asked_for_before_anything_is_made() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        let token = engine.add_token(NewToken::of_v0("a script"), 0).expect("room").1;
+        let status = |path: &str| {
+            let request = Request::get(path).header("Authorization", &token).body(bytes::Bytes::new());
+            let request = request.expect("a request");
+            let admission = Bytes(STREAM_BYTES + 50_000);
+            handle_if(&admission, &Api::default(), &engine, &request, caller()).status().as_u16()
+        };
+        for path in ["list", "details", "details?id=1", "top?metric=cpu", "stream"] {
+            assert_eq!(status(&format!("/api/v1/server/{path}")), 503, "{path}");
+        }
+        assert_eq!(status("/api/v1/session"), 200, "who is signed in can always be asked");
+        assert_eq!(status("/api/v1/server/history?metric=cpu&step=5m"), 200);
+        assert_eq!(status("/api/v1/server/history?metric=cpu,mem_used,load1&step=10s&points=20000"), 400);
+        assert_eq!(status("/api/v1/server/history?metric=cpu&group=all&step=1m"), 400, "sums and counts take more");
+    }
+}

@@ -4,7 +4,7 @@
 //! HEAD answers like GET. A known path with a slash at its end is redirected, as v0 does.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::header::{
@@ -27,6 +27,9 @@ use crate::register::register;
 use crate::render;
 use crate::viewer::{Audience, Viewer};
 use crate::{csrf, live, openapi, pages};
+
+/// Made once: it is large, anybody may ask for it, and it is always the same.
+static OPEN_API: LazyLock<Vec<u8>> = LazyLock::new(openapi::document);
 
 /// What the operator chose for the API, and what it keeps between requests.
 #[derive(Debug)]
@@ -147,7 +150,7 @@ fn route(
     let asked = Asked { admission, engine, viewer: &viewer, query: &query, now_ms: caller.now_ms };
     let tag = query.given("tag").map_or(Selection::All, Selection::Tag);
     match operation.route {
-        Route::OpenApi => Answer::json(200, openapi::document()),
+        Route::OpenApi => Answer::whole(200, "application/json; charset=utf-8", OPEN_API.as_slice()),
         Route::List => Answer::json(200, render::list(&viewer, &engine.snapshot(tag))),
         Route::Details => {
             let ids = query.given("id").map(ids);

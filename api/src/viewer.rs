@@ -61,7 +61,7 @@ impl Viewer {
     }
 
     /// Whoever holds the request's token.
-    pub(crate) fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
+    pub fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
         let text = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
         // The scheme, like any, is case-insensitive; a bare token is v0's own form.
         let token = match text.split_once(' ') {

@@ -318,3 +318,101 @@ pub(crate) fn watch(
     let last_event_id = last_event_id.map(str::to_owned);
     Ok(Watching { kind, last_event_id, is_compressed: false, viewer: viewer.clone() })
 }
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use windfire_engine::Options;
+    use windfire_engine::server::NewServer;
+
+    use super::*;
+
+    fn fleet(servers: usize) -> (TempDir, Engine) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
+        for number in 0..servers {
+            let server = NewServer { name: format!("server {number}"), ..NewServer::default() };
+            engine.add_server(server, 0).expect("room");
+        }
+        (folder, engine)
+    }
+
+    fn kind(audience: Audience, tag: usize) -> Kind {
+        Kind { audience, filter: Filter::Tag(tag.to_string()) }
+    }
+
+    #[test]
+    fn kinds_of_watchers_are_bounded_and_unwatched_ones_give_way() {
+        let (_folder, engine) = fleet(1);
+        let live = Live::new(1, 30);
+        let join = |audience: Audience, tag: usize| live.join(&engine, &kind(audience, tag), 1);
+        assert!((0..GUEST_CHANNELS_MAX).all(|tag| join(Audience::Guests, tag).is_ok()));
+        assert_eq!(join(Audience::Guests, GUEST_CHANNELS_MAX), Err(TooMany));
+        assert_eq!(join(Audience::Guests, 0), Ok(()), "who watches the same needs no more room");
+        assert!((GUEST_CHANNELS_MAX..CHANNELS_MAX).all(|tag| join(Audience::All, tag).is_ok()));
+        assert_eq!(join(Audience::All, CHANNELS_MAX), Err(TooMany));
+        // All but one are read on.
+        for now_s in 2..6 {
+            live.advance(&engine, now_s);
+            for tag in 1..GUEST_CHANNELS_MAX {
+                live.next(&engine, &kind(Audience::Guests, tag), None, false, now_s).expect("there already");
+            }
+            for tag in GUEST_CHANNELS_MAX..CHANNELS_MAX {
+                live.next(&engine, &kind(Audience::All, tag), None, false, now_s).expect("there already");
+            }
+        }
+        assert_eq!(join(Audience::Guests, GUEST_CHANNELS_MAX), Ok(()), "the place of the one that nobody reads");
+        assert_eq!(join(Audience::Guests, 0), Err(TooMany));
+    }
+
+    #[test]
+    fn what_sockets_hold_counts_and_who_finds_no_room_waits() {
+        let (_folder, engine) = fleet(1000);
+        let bytes_max = 200_000;
+        let live = Live::new(1, 30).bounded(bytes_max);
+        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let mut held = Vec::new();
+        let tick = |now_s| {
+            live.advance(&engine, now_s);
+            live.next(&engine, &all, None, false, now_s).expect("there already")
+        };
+        // A slow reader after the other holds a snapshot of a second of its own.
+        for now_s in 1..100 {
+            match tick(now_s) {
+                Some((bytes, _)) => held.push(bytes),
+                None => break,
+            }
+        }
+        let snapshot_bytes = held[0].len();
+        assert!((2..20).contains(&held.len()), "{} snapshots of {snapshot_bytes} bytes", held.len());
+        assert!(live.held_bytes() < bytes_max + snapshot_bytes, "{}", live.held_bytes());
+        assert!(live.document(&engine, &Viewer::guest(), 1_000_000).is_none());
+        assert_eq!(live.join(&engine, &kind(Audience::All, 1), 100), Err(TooMany));
+        held.clear();
+        assert!(tick(101).is_some(), "there is room again");
+        let document = live.document(&engine, &Viewer::guest(), 1_000_000).expect("room");
+        assert_eq!(document.matches("\"ID\":").count(), 1000);
+    }
+
+    #[test]
+    fn a_channel_forgets_rather_than_to_grow() {
+        /// Some three events.
+        const BYTES: usize = 8000;
+        let (_folder, engine) = fleet(20);
+        let live = Live::new(1, 30).bounded(BYTES);
+        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let (_, mut position) = live.next(&engine, &all, None, true, 1).expect("room").expect("a snapshot");
+        for now_s in 2..20 {
+            // Every server is edited each second, so every event is as large as a snapshot.
+            for id in 1..=20 {
+                let edit = windfire_engine::server::ServerEdit { note: Some(now_s.to_string()), ..Default::default() };
+                engine.edit_server(id, edit).expect("there");
+            }
+            live.advance(&engine, now_s);
+            assert!(live.held_bytes() <= BYTES, "{}", live.held_bytes());
+            let next = live.next(&engine, &all, Some(position), true, now_s).expect("there already");
+            position = next.map_or(position, |(_, at)| at);
+        }
+        assert!(live.next(&engine, &all, None, true, 20).expect("there already").is_some());
+    }
+}

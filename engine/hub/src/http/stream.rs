@@ -166,3 +166,113 @@ impl hyper::body::Body for Receiver {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use tempfile::TempDir;
+    use tokio::sync::watch;
+    use windfire_api::live::Live;
+    use windfire_api::{Api, Producer};
+    use windfire_engine::token::NewToken;
+    use windfire_engine::{Engine, Options};
+
+    use super::*;
+    use crate::http::Shares;
+    use crate::limits::HISTORY_ANSWERS_MAX;
+    use crate::memory::Budgets;
+
+    fn http() -> (TempDir, Arc<Http>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
+        let http = Http {
+            api: Arc::new(Api::default()),
+            live: Arc::new(Live::new(1, 30)),
+            engine: Arc::new(engine),
+            metrics: Arc::default(),
+            clock: || 1_000_000,
+            shares: Shares::of(&Budgets::of(1 << 30)),
+            history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
+            change_room: Arc::new(Semaphore::new(1)),
+            ticks: watch::channel(0).1,
+        };
+        (folder, Arc::new(http))
+    }
+
+    async fn begin_as(http: &Arc<Http>, viewer: Viewer, produce: Producer) -> Result<BoxBody<Bytes, io::Error>, u16> {
+        let begun = begin(http, Streamed { produce, viewer }, Arc::default()).await;
+        begun.map_err(|instead| instead.status().as_u16())
+    }
+
+    async fn begin_with(http: &Arc<Http>, produce: Producer) -> Result<BoxBody<Bytes, io::Error>, u16> {
+        begin_as(http, Viewer::guest(), produce).await
+    }
+
+    /// As many bytes as so many pieces have, and one.
+    fn pieces(count: usize) -> Producer {
+        Box::new(move |out| out.write_all(&vec![7; count * PIECE_BYTES + 1]))
+    }
+
+    #[tokio::test]
+    async fn what_fails_before_its_first_byte_is_an_answer_of_its_own() {
+        let (_folder, http) = http();
+        let fails: Producer = Box::new(|_| Err(io::Error::other("the store is closed")));
+        assert_eq!(begin_with(&http, fails).await.map(drop), Err(503));
+        let fails: Producer = Box::new(|out| {
+            out.write_all(b"half a piece")?;
+            Err(io::Error::other("the store is closed"))
+        });
+        assert_eq!(begin_with(&http, fails).await.map(drop), Err(503), "nothing of it was sent");
+        let fails: Producer = Box::new(|out| {
+            out.write_all(&[7; PIECE_BYTES])?;
+            Err(io::Error::other("the store is closed"))
+        });
+        let begun = begin_with(&http, fails).await.expect("it began");
+        assert!(begun.collect().await.is_err(), "half an answer is not taken for a whole one");
+        let nothing = begin_with(&http, Box::new(|_| Ok(()))).await.expect("it began");
+        assert!(nothing.collect().await.expect("whole").to_bytes().is_empty());
+        let whole = begin_with(&http, pieces(20)).await.expect("it began");
+        assert_eq!(whole.collect().await.expect("whole").to_bytes().len(), 20 * PIECE_BYTES + 1);
+    }
+
+    #[tokio::test]
+    async fn answers_that_nobody_reads_let_others_compute() {
+        let (_folder, http) = http();
+        let mut unread = Vec::new();
+        for _ in 0..HISTORY_ANSWERS_MAX * 2 {
+            unread.push(begin_with(&http, pieces(PIECES_WAITING_MAX * 4)).await.expect("it began"));
+        }
+        for body in unread {
+            let read = body.collect().await.expect("whole").to_bytes();
+            assert_eq!(read.len(), PIECES_WAITING_MAX * 4 * PIECE_BYTES + 1);
+        }
+        assert_eq!(http.history_room.available_permits(), HISTORY_ANSWERS_MAX);
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_an_answer_learns_that_its_reader_is_gone() {
+        let (_folder, http) = http();
+        let (sender, ended) = channel();
+        let produce: Producer = Box::new(move |out| {
+            let ended = out.write_all(&vec![7; 100 * PIECE_BYTES]);
+            sender.send(ended.as_ref().err().map(io::Error::kind)).expect("the test waits");
+            ended
+        });
+        drop(begin_with(&http, produce).await.expect("it began"));
+        let ended = tokio::task::spawn_blocking(move || ended.recv()).await.expect("no panic");
+        assert_eq!(ended.expect("it ended"), Some(io::ErrorKind::BrokenPipe));
+    }
+
+    #[tokio::test]
+    async fn an_answer_breaks_off_when_its_token_is_removed() {
+        let (_folder, http) = http();
+        let (id, token) = http.engine.add_token(NewToken::of_v0("a script"), 0).expect("room");
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", token.parse().expect("a header"));
+        let viewer = Viewer::of_token(&http.engine, &headers, 1000).expect("valid");
+        let body = begin_as(&http, viewer, pieces(100)).await.expect("it began");
+        http.engine.remove_token(id).expect("there");
+        assert!(body.collect().await.is_err());
+    }
+}
