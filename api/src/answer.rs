@@ -76,7 +76,7 @@ impl Cache {
 enum Made {
     Whole(Cow<'static, [u8]>),
     Ready(Ready),
-    Stream(Streamed),
+    Stream(Box<Streamed>),
     Live(Box<Watching>),
     WebSocket(Box<Viewer>),
 }
@@ -159,7 +159,7 @@ impl Answer {
         viewer: &Viewer,
         produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Self {
-        let body = Made::Stream(Streamed { produce: Box::new(produce), viewer: viewer.clone() });
+        let body = Made::Stream(Box::new(Streamed { produce: Box::new(produce), viewer: viewer.clone() }));
         Self { status: 200, content_type, body, cache: Cache::Revalidate, extra: Vec::new() }
     }
 
@@ -227,7 +227,8 @@ impl Answer {
                 }
                 return response;
             }
-            Made::Stream(Streamed { produce, viewer }) => {
+            Made::Stream(streamed) => {
+                let Streamed { produce, viewer } = *streamed;
                 headers.insert(CACHE_CONTROL, cache_control);
                 headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
                 let (encoding, produce) = compressed_stream(request, produce);

@@ -194,7 +194,7 @@ mod tests {
 
     /// Writes so many bytes to a client that takes `bytes` every `interval`; how it ended, and how long it took.
     async fn write(all: usize, bytes: usize, interval: Duration) -> (io::Result<()>, Duration) {
-        let slot = Connections::new(1, Arc::default()).enter([127, 0, 0, 1].into(), None).await;
+        let slot = Connections::new(1, Arc::default()).enter([127, 0, 0, 1].into(), std::sync::Weak::new()).await;
         let (ours, mut theirs) = duplex(PIPE_BYTES);
         let mut ours = ClientIo::new(ours, slot);
         let reading = tokio::spawn(async move {

@@ -7,8 +7,8 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
@@ -40,8 +40,8 @@ struct Table {
 pub(crate) struct Connection {
     pub(super) peer: IpAddr,
     network: IpAddr,
-    /// Looked at by answers that wait, while nobody reads or writes.
-    socket: Option<Arc<TcpStream>>,
+    /// Looked at by answers that wait, while nobody reads or writes. Its descriptor is the connection's alone.
+    socket: Weak<TcpStream>,
     /// A request of it came with a token or a cookie that is valid.
     is_known: AtomicBool,
     /// Microseconds after the first connection: it was accepted, a request came in whole, or bytes of an answer were taken.
@@ -66,7 +66,7 @@ impl Connections {
     }
 
     /// A slot for a connection that was accepted. Makes room if it must, and waits where everybody is known.
-    pub(crate) async fn enter(self: &Arc<Self>, peer: IpAddr, socket: Option<Arc<TcpStream>>) -> Slot {
+    pub(crate) async fn enter(self: &Arc<Self>, peer: IpAddr, socket: Weak<TcpStream>) -> Slot {
         self.room().await;
         let connection = Arc::new(Connection {
             peer,
@@ -87,8 +87,19 @@ impl Connections {
         Slot { connections: Arc::clone(self), id, connection, _counted }
     }
 
+    /// Makes room where there is none for another reason, such as descriptors: waits until the connection that can best be
+    /// spared is gone. `false` when there is none.
+    pub(crate) async fn spare_one(&self) -> bool {
+        let freed = self.freed.notified();
+        let is_spared = self.evict();
+        if is_spared {
+            freed.await;
+        }
+        is_spared
+    }
+
     /// Lets the one go that can best be spared. `false` when there is none.
-    pub(crate) fn evict(&self) -> bool {
+    fn evict(&self) -> bool {
         let victim = self.table.lock().victim();
         if let Some(victim) = &victim {
             self.metrics.http_evicted.add(1);
@@ -169,7 +180,7 @@ impl Connection {
 
     /// Waits until the client has said its last word: it is gone, or it only has nothing more to say.
     pub(super) async fn fell_silent(&self) {
-        let Some(socket) = &self.socket else { return std::future::pending().await };
+        let Some(socket) = self.socket.upgrade() else { return };
         loop {
             match socket.ready(tokio::io::Interest::READABLE).await {
                 Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(SILENCE_LOOK_INTERVAL).await,
@@ -192,7 +203,7 @@ impl Connection {
 
     /// Waits until the client is gone for sure: it refuses what was sent to it.
     pub(super) async fn broke(&self) {
-        let Some(socket) = &self.socket else { return std::future::pending().await };
+        let Some(socket) = self.socket.upgrade() else { return };
         let _ready = socket.ready(tokio::io::Interest::ERROR).await;
     }
 }
@@ -218,7 +229,7 @@ mod tests {
 
     async fn enter(connections: &Arc<Connections>, number: u8) -> Slot {
         advance(Duration::from_millis(1)).await;
-        connections.enter(address(number), None).await
+        connections.enter(address(number), Weak::new()).await
     }
 
     /// What a connection's task does: it lives until it has to go.
@@ -262,10 +273,10 @@ mod tests {
         drop(live(two));
         let three = enter(&connections, 3).await;
         three.connection.know();
-        assert!(timeout(Duration::from_secs(60), connections.enter(address(4), None)).await.is_err());
+        assert!(timeout(Duration::from_secs(60), connections.enter(address(4), Weak::new())).await.is_err());
         let waiting = tokio::spawn({
             let connections = Arc::clone(&connections);
-            async move { connections.enter(address(4), None).await.connection.peer }
+            async move { connections.enter(address(4), Weak::new()).await.connection.peer }
         });
         drop(one);
         assert_eq!(waiting.await.expect("ended"), address(4));

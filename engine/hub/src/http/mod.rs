@@ -142,12 +142,14 @@ impl Http {
                 Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors, most likely: the connection that can best be spared gives its own back.
-                    let evicted = connections.evict();
+                    let spared = timeout(HTTP_ACCEPT_RETRY, connections.spare_one()).await;
                     if failure_logged.is_none_or(|at| at.elapsed() >= HTTP_ACCEPT_LOG_INTERVAL) {
                         failure_logged = Some(Instant::now());
-                        tracing::warn!(%error, evicted, "no HTTP connection accepted");
+                        tracing::warn!(%error, spared = spared == Ok(true), "no HTTP connection accepted");
                     }
-                    tokio::time::sleep(HTTP_ACCEPT_RETRY).await;
+                    if spared == Ok(false) {
+                        tokio::time::sleep(HTTP_ACCEPT_RETRY).await;
+                    }
                     continue;
                 }
             };
@@ -157,7 +159,7 @@ impl Http {
             let stream = Arc::new(stream);
             // Where nobody can be spared, others wait in the listener's queue meanwhile.
             let slot = tokio::select! {
-                slot = connections.enter(peer.ip(), Some(Arc::clone(&stream))) => slot,
+                slot = connections.enter(peer.ip(), Arc::downgrade(&stream)) => slot,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             let (http, tls, stop) = (Arc::clone(&http), tls.clone(), stop.clone());
