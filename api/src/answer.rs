@@ -8,17 +8,19 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use http::header::{
     ACCEPT_ENCODING, ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG,
-    HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION, SEC_WEBSOCKET_ACCEPT, UPGRADE, VARY, X_CONTENT_TYPE_OPTIONS,
+    HeaderName, HeaderValue, IF_NONE_MATCH, LOCATION, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, UPGRADE, VARY,
+    X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, Method, Response, StatusCode};
 use tungstenite::handshake::derive_accept_key;
 use windfire_engine::Engine;
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::body::{Body, Producer};
+use crate::admission::Busy;
+use crate::body::{Body, Producer, Streamed};
 use crate::details::{Details, Ready};
 use crate::live::Watching;
-use crate::viewer::Audience;
+use crate::viewer::Viewer;
 
 /// Bodies below this go out as they are: a packet is a packet.
 const COMPRESSED_BYTES_MIN: usize = 1400;
@@ -26,6 +28,20 @@ const COMPRESSED_BYTES_MIN: usize = 1400;
 /// Cheap levels: an answer of a whole fleet is rendered anew every second, so time counts for more than the last percent.
 const ZSTD_LEVEL: i32 = 1;
 const GZIP_LEVEL: u32 = 1;
+
+/// Seconds after which somebody who found no room may ask again.
+const BUSY_RETRY_S: &str = "1";
+
+/// The answer when there is no room, for who finds that out after [`crate::handle`].
+pub fn busy(busy: Busy) -> Response<Body> {
+    Answer::busy(busy).into_response(&Method::GET, &HeaderMap::new())
+}
+
+/// The answer when making one failed before its first byte: the store, most likely, which is tried again.
+pub fn failed(reason: &str) -> Response<Body> {
+    let answer = Answer::json(503, crate::render::error(503, reason)).not_kept();
+    answer.with(RETRY_AFTER, BUSY_RETRY_S).into_response(&Method::GET, &HeaderMap::new())
+}
 
 /// An answer before it is fitted to its request.
 pub(crate) struct Answer {
@@ -60,9 +76,9 @@ impl Cache {
 enum Made {
     Whole(Cow<'static, [u8]>),
     Ready(Ready),
-    Stream(Producer),
+    Stream(Box<Streamed>),
     Live(Box<Watching>),
-    WebSocket(Audience),
+    WebSocket(Box<Viewer>),
 }
 
 impl Answer {
@@ -96,9 +112,9 @@ impl Answer {
     }
 
     /// Goes over to WebSocket, for a client with that key.
-    pub(crate) fn web_socket(key: &HeaderValue, audience: Audience) -> Self {
+    pub(crate) fn web_socket(key: &HeaderValue, viewer: Viewer) -> Self {
         let accept = derive_accept_key(key.as_bytes());
-        let body = Made::WebSocket(audience);
+        let body = Made::WebSocket(Box::new(viewer));
         let answer = Self { status: 101, content_type: "", body, cache: Cache::Never, extra: Vec::new() };
         answer.with(CONNECTION, "Upgrade").with(UPGRADE, "websocket").with(SEC_WEBSOCKET_ACCEPT, &accept)
     }
@@ -119,12 +135,31 @@ impl Answer {
         Self { cache: Cache::Forever, ..self }
     }
 
-    /// A success whose body is made while it is sent.
+    /// The answer when there is no room to make one.
+    pub(crate) fn busy(busy: Busy) -> Self {
+        let (status, message) = match busy {
+            Busy::Hub => (503, "the hub has as many answers under way as it has room for: ask again in a moment"),
+            Busy::Client => {
+                (429, "this client has as many answers under way as are one client's share: read them first")
+            }
+            Busy::TooLarge { bytes, bytes_max } => {
+                let message = format!(
+                    "this answer would take {bytes} bytes of memory at once, and there are {bytes_max}: choose a larger \
+                     step, fewer metrics or fewer groups (or give the hub more memory_bytes_max)"
+                );
+                return Self::json(400, crate::render::error(400, &message));
+            }
+        };
+        Self::json(status, crate::render::error(status, message)).not_kept().with(RETRY_AFTER, BUSY_RETRY_S)
+    }
+
+    /// A success whose body is made while that viewer reads it.
     pub(crate) fn stream(
         content_type: &'static str,
+        viewer: &Viewer,
         produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
     ) -> Self {
-        let body = Made::Stream(Box::new(produce));
+        let body = Made::Stream(Box::new(Streamed { produce: Box::new(produce), viewer: viewer.clone() }));
         Self { status: 200, content_type, body, cache: Cache::Revalidate, extra: Vec::new() }
     }
 
@@ -172,10 +207,10 @@ impl Answer {
                 }
                 return response;
             }
-            Made::WebSocket(audience) => {
+            Made::WebSocket(viewer) => {
                 headers.remove(CONTENT_TYPE);
                 *response.status_mut() = status;
-                *response.body_mut() = Body::WebSocket(audience);
+                *response.body_mut() = Body::WebSocket(viewer);
                 return response;
             }
             Made::Live(watching) => {
@@ -192,7 +227,8 @@ impl Answer {
                 }
                 return response;
             }
-            Made::Stream(produce) => {
+            Made::Stream(streamed) => {
+                let Streamed { produce, viewer } = *streamed;
                 headers.insert(CACHE_CONTROL, cache_control);
                 headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
                 let (encoding, produce) = compressed_stream(request, produce);
@@ -200,7 +236,7 @@ impl Answer {
                     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
                 }
                 if *method != Method::HEAD {
-                    *response.body_mut() = Body::Stream(produce);
+                    *response.body_mut() = Body::Stream(Streamed { produce, viewer });
                 }
                 return response;
             }

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use bytes::Bytes;
 
 use crate::live::Watching;
-use crate::viewer::Audience;
+use crate::viewer::Viewer;
 
 /// Bytes of one piece of a streamed body: large enough that handing one over costs little, small enough to hold a few for
 /// each slow reader.
@@ -14,18 +14,26 @@ pub const PIECE_BYTES: usize = 64 * 1024;
 /// Makes a body. It writes until it is done, or until the writer says that nobody reads any more.
 pub type Producer = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
+/// A body that is made while it is sent, which may take minutes.
+pub struct Streamed {
+    /// What makes it. To be run where it may wait for the disk and for the reader.
+    pub produce: Producer,
+    /// Who reads it, to be looked at again on the way.
+    pub viewer: Viewer,
+}
+
 /// The body of an answer.
 pub enum Body {
     /// All of it.
     Whole(Bytes),
     /// All of it, in order. Many answers share their pieces.
     Pieces(Vec<Bytes>),
-    /// What makes it. To be run where it may wait for the disk and for the reader.
-    Stream(Producer),
+    /// What makes it.
+    Stream(Streamed),
     /// Changes, for as long as somebody reads them.
     Live(Box<Watching>),
-    /// Documents every two seconds over a WebSocket, for that audience.
-    WebSocket(Audience),
+    /// Documents every two seconds over a WebSocket, for that viewer.
+    WebSocket(Box<Viewer>),
 }
 
 impl Body {
@@ -37,9 +45,9 @@ impl Body {
         match self {
             Self::Whole(bytes) => Ok(bytes),
             Self::Pieces(pieces) => Ok(pieces.concat().into()),
-            Self::Stream(produce) => {
+            Self::Stream(streamed) => {
                 let mut bytes = Vec::new();
-                produce(&mut bytes)?;
+                (streamed.produce)(&mut bytes)?;
                 Ok(bytes.into())
             }
             Self::Live(_) | Self::WebSocket(_) => Err(io::Error::other("this body has no end")),

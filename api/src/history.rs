@@ -6,11 +6,14 @@ use std::sync::Arc;
 use windfire_engine::history::{HistoryQuery, Plan, Step};
 use windfire_engine::limits::{POINTS_MAX, POINTS_USUAL};
 use windfire_engine::metric::Metric;
+use windfire_engine::server::ServerRecord;
 use windfire_engine::summary::{Aggregate, Number};
 use windfire_engine::{Engine, Selection, ServerView, StoreError};
 
+use crate::admission::{Admission, Work};
 use crate::answer::Answer;
-use crate::query::{Query, ids};
+use crate::body::PIECE_BYTES;
+use crate::query::{Query, distinct_ids};
 use crate::render;
 use crate::render::history::{Format, Group, HistoryWriter};
 use crate::viewer::Viewer;
@@ -22,6 +25,12 @@ const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
 const FACTS_RANGE_USUAL_MS: i64 = 30 * RANGE_USUAL_MS;
 /// Values of all groups that are held at once.
 const GROUP_VALUES_MAX: usize = 4_000_000;
+/// Bytes that any answer holds while it is made: a few pieces that wait for the reader, and a compressor.
+const STREAM_BYTES: usize = 16 * PIECE_BYTES;
+/// Bytes of a point in memory and, once, as text.
+const POINT_BYTES: usize = 24;
+/// The same of a group's, with its sum and count.
+const GROUP_POINT_BYTES: usize = 40;
 /// Servers that `top` names unless told otherwise, and at most.
 const TOP_USUAL: usize = 10;
 const TOP_MAX: usize = 1000;
@@ -30,6 +39,7 @@ const STALE_S: i64 = 60;
 
 /// What everything here needs.
 pub(crate) struct Asked<'a> {
+    pub(crate) admission: &'a dyn Admission,
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) viewer: &'a Viewer,
     pub(crate) query: &'a Query,
@@ -40,10 +50,10 @@ pub(crate) struct Asked<'a> {
 type Wrong = String;
 
 impl Asked<'_> {
-    /// Servers by `id` or `tag`, as in `details`; those that the viewer sees.
+    /// Servers by `id` or `tag`, each once; those that the viewer sees.
     fn servers(&self) -> Vec<ServerView> {
         let tag = self.query.given("tag");
-        let ids = self.query.given("id").map(ids);
+        let ids = self.query.given("id").map(distinct_ids);
         let selection = match (tag, &ids) {
             (Some(tag), _) => Selection::Tag(tag),
             (None, Some(ids)) => Selection::Ids(ids),
@@ -51,6 +61,24 @@ impl Asked<'_> {
         };
         let servers = self.engine.snapshot(selection).into_iter();
         servers.filter(|server| self.viewer.sees(&server.record)).collect()
+    }
+
+    /// The records alone of [`Asked::servers`]: what an answer may hold for minutes.
+    fn records(&self) -> Vec<Arc<ServerRecord>> {
+        self.servers().into_iter().map(|server| server.record).collect()
+    }
+
+    /// A body that is made while it is sent, and holds so many bytes besides [`STREAM_BYTES`] meanwhile; when there is room.
+    fn stream(
+        &self,
+        content_type: &'static str,
+        bytes: usize,
+        produce: impl FnOnce(&mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Answer {
+        match self.admission.admit(self.viewer, Work::Stream { bytes: bytes.saturating_add(STREAM_BYTES) }) {
+            Ok(()) => Answer::stream(content_type, self.viewer, produce),
+            Err(busy) => Answer::busy(busy),
+        }
     }
 
     /// `from` and `to`; so many milliseconds before `to` unless given.
@@ -133,10 +161,10 @@ fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
     let metrics = asked.metrics()?;
     let format = asked.format()?;
     let mut query = HistoryQuery { metrics, from_ms, to_ms, step, points_max };
-    let group_of: fn(&ServerView) -> String = match asked.query.given("group") {
+    let group_of: fn(&ServerRecord) -> String = match asked.query.given("group") {
         None => return Ok(stream_series(asked, &query, format)),
         Some("all") => |_| String::new(),
-        Some("tag") => |server| server.record.tag.clone(),
+        Some("tag") => |server| server.tag.clone(),
         Some(other) => return Err(format!("group {other:?} is none of all, tag")),
     };
     if query.step == Step::Raw {
@@ -147,18 +175,20 @@ fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
         query.step = Step::Ms(GROUP_STEP_MIN_MS);
     }
     let plan = asked.engine.plan(&query);
-    let servers = asked.servers();
-    let tags: std::collections::BTreeSet<String> = servers.iter().map(group_of).collect();
-    let points = usize::try_from((plan.to_ms - plan.from_ms) / plan.step_ms).unwrap_or(usize::MAX).saturating_add(2);
-    if tags.len().saturating_mul(query.metrics.len()).saturating_mul(points) > GROUP_VALUES_MAX {
+    let servers = asked.records();
+    let tags: std::collections::BTreeSet<String> = servers.iter().map(|server| group_of(server)).collect();
+    let points = points(&query, &plan);
+    let values = tags.len().saturating_mul(query.metrics.len()).saturating_mul(points);
+    if values > GROUP_VALUES_MAX {
         return Err(format!("{} groups of {points} points are too many at once: choose a larger step", tags.len()));
     }
     let engine = Arc::clone(asked.engine);
     let notes = notes(&query, &plan);
-    Ok(Answer::stream(format.content_type(), move |out| {
+    let bytes = values * GROUP_POINT_BYTES + series_bytes(&query, &plan);
+    Ok(asked.stream(format.content_type(), bytes, move |out| {
         let mut groups: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
         for server in &servers {
-            let series = engine.series(server.record.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
+            let series = engine.series(server.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
             groups.entry(group_of(server)).or_default().add(series);
         }
         let mut writer = HistoryWriter::begin(out, format, &plan, &notes)?;
@@ -175,17 +205,30 @@ const GROUP_STEP_MIN_MS: i64 = 10_000;
 fn stream_series(asked: &Asked<'_>, query: &HistoryQuery, format: Format) -> Answer {
     let engine = Arc::clone(asked.engine);
     let plan = engine.plan(query);
-    let (servers, notes, metrics) = (asked.servers(), notes(query, &plan), query.metrics.clone());
-    Answer::stream(format.content_type(), move |out| {
+    let (servers, notes, metrics) = (asked.records(), notes(query, &plan), query.metrics.clone());
+    asked.stream(format.content_type(), series_bytes(query, &plan), move |out| {
         let mut writer = HistoryWriter::begin(out, format, &plan, &notes)?;
         for server in servers {
             // A server that was removed meanwhile has no series.
-            for series in engine.series(server.record.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default() {
-                writer.series(&server.record, &series)?;
+            for series in engine.series(server.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default() {
+                writer.series(&server, &series)?;
             }
         }
         writer.end()
     })
+}
+
+/// Points of a series at most.
+fn points(query: &HistoryQuery, plan: &Plan) -> usize {
+    match plan.step_ms {
+        0 => query.points_max,
+        step_ms => usize::try_from((plan.to_ms - plan.from_ms) / step_ms).unwrap_or(usize::MAX).saturating_add(2),
+    }
+}
+
+/// Bytes of one server's series while they are written.
+fn series_bytes(query: &HistoryQuery, plan: &Plan) -> usize {
+    points(query, plan).saturating_mul(query.metrics.len() + 1).saturating_mul(POINT_BYTES)
 }
 
 /// What was done otherwise than asked.
@@ -241,13 +284,13 @@ pub(crate) fn uptime(asked: &Asked<'_>) -> Answer {
         Ok((from_ms, to_ms)) => (from_ms, to_ms.min(asked.now_ms)),
         Err(wrong) => return bad_request(&wrong),
     };
-    let (engine, servers) = (Arc::clone(asked.engine), asked.servers());
-    Answer::stream(Format::Json.content_type(), move |out| {
+    let (engine, servers) = (Arc::clone(asked.engine), asked.records());
+    asked.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
         let mut is_first = true;
         for server in servers {
-            if let Some(uptime) = engine.uptime(server.record.id, from_ms, to_ms).map_err(io_error)? {
-                out.write_all(&render::history::uptime(&server.record, &uptime, is_first))?;
+            if let Some(uptime) = engine.uptime(server.id, from_ms, to_ms).map_err(io_error)? {
+                out.write_all(&render::history::uptime(&server, &uptime, is_first))?;
                 is_first = false;
             }
         }
@@ -261,12 +304,12 @@ pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
         Ok(range) => range,
         Err(wrong) => return bad_request(&wrong),
     };
-    let (engine, servers) = (Arc::clone(asked.engine), asked.servers());
-    Answer::stream(Format::Json.content_type(), move |out| {
+    let (engine, servers) = (Arc::clone(asked.engine), asked.records());
+    asked.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
         for (index, server) in servers.iter().enumerate() {
-            let changes = engine.facts_changes(server.record.id, from_ms, to_ms).map_err(io_error)?;
-            out.write_all(&render::history::facts(&server.record, &changes, index == 0))?;
+            let changes = engine.facts_changes(server.id, from_ms, to_ms).map_err(io_error)?;
+            out.write_all(&render::history::facts(server, &changes, index == 0))?;
         }
         out.write_all(render::history::LIST_TAIL)
     })
@@ -274,18 +317,15 @@ pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
 
 /// `GET /api/v1/server/:id/metrics` as Nezha v2 answers it: one server, one metric, three periods.
 pub(crate) fn v2_metrics(asked: &Asked<'_>, server_id: u64) -> Answer {
-    match try_v2_metrics(asked, server_id) {
-        Ok(body) => Answer::json(200, body),
-        Err(wrong) => Answer::json(200, render::history::v2_error(&wrong)),
-    }
+    try_v2_metrics(asked, server_id).unwrap_or_else(|wrong| Answer::json(200, render::history::v2_error(&wrong)))
 }
 
-fn try_v2_metrics(asked: &Asked<'_>, server_id: u64) -> Result<Vec<u8>, Wrong> {
+fn try_v2_metrics(asked: &Asked<'_>, server_id: u64) -> Result<Answer, Wrong> {
     let server = asked.engine.snapshot(Selection::Ids(&[server_id])).into_iter().next();
     let server = server.filter(|server| asked.viewer.sees(&server.record)).ok_or("server not found")?;
     let name = asked.query.given("metric").ok_or("metric is missing")?;
-    let metric = V2_METRICS.iter().find(|(found, _)| *found == name).map(|(_, metric)| *metric);
-    let metric =
+    let metric = V2_METRICS.iter().find(|(found, _)| *found == name).copied();
+    let (name, metric) =
         metric.ok_or_else(|| format!("metric {name:?} is none of {}", V2_METRICS.map(|(name, _)| name).join(", ")))?;
     let (range_ms, step_ms) = match asked.query.given("period").unwrap_or("1d") {
         "1d" => (RANGE_USUAL_MS, 30_000),
@@ -302,9 +342,14 @@ fn try_v2_metrics(asked: &Asked<'_>, server_id: u64) -> Result<Vec<u8>, Wrong> {
         points_max: POINTS_MAX,
     };
     let plan = asked.engine.plan(&query);
-    let series = asked.engine.series(server_id, &plan, &query.metrics).map_err(|error| error.to_string())?;
-    let points = series.unwrap_or_default().into_iter().next().map_or(Vec::new(), |series| series.points);
-    Ok(render::history::v2_metrics(&server.record, name, &points))
+    let engine = Arc::clone(asked.engine);
+    // The whole text is made at once, of points that are at most some thousands.
+    let bytes = series_bytes(&query, &plan).saturating_mul(2);
+    Ok(asked.stream(Format::Json.content_type(), bytes, move |out| {
+        let series = engine.series(server_id, &plan, &query.metrics).map_err(io_error)?;
+        let points = series.unwrap_or_default().into_iter().next().map_or(Vec::new(), |series| series.points);
+        out.write_all(&render::history::v2_metrics(&server.record, name, &points))
+    }))
 }
 
 /// Names that Nezha v2 has for what it keeps.
@@ -372,4 +417,71 @@ fn bad_request(wrong: &str) -> Answer {
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+    use windfire_engine::Options;
+    use windfire_engine::server::NewServer;
+    use windfire_engine::token::NewToken;
+
+    use super::*;
+    use crate::{Api, Body, Busy, Caller, handle, handle_if};
+
+    fn caller() -> Caller {
+        Caller { peer: [127, 0, 0, 1].into(), now_ms: 1_700_000_000_000 }
+    }
+
+    #[test]
+    fn whatever_reads_history_does_so_where_it_may_wait() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        engine.add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
+        let token = engine.add_token(NewToken::of_v0("a script"), 0).expect("room").1;
+        for path in
+            ["1/metrics?metric=cpu", "history?metric=cpu", "history?metric=cpu&group=all&step=1h", "uptime", "facts"]
+        {
+            let request = Request::get(format!("/api/v1/server/{path}")).header("Authorization", &token);
+            let request = request.body(bytes::Bytes::new()).expect("a request");
+            let response = handle(&Api::default(), &engine, &request, caller());
+            assert!(matches!(response.body(), Body::Stream(_)), "{path}: {response:?}");
+            let text = response.into_body().collect().expect("whole");
+            assert!(text.starts_with(b"{\"code\":0") || text.starts_with(b"{\"success\":true"), "{path}: {text:?}");
+        }
+    }
+
+    /// A hub with so many bytes for answers from history, and nothing else.
+    struct Bytes(usize);
+
+    impl Admission for Bytes {
+        fn admit(&self, _: &Viewer, work: Work) -> Result<(), Busy> {
+            match work {
+                Work::Small => Ok(()),
+                Work::Whole | Work::Live => Err(Busy::Hub),
+                Work::Stream { bytes } if bytes > self.0 => Err(Busy::TooLarge { bytes, bytes_max: self.0 }),
+                Work::Stream { .. } => Ok(()),
+            }
+        }
+    }
+
+    #[test]
+    fn room_is_asked_for_before_anything_is_made() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        let token = engine.add_token(NewToken::of_v0("a script"), 0).expect("room").1;
+        let status = |path: &str| {
+            let request = Request::get(path).header("Authorization", &token).body(bytes::Bytes::new());
+            let request = request.expect("a request");
+            let admission = Bytes(STREAM_BYTES + 50_000);
+            handle_if(&admission, &Api::default(), &engine, &request, caller()).status().as_u16()
+        };
+        for path in ["list", "details", "details?id=1", "top?metric=cpu", "stream"] {
+            assert_eq!(status(&format!("/api/v1/server/{path}")), 503, "{path}");
+        }
+        assert_eq!(status("/api/v1/session"), 200, "who is signed in can always be asked");
+        assert_eq!(status("/api/v1/server/history?metric=cpu&step=5m"), 200);
+        assert_eq!(status("/api/v1/server/history?metric=cpu,mem_used,load1&step=10s&points=20000"), 400);
+        assert_eq!(status("/api/v1/server/history?metric=cpu&group=all&step=1m"), 400, "sums and counts take more");
+    }
 }

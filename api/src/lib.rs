@@ -1,10 +1,11 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
 //! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `csrf`, `query` (Go's rules
-//! for parameters), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `details` (the fleet, kept ready), `register`,
+//! for parameters), `admission` (whether there is room), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `details` (the fleet, kept ready), `register`,
 //! `live` (the stream), `panel` (what its page asks for), `pages` (the page itself), `openapi`, `answer` (ETag, compression,
 //! headers), `body`.
 
+mod admission;
 mod answer;
 mod body;
 mod csrf;
@@ -22,12 +23,14 @@ mod routes;
 mod viewer;
 mod when;
 
-pub use body::{Body, PIECE_BYTES, Producer};
+pub use admission::{Admission, Busy, Unbounded, Work};
+pub use answer::{busy, failed};
+pub use body::{Body, PIECE_BYTES, Producer, Streamed};
 pub use details::Details;
 pub use history::{export, parse_range};
 pub use operation::may_wait;
 pub use panel::SignInLimit;
-pub use routes::{Agents, Api, Caller, handle};
+pub use routes::{Agents, Api, Caller, handle, handle_if};
 pub use viewer::{Audience, Viewer};
 
 /// Parses a query string by Go's rules, for the fuzzer.

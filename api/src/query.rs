@@ -1,6 +1,10 @@
 //! Query parameters by Go's rules (contract 1.2), which decide what existing clients get.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
+
+/// Times that one list may name servers that it has named already; further ones are passed over.
+const ID_REPETITIONS_MAX: usize = 1000;
 
 /// Decoded parameters in the order of the query. Names are case-sensitive; the first of a repeated one counts.
 ///
@@ -35,14 +39,31 @@ impl Query {
 }
 
 /// The ids of an `id` parameter: unsigned decimal 64 bit, split at commas. What is none is skipped, so that `,` selects
-/// nothing rather than everything.
+/// nothing rather than everything. v0 shows a server as often as it is named: so do we, up to [`ID_REPETITIONS_MAX`] times in
+/// all, which is far more than clients rely on.
 pub(crate) fn ids(text: &str) -> Vec<u64> {
+    let (mut seen, mut repetitions) = (HashSet::new(), 0);
+    let is_shown = |id: &u64| {
+        let is_new = seen.insert(*id);
+        repetitions += usize::from(!is_new);
+        is_new || repetitions <= ID_REPETITIONS_MAX
+    };
+    members(text).filter(is_shown).collect()
+}
+
+/// The same without repetitions, each where it is named first.
+pub(crate) fn distinct_ids(text: &str) -> Vec<u64> {
+    let mut seen = HashSet::new();
+    members(text).filter(|id| seen.insert(*id)).collect()
+}
+
+fn members(text: &str) -> impl Iterator<Item = u64> {
     let member = |member: &str| {
         // u64::from_str takes a plus sign, Go's ParseUint does not.
         let is_digits = !member.is_empty() && member.bytes().all(|byte| byte.is_ascii_digit());
         is_digits.then(|| member.parse().ok()).flatten()
     };
-    text.split(',').filter_map(member).collect()
+    text.split(',').filter_map(member)
 }
 
 fn decode(text: &str) -> Option<String> {
@@ -90,9 +111,22 @@ mod tests {
     }
 
     #[test]
+    fn a_server_is_repeated_as_often_as_clients_need_and_no_more() {
+        let often = |id: &str| vec![id; 30_000].join(",");
+        assert_eq!(ids(&often("1")).len(), 1 + ID_REPETITIONS_MAX);
+        // Spread over several, in turns, and behind what is no id.
+        let turns = ids(&often("1,2,x,3"));
+        assert_eq!((turns.len(), &turns[..6]), (3 + ID_REPETITIONS_MAX, &[1, 2, 3, 1, 2, 3][..]));
+        // A fleet that is named once is there, repetitions or not.
+        let fleet: Vec<String> = (1..=9000).map(|id| id.to_string()).collect();
+        assert_eq!(ids(&format!("{},{}", often("1"), fleet.join(","))).len(), 9000 + ID_REPETITIONS_MAX);
+    }
+
+    #[test]
     fn ids_skip_what_is_no_id() {
         assert_eq!(ids("2,999,abc, 2,-2,2.0,,02,+2"), [2, 999, 2]);
         assert_eq!(ids(","), [] as [u64; 0]);
+        assert_eq!(distinct_ids("2,999,abc, 2,2,02,7"), [2, 999, 7]);
         assert_eq!(ids("18446744073709551615,18446744073709551616"), [u64::MAX]);
     }
 }

@@ -4,7 +4,7 @@
 //! HEAD answers like GET. A known path with a slash at its end is redirected, as v0 does.
 
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::header::{
@@ -15,17 +15,21 @@ use http::{Method, Request, Response};
 use windfire_engine::token::Scope;
 use windfire_engine::{Engine, Selection};
 
+use crate::admission::{Admission, Unbounded, Work};
 use crate::answer::Answer;
 use crate::body::Body;
 use crate::details::Details;
 use crate::history::{self, Asked};
 use crate::operation::{Access, Found, Operation, PanelRoute, Refusal, Route};
 use crate::panel::{self, SignInLimit};
-use crate::query::{Query, ids};
+use crate::query::{Query, distinct_ids, ids};
 use crate::register::register;
 use crate::render;
 use crate::viewer::{Audience, Viewer};
 use crate::{csrf, live, openapi, pages};
+
+/// Made once: it is large, anybody may ask for it, and it is always the same.
+static OPEN_API: LazyLock<Vec<u8>> = LazyLock::new(openapi::document);
 
 /// What the operator chose for the API, and what it keeps between requests.
 #[derive(Debug)]
@@ -88,10 +92,21 @@ impl Caller {
 
 /// Answers one request. The body is whole and was limited by whoever read it.
 pub fn handle(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Response<Body> {
+    handle_if(&Unbounded, api, engine, request, caller)
+}
+
+/// [`handle`] where there may be no room: `admission` is asked before anything is rendered.
+pub fn handle_if(
+    admission: &dyn Admission,
+    api: &Api,
+    engine: &Arc<Engine>,
+    request: &Request<Bytes>,
+    caller: Caller,
+) -> Response<Body> {
     let mut response = if api.cors_origin.is_some() && request.method() == Method::OPTIONS {
         preflight()
     } else {
-        route(api, engine, request, caller).into_response(request.method(), request.headers())
+        route(admission, api, engine, request, caller).into_response(request.method(), request.headers())
     };
     if let Some(origin) = &api.cors_origin {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
@@ -108,10 +123,16 @@ fn preflight() -> Response<Body> {
     response
 }
 
-fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Answer {
+fn route(
+    admission: &dyn Admission,
+    api: &Api,
+    engine: &Arc<Engine>,
+    request: &Request<Bytes>,
+    caller: Caller,
+) -> Answer {
     let (path, method) = (request.uri().path(), request.method());
     if path == "/ws" {
-        return web_socket(api, engine, request, caller);
+        return web_socket(admission, api, engine, request, caller);
     }
     let (operation, number) = match Operation::find(path, method) {
         Found::Operation(operation, number) => (operation, number),
@@ -123,10 +144,13 @@ fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Call
         Ok(viewer) => viewer,
         Err(refused) => return refused,
     };
-    let asked = Asked { engine, viewer: &viewer, query: &query, now_ms: caller.now_ms };
+    if let Err(busy) = admission.admit(&viewer, work(operation)) {
+        return Answer::busy(busy);
+    }
+    let asked = Asked { admission, engine, viewer: &viewer, query: &query, now_ms: caller.now_ms };
     let tag = query.given("tag").map_or(Selection::All, Selection::Tag);
     match operation.route {
-        Route::OpenApi => Answer::json(200, openapi::document()),
+        Route::OpenApi => Answer::whole(200, "application/json; charset=utf-8", OPEN_API.as_slice()),
         Route::List => Answer::json(200, render::list(&viewer, &engine.snapshot(tag))),
         Route::Details => {
             let ids = query.given("id").map(ids);
@@ -149,7 +173,7 @@ fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Call
         Route::Stream => {
             let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
             let seen = seen.or(query.given("last_event_id"));
-            match live::watch(&viewer, (query.given("tag"), query.given("id").map(ids)), seen) {
+            match live::watch(&viewer, (query.given("tag"), query.given("id").map(distinct_ids)), seen) {
                 Ok(watching) => Answer::live(watching),
                 Err(wrong) => Answer::json(400, render::error(400, &wrong)),
             }
@@ -157,6 +181,18 @@ fn route(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Call
         Route::Panel(route) => {
             panel::answer(route, &panel::Asked { api, engine, viewer: &viewer, query: &query, request, caller, number })
         }
+    }
+}
+
+/// What an operation costs, as far as its name tells. What is read from history says more once it is planned.
+fn work(operation: &Operation) -> Work {
+    match operation.route {
+        Route::List | Route::Details | Route::Top => Work::Whole,
+        Route::Stream => Work::Live,
+        // Signing in, and the page that asks who is signed in, must be possible beside any number of answers.
+        Route::Panel(_) if operation.method == "GET" && operation.access != Access::Anyone => Work::Whole,
+        Route::OpenApi | Route::Register | Route::Panel(_) => Work::Small,
+        Route::History | Route::Uptime | Route::Facts | Route::V2Metrics => Work::Small,
     }
 }
 
@@ -217,7 +253,13 @@ fn admit(
 }
 
 /// `GET /ws` as v0 had it (contract 1.11): for anyone, but hidden servers are for those who are authenticated.
-fn web_socket(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Answer {
+fn web_socket(
+    admission: &dyn Admission,
+    api: &Api,
+    engine: &Arc<Engine>,
+    request: &Request<Bytes>,
+    caller: Caller,
+) -> Answer {
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_upgrade = *request.method() == Method::GET
@@ -233,10 +275,14 @@ fn web_socket(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller:
     } else {
         Viewer::of_token(engine, headers, caller.now_s())
     };
-    match viewer.filter(|viewer| viewer.may(Scope::Read)) {
-        Some(viewer) => Answer::web_socket(key, viewer.audience().clone()),
-        None if api.are_guests_allowed => Answer::web_socket(key, Viewer::guest().audience().clone()),
-        None => Answer::json(403, render::error(403, "guests are not allowed here: sign in, or send a token")),
+    let viewer = match viewer.filter(|viewer| viewer.may(Scope::Read)) {
+        Some(viewer) => viewer,
+        None if api.are_guests_allowed => Viewer::guest(),
+        None => return Answer::json(403, render::error(403, "guests are not allowed here: sign in, or send a token")),
+    };
+    match admission.admit(&viewer, Work::Live) {
+        Ok(()) => Answer::web_socket(key, viewer),
+        Err(busy) => Answer::busy(busy),
     }
 }
 

@@ -61,7 +61,7 @@ impl Viewer {
     }
 
     /// Whoever holds the request's token.
-    pub(crate) fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
+    pub fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
         let text = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
         // The scheme, like any, is case-insensitive; a bare token is v0's own form.
         let token = match text.split_once(' ') {
@@ -86,11 +86,12 @@ impl Viewer {
     }
 
     /// Somebody nobody knows.
-    pub(crate) fn guest() -> Self {
+    pub fn guest() -> Self {
         Self { audience: Audience::Guests, scopes: Scopes::of([]), by: By::Nothing }
     }
 
-    pub(crate) fn is_guest(&self) -> bool {
+    /// Whether nobody knows who this is.
+    pub fn is_guest(&self) -> bool {
         matches!(self.by, By::Nothing)
     }
 
@@ -127,7 +128,7 @@ impl Viewer {
     }
 
     /// Whether what let this viewer in still does.
-    pub(crate) fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
+    pub fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
         match &self.by {
             By::Nothing => true,
             By::Token(token) => engine.token_grant(token, now_s).is_some(),

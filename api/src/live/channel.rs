@@ -7,6 +7,7 @@ use windfire_engine::Engine;
 
 use super::event::{Event, Stamp};
 use super::fleet::{Difference, Fleet};
+use super::memory::Memory;
 use super::row::Precision;
 use super::{Filter, Kind};
 
@@ -52,16 +53,32 @@ impl Channel {
         engine: &Engine,
         (shared, shared_difference): (&Fleet, &Difference),
         stamp: Stamp,
+        memory: &Memory,
     ) {
         let own_difference = self.own_fleet(engine, stamp);
         let event = match (&self.own, &own_difference) {
-            (Some((_, fleet)), Some(difference)) => Event::change(kind, fleet, difference, stamp),
-            _ => Event::change(kind, shared, shared_difference, stamp),
+            (Some((_, fleet)), Some(difference)) => Event::change(kind, fleet, difference, stamp, memory),
+            _ => Event::change(kind, shared, shared_difference, stamp, memory),
         };
         self.tick = stamp.tick;
         self.events.extend(event.map(|event| (stamp.tick, Arc::new(event))));
         let bytes: usize = self.events.iter().map(|(_, event)| event.size()).sum();
-        let mut over = bytes.saturating_sub(EVENTS_BYTES_MAX);
+        self.forget_events(bytes.saturating_sub(EVENTS_BYTES_MAX));
+    }
+
+    /// Bytes of what is remembered.
+    pub(super) fn bytes(&self) -> usize {
+        let snapshot = self.snapshot.as_ref().map_or(0, |(_, snapshot)| snapshot.size());
+        self.events.iter().map(|(_, event)| event.size()).sum::<usize>() + snapshot
+    }
+
+    /// Gives so many bytes back, and what is oldest first: whoever needs it gets a fresh snapshot instead.
+    pub(super) fn forget(&mut self, over: usize) {
+        let stale = self.snapshot.take_if(|(tick, _)| *tick < self.tick);
+        self.forget_events(over.saturating_sub(stale.map_or(0, |(_, snapshot)| snapshot.size())));
+    }
+
+    fn forget_events(&mut self, mut over: usize) {
         while self.events.len() > EVENTS_MAX || over > 0 {
             let Some((tick, event)) = self.events.pop_front() else { break };
             over = over.saturating_sub(event.size());
@@ -77,16 +94,22 @@ impl Channel {
         Some(next.map_or((None, position), |(tick, event)| (Some(Arc::clone(event)), *tick)))
     }
 
-    /// Everything, made once for all who need it at this tick.
-    pub(super) fn snapshot(&mut self, kind: &Kind, shared: &Fleet, stamp: Stamp) -> Arc<Event> {
+    /// Everything, made once for all who need it at this tick; `None` when it would have to be made and there is no room.
+    pub(super) fn snapshot(
+        &mut self,
+        kind: &Kind,
+        shared: &Fleet,
+        stamp: Stamp,
+        room: Option<&Memory>,
+    ) -> Option<Arc<Event>> {
         if let Some((tick, snapshot)) = &self.snapshot
             && *tick == stamp.tick
         {
-            return Arc::clone(snapshot);
+            return Some(Arc::clone(snapshot));
         }
         let fleet = self.own.as_ref().map_or(shared, |(_, fleet)| fleet);
-        let snapshot = Arc::new(Event::snapshot(kind, fleet, stamp));
+        let snapshot = Arc::new(Event::snapshot(kind, fleet, stamp, room?));
         self.snapshot = Some((stamp.tick, Arc::clone(&snapshot)));
-        snapshot
+        Some(snapshot)
     }
 }

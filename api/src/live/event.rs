@@ -7,6 +7,7 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 
 use super::Kind;
 use super::fleet::{Difference, Fleet};
+use super::memory::Memory;
 use super::row::{FIELDS, Row};
 use crate::render::json::JsonWriter;
 
@@ -32,15 +33,17 @@ pub(super) struct Stamp {
 pub(super) struct Event {
     plain: Bytes,
     compressed: OnceLock<Bytes>,
+    memory: Memory,
 }
 
 impl Event {
-    fn new(plain: impl Into<Bytes>) -> Self {
-        Self { plain: plain.into(), compressed: OnceLock::new() }
+    fn new(plain: Vec<u8>, memory: &Memory) -> Self {
+        Self { plain: memory.keep(plain), compressed: OnceLock::new(), memory: memory.clone() }
     }
 
     pub(super) fn comment() -> Self {
-        Self::new(Bytes::from_static(b":\n\n"))
+        let plain = Bytes::from_static(b":\n\n");
+        Self { plain, compressed: OnceLock::new(), memory: Memory::default() }
     }
 
     /// Bytes that it takes to keep.
@@ -51,14 +54,14 @@ impl Event {
     /// For a stream in that coding.
     pub(super) fn bytes(&self, is_compressed: bool) -> Bytes {
         if is_compressed {
-            self.compressed.get_or_init(|| compress(&self.plain).into()).clone()
+            self.compressed.get_or_init(|| self.memory.keep(compress(&self.plain))).clone()
         } else {
             self.plain.clone()
         }
     }
 
     /// Everything that a kind of watchers sees.
-    pub(super) fn snapshot(kind: &Kind, fleet: &Fleet, stamp: Stamp) -> Self {
+    pub(super) fn snapshot(kind: &Kind, fleet: &Fleet, stamp: Stamp, memory: &Memory) -> Self {
         let mut json = begin("snapshot", stamp);
         json.raw(",\"offline_after\":");
         json.integer(stamp.offline_after_s);
@@ -72,11 +75,17 @@ impl Event {
         });
         json.raw(",\"servers\":");
         json.list(fleet.rows().filter(|row| kind.shows(&row.record)), server);
-        end(json)
+        end(json, memory)
     }
 
     /// What a kind of watchers sees of a difference; `None` when that is nothing.
-    pub(super) fn change(kind: &Kind, fleet: &Fleet, difference: &Difference, stamp: Stamp) -> Option<Self> {
+    pub(super) fn change(
+        kind: &Kind,
+        fleet: &Fleet,
+        difference: &Difference,
+        stamp: Stamp,
+        memory: &Memory,
+    ) -> Option<Self> {
         let shows = |id: u64| fleet.row(id).filter(|row| kind.shows(&row.record));
         let gone = difference.gone.iter().filter(|record| kind.shows(record)).map(|record| record.id);
         // A server that was retagged or hidden is gone for some.
@@ -116,7 +125,7 @@ impl Event {
             json.raw("]");
             is_empty = false;
         }
-        (!is_empty).then(|| end(json))
+        (!is_empty).then(|| end(json, memory))
     }
 }
 
@@ -130,9 +139,9 @@ fn begin(name: &str, stamp: Stamp) -> JsonWriter {
     json
 }
 
-fn end(mut json: JsonWriter) -> Event {
+fn end(mut json: JsonWriter, memory: &Memory) -> Event {
     json.raw("}\n\n");
-    Event::new(json.into_bytes())
+    Event::new(json.into_bytes(), memory)
 }
 
 fn server(json: &mut JsonWriter, row: &Row) {
@@ -191,7 +200,8 @@ mod tests {
         let long = "0123456789".repeat(10_000);
         let random: String =
             (0..50_000u32).map(|n| char::from(b'!' + (n.wrapping_mul(2_654_435_761) >> 26) as u8)).collect();
-        let events = ["a", &long, "", &random, ":\n\n", &long].map(|text| Event::new(text.to_owned()));
+        let texts = ["a", &long, "", &random, ":\n\n", &long];
+        let events = texts.map(|text| Event::new(text.as_bytes().to_vec(), &Memory::default()));
         let mut stream = GZIP_HEAD.to_vec();
         events.iter().for_each(|event| stream.extend_from_slice(&event.bytes(true)));
         let expected: String = ["a", &long, "", &random, ":\n\n", &long].concat();

@@ -8,6 +8,7 @@
 mod channel;
 mod event;
 mod fleet;
+mod memory;
 mod row;
 mod websocket;
 
@@ -22,13 +23,20 @@ use windfire_engine::Engine;
 use crate::viewer::{Audience, Viewer};
 use channel::Channel;
 use fleet::Fleet;
+use memory::Memory;
 use row::Precision;
 use websocket::Documents;
 
 /// Servers that one stream may name by id.
 pub const IDS_PER_STREAM_MAX: usize = 200;
-/// Kinds of watchers at once; more than there may be connections.
-const CHANNELS_MAX: usize = 4096;
+/// Kinds of watchers at once. Each costs a look at what changed, every second.
+const CHANNELS_MAX: usize = 512;
+/// Of these, kinds of guests: what anybody may make up.
+const GUEST_CHANNELS_MAX: usize = 128;
+/// Bytes of events, snapshots and documents that are held, unless the hub says how many.
+const BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Ticks that a watched channel may go unread before a new one may have its place.
+const UNREAD_TICKS_WATCHED_MAX: u64 = 2;
 /// Advances after which a channel that nobody read is forgotten.
 const UNREAD_ADVANCES_MAX: u64 = 60;
 
@@ -92,6 +100,8 @@ pub struct Position(u64);
 /// What all watchers share.
 pub struct Live {
     state: Mutex<State>,
+    bytes_max: usize,
+    memory: Memory,
 }
 
 struct State {
@@ -108,7 +118,18 @@ impl Live {
         let stamp = event::Stamp { epoch, tick: 0, now_s: 0, offline_after_s, pace: 1 };
         let fleet = Fleet::new(Precision::Coarse);
         let state = State { stamp, fleet, channels: HashMap::new(), documents: Documents::default() };
-        Self { state: Mutex::new(state) }
+        Self { state: Mutex::new(state), bytes_max: BYTES_MAX, memory: Memory::default() }
+    }
+
+    /// The same with another bound of the bytes that it holds.
+    #[must_use]
+    pub fn bounded(self, bytes_max: usize) -> Self {
+        Self { bytes_max, ..self }
+    }
+
+    /// Bytes of events, snapshots and documents that channels remember or sockets have not taken yet.
+    pub fn held_bytes(&self) -> usize {
+        self.memory.bytes()
     }
 
     /// Looks at every server and writes down what changed. Nothing while nobody watches.
@@ -120,7 +141,17 @@ impl Live {
             *fleet = Fleet::new(Precision::Coarse);
             return;
         }
-        state.advance(engine, now_s);
+        state.advance(engine, now_s, &self.memory);
+        self.forget(&mut state);
+    }
+
+    /// Makes room for a watcher of that kind, before its stream begins.
+    ///
+    /// # Errors
+    /// There are too many kinds of watchers, or those there are hold all the memory there is for them.
+    pub fn join(&self, engine: &Engine, kind: &Kind, now_s: i64) -> Result<(), TooMany> {
+        let mut state = self.state.lock();
+        self.channel(&mut state, engine, kind, now_s)
     }
 
     /// The next bytes for a watcher of that kind, and where it is then; `None` when there are none yet.
@@ -136,18 +167,7 @@ impl Live {
         now_s: i64,
     ) -> Result<Option<(Bytes, Position)>, TooMany> {
         let mut state = self.state.lock();
-        if !state.channels.contains_key(kind) {
-            if state.channels.len() >= CHANNELS_MAX {
-                return Err(TooMany);
-            }
-            if state.channels.is_empty() {
-                // The fleet was not looked at while nobody watched.
-                state.advance(engine, now_s);
-            }
-            let mut channel = Channel::new(kind, state.stamp.tick);
-            channel.own_fleet(engine, state.stamp);
-            state.channels.insert(kind.clone(), channel);
-        }
+        self.channel(&mut state, engine, kind, now_s)?;
         let State { stamp, fleet, channels, .. } = &mut *state;
         let Some(channel) = channels.get_mut(kind) else { return Ok(None) };
         channel.read_at = stamp.tick;
@@ -155,8 +175,50 @@ impl Live {
         if let Some((event, at)) = channel.after(position) {
             return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
         }
-        let snapshot = channel.snapshot(kind, fleet, *stamp);
-        Ok(Some((snapshot.bytes(is_compressed), Position(stamp.tick))))
+        // Where slow readers hold all the room, others wait for the next tick.
+        let snapshot = channel.snapshot(kind, fleet, *stamp, self.room());
+        Ok(snapshot.map(|snapshot| (snapshot.bytes(is_compressed), Position(stamp.tick))))
+    }
+
+    fn channel(&self, state: &mut State, engine: &Engine, kind: &Kind, now_s: i64) -> Result<(), TooMany> {
+        if state.channels.contains_key(kind) {
+            return Ok(());
+        }
+        self.forget(state);
+        if self.room().is_none() || !state.make_room_for(kind) {
+            return Err(TooMany);
+        }
+        if state.channels.is_empty() {
+            // The fleet was not looked at while nobody watched.
+            state.advance(engine, now_s, &self.memory);
+        }
+        let mut channel = Channel::new(kind, state.stamp.tick);
+        channel.own_fleet(engine, state.stamp);
+        state.channels.insert(kind.clone(), channel);
+        Ok(())
+    }
+
+    /// Where there is room for more bytes.
+    fn room(&self) -> Option<&Memory> {
+        (self.memory.bytes() < self.bytes_max).then_some(&self.memory)
+    }
+
+    /// Gives back what is too much, from the largest channels first.
+    fn forget(&self, state: &mut State) {
+        let over = || self.memory.bytes().saturating_sub(self.bytes_max);
+        if over() == 0 {
+            return;
+        }
+        state.documents.forget_before(i64::MAX);
+        let mut channels: Vec<(usize, &mut Channel)> =
+            state.channels.values_mut().map(|channel| (channel.bytes(), channel)).collect();
+        channels.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (_, channel) in channels {
+            match over() {
+                0 => return,
+                over => channel.forget(over),
+            }
+        }
     }
 
     /// Where the watcher with that last event is; `None` when it needs a snapshot.
@@ -168,9 +230,9 @@ impl Live {
         (is_ours && tick <= stamp.tick).then_some(Position(tick))
     }
 
-    /// The document that `/ws` sends to that audience at present (contract 1.11).
-    pub fn document(&self, engine: &Engine, audience: &Audience, now_ms: i64) -> Utf8Bytes {
-        self.state.lock().documents.current(engine, audience, now_ms)
+    /// The document that `/ws` sends to that viewer at present (contract 1.11); `None` while there is no room for one.
+    pub fn document(&self, engine: &Engine, viewer: &Viewer, now_ms: i64) -> Option<Utf8Bytes> {
+        self.state.lock().documents.current(engine, viewer.audience(), now_ms, self.room())
     }
 }
 
@@ -186,15 +248,31 @@ impl std::fmt::Debug for Live {
 }
 
 impl State {
-    fn advance(&mut self, engine: &Engine, now_s: i64) {
+    fn advance(&mut self, engine: &Engine, now_s: i64, memory: &Memory) {
         self.stamp.tick += 1;
         self.stamp.now_s = now_s;
         self.stamp.pace = samples_per_frame(engine);
         let stamp = self.stamp;
         let difference = self.fleet.advance(engine, now_s, stamp.offline_after_s);
         for (kind, channel) in &mut self.channels {
-            channel.advance(kind, engine, (&self.fleet, &difference), stamp);
+            channel.advance(kind, engine, (&self.fleet, &difference), stamp, memory);
         }
+    }
+
+    /// Whether there is a place for one more channel. One that nobody reads any more gives up its own.
+    fn make_room_for(&mut self, kind: &Kind) -> bool {
+        let is_guests = |kind: &Kind| kind.audience == Audience::Guests;
+        let guests = self.channels.keys().filter(|kind| is_guests(kind)).count();
+        let are_guests_full = is_guests(kind) && guests >= GUEST_CHANNELS_MAX;
+        if !are_guests_full && self.channels.len() < CHANNELS_MAX {
+            return true;
+        }
+        let tick = self.stamp.tick;
+        let is_left = |channel: &Channel| tick - channel.read_at > UNREAD_TICKS_WATCHED_MAX;
+        let others = self.channels.iter().filter(|(kind, _)| !are_guests_full || is_guests(kind));
+        let left = others.filter(|(_, channel)| is_left(channel)).min_by_key(|(_, channel)| channel.read_at);
+        let left = left.map(|(kind, _)| kind.clone());
+        left.is_some_and(|kind| self.channels.remove(&kind).is_some())
     }
 }
 
@@ -239,4 +317,102 @@ pub(crate) fn watch(
     let kind = Kind { audience: viewer.audience().clone(), filter };
     let last_event_id = last_event_id.map(str::to_owned);
     Ok(Watching { kind, last_event_id, is_compressed: false, viewer: viewer.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use tempfile::TempDir;
+    use windfire_engine::Options;
+    use windfire_engine::server::NewServer;
+
+    use super::*;
+
+    fn fleet(servers: usize) -> (TempDir, Engine) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
+        for number in 0..servers {
+            let server = NewServer { name: format!("server {number}"), ..NewServer::default() };
+            engine.add_server(server, 0).expect("room");
+        }
+        (folder, engine)
+    }
+
+    fn kind(audience: Audience, tag: usize) -> Kind {
+        Kind { audience, filter: Filter::Tag(tag.to_string()) }
+    }
+
+    #[test]
+    fn kinds_of_watchers_are_bounded_and_unwatched_ones_give_way() {
+        let (_folder, engine) = fleet(1);
+        let live = Live::new(1, 30);
+        let join = |audience: Audience, tag: usize| live.join(&engine, &kind(audience, tag), 1);
+        assert!((0..GUEST_CHANNELS_MAX).all(|tag| join(Audience::Guests, tag).is_ok()));
+        assert_eq!(join(Audience::Guests, GUEST_CHANNELS_MAX), Err(TooMany));
+        assert_eq!(join(Audience::Guests, 0), Ok(()), "who watches the same needs no more room");
+        assert!((GUEST_CHANNELS_MAX..CHANNELS_MAX).all(|tag| join(Audience::All, tag).is_ok()));
+        assert_eq!(join(Audience::All, CHANNELS_MAX), Err(TooMany));
+        // All but one are read on.
+        for now_s in 2..6 {
+            live.advance(&engine, now_s);
+            for tag in 1..GUEST_CHANNELS_MAX {
+                live.next(&engine, &kind(Audience::Guests, tag), None, false, now_s).expect("there already");
+            }
+            for tag in GUEST_CHANNELS_MAX..CHANNELS_MAX {
+                live.next(&engine, &kind(Audience::All, tag), None, false, now_s).expect("there already");
+            }
+        }
+        assert_eq!(join(Audience::Guests, GUEST_CHANNELS_MAX), Ok(()), "the place of the one that nobody reads");
+        assert_eq!(join(Audience::Guests, 0), Err(TooMany));
+    }
+
+    #[test]
+    fn what_sockets_hold_counts_and_who_finds_no_room_waits() {
+        let (_folder, engine) = fleet(1000);
+        let bytes_max = 200_000;
+        let live = Live::new(1, 30).bounded(bytes_max);
+        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let mut held = Vec::new();
+        let tick = |now_s| {
+            live.advance(&engine, now_s);
+            live.next(&engine, &all, None, false, now_s).expect("there already")
+        };
+        // A slow reader after the other holds a snapshot of a second of its own.
+        for now_s in 1..100 {
+            match tick(now_s) {
+                Some((bytes, _)) => held.push(bytes),
+                None => break,
+            }
+        }
+        let snapshot_bytes = held[0].len();
+        assert!((2..20).contains(&held.len()), "{} snapshots of {snapshot_bytes} bytes", held.len());
+        assert!(live.held_bytes() < bytes_max + snapshot_bytes, "{}", live.held_bytes());
+        assert!(live.document(&engine, &Viewer::guest(), 1_000_000).is_none());
+        assert_eq!(live.join(&engine, &kind(Audience::All, 1), 100), Err(TooMany));
+        held.clear();
+        assert!(tick(101).is_some(), "there is room again");
+        let document = live.document(&engine, &Viewer::guest(), 1_000_000).expect("room");
+        assert_eq!(document.matches("\"ID\":").count(), 1000);
+    }
+
+    #[test]
+    fn a_channel_forgets_rather_than_to_grow() {
+        /// Some three events.
+        const BYTES: usize = 8000;
+        let (_folder, engine) = fleet(20);
+        let live = Live::new(1, 30).bounded(BYTES);
+        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let (_, mut position) = live.next(&engine, &all, None, true, 1).expect("room").expect("a snapshot");
+        for now_s in 2..20 {
+            // Every server is edited each second, so every event is as large as a snapshot.
+            for id in 1..=20 {
+                let edit = windfire_engine::server::ServerEdit { note: Some(now_s.to_string()), ..Default::default() };
+                engine.edit_server(id, edit).expect("there");
+            }
+            live.advance(&engine, now_s);
+            assert!(live.held_bytes() <= BYTES, "{}", live.held_bytes());
+            let next = live.next(&engine, &all, Some(position), true, now_s).expect("there already");
+            position = next.map_or(position, |(_, at)| at);
+        }
+        assert!(live.next(&engine, &all, None, true, 20).expect("there already").is_some());
+    }
 }

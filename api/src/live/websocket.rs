@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use tungstenite::Utf8Bytes;
 use windfire_engine::{Engine, Selection, ServerView};
 
+use crate::live::memory::Memory;
 use crate::render;
 use crate::viewer::Audience;
 
@@ -20,21 +21,36 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    pub(super) fn current(&mut self, engine: &Engine, audience: &Audience, now_ms: i64) -> Utf8Bytes {
+    /// The document of this turn; `None` when it would have to be made and there is no room.
+    pub(super) fn current(
+        &mut self,
+        engine: &Engine,
+        audience: &Audience,
+        now_ms: i64,
+        room: Option<&Memory>,
+    ) -> Option<Utf8Bytes> {
         let turn = now_ms.div_euclid(DOCUMENT_INTERVAL_MS);
         if let Some((of, document)) = self.by_audience.get(audience)
             && *of == turn
         {
-            return document.clone();
+            return Some(document.clone());
         }
+        self.forget_before(now_ms);
+        let memory = room?;
         let mut servers: Vec<ServerView> = engine.snapshot(Selection::All);
         // Stable: those of one position stay in ascending id.
         servers.sort_by_key(|server| std::cmp::Reverse(server.record.display_index));
-        let document: Utf8Bytes = render::websocket::document(audience, &servers, now_ms.div_euclid(1000)).into();
-        self.by_audience.retain(|_, (of, _)| *of == turn);
+        let document = render::websocket::document(audience, &servers, now_ms.div_euclid(1000));
+        let document = Utf8Bytes::try_from(memory.keep(document.into_bytes())).ok()?;
         if self.by_audience.len() < AUDIENCES_MAX {
             self.by_audience.insert(audience.clone(), (turn, document.clone()));
         }
-        document
+        Some(document)
+    }
+
+    /// Forgets documents of earlier turns.
+    pub(super) fn forget_before(&mut self, now_ms: i64) {
+        let turn = now_ms.div_euclid(DOCUMENT_INTERVAL_MS);
+        self.by_audience.retain(|_, (of, _)| *of == turn);
     }
 }

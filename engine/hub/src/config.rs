@@ -11,7 +11,10 @@ use serde::{Deserialize, Serialize};
 use windfire_engine::history::Retention;
 use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
 
-use crate::limits::{FRAME_AGE_S_MAX, LISTENERS_MAX, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
+use crate::limits::{
+    FRAME_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
+};
+use crate::memory;
 
 /// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
 const AGENT_VARIABLES: [&str; 16] = [
@@ -90,6 +93,9 @@ pub(crate) struct Settings {
     /// Agents connected at once [default: 100000]
     #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N")]
     sessions_max: Option<usize>,
+    /// Bytes of memory that answers, live streams and history keep within together [default: three quarters of what there is]
+    #[arg(long, env = "WINDFIRE_MEMORY_BYTES_MAX", value_name = "N")]
+    memory_bytes_max: Option<u64>,
     /// Threads that take reports, 1 to 64; 0 for one a core [default: 0]
     #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N")]
     agent_threads: Option<usize>,
@@ -138,6 +144,7 @@ pub(crate) struct Config {
     pub(crate) quarter_retention_days: u32,
     pub(crate) history_gib_max: u64,
     pub(crate) sessions_max: usize,
+    pub(crate) memory_bytes_max: u64,
     pub(crate) agent_threads: usize,
     pub(crate) udp_buffer_bytes: usize,
     pub(crate) cookie_name: String,
@@ -182,6 +189,7 @@ impl Config {
             quarter_retention_days: given.quarter_retention_days.or(file.quarter_retention_days).unwrap_or(730),
             history_gib_max: given.history_gib_max.or(file.history_gib_max).unwrap_or(0),
             sessions_max: given.sessions_max.or(file.sessions_max).unwrap_or(SESSIONS_MAX),
+            memory_bytes_max: given.memory_bytes_max.or(file.memory_bytes_max).unwrap_or_else(memory::usual_bytes_max),
             agent_threads: given.agent_threads.or(file.agent_threads).unwrap_or(0),
             udp_buffer_bytes: given.udp_buffer_bytes.or(file.udp_buffer_bytes).unwrap_or(UDP_BUFFER_BYTES),
             cookie_name: given.cookie_name.or(file.cookie_name).unwrap_or_else(|| "nezha-dashboard".to_owned()),
@@ -232,6 +240,7 @@ impl Config {
             ));
         }
         within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
+        within("memory_bytes_max", self.memory_bytes_max, MEMORY_BYTES_MIN, 1 << 50)?;
         within("agent_threads", self.agent_threads as u64, 0, LISTENERS_MAX as u64)?;
         within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
         if self.https_cert.is_some() != self.https_key.is_some() {
@@ -310,6 +319,7 @@ mod tests {
             "report_interval_s = 61",
             "https_cert = \"a\"",
             "raw_retention_days = 0",
+            "memory_bytes_max = 1000000",
             "cookie_name = \"a b\"",
             "report_interval_s = 20",
             "offline_after_s = 15\nsamples_per_frame = 10",

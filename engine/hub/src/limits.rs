@@ -59,14 +59,39 @@ pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
 /// counts them. Its default loses packets when a fleet comes back, or when the hub was kept from its core for a moment.
 pub(crate) const UDP_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
-/// HTTP connections at once; further ones wait to be accepted.
+/// HTTP connections at once, WebSockets and live streams among them; never more than half of the descriptors that the
+/// process may have. A further one takes the place of one that nobody misses; where there is none, it waits.
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// Connections that wait in the system's queue until they are accepted, if the system lets so many.
+pub(crate) const HTTP_BACKLOG: i32 = 4096;
+/// Time until accepting is tried again after it failed: by then a connection that had to go has given its descriptor back.
+pub(crate) const HTTP_ACCEPT_RETRY: Duration = Duration::from_millis(10);
+/// Time between two lines in the log that say so.
+pub(crate) const HTTP_ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Bytes of a request's line and headers.
 pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of a request's body.
 pub(crate) const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
 /// Time for a request to come in whole.
 pub(crate) const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time for a client to take some of the bytes that wait for it.
+pub(crate) const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Bytes that a client takes at least of those that wait for it a minute: a line of 9.6 kbit/s takes twice as many.
+pub(crate) const HTTP_BYTES_PER_MINUTE_MIN: usize = 32 * 1024;
+/// Bytes of one connection that the system may hold and not have sent yet: its usual megabytes would hide for a minute that
+/// a slow client takes some, and are not in anybody's budget.
+pub(crate) const HTTP_UNSENT_BYTES_MAX: u32 = 128 * 1024;
+/// Time that a client which has nothing more to say waits for the first byte of an answer from history: it may just as well
+/// be gone.
+pub(crate) const HTTP_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time between two looks at whether a client that has sent more than it was asked for is gone.
+pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// A guest's client address may hold one part in so many of the bytes of answers under way.
+pub(crate) const ANSWERS_GUEST_SHARE: usize = 4;
+/// An address's tokens and logins may hold one part in so many of what there is for all.
+pub(crate) const KNOWN_SHARE: usize = 2;
+/// One part in so many of what there is for all is out of guests' reach.
+pub(crate) const GUESTS_RESERVE: usize = 4;
 /// Time for open HTTP requests and sessions at a stop.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -91,17 +116,24 @@ pub(crate) const RETENTION_DAYS_MAX: u64 = 3650;
 pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Time until history's upkeep is tried again after it failed.
 pub(crate) const UPKEEP_RETRY: Duration = Duration::from_secs(5);
-/// Answers from history that are made at once; further ones wait.
+/// Answers from history that are computed at once; further ones wait. One whose reader has not taken the pieces that are
+/// there lets others compute meanwhile.
 pub(crate) const HISTORY_ANSWERS_MAX: usize = 4;
+/// Answers from history that are under way, computed, waiting or being read.
+pub(crate) const HISTORY_STREAMS_MAX: usize = 64;
+/// Of these, answers to guests of one address.
+pub(crate) const HISTORY_STREAMS_GUEST_MAX: usize = 8;
 /// Pieces of one such answer that wait for a slow reader.
 pub(crate) const PIECES_WAITING_MAX: usize = 4;
-/// Time for a reader to take a piece, until its answer is given up.
-pub(crate) const PIECE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Requests that change something, or hash a password in 19 MiB, at once; further ones wait.
 pub(crate) const CHANGES_MAX: usize = 2;
 /// Time between two looks at the fleet for the live stream.
 pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Live streams and WebSockets at once; never more than three quarters of the connections.
+pub(crate) const LIVE_STREAMS_MAX: usize = 768;
+/// Of these, one part in so many may belong to guests of one address. Behind a proxy that is every guest.
+pub(crate) const LIVE_STREAMS_GUEST_SHARE: usize = 2;
 /// Silence of a live stream after which something is said, so that proxies keep it open.
 pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// Time for a watcher to take an event, until its stream ends.
@@ -110,3 +142,8 @@ pub(crate) const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(30);
 pub(crate) const WEBSOCKET_INTERVAL: Duration = Duration::from_secs(2);
 /// Bytes of what a client says on `/ws`; nothing it says matters.
 pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;
+
+/// Memory that the hub keeps to, at least, bytes: below, there is no room for a few answers.
+pub(crate) const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
+/// Memory that is reckoned with where the system does not say how much there is, bytes.
+pub(crate) const MEMORY_BYTES_USUAL: u64 = 1024 * 1024 * 1024;

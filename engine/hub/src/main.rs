@@ -10,6 +10,7 @@ mod historian;
 mod http;
 mod ingest;
 mod limits;
+mod memory;
 mod metrics;
 mod pacer;
 mod serve;

@@ -62,6 +62,8 @@ pub(crate) struct Metrics {
     pub(crate) servers_enrolled: Counter,
     pub(crate) enrolment_writes: Counter,
     pub(crate) http_requests: Counter,
+    pub(crate) http_busy: Counter,
+    pub(crate) http_evicted: Counter,
     refusals: [Counter; RefuseReason::ALL.len()],
     commit_buckets: [Counter; COMMIT_BUCKETS_MS.len() + 1],
     commit_us_total: Counter,
@@ -206,6 +208,12 @@ impl Metrics {
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
         page.gauge("windfire_live_streams", "Live streams and WebSockets open.", self.live_streams.get());
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);
+        page.counter("windfire_http_busy_total", "Requests that found no room for their answer.", &self.http_busy);
+        page.counter(
+            "windfire_http_evicted_total",
+            "HTTP connections that had to go for newer ones.",
+            &self.http_evicted,
+        );
         page.head("windfire_refusals_total", "Agents refused, by reason.", "counter");
         for (reason, count) in RefuseReason::ALL.iter().zip(&self.refusals) {
             page.line(&format!("windfire_refusals_total{{reason=\"{}\"}}", reason.name()), count.get());

@@ -28,6 +28,7 @@ use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{Ingest, Lane, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX};
+use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::pacer;
 use crate::tls::{self, Certificate};
@@ -99,7 +100,17 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
         details: Details::default(),
     });
     // Only to be told from another process's: the clock will do.
-    let live = Arc::new(Live::new(clock().cast_unsigned(), config.offline_after_s.into()));
+    let budgets = Budgets::of(config.memory_bytes_max);
+    tracing::info!(
+        memory_bytes_max = config.memory_bytes_max,
+        answers = budgets.answers_bytes,
+        live = budgets.live_bytes,
+        history = budgets.history_bytes,
+        pending = budgets.pending_bytes,
+        "memory shared out"
+    );
+    let live = Live::new(clock().cast_unsigned(), config.offline_after_s.into()).bounded(budgets.live_bytes);
+    let live = Arc::new(live);
     let (ticks_sender, ticks) = watch::channel(0);
     let http = Http {
         api,
@@ -107,6 +118,7 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
         engine: Arc::clone(&engine),
         metrics: Arc::clone(&metrics),
         clock: Arc::clone(&clock),
+        shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
         ticks,

@@ -11,10 +11,12 @@ use http_body_util::combinators::BoxBody;
 use hyper::body::Frame;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
-use windfire_api::live::{self, Live, Watching};
+use windfire_api::live::{self, Live, TooMany, Watching};
 use windfire_engine::Engine;
 
 use super::Http;
+use super::budget::Held;
+use super::connections::Connection;
 use crate::limits::{LIVE_INTERVAL, LIVE_KEEP_ALIVE, LIVE_READ_TIMEOUT};
 use crate::serve::Clock;
 
@@ -44,23 +46,35 @@ pub(crate) async fn run(
 }
 
 /// Starts a stream.
-pub(super) fn start(http: &Arc<Http>, watching: Watching) -> BoxBody<Bytes, io::Error> {
+///
+/// # Errors
+/// There is no room for what it watches.
+pub(super) fn start(
+    http: &Arc<Http>,
+    connection: Arc<Connection>,
+    watching: Watching,
+    held: Vec<Held>,
+) -> Result<BoxBody<Bytes, io::Error>, TooMany> {
+    http.live.join(&http.engine, &watching.kind, (http.clock)().div_euclid(1000))?;
     // One event at most waits here; who reads slower than events come gets a fresh snapshot, not a queue.
     let (sender, receiver) = mpsc::channel(1);
-    let feed = Feed { http: Arc::clone(http), watching, sender };
+    let feed = Feed { http: Arc::clone(http), connection, watching, sender, _held: held };
     tokio::spawn(feed.run());
-    Receiver(receiver).boxed()
+    Ok(Receiver(receiver).boxed())
 }
 
 struct Feed {
     http: Arc<Http>,
+    connection: Arc<Connection>,
     watching: Watching,
     sender: mpsc::Sender<Bytes>,
+    /// Its share of the streams there may be.
+    _held: Vec<Held>,
 }
 
 impl Feed {
     async fn run(self) {
-        let Self { http, watching, sender } = self;
+        let Self { http, connection, watching, sender, _held } = self;
         let mut ticks = http.ticks.clone();
         let _counted = http.metrics.live_streams.enter();
         let send = |bytes: Bytes| async { matches!(timeout(LIVE_READ_TIMEOUT, sender.send(bytes)).await, Ok(Ok(()))) };
@@ -69,6 +83,8 @@ impl Feed {
         if !preamble.is_empty() && !send(preamble).await {
             return;
         }
+        let mut silent = std::pin::pin!(connection.fell_silent());
+        let mut is_silent = false;
         let mut position = http.live.position(watching.last_event_id.as_deref());
         loop {
             let now_s = (http.clock)().div_euclid(1000);
@@ -88,6 +104,14 @@ impl Feed {
             tokio::select! {
                 changed = ticks.changed() => if changed.is_err() { return },
                 () = sender.closed() => return,
+                () = connection.broke() => return,
+                // It has said everything, or it is gone: if so, it refuses what is sent now.
+                () = &mut silent, if !is_silent => {
+                    is_silent = true;
+                    if !send(live::keep_alive(is_compressed)).await {
+                        return;
+                    }
+                }
                 () = tokio::time::sleep(LIVE_KEEP_ALIVE) => if !send(live::keep_alive(is_compressed)).await { return },
             }
         }

@@ -1,5 +1,8 @@
 //! The HTTP listener: hyper in front of [`windfire_api::handle`] and the hub's own pages.
 
+mod budget;
+mod client_io;
+mod connections;
 mod health;
 pub(crate) mod live;
 mod pieces;
@@ -8,7 +11,7 @@ mod websocket;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -21,18 +24,27 @@ use hyper::server::conn::http1;
 use hyper::service::{HttpService, service_fn};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use windfire_api::live::Live;
-use windfire_api::{Api, Body, Caller, handle, may_wait};
+use windfire_api::{Admission, Api, Body, Busy, Caller, Viewer, Work, busy, handle_if, may_wait};
 use windfire_engine::Engine;
 
-use crate::limits::{HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, STOP_TIMEOUT};
+use crate::limits::{
+    ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY,
+    HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT,
+    HTTP_UNSENT_BYTES_MAX, LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX, STOP_TIMEOUT,
+};
+use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::serve::Clock;
+use budget::{Budget, Client, Held};
+use client_io::{ClientIo, Tcp};
+use connections::{Connection, Connections};
 use pieces::Pieces;
 
 /// What every request needs.
@@ -42,12 +54,44 @@ pub(crate) struct Http {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
-    /// Room for answers that are made while they are sent.
+    /// What clients have in common.
+    pub(crate) shares: Shares,
+    /// Room for answers that are being computed.
     pub(crate) history_room: Arc<Semaphore>,
     /// Room for requests that change something.
     pub(crate) change_room: Arc<Semaphore>,
     /// Counts what the live stream was advanced; ends when the hub stops.
     pub(crate) ticks: watch::Receiver<u64>,
+}
+
+/// What clients have in common, each with its share.
+pub(crate) struct Shares {
+    /// Bytes of answers that clients have not taken yet.
+    answers_bytes: Arc<Budget>,
+    /// Bytes that answers from history hold.
+    history_bytes: Arc<Budget>,
+    history_streams: Arc<Budget>,
+    live_streams: Arc<Budget>,
+}
+
+impl Shares {
+    pub(crate) fn of(budgets: &Budgets) -> Self {
+        let bytes = |all: usize| Budget::new(all, all / ANSWERS_GUEST_SHARE);
+        let live_streams = LIVE_STREAMS_MAX.min(connections_max() / 4 * 3);
+        Self {
+            answers_bytes: bytes(budgets.answers_bytes),
+            history_bytes: bytes(budgets.history_bytes),
+            history_streams: Budget::new(HISTORY_STREAMS_MAX, HISTORY_STREAMS_GUEST_MAX),
+            live_streams: Budget::new(live_streams, live_streams / LIVE_STREAMS_GUEST_SHARE),
+        }
+    }
+}
+
+/// Connections that there may be: half of the descriptors are for agents, the store and the command line.
+fn connections_max() -> usize {
+    let files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let files_max = files_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
+    HTTP_CONNECTIONS_MAX.min(files_max / 2)
 }
 
 /// The bound socket, before anything is accepted.
@@ -57,9 +101,13 @@ impl Socket {
     /// Binds the address.
     pub(crate) fn bind(address: SocketAddr) -> Result<Self, String> {
         let bind = || {
-            let listener = std::net::TcpListener::bind(address)?;
-            listener.set_nonblocking(true)?;
-            Ok(Self(listener))
+            // As the standard library does, with a longer queue: who comes while many come must not have to come again.
+            let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
+            socket.set_reuse_address(true)?;
+            socket.bind(&address.into())?;
+            socket.listen(HTTP_BACKLOG)?;
+            socket.set_nonblocking(true)?;
+            Ok(Self(socket.into()))
         };
         bind().map_err(|error: io::Error| {
             format!("address {address} for HTTP (--http) cannot be used: {error}: stop what uses it, or choose another")
@@ -83,59 +131,84 @@ impl Http {
         let listener = TcpListener::from_std(socket.0).map_err(failed)?;
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let http = Arc::new(self);
-        let room = Arc::new(Semaphore::new(HTTP_CONNECTIONS_MAX));
+        let connections = Connections::new(connections_max(), Arc::clone(&http.metrics));
+        let mut failure_logged: Option<Instant> = None;
         loop {
-            let accepted = async {
-                // A connection that finds no room waits in the listener's queue.
-                let permit = Arc::clone(&room).acquire_owned().await;
-                (permit, listener.accept().await)
-            };
-            let (permit, accepted) = tokio::select! {
-                accepted = accepted => accepted,
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
                 _ = stop.wait_for(|stop| *stop) => break,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of descriptors, most likely: some come back when connections end.
-                    tracing::warn!(%error, "no HTTP connection accepted");
-                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    // Out of descriptors, most likely: the connection that can best be spared gives its own back.
+                    let spared = timeout(HTTP_ACCEPT_RETRY, connections.spare_one()).await;
+                    if failure_logged.is_none_or(|at| at.elapsed() >= HTTP_ACCEPT_LOG_INTERVAL) {
+                        failure_logged = Some(Instant::now());
+                        tracing::warn!(%error, spared = spared == Ok(true), "no HTTP connection accepted");
+                    }
+                    if spared == Ok(false) {
+                        tokio::time::sleep(HTTP_ACCEPT_RETRY).await;
+                    }
                     continue;
                 }
             };
             let _smaller_delay = stream.set_nodelay(true);
+            #[cfg(target_os = "linux")]
+            let _less_hidden = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(HTTP_UNSENT_BYTES_MAX);
+            let stream = Arc::new(stream);
+            // Where nobody can be spared, others wait in the listener's queue meanwhile.
+            let slot = tokio::select! {
+                slot = connections.enter(peer.ip(), Arc::downgrade(&stream)) => slot,
+                _ = stop.wait_for(|stop| *stop) => break,
+            };
             let (http, tls, stop) = (Arc::clone(&http), tls.clone(), stop.clone());
             tokio::spawn(async move {
-                let _permit = permit;
-                let metrics = Arc::clone(&http.metrics);
-                let _counted = metrics.http_connections.enter();
-                let service = service_fn(move |request| Arc::clone(&http).answer(request, peer.ip()));
-                let mut builder = http1::Builder::new();
-                builder.timer(TokioTimer::new()).header_read_timeout(HTTP_READ_TIMEOUT);
-                builder.max_buf_size(HTTP_HEAD_BYTES_MAX);
-                let ended = match tls {
-                    None => converse(&builder, stream, service, stop).await,
-                    Some(tls) => match timeout(HTTP_READ_TIMEOUT, tls.accept(stream)).await {
-                        Ok(Ok(stream)) => converse(&builder, stream, service, stop).await,
-                        Ok(Err(error)) => return tracing::debug!(%peer, %error, "no TLS"),
-                        Err(_) => return tracing::debug!(%peer, "no TLS in time"),
+                let connection = Arc::clone(&slot.connection);
+                let stream = ClientIo::new(Tcp(stream), slot);
+                tokio::select! {
+                    ended = http.serve(stream, &connection, tls, stop) => match ended {
+                        Ok(()) => {}
+                        Err(error) => tracing::debug!(%peer, %error, "HTTP connection ended"),
                     },
-                };
-                if let Err(error) = ended {
-                    tracing::debug!(%peer, %error, "HTTP connection ended");
+                    () = connection.evicted() => tracing::debug!(%peer, "HTTP connection had to go for others"),
                 }
             });
         }
-        // Every connection gives its room back when it ends.
-        let all = u32::try_from(HTTP_CONNECTIONS_MAX).unwrap_or(u32::MAX);
-        let _in_time = timeout(STOP_TIMEOUT, room.acquire_many(all)).await;
+        let _in_time = timeout(STOP_TIMEOUT, connections.ended()).await;
         Ok(())
+    }
+
+    /// Answers the requests of one connection.
+    async fn serve(
+        self: Arc<Self>,
+        stream: ClientIo<Tcp>,
+        connection: &Arc<Connection>,
+        tls: Option<TlsAcceptor>,
+        stop: watch::Receiver<bool>,
+    ) -> Result<(), String> {
+        let connection = Arc::clone(connection);
+        let service = service_fn(move |request| Arc::clone(&self).answer(request, Arc::clone(&connection)));
+        let mut builder = http1::Builder::new();
+        builder.timer(TokioTimer::new()).header_read_timeout(HTTP_READ_TIMEOUT);
+        builder.max_buf_size(HTTP_HEAD_BYTES_MAX);
+        // A client that has said everything may say so, and reads on.
+        builder.half_close(true);
+        let ended = match tls {
+            None => converse(&builder, stream, service, stop).await,
+            Some(tls) => match timeout(HTTP_READ_TIMEOUT, tls.accept(stream)).await {
+                Ok(Ok(stream)) => converse(&builder, stream, service, stop).await,
+                Ok(Err(error)) => return Err(format!("no TLS: {error}")),
+                Err(_) => return Err("no TLS in time".to_owned()),
+            },
+        };
+        ended.map_err(|error| error.to_string())
     }
 
     async fn answer(
         self: Arc<Self>,
         request: Request<Incoming>,
-        peer: IpAddr,
+        connection: Arc<Connection>,
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
         self.metrics.http_requests.add(1);
         let (mut head, body) = request.into_parts();
@@ -147,20 +220,34 @@ impl Http {
             Ok(Err(_)) => return Ok(plain(StatusCode::BAD_REQUEST)),
             Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT)),
         };
+        connection.progressed();
         let request = Request::from_parts(head, body);
         if let Some(response) = health::answer(&request, &self.engine, &self.metrics) {
             return Ok(response.map(whole));
         }
-        let caller = Caller { peer: peer.to_canonical(), now_ms: (self.clock)() };
-        let (head, body) = self.handle(request, caller).await.into_parts();
+        let caller = Caller { peer: connection.peer.to_canonical(), now_ms: (self.clock)() };
+        let asking =
+            Asking { http: Arc::clone(&self), connection: Arc::clone(&connection), admitted: Mutex::default() };
+        let (response, Admitted { client, held }) = self.handle(request, asking, caller).await;
+        let (head, body) = response.into_parts();
         let body = match body {
-            Body::Whole(bytes) => whole(bytes),
-            Body::Pieces(pieces) => Pieces::new(pieces).map_err(|never| match never {}).boxed(),
-            Body::Stream(produce) => stream::start(produce, Arc::clone(&self.history_room)).await,
-            Body::Live(watching) => live::start(&self, *watching),
-            Body::WebSocket(audience) => {
+            Body::Whole(bytes) if bytes.is_empty() => whole(bytes),
+            Body::Whole(bytes) => self.charged(vec![bytes], client),
+            Body::Pieces(pieces) => self.charged(pieces, client),
+            Body::Stream(streamed) => match stream::start(&self, &connection, streamed, held).await {
+                Ok(body) => body,
+                Err(instead) => return Ok(instead.map(only_whole)),
+            },
+            Body::Live(watching) => match live::start(&self, connection, *watching, held) {
+                Ok(body) => body,
+                Err(windfire_api::live::TooMany) => {
+                    self.metrics.http_busy.add(1);
+                    return Ok(busy(Busy::Hub).map(only_whole));
+                }
+            },
+            Body::WebSocket(viewer) => {
                 if let Some(upgrade) = upgrade {
-                    tokio::spawn(websocket::run(Arc::clone(&self), upgrade, audience));
+                    tokio::spawn(websocket::run(Arc::clone(&self), connection, upgrade, *viewer, held));
                 }
                 whole(Bytes::new())
             }
@@ -168,24 +255,86 @@ impl Http {
         Ok(Response::from_parts(head, body))
     }
 
-    async fn handle(self: &Arc<Self>, request: Request<Bytes>, caller: Caller) -> Response<Body> {
+    /// A body that is there, on that client's account until it has taken it. Pages are in the program anyway.
+    fn charged(&self, pieces: Vec<Bytes>, client: Option<Client>) -> BoxBody<Bytes, io::Error> {
+        let bytes = || pieces.iter().map(Bytes::len).sum();
+        let held = client.map(|client| self.shares.answers_bytes.charge(client, bytes()));
+        Pieces::new(pieces, held).map_err(|never| match never {}).boxed()
+    }
+
+    async fn handle(
+        self: &Arc<Self>,
+        request: Request<Bytes>,
+        asking: Asking,
+        caller: Caller,
+    ) -> (Response<Body>, Admitted) {
         if !may_wait(request.method()) {
-            return handle(&self.api, &self.engine, &request, caller);
+            let response = handle_if(&asking, &self.api, &self.engine, &request, caller);
+            return (response, asking.admitted.into_inner());
         }
         // Never closed.
         let permit = Arc::clone(&self.change_room).acquire_owned().await;
         let http = Arc::clone(self);
         let answered = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            handle(&http.api, &http.engine, &request, caller)
+            let response = handle_if(&asking, &http.api, &http.engine, &request, caller);
+            (response, asking.admitted.into_inner())
         });
         answered.await.unwrap_or_else(|error| {
             tracing::error!(%error, "a request failed");
             let mut response = Response::new(Body::Whole(Bytes::new()));
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-            response
+            (response, Admitted::default())
         })
     }
+}
+
+/// A request on its way through the API: who asks, and what was given to it.
+struct Asking {
+    http: Arc<Http>,
+    connection: Arc<Connection>,
+    admitted: Mutex<Admitted>,
+}
+
+#[derive(Default)]
+struct Admitted {
+    /// Who asks; nobody while no more than a page was wanted.
+    client: Option<Client>,
+    held: Vec<Held>,
+}
+
+impl Admission for Asking {
+    fn admit(&self, viewer: &Viewer, work: Work) -> Result<(), Busy> {
+        if !viewer.is_guest() {
+            self.connection.know();
+        }
+        let client = Client::new(self.connection.peer, viewer.is_guest());
+        let mut admitted = self.admitted.lock();
+        admitted.client = Some(client);
+        let shares = &self.http.shares;
+        let held = match work {
+            Work::Small => Ok(Vec::new()),
+            // How many bytes is known when they are there: whoever has some left may have one more answer.
+            Work::Whole => shares.answers_bytes.check(client, 1).map(|()| Vec::new()),
+            Work::Stream { bytes } => hold(client, &[(&shares.history_streams, 1), (&shares.history_bytes, bytes)]),
+            Work::Live => hold(client, &[(&shares.live_streams, 1)]),
+        };
+        match held {
+            Ok(held) => {
+                admitted.held.extend(held);
+                Ok(())
+            }
+            Err(busy) => {
+                self.http.metrics.http_busy.add(1);
+                Err(busy)
+            }
+        }
+    }
+}
+
+/// All of these, or none.
+fn hold(client: Client, wanted: &[(&Arc<Budget>, usize)]) -> Result<Vec<Held>, Busy> {
+    wanted.iter().map(|(budget, amount)| budget.hold(client, *amount)).collect()
 }
 
 /// Answers requests of one connection, until it ends or the hub stops and the open one is answered.
@@ -206,6 +355,11 @@ where
         _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
+}
+
+/// The body of an answer that says why there is no other.
+fn only_whole(body: Body) -> BoxBody<Bytes, io::Error> {
+    whole(body.collect().unwrap_or_default())
 }
 
 fn whole(bytes: Bytes) -> BoxBody<Bytes, io::Error> {

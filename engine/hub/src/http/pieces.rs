@@ -7,15 +7,19 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
+use super::budget::Held;
+
 /// The pieces that are not handed out yet.
 pub(super) struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
     left: u64,
+    /// Goes along with the last piece: hyper has taken it long before the client has.
+    held: Option<Held>,
 }
 
 impl Pieces {
-    pub(super) fn new(pieces: Vec<Bytes>) -> Self {
-        Self { left: pieces.iter().map(|piece| piece.len() as u64).sum(), pieces: pieces.into_iter() }
+    pub(super) fn new(pieces: Vec<Bytes>, held: Option<Held>) -> Self {
+        Self { left: pieces.iter().map(|piece| piece.len() as u64).sum(), pieces: pieces.into_iter(), held }
     }
 }
 
@@ -26,6 +30,11 @@ impl Body for Pieces {
     fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         let piece = self.pieces.next();
         self.left -= piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        let is_last = self.pieces.as_slice().is_empty();
+        let piece = match (piece, if is_last { self.held.take() } else { None }) {
+            (Some(bytes), Some(held)) => Some(Bytes::from_owner(Last { bytes, _held: held })),
+            (piece, _) => piece,
+        };
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece))))
     }
 
@@ -35,5 +44,17 @@ impl Body for Pieces {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+/// The last piece, and what it holds until the client has taken it.
+struct Last {
+    bytes: Bytes,
+    _held: Held,
+}
+
+impl AsRef<[u8]> for Last {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }

@@ -1,48 +1,127 @@
 //! Bodies that are made while they are sent: by a thread that may wait for the disk, piece by piece, no faster than the
 //! client reads.
+//!
+//! ```text
+//! admitted ──► waits for a permit ──► computes ──► pieces that wait ──► the client
+//!                     ▲                  │ they are as many as may
+//!                     └── gives it back ◄┘
+//! ```
+//! A permit is for computing. Whoever waits for a slow client gives it to others.
 
 use std::io::{self, Write};
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::Response;
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Frame;
 use tokio::runtime::Handle;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
-use windfire_api::{PIECE_BYTES, Producer};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use windfire_api::{Body, Busy, PIECE_BYTES, Streamed, Viewer, busy, failed};
 
-use crate::limits::{PIECE_TIMEOUT, PIECES_WAITING_MAX};
+use super::Http;
+use super::budget::Held;
+use super::connections::Connection;
+use crate::limits::PIECES_WAITING_MAX;
 
-/// Starts making the body, once there is room for one more.
-pub(super) async fn start(produce: Producer, room: Arc<Semaphore>) -> BoxBody<Bytes, io::Error> {
-    let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
-    // Never closed.
-    let permit = room.acquire_owned().await;
-    let runtime = Handle::current();
-    let is_whole = Arc::new(AtomicBool::new(false));
-    let done = Arc::clone(&is_whole);
+/// Starts making the body. The first piece is there when this returns, or all of it: what fails before is an answer of its
+/// own.
+///
+/// # Errors
+/// The answer when it failed, or when the client seems to have left meanwhile.
+pub(super) async fn start(
+    http: &Arc<Http>,
+    connection: &Connection,
+    streamed: Streamed,
+    held: Vec<Held>,
+) -> Result<BoxBody<Bytes, io::Error>, Response<Body>> {
+    tokio::select! {
+        begun = begin(http, streamed, Arc::new(held)) => begun,
+        () = connection.left() => Err(busy(Busy::Hub)),
+    }
+}
+
+async fn begin(
+    http: &Arc<Http>,
+    Streamed { produce, viewer }: Streamed,
+    held: Arc<Vec<Held>>,
+) -> Result<BoxBody<Bytes, io::Error>, Response<Body>> {
+    let (sender, mut pieces) = mpsc::channel(PIECES_WAITING_MAX);
+    let room = Arc::clone(&http.history_room);
+    let permit = Arc::clone(&room).acquire_owned().await.ok();
+    let ended = Arc::new(OnceLock::new());
+    let (http, end, runtime) = (Arc::clone(http), Arc::clone(&ended), Handle::current());
+    let also_held = Arc::clone(&held);
     tokio::task::spawn_blocking(move || {
-        let _permit = permit;
-        let mut pieces = Pieces { sender, piece: Vec::new(), runtime };
-        match produce(&mut pieces).and_then(|()| pieces.flush()) {
-            Ok(()) => done.store(true, Ordering::Release),
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {}
-            Err(error) => tracing::error!(%error, "an answer from history broke off"),
+        let _held = also_held;
+        let mut pieces = Pieces { http, viewer, sender, piece: Vec::new(), runtime, room, permit };
+        let made = produce(&mut pieces).and_then(|()| pieces.finish());
+        if let Err(error) = &made
+            && !matches!(error.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::PermissionDenied)
+        {
+            tracing::error!(%error, "an answer from history broke off");
         }
+        // Before the sender is dropped, which says that this is the end.
+        let _only_one = end.set(made.is_ok());
     });
-    Receiver { pieces: receiver, is_whole }.boxed()
+    let first = pieces.recv().await;
+    if first.is_none() && ended.get() != Some(&true) {
+        return Err(failed("history cannot be read at present: ask again in a moment, and see the hub's log"));
+    }
+    Ok(Receiver { first, pieces, ended, _held: held }.boxed())
 }
 
 /// Gathers what is written into pieces, and waits for the reader with each.
 struct Pieces {
+    http: Arc<Http>,
+    viewer: Viewer,
     sender: mpsc::Sender<Bytes>,
     piece: Vec<u8>,
     runtime: Handle,
+    room: Arc<Semaphore>,
+    /// Held while computing.
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+impl Pieces {
+    /// The next piece is there. It takes its place among those that wait; when there is none, somebody else may compute.
+    fn send(&mut self) -> io::Result<()> {
+        let now_s = (self.http.clock)().div_euclid(1000);
+        if !self.viewer.is_still_valid(&self.http.engine, now_s) {
+            return Err(io::ErrorKind::PermissionDenied.into());
+        }
+        let gone = || io::Error::from(io::ErrorKind::BrokenPipe);
+        match self.sender.try_send(Bytes::from(std::mem::take(&mut self.piece))) {
+            Ok(()) => Ok(()),
+            Err(mpsc::error::TrySendError::Closed(_)) => Err(gone()),
+            Err(mpsc::error::TrySendError::Full(piece)) => {
+                self.permit = None;
+                // The socket has a deadline: when it ends, so does the receiver.
+                self.runtime.block_on(self.sender.send(piece)).map_err(|_| gone())
+            }
+        }
+    }
+
+    /// Goes on computing, once there is room again.
+    fn go_on(&mut self) -> io::Result<()> {
+        if self.permit.is_none() {
+            self.permit = self.runtime.block_on(async {
+                tokio::select! {
+                    permit = Arc::clone(&self.room).acquire_owned() => permit.ok(),
+                    () = self.sender.closed() => None,
+                }
+            });
+        }
+        if self.permit.is_some() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+
+    /// Sends what is left.
+    fn finish(&mut self) -> io::Result<()> {
+        if self.piece.is_empty() { Ok(()) } else { self.send() }
+    }
 }
 
 impl Write for Pieces {
@@ -50,30 +129,26 @@ impl Write for Pieces {
         let taken = bytes.len().min(PIECE_BYTES - self.piece.len());
         self.piece.extend_from_slice(&bytes[..taken]);
         if self.piece.len() == PIECE_BYTES {
-            self.flush()?;
+            self.send()?;
+            self.go_on()?;
         }
         Ok(taken)
     }
 
+    /// Nothing: pieces are sent when they are full, and at the end.
     fn flush(&mut self) -> io::Result<()> {
-        if self.piece.is_empty() {
-            return Ok(());
-        }
-        let piece = Bytes::from(std::mem::take(&mut self.piece));
-        // A reader that stands still must not hold the room of others.
-        let sent = self.runtime.block_on(timeout(PIECE_TIMEOUT, self.sender.send(piece)));
-        match sent {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) | Err(_) => Err(io::ErrorKind::BrokenPipe.into()),
-        }
+        Ok(())
     }
 }
 
 /// The pieces as hyper takes them. When no more come and it was not all, the connection breaks off: a client must not take
 /// half an answer for a whole one.
 struct Receiver {
+    first: Option<Bytes>,
     pieces: mpsc::Receiver<Bytes>,
-    is_whole: Arc<AtomicBool>,
+    /// Whether it was all, once it has ended.
+    ended: Arc<OnceLock<bool>>,
+    _held: Arc<Vec<Held>>,
 }
 
 impl hyper::body::Body for Receiver {
@@ -81,10 +156,124 @@ impl hyper::body::Body for Receiver {
     type Error = io::Error;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Some(first) = self.first.take() {
+            return Poll::Ready(Some(Ok(Frame::data(first))));
+        }
         self.pieces.poll_recv(context).map(|piece| match piece {
             Some(piece) => Some(Ok(Frame::data(piece))),
-            None if self.is_whole.load(Ordering::Acquire) => None,
+            None if self.ended.get() == Some(&true) => None,
             None => Some(Err(io::Error::other("the answer broke off"))),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use tempfile::TempDir;
+    use tokio::sync::watch;
+    use windfire_api::live::Live;
+    use windfire_api::{Api, Producer};
+    use windfire_engine::token::NewToken;
+    use windfire_engine::{Engine, Options};
+
+    use super::*;
+    use crate::http::Shares;
+    use crate::limits::HISTORY_ANSWERS_MAX;
+    use crate::memory::Budgets;
+
+    fn http() -> (TempDir, Arc<Http>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
+        let http = Http {
+            api: Arc::new(Api::default()),
+            live: Arc::new(Live::new(1, 30)),
+            engine: Arc::new(engine),
+            metrics: Arc::default(),
+            clock: Arc::new(|| 1_000_000),
+            shares: Shares::of(&Budgets::of(1 << 30)),
+            history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
+            change_room: Arc::new(Semaphore::new(1)),
+            ticks: watch::channel(0).1,
+        };
+        (folder, Arc::new(http))
+    }
+
+    async fn begin_as(http: &Arc<Http>, viewer: Viewer, produce: Producer) -> Result<BoxBody<Bytes, io::Error>, u16> {
+        let begun = begin(http, Streamed { produce, viewer }, Arc::default()).await;
+        begun.map_err(|instead| instead.status().as_u16())
+    }
+
+    async fn begin_with(http: &Arc<Http>, produce: Producer) -> Result<BoxBody<Bytes, io::Error>, u16> {
+        begin_as(http, Viewer::guest(), produce).await
+    }
+
+    /// As many bytes as so many pieces have, and one.
+    fn pieces(count: usize) -> Producer {
+        Box::new(move |out| out.write_all(&vec![7; count * PIECE_BYTES + 1]))
+    }
+
+    #[tokio::test]
+    async fn what_fails_before_its_first_byte_is_an_answer_of_its_own() {
+        let (_folder, http) = http();
+        let fails: Producer = Box::new(|_| Err(io::Error::other("the store is closed")));
+        assert_eq!(begin_with(&http, fails).await.map(drop), Err(503));
+        let fails: Producer = Box::new(|out| {
+            out.write_all(b"half a piece")?;
+            Err(io::Error::other("the store is closed"))
+        });
+        assert_eq!(begin_with(&http, fails).await.map(drop), Err(503), "nothing of it was sent");
+        let fails: Producer = Box::new(|out| {
+            out.write_all(&[7; PIECE_BYTES])?;
+            Err(io::Error::other("the store is closed"))
+        });
+        let begun = begin_with(&http, fails).await.expect("it began");
+        assert!(begun.collect().await.is_err(), "half an answer is not taken for a whole one");
+        let nothing = begin_with(&http, Box::new(|_| Ok(()))).await.expect("it began");
+        assert!(nothing.collect().await.expect("whole").to_bytes().is_empty());
+        let whole = begin_with(&http, pieces(20)).await.expect("it began");
+        assert_eq!(whole.collect().await.expect("whole").to_bytes().len(), 20 * PIECE_BYTES + 1);
+    }
+
+    #[tokio::test]
+    async fn answers_that_nobody_reads_let_others_compute() {
+        let (_folder, http) = http();
+        let mut unread = Vec::new();
+        for _ in 0..HISTORY_ANSWERS_MAX * 2 {
+            unread.push(begin_with(&http, pieces(PIECES_WAITING_MAX * 4)).await.expect("it began"));
+        }
+        for body in unread {
+            let read = body.collect().await.expect("whole").to_bytes();
+            assert_eq!(read.len(), PIECES_WAITING_MAX * 4 * PIECE_BYTES + 1);
+        }
+        let all = u32::try_from(HISTORY_ANSWERS_MAX).expect("few");
+        drop(http.history_room.acquire_many(all).await.expect("every permit is given back"));
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_an_answer_learns_that_its_reader_is_gone() {
+        let (_folder, http) = http();
+        let (sender, ended) = channel();
+        let produce: Producer = Box::new(move |out| {
+            let ended = out.write_all(&vec![7; 100 * PIECE_BYTES]);
+            sender.send(ended.as_ref().err().map(io::Error::kind)).expect("the test waits");
+            ended
+        });
+        drop(begin_with(&http, produce).await.expect("it began"));
+        let ended = tokio::task::spawn_blocking(move || ended.recv()).await.expect("no panic");
+        assert_eq!(ended.expect("it ended"), Some(io::ErrorKind::BrokenPipe));
+    }
+
+    #[tokio::test]
+    async fn an_answer_breaks_off_when_its_token_is_removed() {
+        let (_folder, http) = http();
+        let (id, token) = http.engine.add_token(NewToken::of_v0("a script"), 0).expect("room");
+        let mut headers = http::HeaderMap::new();
+        headers.insert("authorization", token.parse().expect("a header"));
+        let viewer = Viewer::of_token(&http.engine, &headers, 1000).expect("valid");
+        let body = begin_as(&http, viewer, pieces(100)).await.expect("it began");
+        http.engine.remove_token(id).expect("there");
+        assert!(body.collect().await.is_err());
     }
 }

@@ -1,0 +1,286 @@
+//! The open connections: how many there may be, which one has to go for a newcomer, and what each has done lately.
+//!
+//! A connection has a slot from when it is accepted until its socket is dropped, be it HTTP, a stream without an end or a
+//! WebSocket. When all slots are taken, the connection goes that has not come on for longest, among those of the household
+//! with the most, and of nobody who has shown a token or a cookie that is valid. So whoever opens a thousand connections
+//! loses their own, and nobody waits.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::budget::network;
+use crate::limits::{HTTP_HALF_CLOSED_TIMEOUT, SILENCE_LOOK_INTERVAL};
+use crate::metrics::{Held, Metrics};
+
+/// All of them.
+pub(crate) struct Connections {
+    max: usize,
+    metrics: Arc<Metrics>,
+    table: Mutex<Table>,
+    /// Told whenever a slot is given back.
+    freed: Notify,
+    begun: Instant,
+}
+
+#[derive(Default)]
+struct Table {
+    /// Counts connections.
+    last_id: u64,
+    open: HashMap<u64, Arc<Connection>>,
+}
+
+/// What is known of one.
+pub(crate) struct Connection {
+    pub(super) peer: IpAddr,
+    network: IpAddr,
+    /// Looked at by answers that wait, while nobody reads or writes. Its descriptor is the connection's alone.
+    socket: Weak<TcpStream>,
+    /// A request of it came with a token or a cookie that is valid.
+    is_known: AtomicBool,
+    /// Microseconds after the first connection: it was accepted, a request came in whole, or bytes of an answer were taken.
+    /// Bytes of a request that is not whole yet are no progress: anybody can send one every second.
+    progressed_us: AtomicU64,
+    is_evicted: AtomicBool,
+    evicted: Notify,
+    begun: Instant,
+}
+
+/// A connection's place, for as long as its socket lives.
+pub(crate) struct Slot {
+    connections: Arc<Connections>,
+    id: u64,
+    pub(super) connection: Arc<Connection>,
+    _counted: Held,
+}
+
+impl Connections {
+    pub(crate) fn new(max: usize, metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self { max, metrics, table: Mutex::default(), freed: Notify::new(), begun: Instant::now() })
+    }
+
+    /// A slot for a connection that was accepted. Makes room if it must, and waits where everybody is known.
+    pub(crate) async fn enter(self: &Arc<Self>, peer: IpAddr, socket: Weak<TcpStream>) -> Slot {
+        self.room().await;
+        let connection = Arc::new(Connection {
+            peer,
+            network: network(peer),
+            socket,
+            is_known: AtomicBool::new(false),
+            progressed_us: AtomicU64::new(0),
+            is_evicted: AtomicBool::new(false),
+            evicted: Notify::new(),
+            begun: self.begun,
+        });
+        connection.progressed();
+        let mut table = self.table.lock();
+        table.last_id += 1;
+        let id = table.last_id;
+        table.open.insert(id, Arc::clone(&connection));
+        let _counted = Metrics::hold(&self.metrics, |metrics| &metrics.http_connections);
+        Slot { connections: Arc::clone(self), id, connection, _counted }
+    }
+
+    /// Makes room where there is none for another reason, such as descriptors: waits until the connection that can best be
+    /// spared is gone. `false` when there is none.
+    pub(crate) async fn spare_one(&self) -> bool {
+        let freed = self.freed.notified();
+        let is_spared = self.evict();
+        if is_spared {
+            freed.await;
+        }
+        is_spared
+    }
+
+    /// Lets the one go that can best be spared. `false` when there is none.
+    fn evict(&self) -> bool {
+        let victim = self.table.lock().victim();
+        if let Some(victim) = &victim {
+            self.metrics.http_evicted.add(1);
+            victim.is_evicted.store(true, Ordering::Release);
+            // One permit is kept for each: the connection's own task, or that of its WebSocket.
+            victim.evicted.notify_one();
+        }
+        victim.is_some()
+    }
+
+    /// Waits until every connection has ended.
+    pub(crate) async fn ended(&self) {
+        self.until(|table| table.open.is_empty()).await;
+    }
+
+    async fn room(&self) {
+        let has_room = |table: &Table| table.open.len() < self.max;
+        if !has_room(&self.table.lock()) {
+            // One goes for each that comes; where none can, the next that ends by itself makes the room.
+            self.evict();
+            self.until(has_room).await;
+        }
+    }
+
+    async fn until(&self, is_true: impl Fn(&Table) -> bool) {
+        loop {
+            let mut freed = std::pin::pin!(self.freed.notified());
+            freed.as_mut().enable();
+            if is_true(&self.table.lock()) {
+                return;
+            }
+            freed.await;
+        }
+    }
+}
+
+impl Table {
+    fn victim(&self) -> Option<Arc<Connection>> {
+        let mut networks: HashMap<IpAddr, (usize, &Arc<Connection>)> = HashMap::new();
+        for connection in self.open.values().filter(|connection| connection.can_be_spared()) {
+            let (count, oldest) = networks.entry(connection.network).or_insert((0, connection));
+            *count += 1;
+            if connection.progressed_us() < oldest.progressed_us() {
+                *oldest = connection;
+            }
+        }
+        let most = networks.values().max_by_key(|(count, oldest)| (*count, std::cmp::Reverse(oldest.progressed_us())));
+        most.map(|(_, oldest)| Arc::clone(oldest))
+    }
+}
+
+impl Connection {
+    /// Notes that it came on.
+    pub(super) fn progressed(&self) {
+        let us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.progressed_us.store(us, Ordering::Relaxed);
+    }
+
+    /// Notes that somebody known asks.
+    pub(super) fn know(&self) {
+        self.is_known.store(true, Ordering::Relaxed);
+    }
+
+    fn progressed_us(&self) -> u64 {
+        self.progressed_us.load(Ordering::Relaxed)
+    }
+
+    fn can_be_spared(&self) -> bool {
+        !self.is_known.load(Ordering::Relaxed) && !self.is_evicted.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it has to go.
+    pub(super) async fn evicted(&self) {
+        while !self.is_evicted.load(Ordering::Acquire) {
+            self.evicted.notified().await;
+        }
+    }
+
+    /// Waits until the client has said its last word: it is gone, or it only has nothing more to say.
+    pub(super) async fn fell_silent(&self) {
+        let Some(socket) = self.socket.upgrade() else { return };
+        loop {
+            match socket.ready(tokio::io::Interest::READABLE).await {
+                Ok(ready) if !ready.is_read_closed() => tokio::time::sleep(SILENCE_LOOK_INTERVAL).await,
+                Ok(_) | Err(_) => return,
+            }
+        }
+    }
+
+    /// Waits until nobody seems to wait for an answer any more.
+    pub(super) async fn left(&self) {
+        let silent = async {
+            self.fell_silent().await;
+            tokio::time::sleep(HTTP_HALF_CLOSED_TIMEOUT).await;
+        };
+        tokio::select! {
+            () = self.broke() => {}
+            () = silent => {}
+        }
+    }
+
+    /// Waits until the client is gone for sure: it refuses what was sent to it.
+    pub(super) async fn broke(&self) {
+        let Some(socket) = self.socket.upgrade() else { return };
+        let _ready = socket.ready(tokio::io::Interest::ERROR).await;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        self.connections.table.lock().open.remove(&self.id);
+        self.connections.freed.notify_waiters();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::{advance, timeout};
+
+    use super::*;
+
+    fn address(number: u8) -> IpAddr {
+        [192, 0, 2, number].into()
+    }
+
+    async fn enter(connections: &Arc<Connections>, number: u8) -> Slot {
+        advance(Duration::from_millis(1)).await;
+        connections.enter(address(number), Weak::new()).await
+    }
+
+    /// What a connection's task does: it lives until it has to go.
+    fn live(slot: Slot) -> tokio::task::JoinHandle<()> {
+        tokio::spawn(async move { slot.connection.evicted().await })
+    }
+
+    fn addresses(connections: &Connections) -> Vec<IpAddr> {
+        let mut found: Vec<_> = connections.table.lock().open.values().map(|open| open.peer).collect();
+        found.sort();
+        found
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_newcomer_takes_the_place_of_the_one_that_stood_still_longest() {
+        let connections = Connections::new(3, Arc::default());
+        let slots = [enter(&connections, 1).await, enter(&connections, 2).await, enter(&connections, 3).await];
+        advance(Duration::from_millis(1)).await;
+        slots[0].connection.progressed();
+        slots.into_iter().for_each(|slot| drop(live(slot)));
+        let _four = enter(&connections, 4).await;
+        assert_eq!(addresses(&connections), [1, 3, 4].map(address));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_opens_many_loses_their_own() {
+        let connections = Connections::new(8, Arc::default());
+        drop(live(enter(&connections, 1).await));
+        for _ in 0..100 {
+            drop(live(enter(&connections, 2).await));
+        }
+        let all = addresses(&connections);
+        assert_eq!((all[0], all.len()), (address(1), 8), "the oldest by far, but not of those who are many");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_who_is_known_has_to_go_and_then_newcomers_wait() {
+        let connections = Connections::new(2, Arc::default());
+        let (one, two) = (enter(&connections, 1).await, enter(&connections, 2).await);
+        one.connection.know();
+        drop(live(two));
+        let three = enter(&connections, 3).await;
+        three.connection.know();
+        assert!(timeout(Duration::from_secs(60), connections.enter(address(4), Weak::new())).await.is_err());
+        let waiting = tokio::spawn({
+            let connections = Arc::clone(&connections);
+            async move { connections.enter(address(4), Weak::new()).await.connection.peer }
+        });
+        drop(one);
+        assert_eq!(waiting.await.expect("ended"), address(4));
+        drop(three);
+        timeout(Duration::from_secs(1), connections.ended()).await.expect("all have ended");
+    }
+}
