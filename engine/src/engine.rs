@@ -356,22 +356,18 @@ impl Engine {
     fn commit_with(&self, checkpoint: bool) -> Result<Option<Committed>, StoreError> {
         let mut committer = self.committer.lock();
         let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
+            // It is durable whatever becomes of the next.
+            self.count(retried);
             *self.pending.lock() = false;
             let fresh = committer.commit(&self.shards, &self.store, &self.watermark, checkpoint)?;
+            self.count(fresh);
             Ok(match (retried, fresh) {
                 (Some(a), Some(b)) => Some(Committed { reports: a.reports + b.reports, bytes: a.bytes + b.bytes }),
                 (one, other) => one.or(other),
             })
         });
         match &result {
-            Ok(committed) => {
-                self.poison.clear();
-                if let Some(committed) = committed {
-                    self.metrics.commits.add(1);
-                    self.metrics.reports_durable.add(committed.reports);
-                    self.metrics.commit_bytes.add(committed.bytes as u64);
-                }
-            }
+            Ok(_) => self.poison.clear(),
             Err(error) => {
                 self.metrics.commit_failures.add(1);
                 self.poison.set(error.to_string());
@@ -380,6 +376,14 @@ impl Engine {
             }
         }
         result
+    }
+
+    fn count(&self, committed: Option<Committed>) {
+        if let Some(committed) = committed {
+            self.metrics.commits.add(1);
+            self.metrics.reports_durable.add(committed.reports);
+            self.metrics.commit_bytes.add(committed.bytes as u64);
+        }
     }
 
     fn notify_pending(&self) {
