@@ -40,4 +40,4 @@ pub use session::{Flow, Scratch, Session};
 pub use slot::Kick;
 #[doc(hidden)]
 pub use store::is_any_record;
-pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, contents, is_begun, is_store, salvage};
+pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};

@@ -67,6 +67,13 @@ pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 4;
 /// Time for the other side of the admin socket to say or take something.
 pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Silence of a hub after which the command line gives it up.
+pub(crate) const ADMIN_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// Time between two signs of life of a hub that is at work on a request.
+pub(crate) const ADMIN_SIGN_INTERVAL: Duration = Duration::from_secs(2);
+/// Users that are named when there is none of the asked name.
+pub(crate) const USERS_NAMED_MAX: usize = 10;
+
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two notes of when API tokens were last used.

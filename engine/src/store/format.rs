@@ -52,8 +52,11 @@ pub(super) fn check(folder: &Path) -> Result<Found, StoreError> {
     }
 }
 
-/// Makes the folder and notes that a store is being made there.
-pub(super) fn begin(folder: &Path) -> Result<(), StoreError> {
+/// Makes the folder and notes that a store is being made there, which [`crate::Engine::open`] does to the end.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn begin_store(folder: &Path) -> Result<(), StoreError> {
     let begin = || {
         fs::create_dir_all(folder)?;
         write_draft(folder)

@@ -25,7 +25,7 @@ pub(crate) mod users;
 
 pub(crate) use checkpoints::Checkpoints;
 pub use contents::{Contents, contents};
-pub use format::{is_begun, is_store};
+pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 
@@ -226,7 +226,7 @@ impl Store {
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
         let found = format::check(folder)?;
         if found == Found::New {
-            format::begin(folder)?;
+            begin_store(folder)?;
         } else {
             check_database(folder)?;
             rehearse(folder)?;
