@@ -57,6 +57,8 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, clock: Clock) -
     }
     let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| error.to_string())?);
     admin::is_a_hub_now(&config.data);
+    // From now on a verb waits for the hub instead of finding the store taken.
+    let admin_socket = admin::bind(&config.data)?;
     let own = Certificate::own(&config.data)?;
     let fingerprint = own.fingerprint();
     let reset_key = tls::reset_key(&config.data)?;
@@ -147,7 +149,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, clock: Clock) -
             // The others would go on, and nobody would notice that agents are not heard, or nothing becomes durable.
             Some(name) = ended.recv() => Err(format!("the thread for {name} ended by itself: see the log, and start again")),
             never = pacing => match never {},
-            ended = admin::serve(config.data.clone(), engine, clock) => ended,
+            ended = admin::serve(admin_socket, config.data.clone(), engine, clock) => ended,
         }
     });
 

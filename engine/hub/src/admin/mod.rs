@@ -19,7 +19,7 @@ use crate::serve::{ADMINISTRATOR, new_password};
 
 pub(crate) use backup::{is_a_hub_now, restore, salvage};
 pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer};
-pub(crate) use socket::{ask, check_path, is_answered, serve};
+pub(crate) use socket::{ask, bind, check_path, is_answered, serve};
 
 /// A request. One line of JSON on the socket.
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -53,7 +53,7 @@ pub(crate) fn check_path(data: &Path) -> Result<(), String> {
 }
 
 /// The socket, bound. The caller holds the store's lock, so a file found here is a dead hub's.
-fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, String> {
+pub(crate) fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, String> {
     let bind = || {
         let (path, _folder) = short_path(data)?;
         match fs::remove_file(&path) {
@@ -84,8 +84,12 @@ pub(crate) fn is_answered(data: &Path) -> bool {
 }
 
 /// Answers the command line until dropped.
-pub(crate) async fn serve(data: PathBuf, engine: Arc<Engine>, clock: Clock) -> Result<(), String> {
-    let listener = bind(&data)?;
+pub(crate) async fn serve(
+    listener: std::os::unix::net::UnixListener,
+    data: PathBuf,
+    engine: Arc<Engine>,
+    clock: Clock,
+) -> Result<(), String> {
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
