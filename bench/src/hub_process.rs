@@ -35,6 +35,8 @@ pub struct HubProcess {
     log: Arc<Mutex<Vec<String>>>,
     /// Known after the first start, and kept by later ones.
     addresses: Option<Addresses>,
+    /// Ids of the servers that were made or found here, in ascending order: those that a swarm reports for.
+    servers: Mutex<Vec<u64>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -101,6 +103,7 @@ impl HubProcess {
             running: None,
             log: Arc::default(),
             addresses: None,
+            servers: Mutex::default(),
         }
     }
 
@@ -122,7 +125,11 @@ impl HubProcess {
             tag: tag.to_owned(),
             ..NewServer::default()
         };
-        let add = |number| engine.add_server(server(number), 0).expect("room for a server").credential;
+        let add = |number| {
+            let made = engine.add_server(server(number), 0).expect("room for a server");
+            self.servers.lock().push(made.id);
+            made.credential
+        };
         (0..count).map(add).collect()
     }
 
@@ -132,7 +139,11 @@ impl HubProcess {
     /// When the store cannot be used.
     pub fn rotate_credentials(&self) -> Vec<String> {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
-        let rotate = |view: ServerView| engine.rotate_credential(view.record.id).expect("known").credential;
+        self.servers.lock().clear();
+        let rotate = |view: ServerView| {
+            self.servers.lock().push(view.record.id);
+            engine.rotate_credential(view.record.id).expect("known").credential
+        };
         engine.snapshot(Selection::All).into_iter().map(rotate).collect()
     }
 
@@ -149,11 +160,15 @@ impl HubProcess {
     /// stopped hub took them. From the whole history, which is checked on the way.
     ///
     /// # Panics
-    /// When the store cannot be used or history is damaged.
+    /// When the store cannot be used, history is damaged, or a server that was made here is gone.
     pub fn reported_numbers(&self) -> Vec<Vec<u64>> {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         let verified = engine.verify().expect("readable");
         assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
+        let views = engine.snapshot(Selection::All);
+        let found: Vec<u64> = views.iter().map(|view| view.record.id).collect();
+        let missing: Vec<u64> = self.servers.lock().iter().copied().filter(|id| !found.contains(id)).collect();
+        assert!(missing.is_empty(), "the hub has lost servers {missing:?}");
         let numbers = |view: ServerView| {
             let mut numbers = Vec::new();
             let mut visit = |sequence, sample: &Sample| numbers.push((sequence, sample.udp_conn_count));
@@ -162,19 +177,22 @@ impl HubProcess {
             numbers.sort_unstable();
             numbers.into_iter().map(|(_, number)| number).collect()
         };
-        engine.snapshot(Selection::All).into_iter().map(numbers).collect()
+        views.into_iter().map(numbers).collect()
     }
 
-    /// Compares the stopped hub's history with what agents made: reports that are missing, and reports that are there more
-    /// than once or that nobody made. One server after the other, so that a large history fits into memory.
+    /// Compares the stopped hub's history with what agents made, of each server that was made here: reports that are missing,
+    /// and reports that are there more than once or that nobody made. A server that the hub has lost has lost all of its
+    /// reports. One server after the other, so that a large history fits into memory.
     ///
     /// # Panics
-    /// When the store cannot be used.
+    /// When the store cannot be used, or `pushed` is not of as many servers as were made here.
     pub fn check_history(&self, pushed: impl Iterator<Item = u64>) -> (u64, u64) {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         let now_ms = unix_ms();
+        let (servers, pushed) = (self.servers.lock(), pushed.collect::<Vec<_>>());
+        assert_eq!(servers.len(), pushed.len(), "an account for each server that was made");
         let (mut lost, mut doubled) = (0, 0);
-        for (view, pushed) in engine.snapshot(Selection::All).iter().zip(pushed) {
+        for (id, pushed) in servers.iter().zip(pushed) {
             let mut is_there = vec![false; usize::try_from(pushed).unwrap_or(0)];
             let mut visit = |_, sample: &Sample| {
                 let place = usize::try_from(sample.udp_conn_count).ok().and_then(|number| number.checked_sub(1));
@@ -183,7 +201,8 @@ impl HubProcess {
                     _ => doubled += 1,
                 }
             };
-            engine.reports(view.record.id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
+            // A server that is not there has no report.
+            engine.reports(*id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
             lost += is_there.iter().filter(|is_there| !**is_there).count() as u64;
         }
         (lost, doubled)
@@ -206,6 +225,8 @@ impl HubProcess {
             .command()
             .arg("serve")
             .args(["--http", &http, "--quic", &quic])
+            // A store that was made here, before there was a hub, has no certificate yet.
+            .args(self.addresses.is_none().then_some("--new-certificate"))
             .args(&self.arguments)
             .stderr(Stdio::piped())
             .spawn()
@@ -476,4 +497,25 @@ fn join_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
 
 fn pid_of(child: &Child) -> rustix::process::Pid {
     rustix::process::Pid::from_child(child)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_the_hub_lost_is_missed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let hub = HubProcess::new(Path::new("windfire"), folder.path(), &[]);
+        hub.make_servers(3, "");
+        assert_eq!(hub.check_history([0, 0, 0].into_iter()), (0, 0));
+        let engine = Engine::open(folder.path(), Options::default()).expect("a store");
+        engine.remove_servers(&[1]).expect("there");
+        drop(engine);
+        assert_eq!(hub.check_history([7, 0, 0].into_iter()), (7, 0), "its reports are lost, and no other's");
+        assert!(
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hub.reported_numbers())).is_err(),
+            "it is named"
+        );
+    }
 }

@@ -402,8 +402,11 @@ impl Engine {
     fn commit_with(&self, checkpoint: bool) -> Result<Option<Committed>, StoreError> {
         let mut committer = self.committer.lock();
         let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
+            // It is durable whatever becomes of the next.
+            self.count(retried);
             *self.pending.lock() = false;
             let fresh = committer.commit(&self.shards, &self.store, &self.watermark, checkpoint)?;
+            self.count(fresh);
             Ok(match (retried, fresh) {
                 (Some(a), Some(b)) => Some(Committed { reports: a.reports + b.reports, bytes: a.bytes + b.bytes }),
                 (one, other) => one.or(other),
@@ -411,13 +414,7 @@ impl Engine {
         });
         self.poison.note(&result);
         match &result {
-            Ok(committed) => {
-                if let Some(committed) = committed {
-                    self.metrics.commits.add(1);
-                    self.metrics.reports_durable.add(committed.reports);
-                    self.metrics.commit_bytes.add(committed.bytes as u64);
-                }
-            }
+            Ok(_) => {}
             Err(_) => {
                 self.metrics.commit_failures.add(1);
                 // The failed commit itself is what waits now: no report is taken that would say so.
@@ -439,6 +436,14 @@ impl Engine {
             self.store.reopen()?;
             self.registry.try_store(&self.store)
         })
+    }
+
+    fn count(&self, committed: Option<Committed>) {
+        if let Some(committed) = committed {
+            self.metrics.commits.add(1);
+            self.metrics.reports_durable.add(committed.reports);
+            self.metrics.commit_bytes.add(committed.bytes as u64);
+        }
     }
 
     fn notify_pending(&self) {

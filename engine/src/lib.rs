@@ -42,6 +42,6 @@ pub use commit::Committed;
 pub use engine::{Engine, Options, Selection, ServerView};
 pub use session::{Flow, Scratch, Session};
 pub use slot::Kick;
-pub use store::StoreError;
 #[doc(hidden)]
 pub use store::is_any_record;
+pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};

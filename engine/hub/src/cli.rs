@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::admin::{Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
 use crate::config::{Place, Settings};
+use crate::output::plain;
 
 /// The hub: watches a fleet, keeps its history, answers in Nezha v0's JSON.
 #[derive(Parser)]
@@ -23,6 +24,9 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Run the hub
     Serve {
+        /// Make a new certificate if the data folder has lost its own; every agent needs its fingerprint
+        #[arg(long)]
+        new_certificate: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -62,6 +66,14 @@ pub(crate) enum Verb {
     /// Make the data folder from a backup; it must not exist or be empty
     Restore {
         /// The backup
+        folder: PathBuf,
+        /// Restore a backup that has lost its certificate
+        #[arg(long)]
+        new_certificate: bool,
+    },
+    /// Save what can be read of a damaged data folder into a new one, and say what cannot
+    Salvage {
+        /// The new folder; it must not exist or be empty
         folder: PathBuf,
     },
     /// Read every block of history and its checksum
@@ -255,9 +267,12 @@ pub(crate) enum EnrolTokenVerb {
 pub(crate) enum AdminVerb {
     /// Give a user a new password; prints it, once. Ends the user's sessions
     Password {
-        /// The user; made as an administrator when there is none of this name
+        /// The user
         #[arg(default_value = "admin")]
         user: String,
+        /// Make the user, as an administrator
+        #[arg(long)]
+        new: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -271,7 +286,7 @@ pub(crate) enum AdminVerb {
 impl AdminVerb {
     pub(crate) fn into_request(self) -> (Request, Output) {
         match self {
-            Self::Password { user, output } => (Request::Password { user }, output),
+            Self::Password { user, new, output } => (Request::Password { user, is_new: new }, output),
             Self::Users { output } => (Request::UserList, output),
         }
     }
@@ -467,6 +482,7 @@ fn span(seconds: i64) -> String {
 }
 
 fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]>) -> String {
+    let rows = rows.map(|row| row.map(|cell| plain(&cell).into_owned()));
     let rows: Vec<[String; N]> = std::iter::once(head.map(str::to_owned)).chain(rows).collect();
     let widths: Vec<usize> =
         (0..N).map(|column| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0)).collect();
@@ -475,4 +491,16 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cell_of_a_table_stays_in_its_place() {
+        let shown = table(["NAME", "TAG"], [["a\nb\x1b[1A\u{202e}".to_owned(), "x".to_owned()]].into_iter());
+        assert_eq!(shown.lines().count(), 2, "{shown}");
+        assert!(shown.contains("a\\u{a}b\\u{1b}[1A\\u{202e}  x"), "{shown}");
+    }
 }

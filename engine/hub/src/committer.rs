@@ -67,6 +67,8 @@ impl Committer {
             }
             Err(error) => {
                 tracing::error!(%error, "commit failed: no report is taken or acknowledged until one succeeds");
+                // One that failed before may have succeeded now, and only the next after it failed.
+                self.tell();
                 false
             }
         }

@@ -105,6 +105,13 @@ pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time between two tries of a session that is stalled, when no commit comes meanwhile.
 pub(crate) const STALL_RETRY: Duration = Duration::from_millis(200);
 
+/// Silence of a hub after which the command line gives it up.
+pub(crate) const ADMIN_SILENCE_MAX: Duration = Duration::from_secs(10);
+/// Time between two signs of life of a hub that is at work on a request.
+pub(crate) const ADMIN_SIGN_INTERVAL: Duration = Duration::from_secs(2);
+/// Users that are named when there is none of the asked name.
+pub(crate) const USERS_NAMED_MAX: usize = 10;
+
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two notes of when API tokens were last used.

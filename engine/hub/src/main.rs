@@ -6,32 +6,37 @@ mod committer;
 mod config;
 mod country;
 mod enroller;
+mod folder;
 mod historian;
 mod http;
 mod ingest;
 mod limits;
 mod memory;
 mod metrics;
+mod output;
 mod pacer;
 mod serve;
 mod tls;
 
-use std::io::{BufWriter, IsTerminal, Write};
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
+use rustix::fs::Mode;
+use rustix::process::umask;
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use admin::{Request, Response};
 use cli::{Cli, Verb};
 use config::{Config, Place, Settings, check_variables};
+use output::{Draft, Pipe, complain, plain, say};
 use tls::Certificate;
+use windfire_engine::Options;
 use windfire_engine::clock::Reading;
-use windfire_engine::{Engine, Options};
 
 // Gives memory of closed sessions back sooner than the system's allocator; its cost per session is in
 // docs/decisions/allocator.md.
@@ -39,26 +44,29 @@ use windfire_engine::{Engine, Options};
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // Whatever lies in a data folder or a backup is for its owner only.
+    let mask = umask(Mode::from_raw_mode(0o077));
     let cli = Cli::parse();
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    match check_variables::<Cli>(variables).and_then(|()| run(cli)) {
+    match check_variables::<Cli>(variables).and_then(|()| run(cli, mask)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("windfire: {error}");
+            complain(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(cli: Cli) -> Result<(), String> {
+/// `mask` is what the person who asks takes from the rights of new files.
+fn run(cli: Cli, mask: Mode) -> Result<(), String> {
     let now_ms = unix_ms();
     let now_s = now_ms.div_euclid(1000);
     match cli.verb {
-        Verb::Serve { settings } => {
+        Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings)?;
             start_logs(&config.log)?;
             die_on_panic();
-            serve::serve(&config, reading)
+            serve::serve(&config, new_certificate, reading)
         }
         Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_ms),
         Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
@@ -72,58 +80,63 @@ fn run(cli: Cli) -> Result<(), String> {
             let folder = std::path::absolute(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
             ask(&cli.place, (Request::Backup { folder }, output), now_ms)
         }
-        Verb::Restore { folder } => {
+        Verb::Restore { folder, new_certificate } => {
             let data = Config::data_folder(&cli.place)?;
-            restore(&folder, &data)?;
-            println!("{} is made from {}: start the hub on it", data.display(), folder.display());
-            Ok(())
+            admin::restore(&folder, &data, new_certificate)?;
+            say(&format!("{} is made from {}: start the hub on it", data.display(), folder.display()))
+        }
+        Verb::Salvage { folder } => {
+            let absolute =
+                |path: &Path| std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()));
+            let data = absolute(&Config::data_folder(&cli.place)?)?;
+            if admin::is_answered(&data) {
+                return Err(format!("a hub runs on data folder {}: stop it first", data.display()));
+            }
+            say(&admin::salvage(&data, &absolute(&folder)?)?)
         }
         Verb::Verify { output } => ask(&cli.place, (Request::Verify, output), now_ms),
         Verb::Export { from, to, ids, tag, format, out } => {
             let request = Request::Export { from, to, ids, tag, is_csv: format == "csv" };
-            export(&cli.place, request, out.as_deref(), now_ms)
+            export(&cli.place, request, out.as_deref(), mask, now_ms)
         }
         Verb::Fingerprint { output } => {
             let data = Config::data_folder(&cli.place)?;
-            serve::make_data_folder(&data)?;
+            folder::check_is_hubs(&data)?;
             let fingerprint = Certificate::own(&data)?.fingerprint();
-            let line = if output.json { json!({"fingerprint": fingerprint}).to_string() } else { fingerprint };
-            println!("{line}");
-            Ok(())
+            say(&if output.json { json!({"fingerprint": fingerprint}).to_string() } else { fingerprint })
         }
         Verb::CheckConfig { settings, output } => {
             let config = Config::load(&cli.place, settings)?;
             let text = serde_json::to_value(&config).map_err(|error| error.to_string())?;
             match text.as_object() {
-                Some(keys) if !output.json => keys.iter().for_each(|(key, value)| println!("{key} = {value}")),
-                _ => println!("{text}"),
+                Some(keys) if !output.json => {
+                    keys.iter().try_for_each(|(key, value)| say(&format!("{key} = {}", plain(&value.to_string()))))
+                }
+                _ => say(&text.to_string()),
             }
-            Ok(())
         }
     }
 }
 
 fn ask(place: &Place, (request, output): (Request, cli::Output), now_ms: i64) -> Result<(), String> {
     let response = exchange(place, request, now_ms, &mut std::io::sink())?;
-    println!("{}", cli::show(response, output.json, now_ms.div_euclid(1000))?);
-    Ok(())
+    say(&cli::show(response, output.json, now_ms.div_euclid(1000))?)
 }
 
-fn export(place: &Place, request: Request, out: Option<&Path>, now_ms: i64) -> Result<(), String> {
-    let response = match out {
-        None => exchange(place, request, now_ms, &mut BufWriter::new(std::io::stdout().lock())),
-        Some(path) => {
-            let failed = |error: std::io::Error| format!("{}: {error}", path.display());
-            let mut file = BufWriter::new(std::fs::File::create(path).map_err(failed)?);
-            let response = exchange(place, request, now_ms, &mut file)?;
-            file.flush().map_err(failed)?;
-            Ok(response)
-        }
-    };
-    match response? {
+fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_ms: i64) -> Result<(), String> {
+    let exported = |response| match response {
         Response::Failed(error) => Err(error),
         _ => Ok(()),
-    }
+    };
+    let Some(path) = out else {
+        let mut pipe = Pipe::new();
+        let result = exchange(place, request, now_ms, &mut pipe).and_then(exported);
+        // Whoever reads has enough, as "head" does.
+        return if pipe.is_closed() { Ok(()) } else { result };
+    };
+    let mut draft = Draft::new(path, 0o666 & !mask.as_raw_mode());
+    exchange(place, request, now_ms, &mut draft).and_then(exported)?;
+    draft.done().map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Asks the hub of this place, or works on its store.
@@ -131,20 +144,6 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
     let config = Config::load(place, Settings::default())?;
     let options = Options { retention: config.retention(), ..Options::default() };
     admin::ask(&config.data, options, request, now_ms, out)
-}
-
-/// Makes the data folder from a backup, and opens it once to see that it is one.
-fn restore(backup: &Path, data: &Path) -> Result<(), String> {
-    let is_used = std::fs::read_dir(data).is_ok_and(|mut entries| entries.next().is_some());
-    if is_used {
-        return Err(format!("data folder {} is not empty: name a new one with --data", data.display()));
-    }
-    if !backup.join("FORMAT").is_file() {
-        return Err(format!("{} is no backup: it has no file FORMAT", backup.display()));
-    }
-    serve::make_data_folder(data)?;
-    admin::copy_tree(backup, data).map_err(|error| format!("restore to {}: {error}", data.display()))?;
-    Engine::open(data, Options::default()).map(drop).map_err(|error| error.to_string())
 }
 
 fn start_logs(filter: &str) -> Result<(), String> {
@@ -155,6 +154,8 @@ fn start_logs(filter: &str) -> Result<(), String> {
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
         .with_target(false)
+        // Who reads the log may go away; the hub goes on.
+        .log_internal_errors(false)
         .init();
     Ok(())
 }

@@ -1,9 +1,8 @@
 //! The life of a hub: open, bind, announce, run, drain, last commit.
 
 use std::fs;
+use std::io::{self, Write};
 use std::num::NonZero;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -24,10 +23,11 @@ use crate::committer::Committer;
 use crate::config::Config;
 use crate::country;
 use crate::enroller::Enrolments;
+use crate::folder;
 use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{Ingest, Lane, Refusals, Sockets};
-use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX};
+use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, STOP_TIMEOUT};
 use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::pacer;
@@ -37,8 +37,11 @@ use crate::tls::{self, Certificate};
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
-pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), String> {
-    make_data_folder(&config.data)?;
+/// `with_new_certificate` makes one where the folder has lost its own.
+pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -> Reading) -> Result<(), String> {
+    let mut signals = Signals::watch()?;
+    admin::check_path(&config.data)?;
+    folder::prepare(&config.data)?;
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
     let options = Options {
         report_interval_ms: config.report_interval_s * 1000,
@@ -47,11 +50,22 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
         country_of,
         ..Options::default()
     };
+    let is_new = !windfire_engine::is_store(&config.data);
+    if is_new {
+        // Interrupted, it is begun again.
+        windfire_engine::begin_store(&config.data).map_err(|error| error.to_string())?;
+    }
+    if is_new || with_new_certificate {
+        Certificate::make(&config.data)?;
+    }
     let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| error.to_string())?);
     let clock: Clock = {
         let engine = Arc::clone(&engine);
         Arc::new(move || engine.clock().read(reading()))
     };
+    admin::is_a_hub_now(&config.data);
+    // From now on a verb waits for the hub instead of finding the store taken.
+    let admin_socket = admin::bind(&config.data)?;
     let own = Certificate::own(&config.data)?;
     let fingerprint = own.fingerprint();
     let reset_key = tls::reset_key(&config.data)?;
@@ -160,11 +174,11 @@ pub(crate) fn serve(config: &Config, reading: fn() -> Reading) -> Result<(), Str
     let pacing = pacer::run(Arc::clone(&engine), metrics, agents.len());
     let asked = main.block_on(async {
         tokio::select! {
-            () = asked_to_stop() => Ok(()),
+            () = signals.asked() => Ok(()),
             // The others would go on, and nobody would notice that agents are not heard, or nothing becomes durable.
             Some(name) = ended.recv() => Err(format!("the thread for {name} ended by itself: see the log, and start again")),
             never = pacing => match never {},
-            ended = admin::serve(config.data.clone(), engine, clock) => ended,
+            ended = admin::serve(admin_socket, config.data.clone(), engine, clock) => ended,
         }
     });
 
@@ -195,7 +209,10 @@ fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), String> {
         let password = new_password();
         let hash = PasswordHash::of(&password)?;
         engine.add_user(ADMINISTRATOR.to_owned(), Role::Admin, hash, now_s).map_err(|error| error.to_string())?;
-        println!("administrator: user {ADMINISTRATOR}, password {password} (shown once)");
+        let line = format!("administrator: user {ADMINISTRATOR}, password {password} (shown once)");
+        if writeln!(io::stdout(), "{line}").is_err() {
+            tracing::warn!("nobody read the administrator's password: \"windfire admin password\" makes a new one");
+        }
     }
     Ok(())
 }
@@ -210,28 +227,60 @@ pub(crate) fn new_password() -> String {
     password
 }
 
-/// Makes the data folder, for its owner only.
-pub(crate) fn make_data_folder(data: &Path) -> Result<(), String> {
-    let make = || {
-        if !data.exists() {
-            fs::create_dir_all(data)?;
-            // Keys and hashes lie here, and the admin socket.
-            fs::set_permissions(data, fs::Permissions::from_mode(0o700))?;
-        }
-        Ok(())
-    };
-    make().map_err(|error: std::io::Error| format!("data folder {} cannot be made: {error}", data.display()))
+/// SIGTERM and SIGINT, from a hub's first moment to its last.
+struct Signals {
+    /// Whether a stop was asked for.
+    asked: watch::Receiver<bool>,
+    /// Set once there is something to be stopped in order.
+    is_running: Arc<AtomicBool>,
 }
 
-async fn asked_to_stop() {
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
+impl Signals {
+    /// Watches on a thread of its own: opening a store takes its time and a frozen disk takes all of it, and a process that is
+    /// the first of its container ends by no signal that it does not look at.
+    fn watch() -> Result<Self, String> {
+        let (sender, asked) = watch::channel(false);
+        let is_running = Arc::new(AtomicBool::new(false));
+        let is_running_now = Arc::clone(&is_running);
+        let watch = move || -> Result<(), String> {
+            let runtime = runtime()?;
+            runtime.block_on(async {
+                let failed = |error: io::Error| format!("signals: {error}");
+                let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+                let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+                let mut first_asked = None;
+                loop {
+                    tokio::select! {
+                        _ = terminate.recv() => {}
+                        _ = interrupt.recv() => {}
+                    }
+                    // What was acknowledged is on disk, so the process may end at any moment.
+                    if !is_running_now.load(Ordering::Acquire) {
+                        tracing::info!("stopped while starting");
+                        std::process::exit(0);
+                    }
+                    sender.send_replace(true);
+                    // One wish to stop may come as several signals, from a terminal and from who watches over the hub.
+                    if first_asked.get_or_insert_with(Instant::now).elapsed() > STOP_TIMEOUT {
+                        tracing::warn!("asked to stop again: stopped at once, agents keep what was not acknowledged");
+                        std::process::exit(1);
+                    }
+                }
+            })
+        };
+        let named = thread::Builder::new().name("signals".to_owned());
+        // It ends with the process.
+        let _detached = named.spawn(watch).map_err(|error| format!("no thread: {error}"))?;
+        Ok(Self { asked, is_running })
+    }
+
+    /// Ends when a stop was asked for.
+    async fn asked(&mut self) {
+        self.is_running.store(true, Ordering::Release);
+        if self.asked.wait_for(|asked| *asked).await.is_err() {
+            // Signals cannot be watched: they end the process by themselves.
+            std::future::pending().await
         }
-        Err(_) => drop(tokio::signal::ctrl_c().await),
     }
 }
 

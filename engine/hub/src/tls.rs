@@ -1,6 +1,6 @@
 //! The hub's own certificate, which agents know by its fingerprint, and the keys that outlive a restart.
 //!
-//! `tls/cert.pem`, `tls/key.pem`: made at the first start. `tls/reset.key`: signs QUIC's stateless resets, so that agents
+//! `tls/cert.pem`, `tls/key.pem`: made at the first start, and at no other. `tls/reset.key`: signs QUIC's stateless resets, so that agents
 //! of a hub that was killed notice at their next packet instead of after a timeout.
 
 use std::fs;
@@ -17,7 +17,21 @@ use sha2::{Digest, Sha256};
 
 use crate::config::Config;
 
+const FOLDER: &str = "tls";
+const CERT: &str = "tls/cert.pem";
+const KEY: &str = "tls/key.pem";
 const RESET_KEY_BYTES: usize = 64;
+
+/// Which file of the hub's own certificate is not in the folder; `None` when all are.
+pub(crate) fn missing(data: &Path) -> Result<Option<&'static str>, String> {
+    for name in [CERT, KEY] {
+        let path = data.join(name);
+        if !path.try_exists().map_err(|error| at(&path, &error))? {
+            return Ok(Some(name));
+        }
+    }
+    Ok(None)
+}
 
 /// A certificate chain and its key.
 pub(crate) struct Certificate {
@@ -26,19 +40,30 @@ pub(crate) struct Certificate {
 }
 
 impl Certificate {
-    /// The hub's own, made now if there is none in the data folder.
+    /// The hub's own.
     pub(crate) fn own(data: &Path) -> Result<Self, String> {
-        let folder = data.join("tls");
-        let (cert, key) = (folder.join("cert.pem"), folder.join("key.pem"));
-        if !cert.exists() {
-            let made = rcgen::generate_simple_self_signed(["windfire".to_owned(), "localhost".to_owned()])
-                .map_err(|error| format!("a certificate cannot be made: {error}"))?;
-            fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
-            // The certificate comes last: where it is, its key is too.
-            write_private(&key, made.signing_key.serialize_pem().as_bytes())?;
-            write_private(&cert, made.cert.pem().as_bytes())?;
+        match missing(data)? {
+            None => Self::from_files(&data.join(CERT), &data.join(KEY)),
+            Some(missing) => Err(format!(
+                "data folder {} has lost its {missing}, by which agents know the hub: put it back, from a backup for example; or \
+                 start once with --new-certificate, and give every agent the new fingerprint",
+                data.display()
+            )),
         }
-        Self::from_files(&cert, &key)
+    }
+
+    /// Makes the hub's own, unless there is one.
+    pub(crate) fn make(data: &Path) -> Result<(), String> {
+        if missing(data)?.is_none() {
+            return Ok(());
+        }
+        let made = rcgen::generate_simple_self_signed(["windfire".to_owned(), "localhost".to_owned()])
+            .map_err(|error| format!("a certificate cannot be made: {error}"))?;
+        let folder = data.join(FOLDER);
+        fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+        // The certificate comes last: where it is, its key is too.
+        write_private(&data.join(KEY), made.signing_key.serialize_pem().as_bytes())?;
+        write_private(&data.join(CERT), made.cert.pem().as_bytes())
     }
 
     pub(crate) fn from_files(cert: &Path, key: &Path) -> Result<Self, String> {
@@ -92,7 +117,7 @@ pub(crate) fn for_https(config: &Config) -> Result<Certificate, String> {
 
 /// The key of stateless resets, made now if there is none.
 pub(crate) fn reset_key(data: &Path) -> Result<Vec<u8>, String> {
-    let path = data.join("tls").join("reset.key");
+    let path = data.join(FOLDER).join("reset.key");
     match fs::read(&path) {
         Ok(key) if key.len() == RESET_KEY_BYTES => Ok(key),
         Ok(_) => Err(at(&path, &format!("is not {RESET_KEY_BYTES} bytes long: delete it to have it made again"))),

@@ -52,6 +52,7 @@ fn acked_reports_survive_kill_9_of_the_agents_exactly_once() {
         "{KILLS} kills of {AGENTS} agents, 4 of the hub: {total} reports spooled, {found} in history, {known} sent again and known"
     );
     assert!(total > AGENTS as u64 * KILLS as u64 / 2, "hardly anything was reported: the test shows nothing");
+    assert_eq!(numbers.len(), spooled.len());
     for (count, numbers) in spooled.iter().zip(&numbers) {
         assert!(
             numbers.iter().copied().eq(1..=*count),

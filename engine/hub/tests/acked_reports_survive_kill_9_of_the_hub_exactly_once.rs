@@ -44,6 +44,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
 
     let numbers = hub.reported_numbers();
     let (mut acked, mut found, mut doubled, mut lost) = (0, 0, 0, 0);
+    assert_eq!(numbers.len(), accounts.len());
     for (account, numbers) in accounts.iter().zip(&numbers) {
         let mut sorted = numbers.clone();
         sorted.sort_unstable();

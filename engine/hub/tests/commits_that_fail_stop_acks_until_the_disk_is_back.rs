@@ -52,6 +52,7 @@ fn commits_that_fail_stop_acks_until_the_disk_is_back() {
     assert!(hub.terminate().success());
 
     let numbers = hub.reported_numbers();
+    assert_eq!(numbers.len(), accounts.len());
     for (account, numbers) in accounts.iter().zip(&numbers) {
         assert!(numbers.iter().copied().eq(1..=numbers.len() as u64), "each once and in order");
         assert!(account.acked <= numbers.len() as u64, "{} acked, {} in history", account.acked, numbers.len());

@@ -44,10 +44,10 @@ fn manage(hub: &HubProcess, first_id: u64) {
 #[test]
 fn the_command_line_works_on_a_running_and_a_stopped_hub() {
     let (_folder, mut hub) = new_hub(&[]);
-    manage(&hub, 1);
     hub.start();
-    manage(&hub, 2);
+    manage(&hub, 1);
     assert!(hub.terminate().success());
+    manage(&hub, 2);
     // An id is never given out twice, whoever was removed.
     manage(&hub, 3);
 }

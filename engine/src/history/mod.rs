@@ -25,7 +25,7 @@ pub use query::{HistoryQuery, Plan, Series, Step};
 pub(crate) use seal::{seal_heads, write_sealed};
 pub use storage::TierUsage;
 pub use uptime::Uptime;
-pub use verify::Verified;
+pub use verify::{Verified, verify_unopened};
 
 use crate::clock::Clock;
 use crate::limits::CLOCK_STORE_INTERVAL_MS;

@@ -297,7 +297,7 @@ impl History {
         to_ms: i64,
         visit: &mut dyn FnMut(u64, &Sample),
     ) -> Result<(), StoreError> {
-        let plan = Plan::of_tier(Tier::Raw, from_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS)), to_ms);
+        let plan = Plan::of_tier(Tier::Raw, from_ms, to_ms);
         let heads = Heads::of(slot, &plan)?;
         // Only hours that there are: a range may be much longer than what is kept.
         let in_heads = heads.hours.first().copied().zip(heads.hours.last().copied());

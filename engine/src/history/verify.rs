@@ -1,6 +1,8 @@
 //! Reads every block there is.
 
-use super::{History, Tier};
+use std::path::Path;
+
+use super::{History, Retention, Tier};
 use crate::block::Block;
 use crate::store::{Store, StoreError, key};
 
@@ -19,6 +21,15 @@ pub struct Verified {
     pub corrupt: Vec<String>,
     /// Blocks that cannot be read.
     pub corrupt_blocks: u64,
+}
+
+/// Reads every block of the store in `folder`, and its log. Changes nothing there; no hub may run on it.
+///
+/// # Errors
+/// There is no store, or it cannot be read. Corrupt blocks are in the answer.
+pub fn verify_unopened(folder: &Path) -> Result<Verified, StoreError> {
+    let store = Store::open_read_only(folder)?;
+    History::open(&store, Retention::default(), None)?.verify(&store)
 }
 
 impl History {

@@ -1,4 +1,5 @@
 //! The store's version, in a file of its own beside RocksDB, so that a newer store is refused before anything is opened.
+//! A folder that has it is a hub's.
 //!
 //! Versions, newest first:
 //! * 4: a checkpoint for each shard.
@@ -7,8 +8,8 @@
 //! * 1: the first. The log holds every report. Later versions pack it into blocks.
 
 use std::fs;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
@@ -16,35 +17,75 @@ const VERSION: u32 = 4;
 const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 
-/// Checks the folder's version, and makes a folder that is not there. Whether [`write()`] has to follow: the version is ours
-/// only when the store is, and it may turn out to be in use by an older hub.
-pub(super) fn check(folder: &Path) -> Result<bool, StoreError> {
+/// What the file says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Found {
+    /// There is none: no store, or one that is being made.
+    New,
+    /// An older version. Ours only when the store is: it may turn out to be in use by an older hub.
+    Older,
+    Current,
+}
+
+/// Whether there is a store in `folder`: a hub made it, and came to the end of making it.
+pub fn is_store(folder: &Path) -> bool {
+    folder.join(FILE).exists()
+}
+
+/// Whether a hub began to make a store in `folder` and was stopped before its end. It may go on.
+pub fn is_begun(folder: &Path) -> bool {
+    draft(folder).exists()
+}
+
+/// Checks the folder's version. Makes and changes nothing.
+pub(super) fn check(folder: &Path) -> Result<Found, StoreError> {
     let path = folder.join(FILE);
     match fs::read_to_string(&path) {
         Ok(text) => match text.trim_end().strip_prefix(PREFIX).and_then(|version| version.parse::<u32>().ok()) {
-            Some(VERSION) => Ok(false),
-            Some(1..VERSION) => Ok(true),
+            Some(VERSION) => Ok(Found::Current),
+            Some(1..VERSION) => Ok(Found::Older),
             Some(found) => Err(StoreError::NewerFormat { found, supported: VERSION }),
             None => Err(StoreError::Corrupt { what: format!("{}", path.display()) }),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            fs::create_dir_all(folder).map_err(|error| StoreError::unusable(folder, &error))?;
-            Ok(true)
-        }
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::New),
         Err(error) => Err(StoreError::unusable(folder, &error)),
     }
 }
 
-/// Writes our version.
+/// Makes the folder and notes that a store is being made there, which [`crate::Engine::open`] does to the end.
+///
+/// # Errors
+/// The folder cannot be written.
+pub fn begin_store(folder: &Path) -> Result<(), StoreError> {
+    let begin = || {
+        fs::create_dir_all(folder)?;
+        write_draft(folder)
+    };
+    begin().map_err(|error| StoreError::unusable(folder, &error))
+}
+
+/// Writes our version: from now on there is a store.
 pub(super) fn write(folder: &Path) -> Result<(), StoreError> {
-    let path = folder.join(FILE);
+    // Renamed into place, so that a crash leaves no half-written version behind.
     let write = || {
-        // Renamed into place, so that a crash leaves no half-written version behind.
-        let draft = path.with_extension("new");
-        let mut file = fs::File::create(&draft)?;
-        writeln!(file, "{PREFIX}{VERSION}")?;
-        file.sync_all()?;
-        fs::rename(&draft, &path)
+        write_draft(folder)?;
+        fs::rename(draft(folder), folder.join(FILE))
     };
     write().map_err(|error| StoreError::unusable(folder, &error))
+}
+
+/// Makes the version in `to` that of the store in `from`.
+pub(super) fn copy(from: &Path, to: &Path) -> Result<(), StoreError> {
+    let copy = || fs::copy(from.join(FILE), draft(to)).and_then(|_| fs::rename(draft(to), to.join(FILE)));
+    copy().map_err(|error| StoreError::unusable(to, &error))
+}
+
+fn draft(folder: &Path) -> PathBuf {
+    folder.join(FILE).with_extension("new")
+}
+
+fn write_draft(folder: &Path) -> io::Result<()> {
+    let mut file = fs::File::create(draft(folder))?;
+    writeln!(file, "{PREFIX}{VERSION}")?;
+    file.sync_all()
 }

@@ -12,18 +12,27 @@ use rocksdb::{
 
 pub(crate) mod checkpoints;
 mod clock;
+mod contents;
+mod durable;
 mod format;
 pub(crate) mod hosts;
 pub(crate) mod key;
 pub(crate) mod latest;
 pub(crate) mod log;
+mod salvage;
 pub(crate) mod servers;
 pub(crate) mod tokens;
 pub(crate) mod users;
 
 use crate::clock::StoredClock;
 pub(crate) use checkpoints::Checkpoints;
+pub use contents::{Contents, contents};
+pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
+pub use salvage::{Salvaged, SalvagedFamily, salvage};
+
+use durable::Durable;
+use format::Found;
 
 use crate::health::Health;
 use crate::waits;
@@ -40,6 +49,9 @@ const RAW_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Bytes of write-ahead log before families that hold it back are flushed.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Bytes of write-ahead log that a start reads twice, in memory, to see that nothing is missing before it changes anything.
+/// More of it than this was neither emptied nor lost; what is missing of it is seen afterwards.
+const REHEARSED_WAL_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Open table files. Bounded, because each holds a descriptor and its index.
 const OPEN_FILES_MAX: i32 = 512;
 /// RocksDB's own log files that are kept.
@@ -76,8 +88,36 @@ pub enum StoreError {
         /// Newest version this hub knows.
         supported: u32,
     },
+    /// The folder says that it has a store, and the database is not there.
+    #[error(
+        "data folder {folder} has a file FORMAT but no database: {missing} is not there. Put it back, or restore a backup into \
+         another folder; to start empty, name another folder with --data. Nothing was changed"
+    )]
+    NoDatabase {
+        /// The folder.
+        folder: PathBuf,
+        /// What is missing.
+        missing: String,
+    },
+    /// The write-ahead log went missing, whole or in part.
+    #[error(
+        "data folder {folder} has lost acknowledged data: changes up to number {durable} were on disk, and the database knows \
+         them up to {found} only. A file {folder}/rocksdb/*.log is missing or shorter than it was: put it back, or restore a \
+         backup, or save what is left with \"windfire salvage NEW_FOLDER\""
+    )]
+    LogLost {
+        /// The folder.
+        folder: PathBuf,
+        /// Number of a change that was on disk.
+        durable: u64,
+        /// Number of the newest that is there.
+        found: u64,
+    },
     /// Stored bytes do not mean anything.
-    #[error("store is corrupt at {what}: restore it from a backup; nothing was changed")]
+    #[error(
+        "store is corrupt at {what}: restore a backup, or save what can be read with \"windfire salvage NEW_FOLDER\"; nothing \
+         was changed"
+    )]
     Corrupt {
         /// What could not be read.
         what: String,
@@ -135,6 +175,8 @@ pub(crate) struct Store {
     /// What a test has happen to each write before it is one.
     #[cfg(test)]
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
+    /// Absent when the store is only read.
+    durable: Option<Durable>,
 }
 
 /// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
@@ -184,6 +226,11 @@ impl Changes {
         self.puts.is_empty() && self.deletes.is_empty() && self.range_deletes.is_empty()
     }
 
+    /// Numbers that RocksDB gives to them.
+    fn count(&self) -> u64 {
+        (self.puts.len() + self.deletes.len() + self.range_deletes.len()) as u64
+    }
+
     pub(crate) fn bytes(&self) -> usize {
         self.puts.iter().map(|(_, key, value)| key.len() + value.len()).sum()
     }
@@ -192,20 +239,44 @@ impl Changes {
 impl Store {
     /// Opens the store in `folder`, or makes one there.
     ///
-    /// A newer or foreign format is refused before anything is written.
+    /// A newer or foreign format, a database that is missing, and a log that is shorter than it was are refused before
+    /// anything is written.
     pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
-        let is_older = format::check(folder)?;
-        let db = open_db(folder)?;
-        if is_older {
+        let found = format::check(folder)?;
+        if found == Found::New {
+            begin_store(folder)?;
+        } else {
+            check_database(folder)?;
+            rehearse(folder)?;
+        }
+        let db = open_whole(folder)?;
+        if found != Found::Current {
             format::write(folder)?;
         }
-        Ok(Self {
+        Ok(Self::of(folder, db, Some(Durable::open(folder))))
+    }
+
+    fn of(folder: &Path, db: DB, durable: Option<Durable>) -> Self {
+        Self {
             folder: folder.to_owned(),
             db: RwLock::new(Some(db)),
             health: Health::default(),
+            durable,
             #[cfg(test)]
             at_write: parking_lot::Mutex::default(),
-        })
+        }
+    }
+
+    /// Opens the store in `folder` for reading, and changes nothing there. No hub may run on it.
+    pub(crate) fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        if format::check(folder)? == Found::New {
+            return Err(no_database(folder, "FORMAT"));
+        }
+        check_database(folder)?;
+        let durable = durable::read(folder);
+        let db = open_db_read_only(folder)?;
+        check_durable(folder, durable, &db)?;
+        Ok(Self::of(folder, db, None))
     }
 
     /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
@@ -213,7 +284,7 @@ impl Store {
         let mut db = self.db.write();
         // The old one holds the folder's lock.
         drop(db.take());
-        *db = Some(open_db(&self.folder)?);
+        *db = Some(open_whole(&self.folder)?);
         Ok(())
     }
 
@@ -245,10 +316,16 @@ impl Store {
             for (family, from, to) in &changes.range_deletes {
                 batch.delete_range_cf(handle(db, family)?, from, to);
             }
+            // Numbers are given in the order of the log: a sync makes everything before durable too.
+            let before = db.latest_sequence_number();
             let written =
                 self.before_write().and_then(|()| db.write_opt(batch, &options).map_err(|error| self.error(&error)));
             self.health.note(&written);
-            written
+            written?;
+            if let Some(durable) = self.durable.as_ref().filter(|_| is_synced) {
+                durable.raise(before + changes.count());
+            }
+            Ok(())
         })
     }
 
@@ -427,13 +504,14 @@ impl Store {
             let reason = "it is not empty: name a new folder".to_owned();
             return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
         }
-        format::check(folder)?;
-        format::write(folder)?;
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::unusable(folder, &error))?;
         self.with(|db| {
             let checkpoint = Checkpoint::new(db).map_err(|error| self.error(&error))?;
             let path = folder.join(DB_FOLDER);
             checkpoint.create_checkpoint(path).map_err(|error| StoreError::from_rocksdb(folder, &error))
-        })
+        })?;
+        // Last: what has no version is no store.
+        format::write(folder)
     }
 
     /// Every record of a family whose keys are ids.
@@ -513,27 +591,102 @@ fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> 
         .ok_or_else(|| StoreError::Corrupt { what: format!("column family {family}, which is missing") })
 }
 
+/// Opens the database for writing, and sees that nothing that was durable is missing.
+fn open_whole(folder: &Path) -> Result<DB, StoreError> {
+    let db = open_db(folder)?;
+    check_durable(folder, durable::read(folder), &db)?;
+    Ok(db)
+}
+
+/// Whether every change that was durable is there. A database that is opened for writing forgets which log it read, so the
+/// first look is [`rehearse`]'s, as far as that can afford one.
+fn check_durable(folder: &Path, durable: Option<u64>, db: &DB) -> Result<(), StoreError> {
+    let found = db.latest_sequence_number();
+    match durable.filter(|durable| *durable > found) {
+        Some(durable) => Err(StoreError::LogLost { folder: folder.to_owned(), durable, found }),
+        None => Ok(()),
+    }
+}
+
+/// Opens the database for reading and checks it, when its write-ahead log is short enough to be held in memory.
+fn rehearse(folder: &Path) -> Result<(), StoreError> {
+    // Read before the database: a hub may run on the folder, and go on meanwhile.
+    let durable = durable::read(folder);
+    if durable.is_none() || wal_bytes(folder)? > REHEARSED_WAL_BYTES_MAX {
+        return Ok(());
+    }
+    match open_db_read_only(folder) {
+        Ok(db) => check_durable(folder, durable, &db),
+        // What is wrong, the opening itself says, in the same words as ever; and it may be nothing but a hub that runs.
+        Err(_) => Ok(()),
+    }
+}
+
+fn wal_bytes(folder: &Path) -> Result<u64, StoreError> {
+    let bytes = || {
+        let is_log = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "log");
+        let entries = std::fs::read_dir(folder.join(DB_FOLDER))?.collect::<io::Result<Vec<_>>>()?;
+        Ok(entries
+            .iter()
+            .filter(|entry| is_log(entry))
+            .filter_map(|entry| entry.metadata().ok())
+            .map(|meta| meta.len())
+            .sum())
+    };
+    bytes().map_err(|error: io::Error| StoreError::unusable(folder, &error))
+}
+
+/// Whether a folder that says `FORMAT` has its database. Without it RocksDB would make an empty one, without a word.
+fn check_database(folder: &Path) -> Result<(), StoreError> {
+    let current = folder.join(DB_FOLDER).join("CURRENT");
+    match current.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(no_database(folder, &format!("{DB_FOLDER}/CURRENT"))),
+        Err(error) => Err(StoreError::unusable(folder, &error)),
+    }
+}
+
+fn no_database(folder: &Path, missing: &str) -> StoreError {
+    StoreError::NoDatabase { folder: folder.to_owned(), missing: missing.to_owned() }
+}
+
 fn open_db(folder: &Path) -> Result<DB, StoreError> {
-    let path = folder.join(DB_FOLDER);
     let mut env = Env::new().map_err(|error| StoreError::from_rocksdb(folder, &error))?;
     // A flush or a compaction takes what ingest leaves. At the same priority it would halve a busy core, agents would take
     // their packets for lost, and what they send again would take the other half.
     env.lower_thread_pool_cpu_priority();
     env.lower_high_priority_thread_pool_cpu_priority();
-    let mut options = Options::default();
+    let mut options = options();
     options.set_env(&env);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
+    DB::open_cf_descriptors(&options, folder.join(DB_FOLDER), families())
+        .map_err(|error| StoreError::from_rocksdb(folder, &error))
+}
+
+/// Opens the database as it is. Its write-ahead log is read into memory, whole.
+fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
+    DB::open_cf_descriptors_read_only(&options(), folder.join(DB_FOLDER), families(), false)
+        .map_err(|error| StoreError::from_rocksdb(folder, &error))
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
     // A torn tail is a commit nobody was told of; anything else wrong in the write-ahead log stops the start, because
     // reading on past it could lose an acknowledged report in silence.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // Notices a log before the newest that is missing or shorter than it was; the newest has `durable`.
+    options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_keep_log_file_num(INFO_LOG_FILES);
     options.set_log_level(rocksdb::LogLevel::Warn);
+    options
+}
+
+fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-    let families = key::FAMILIES.map(|family| ColumnFamilyDescriptor::new(family, family_options(family, &cache)));
-    DB::open_cf_descriptors(&options, path, families).map_err(|error| StoreError::from_rocksdb(folder, &error))
+    key::FAMILIES.into_iter().map(move |family| ColumnFamilyDescriptor::new(family, family_options(family, &cache)))
 }
 
 fn family_options(family: &str, cache: &Cache) -> Options {

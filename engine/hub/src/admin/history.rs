@@ -1,18 +1,13 @@
-//! What the command line may ask about history: its size, a copy, a check, its rows.
+//! What the command line may ask about history: its size, a check, its rows.
 
-use std::fs;
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 use windfire_engine::Selection;
-use windfire_engine::history::Retention;
+use windfire_engine::history::{Retention, Verified};
 
 use super::Hub;
 
-/// Files and folders of the data folder, beside the store, that a hub needs to be itself.
-const KEPT_BESIDE: [&str; 1] = ["tls"];
 /// Numbers of a report that count as data points: Nezha's fifteen.
 const POINTS_PER_REPORT: f64 = 15.0;
 const DAY_MS: f64 = 86_400_000.0;
@@ -102,47 +97,19 @@ fn whole(bytes: f64) -> u64 {
     bytes as u64
 }
 
-/// Makes `folder` a copy of the data folder that a hub can be started on.
-pub(super) fn backup(hub: &Hub<'_>, folder: &Path) -> Result<(), String> {
-    hub.engine.backup(folder).map_err(|error| error.to_string())?;
-    let copy = || {
-        // Keys lie in it, as in the data folder.
-        fs::set_permissions(folder, fs::Permissions::from_mode(0o700))?;
-        for name in KEPT_BESIDE {
-            let from = hub.data.join(name);
-            if from.exists() {
-                copy_tree(&from, &folder.join(name))?;
-            }
-        }
-        Ok(())
-    };
-    copy().map_err(|error: std::io::Error| format!("backup {}: {error}", folder.display()))
-}
-
-/// Copies a folder and all that is in it; permissions too.
-pub(crate) fn copy_tree(from: &Path, to: &Path) -> std::io::Result<()> {
-    if !from.is_dir() {
-        return fs::copy(from, to).map(drop);
-    }
-    fs::create_dir_all(to)?;
-    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        copy_tree(&entry.path(), &to.join(entry.file_name()))?;
-    }
-    Ok(())
-}
-
 pub(super) fn verify(hub: &Hub<'_>) -> Result<VerifiedAnswer, String> {
-    let verified = hub.engine.verify().map_err(|error| error.to_string())?;
-    Ok(VerifiedAnswer {
+    hub.engine.verify().map(verified_answer).map_err(|error| error.to_string())
+}
+
+pub(super) fn verified_answer(verified: Verified) -> VerifiedAnswer {
+    VerifiedAnswer {
         blocks: verified.blocks,
         rows: verified.rows,
         bytes: verified.bytes,
         doubled: verified.doubled,
         corrupt_blocks: verified.corrupt_blocks,
         corrupt: verified.corrupt,
-    })
+    }
 }
 
 pub(super) fn export(
@@ -154,10 +121,18 @@ pub(super) fn export(
     out: &mut dyn Write,
 ) -> Result<u64, String> {
     let range_ms = windfire_api::parse_range(from, to, hub.now_ms)?;
+    let servers = hub.engine.snapshot(Selection::All);
+    if let Some(id) = ids.iter().find(|id| servers.iter().all(|view| view.record.id != **id)) {
+        return Err(format!("no server has id {id}"));
+    }
     let selection = match tag {
+        Some(tag) if servers.iter().all(|view| view.record.tag != tag) => {
+            return Err(format!("no server has tag {tag:?}"));
+        }
         Some(tag) => Selection::Tag(tag),
         None if ids.is_empty() => Selection::All,
         None => Selection::Ids(ids),
     };
+    drop(servers);
     windfire_api::export(hub.engine, selection, range_ms, is_csv, out).map_err(|error| error.to_string())
 }

@@ -1,5 +1,6 @@
 //! What the command line may ask of a hub, running or not: the same requests, over a local socket or on the store itself.
 
+mod backup;
 mod history;
 mod socket;
 
@@ -13,10 +14,12 @@ use windfire_engine::token::{NewToken, Scope, Scopes};
 use windfire_engine::user::{PasswordHash, Role, User, UserEdit};
 use windfire_engine::{Engine, Selection};
 
-use crate::serve::new_password;
+use crate::limits::USERS_NAMED_MAX;
+use crate::serve::{ADMINISTRATOR, new_password};
 
-pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer, copy_tree};
-pub(crate) use socket::{ask, serve};
+pub(crate) use backup::{is_a_hub_now, restore, salvage};
+pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer};
+pub(crate) use socket::{ask, bind, check_path, is_answered, serve};
 
 /// A request. One line of JSON on the socket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -69,6 +72,9 @@ pub(crate) enum Request {
     EnrolTokenList,
     Password {
         user: String,
+        /// Makes the user, as an administrator.
+        #[serde(default)]
+        is_new: bool,
     },
     UserList,
     Storage {
@@ -176,7 +182,7 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
         Request::Storage { raw_days, minute_days, quarter_days } => {
             history::storage(hub, raw_days, minute_days, quarter_days).map(Response::Storage)
         }
-        Request::Backup { folder } => history::backup(hub, &folder).map(|()| Response::Done),
+        Request::Backup { folder } => backup::backup(hub, &folder).map(|()| Response::Done),
         Request::Verify => history::verify(hub).map(Response::Verified),
         Request::Export { from, to, ids, tag, is_csv } => {
             history::export(hub, (&from, &to), &ids, tag.as_deref(), is_csv, out).map(|_| Response::Done)
@@ -189,6 +195,22 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
 fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, ChangeError> {
     Ok(match request {
         Request::Storage { .. } | Request::Backup { .. } | Request::Verify | Request::Export { .. } => Response::Done,
+        Request::ServerAdd { name, .. } | Request::ServerEdit { name: Some(name), .. } if name.trim().is_empty() => {
+            Response::Failed(
+                "a server's name is what people see of it, and this one is empty: give another --name".to_owned(),
+            )
+        }
+        Request::ServerEdit {
+            name: None,
+            tag: None,
+            note: None,
+            display_index: None,
+            hide_for_guest: None,
+            country: None,
+            ..
+        } => Response::Failed(
+            "nothing to change: give --name, --tag, --note, --display-index, --hide-for-guest or --country".to_owned(),
+        ),
         Request::ServerAdd { name, tag, note, display_index, hide_for_guest, country } => {
             let new = NewServer { name, tag, note, display_index, hide_for_guest, country };
             let made = engine.add_server(new, now_s)?;
@@ -229,19 +251,39 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
             engine.remove_enrol_token(id)?;
             Response::Done
         }
-        Request::Password { user } => {
+        Request::Password { user, is_new } => {
             let password = new_password();
             // Nobody chose it, so nothing about it can be refused.
             let Ok(hash) = PasswordHash::of(&password) else { return Ok(Response::Failed("no password".to_owned())) };
+            let users = engine.users();
             match engine.user(&user) {
+                Some(_) if is_new => {
+                    return Ok(Response::Failed(format!(
+                        "user {user:?} exists already: leave --new out for a new password"
+                    )));
+                }
                 Some(found) => engine.edit_user(found.id, UserEdit { password: Some(hash), role: None }, None)?,
-                None => drop(engine.add_user(user.clone(), Role::Admin, hash, now_s)?),
+                None if is_new || (users.is_empty() && user == ADMINISTRATOR) => {
+                    engine.add_user(user.clone(), Role::Admin, hash, now_s)?;
+                }
+                None => return Ok(Response::Failed(no_user(&user, &users))),
             }
             Response::Password { user, password }
         }
         Request::UserList => Response::Users(user_lines(engine)),
         Request::EnrolTokenList => Response::EnrolTokens(enrol_token_lines(engine)),
     })
+}
+
+fn no_user(user: &str, users: &[User]) -> String {
+    let names: Vec<&str> = users.iter().take(USERS_NAMED_MAX).map(|user| user.name.as_str()).collect();
+    let more = if users.len() > names.len() { ", …" } else { "" };
+    let there = if names.is_empty() {
+        "there is none yet".to_owned()
+    } else {
+        format!("there are: {}{more}", names.join(", "))
+    };
+    format!("there is no user {user:?}; {there}. With --new one of this name is made, as an administrator")
 }
 
 fn server_lines(engine: &Engine) -> Vec<ServerLine> {

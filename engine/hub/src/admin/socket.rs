@@ -1,28 +1,61 @@
 //! The local socket `admin.sock` in the data folder: who may open the folder may manage the hub.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 
+use socket2::{Domain, SockAddr, Socket, Type};
 use tokio::net::UnixListener;
 use tokio::sync::Semaphore;
-use windfire_engine::{Engine, Options};
+use windfire_engine::{Engine, Options, StoreError};
 
-use super::{Hub, Request, Response, execute};
-use crate::limits::{ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_TIMEOUT};
-use crate::serve::{Clock, make_data_folder};
+use super::{Hub, Request, Response, backup, execute};
+use crate::folder::check_is_hubs;
+use crate::limits::{ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX, ADMIN_TIMEOUT};
+use crate::serve::Clock;
+
+const FILE: &str = "admin.sock";
+/// Bytes of a path that systems take for a socket.
+const PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
+/// Where Linux shows the open files of a process: a folder that is open has a short path there.
+const OPEN_FILES: &str = "/proc/self/fd";
 
 fn path(data: &Path) -> PathBuf {
-    data.join("admin.sock")
+    data.join(FILE)
+}
+
+/// The socket's path as a system call takes it, which stays good while the second is there.
+fn short_path(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
+    let path = path(data);
+    if path.as_os_str().len() <= PATH_BYTES_MAX {
+        return Ok((path, None));
+    }
+    let folder = File::open(data)?;
+    Ok((Path::new(OPEN_FILES).join(folder.as_raw_fd().to_string()).join(FILE), Some(folder)))
+}
+
+/// Refuses a data folder whose path is too long for a socket in it, before anything is opened.
+pub(crate) fn check_path(data: &Path) -> Result<(), String> {
+    let bytes = path(data).as_os_str().len();
+    if bytes <= PATH_BYTES_MAX || Path::new(OPEN_FILES).is_dir() {
+        return Ok(());
+    }
+    Err(format!(
+        "data folder {}: the path of its admin socket has {bytes} bytes, and {PATH_BYTES_MAX} are the most: name a folder with a \
+         shorter path",
+        data.display()
+    ))
 }
 
 /// The socket, bound. The caller holds the store's lock, so a file found here is a dead hub's.
 pub(crate) fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, String> {
-    let path = path(data);
     let bind = || {
+        let (path, _folder) = short_path(data)?;
         match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -32,12 +65,31 @@ pub(crate) fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, Stri
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    bind().map_err(|error| format!("admin socket {}: {error}", path.display()))
+    bind().map_err(|error| format!("admin socket {}: {error}", path(data).display()))
+}
+
+/// A connection to the hub that runs on the folder. A hub that takes none is given up.
+fn connect(data: &Path) -> io::Result<UnixStream> {
+    let (path, _folder) = short_path(data)?;
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_write_timeout(Some(ADMIN_SILENCE_MAX))?;
+    socket.set_read_timeout(Some(ADMIN_SILENCE_MAX))?;
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(UnixStream::from(OwnedFd::from(socket)))
+}
+
+/// Whether a hub runs on the folder.
+pub(crate) fn is_answered(data: &Path) -> bool {
+    connect(data).is_ok()
 }
 
 /// Answers the command line until dropped.
-pub(crate) async fn serve(data: PathBuf, engine: Arc<Engine>, clock: Clock) -> Result<(), String> {
-    let listener = bind(&data)?;
+pub(crate) async fn serve(
+    listener: std::os::unix::net::UnixListener,
+    data: PathBuf,
+    engine: Arc<Engine>,
+    clock: Clock,
+) -> Result<(), String> {
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
@@ -76,12 +128,34 @@ fn exchange(stream: &UnixStream, hub: &Hub<'_>) -> io::Result<()> {
             if matches!(request, Request::Export { .. }) {
                 say(&mut out, &Response::Rows)?;
             }
-            execute(hub, request, &mut out)
+            if matches!(request, Request::Export { .. }) {
+                execute(hub, request, &mut out)
+            } else {
+                with_signs_of_life(stream, || execute(hub, request, &mut io::sink()))
+            }
         }
         Err(error) => Response::Failed(format!("not a request this hub knows: {error}")),
     };
     // After rows comes how it ended, on a line that begins as no row does.
     say(&mut out, &response)
+}
+
+/// Works, and meanwhile says a space now and then, which means nothing before an answer: whoever asked can tell a hub that is
+/// at work from one that is not.
+fn with_signs_of_life<T>(mut stream: &UnixStream, work: impl FnOnce() -> T) -> T {
+    let (done, waiting) = mpsc::channel::<()>();
+    let signs = move || {
+        while waiting.recv_timeout(ADMIN_SIGN_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
+            // Whoever asked may be gone; what was asked is done all the same.
+            let _is_heard = stream.write_all(b" ");
+        }
+    };
+    thread::scope(|scope| {
+        let _works_without = thread::Builder::new().spawn_scoped(scope, signs);
+        let result = work();
+        drop(done);
+        result
+    })
 }
 
 fn say(out: &mut impl Write, response: &Response) -> io::Result<()> {
@@ -104,14 +178,37 @@ pub(crate) fn ask(
     now_ms: i64,
     out: &mut dyn Write,
 ) -> Result<Response, String> {
-    match UnixStream::connect(path(data)) {
-        Ok(stream) => ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {error}")),
+    match connect(data) {
+        Ok(stream) => ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {}", words(&error))),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
-            make_data_folder(data)?;
-            let engine = Engine::open(data, options).map_err(|error| error.to_string())?;
+            check_is_hubs(data)?;
+            if matches!(request, Request::Verify) && backup::is_backup(data) {
+                return Ok(backup::verify(data).map_or_else(Response::Failed, Response::Verified));
+            }
+            let engine = Engine::open(data, options).map_err(|error| match error {
+                StoreError::Locked { folder } => format!(
+                    "a hub has data folder {} open and does not answer yet: it is starting or stopping; try again in a moment",
+                    folder.display()
+                ),
+                error => error.to_string(),
+            })?;
+            backup::is_a_hub_now(data);
             Ok(execute(&Hub { engine: &engine, data, now_ms }, request, out))
         }
-        Err(error) => Err(format!("admin socket {}: {error}", path(data).display())),
+        Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
+    }
+}
+
+/// What a failed exchange means.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
+            "the hub does not answer, for {} s now: is it stopped, busy with other requests, or out of file descriptors? What was \
+             asked may still be done",
+            ADMIN_SILENCE_MAX.as_secs()
+        ),
+        io::ErrorKind::UnexpectedEof => "it ended without an answer; what was asked may be done or not".to_owned(),
+        _ => error.to_string(),
     }
 }
 
@@ -121,24 +218,25 @@ fn ask_hub(mut stream: UnixStream, request: &Request, out: &mut dyn Write) -> io
     stream.write_all(&line)?;
     let mut answer = BufReader::new(stream);
     let mut line = String::new();
-    (&mut answer).take(ADMIN_BYTES_MAX).read_line(&mut line)?;
+    if (&mut answer).take(ADMIN_BYTES_MAX).read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     let first = serde_json::from_str(&line)?;
     if !matches!(first, Response::Rows) {
         return Ok(first);
     }
+    // It is at work, and hours without a row may take it a while.
+    answer.get_ref().set_read_timeout(None)?;
     // Rows are passed on as they come; the last line is held back, because it says how it ended.
     let mut held = String::new();
     loop {
         line.clear();
         if (&mut answer).take(ADMIN_BYTES_MAX).read_line(&mut line)? == 0 {
+            let end = serde_json::from_str(&held).map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
             out.flush()?;
-            return Ok(serde_json::from_str(&held)?);
+            return Ok(end);
         }
-        match out.write_all(held.as_bytes()) {
-            // Whoever reads has enough, as "head" does.
-            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => return Ok(Response::Done),
-            result => result?,
-        }
+        out.write_all(held.as_bytes())?;
         std::mem::swap(&mut held, &mut line);
     }
 }

@@ -15,7 +15,7 @@ pub(crate) struct Panel {
     pub(crate) csrf: String,
 }
 
-/// A new password for that user, who is made as an administrator if need be.
+/// A new password for that user.
 #[allow(dead_code, reason = "not every test signs in by hand")]
 pub(crate) fn password(hub: &HubProcess, user: &str) -> String {
     let output = hub.cli(&["admin", "password", user, "--json"]);

@@ -1,0 +1,264 @@
+//! Copies of a hub: made, compared with what they were made of, and made into a hub again.
+//!
+//! ```text
+//! BACKUP = "windfire backup 1\n"
+//!          "servers " number "\n" "commit " number "\n" "change " number "\n"      what the store holds
+//!          { "file " bytes " " path "\n" }*                                         every other file, by its path in the backup
+//! ```
+//! The file is written last. A hub that starts on a backup removes it: then the folder is a hub's like any other.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use windfire_engine::history::verify_unopened;
+use windfire_engine::{Contents, Engine, Options, contents};
+
+use super::Hub;
+use super::history::{VerifiedAnswer, verified_answer};
+use crate::folder::{self, Draft};
+use crate::tls;
+
+const FILE: &str = "BACKUP";
+const FIRST_LINE: &str = "windfire backup 1";
+/// Folder in the data folder in which a hub is made from a backup, before it is moved to its place.
+const RESTORING: &str = "restoring";
+/// What is made into a hub again, in the order in which it is moved to its place. `FORMAT` comes last: with it, the folder is a
+/// hub's.
+const RESTORED: [&str; 3] = ["tls", "rocksdb", "FORMAT"];
+/// What a backup has in it, whole or half.
+const NAMES: [&str; 6] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", FILE];
+
+/// Makes `folder` a copy of the data folder that a hub can be started on.
+pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
+    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+        return Err(format!("backup {} is not empty: name a new folder", to.display()));
+    }
+    let certificate = tls::missing(hub.data)?;
+    if let Some(missing) = certificate {
+        return Err(format!(
+            "data folder {} has no {missing}, by which agents know this hub: put it back before a backup",
+            hub.data.display()
+        ));
+    }
+    let draft = Draft::new(to, &NAMES)?;
+    let failed = |error: &dyn std::fmt::Display| format!("backup {}: {error}", to.display());
+    hub.engine.backup(to).map_err(|error| failed(&error))?;
+    folder::copy(&hub.data.join("tls"), &to.join("tls")).map_err(|error| failed(&error))?;
+    let contents = contents(to).map_err(|error| failed(&error))?;
+    write(to, contents).map_err(|error| failed(&error))?;
+    draft.done();
+    Ok(())
+}
+
+fn write(folder: &Path, contents: Contents) -> io::Result<()> {
+    let Contents { servers, commit, change } = contents;
+    let mut text = format!("{FIRST_LINE}\nservers {servers}\ncommit {commit}\nchange {change}\n");
+    let mut files = Vec::new();
+    list(folder, "", &mut files)?;
+    files.sort();
+    for (path, bytes) in files {
+        let _into_a_string = writeln!(text, "file {bytes} {path}");
+    }
+    let draft = folder.join("BACKUP.new");
+    fs::write(&draft, text)?;
+    fs::File::open(&draft)?.sync_all()?;
+    fs::rename(draft, folder.join(FILE))
+}
+
+fn list(folder: &Path, below: &str, files: &mut Vec<(String, u64)>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = format!("{below}{}", entry.file_name().to_string_lossy());
+        let found = entry.metadata()?;
+        if found.is_dir() {
+            list(&entry.path(), &format!("{path}/"), files)?;
+        } else {
+            files.push((path, found.len()));
+        }
+    }
+    Ok(())
+}
+
+/// What a backup says that it holds, after its files were found to be there as it says. `None` for one of an older hub, which
+/// says nothing.
+fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
+    let wrong = |what: &str| format!("backup {} is not whole: {what}", backup.display());
+    let text = match fs::read_to_string(backup.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|error| wrong(&format!("{FILE}: {error}")))?,
+    };
+    let said = parse(&text).ok_or_else(|| wrong(&format!("its file {FILE} is damaged")))?;
+    for (path, bytes) in said.files {
+        match fs::symlink_metadata(backup.join(path)) {
+            Ok(found) if found.is_file() && found.len() == bytes => {}
+            Ok(found) if found.is_file() => {
+                return Err(wrong(&format!("{path} has {} of {bytes} bytes", found.len())));
+            }
+            Ok(found) if found.is_symlink() => {
+                return Err(wrong(&format!("{path} is a symbolic link, which is not followed: put the file there")));
+            }
+            _ => return Err(wrong(&format!("{path} is not there"))),
+        }
+    }
+    Ok(Some(said.contents))
+}
+
+struct Said<'a> {
+    contents: Contents,
+    files: Vec<(&'a str, u64)>,
+}
+
+fn parse(text: &str) -> Option<Said<'_>> {
+    let mut lines = text.strip_suffix('\n')?.split('\n');
+    let mut number = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok();
+    lines_begin(text).then_some(())?;
+    let _first_line = number("windfire backup")?;
+    let contents = Contents { servers: number("servers")?, commit: number("commit")?, change: number("change")? };
+    let file = |line: &'_ str| -> Option<(usize, u64)> {
+        let (bytes, path) = line.strip_prefix("file ")?.split_once(' ')?;
+        // A path that leads out of the backup is none of its files.
+        let is_inside = !path.starts_with('/') && path.split('/').all(|part| !part.is_empty() && part != "..");
+        is_inside.then_some((line.len() - path.len(), bytes.parse().ok()?))
+    };
+    let files = lines.map(|line| file(line).map(|(at, bytes)| (&line[at..], bytes))).collect::<Option<Vec<_>>>()?;
+    Some(Said { contents, files })
+}
+
+fn lines_begin(text: &str) -> bool {
+    text.strip_prefix(FIRST_LINE).is_some_and(|rest| rest.starts_with('\n'))
+}
+
+fn compare(folder: &Path, said: Option<Contents>) -> Result<(), String> {
+    let found = contents(folder).map_err(|error| error.to_string())?;
+    match said {
+        Some(said) if said != found => Err(format!(
+            "the store is not what was backed up: it holds {} servers, {} commits and {} changes of {}, {} and {}",
+            found.servers, found.commit, found.change, said.servers, said.commit, said.change
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Whether a folder is a backup on which no hub was started yet.
+pub(super) fn is_backup(folder: &Path) -> bool {
+    folder.join(FILE).exists()
+}
+
+/// From now on a hub's: what it was when it was made does not matter any more.
+pub(crate) fn is_a_hub_now(data: &Path) {
+    let _was_no_backup = fs::remove_file(data.join(FILE));
+}
+
+/// Reads every block of a backup and compares it with what it says of itself. Changes nothing in it.
+pub(super) fn verify(backup: &Path) -> Result<VerifiedAnswer, String> {
+    let said = check_files(backup)?;
+    compare(backup, said)?;
+    verify_unopened(backup).map(verified_answer).map_err(|error| error.to_string())
+}
+
+/// Makes the data folder from a backup. A backup that is not whole changes nothing.
+pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) -> Result<(), String> {
+    // An earlier restore may have been interrupted.
+    if !windfire_engine::is_store(data) {
+        folder::remove(&data.join(RESTORING));
+    }
+    let stranger = folder::stranger(data).map_err(|error| format!("data folder {}: {error}", data.display()))?;
+    if let Some(name) = stranger {
+        let data = data.display();
+        return Err(format!("data folder {data} is not empty: it has {name:?}; name a new one with --data"));
+    }
+    if !windfire_engine::is_store(backup) {
+        return Err(format!("{} is no backup: it has no file FORMAT", backup.display()));
+    }
+    let said = check_files(backup)?;
+    let missing = tls::missing(backup)?;
+    if let Some(missing) = missing.filter(|_| !with_new_certificate) {
+        return Err(format!(
+            "backup {} has no {missing}, by which agents know their hub: put it there, or restore with --new-certificate, start \
+             the hub with --new-certificate, and give every agent the new fingerprint",
+            backup.display()
+        ));
+    }
+    let draft = Draft::new(data, &[RESTORING, "tls", "rocksdb", "FORMAT"])?;
+    let beside = data.join(RESTORING);
+    let failed =
+        |error: &dyn std::fmt::Display| format!("restore to {}: {error}; nothing was restored", data.display());
+    let make = || {
+        fs::create_dir(&beside).map_err(|error| error.to_string())?;
+        let wanted = RESTORED.iter().filter(|name| missing.is_none() || **name != "tls");
+        wanted.clone().try_for_each(|name| folder::copy(&backup.join(name), &beside.join(name)))?;
+        compare(&beside, said)?;
+        // All of it is read, as at a start.
+        drop(Engine::open(&beside, Options::default()).map_err(|error| error.to_string())?);
+        let mut moved = wanted.map(|name| fs::rename(beside.join(name), data.join(name)));
+        moved.try_for_each(|moved| moved).map_err(|error| error.to_string())
+    };
+    make().map_err(|error: String| failed(&error))?;
+    draft.done();
+    folder::remove(&beside);
+    folder::close(data)
+}
+
+/// Saves what can be read of a damaged data folder into a new one. The damaged one is only read. What is to be said of it.
+pub(crate) fn salvage(data: &Path, new: &Path) -> Result<String, String> {
+    if !data.join("rocksdb").is_dir() {
+        return Err(format!("data folder {} has no folder rocksdb: name the right one with --data", data.display()));
+    }
+    let is_used = fs::read_dir(new).is_ok_and(|mut entries| entries.next().is_some());
+    if is_used || new.starts_with(data) {
+        let why = if is_used { "is not empty" } else { "lies in the damaged one" };
+        return Err(format!("folder {} {why}: name a new one", new.display()));
+    }
+    let draft = Draft::new(new, &["rocksdb", "repairing", "FORMAT", "FORMAT.new", "DURABLE", "tls"])?;
+    let failed = |error: &dyn std::fmt::Display| format!("data folder {} cannot be saved: {error}", data.display());
+    let mut saved = windfire_engine::salvage(data, new).map_err(|error| failed(&error))?;
+    if let Err(error) = folder::copy(&data.join("tls"), &new.join("tls")) {
+        folder::remove(&new.join("tls"));
+        saved.lost.push(format!(
+            "the certificate ({error}): start with --new-certificate, and give agents the new fingerprint"
+        ));
+        saved.lost_places += 1;
+    }
+    draft.done();
+    let mut text = String::new();
+    for family in saved.families.iter().filter(|family| family.pairs > 0) {
+        let _into_a_string = writeln!(text, "{:<14} {:>9} records, {} bytes", family.name, family.pairs, family.bytes);
+    }
+    let _into_a_string = writeln!(text, "{} places could not be read", saved.lost_places);
+    for lost in &saved.lost {
+        let _into_a_string = writeln!(text, "lost: {lost}");
+    }
+    let place = new.display();
+    let _into_a_string =
+        write!(text, "{place} has what could be read: look at it with --data {place} verify, then start a hub on it");
+    Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "windfire backup 1\nservers 2\ncommit 30\nchange 400\nfile 5 FORMAT\nfile 0 rocksdb/a b.log\n";
+
+    #[test]
+    fn what_a_backup_says_is_read() {
+        let said = parse(TEXT).expect("well-formed");
+        assert_eq!(said.contents, Contents { servers: 2, commit: 30, change: 400 });
+        assert_eq!(said.files, [("FORMAT", 5), ("rocksdb/a b.log", 0)]);
+    }
+
+    #[test]
+    fn what_is_cut_or_leads_elsewhere_is_no_backup() {
+        for end in 0..TEXT.len() {
+            // Cut behind a line, it says less; files that are not named are looked at by the store.
+            assert!(parse(&TEXT[..end]).is_none() || TEXT[..end].ends_with('\n'), "{:?}", &TEXT[..end]);
+        }
+        for path in ["/etc/passwd", "../x", "rocksdb/../../x", "a//b", ""] {
+            assert!(parse(&format!("{TEXT}file 1 {path}\n")).is_none(), "{path}");
+        }
+        assert!(parse(&TEXT.replace("backup 1", "backup 2")).is_none());
+        assert!(parse(&TEXT.replace("backup 1", "backup 10")).is_none());
+    }
+}

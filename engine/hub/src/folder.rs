@@ -1,0 +1,238 @@
+//! The data folder: whose it is, and who may look into it.
+
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+/// What may lie in a folder on which a hub starts for the first time: a disk's own folder, this hub's log and configuration.
+const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
+/// What a hub keeps in its folder.
+const KEPT: [&str; 5] = ["FORMAT", "DURABLE", "rocksdb", "tls", "admin.sock"];
+/// Rights of everybody but the owner.
+const OTHERS: u32 = 0o077;
+/// Set on folders that everybody shares, such as /tmp.
+const STICKY: u32 = 0o1000;
+
+/// Makes the data folder ready for a hub: its own or a new one, for its owner only. A folder that is somebody else's stays as
+/// it is.
+pub(crate) fn prepare(data: &Path) -> Result<(), String> {
+    if !windfire_engine::is_store(data) && !windfire_engine::is_begun(data) {
+        let stranger = stranger(data).map_err(|error| unusable(data, &error))?;
+        if let Some(name) = stranger {
+            return Err(format!(
+                "data folder {} is neither empty nor a hub's: it has no file FORMAT, but {name:?}. Name another with --data, or \
+                 restore a backup into another",
+                data.display()
+            ));
+        }
+    }
+    fs::create_dir_all(data).map_err(|error| unusable(data, &error))?;
+    close(data)
+}
+
+/// Refuses a folder that no hub was started on.
+pub(crate) fn check_is_hubs(data: &Path) -> Result<(), String> {
+    if windfire_engine::is_store(data) {
+        return Ok(());
+    }
+    Err(format!(
+        "data folder {} is no hub's: it has no file FORMAT; name the right one with --data, or start a hub on it first",
+        data.display()
+    ))
+}
+
+/// The first thing in a folder that lies in no new one; `None` for a folder that is empty, or not there.
+pub(crate) fn stranger(folder: &Path) -> io::Result<Option<String>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        entries => entries?,
+    };
+    let mut names = entries
+        .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names.into_iter().find(|name| !TOLERATED.contains(&name.as_str())))
+}
+
+/// Takes everybody else's rights to the folder away: keys and hashes lie in it, and the admin socket.
+pub(crate) fn close(folder: &Path) -> Result<(), String> {
+    let mode = || Ok(fs::metadata(folder)?.permissions().mode());
+    let failed = |why: &dyn std::fmt::Display| {
+        format!(
+            "folder {} is open to others and cannot be closed: {why}. Give it to this user, or name a folder inside it",
+            folder.display()
+        )
+    };
+    let before = mode().map_err(|error: io::Error| unusable(folder, &error))?;
+    if before & STICKY != 0 {
+        return Err(failed(&"everybody shares it (its sticky bit is set)"));
+    }
+    if before & OTHERS != 0 {
+        fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(|error| failed(&error))?;
+        let after = mode().map_err(|error: io::Error| unusable(folder, &error))?;
+        if after & OTHERS != 0 {
+            return Err(failed(&format!("its file system keeps mode {:03o}", after & 0o777)));
+        }
+    }
+    KEPT.iter().for_each(|name| close_tree(&folder.join(name)));
+    Ok(())
+}
+
+/// Closes what was made before the folder was. The folder itself is closed, so what refuses may stay as it is.
+fn close_tree(path: &Path) {
+    let Ok(found) = fs::symlink_metadata(path) else { return };
+    if found.is_symlink() {
+        return;
+    }
+    let mode = found.permissions().mode();
+    if mode & OTHERS != 0 {
+        let _may_stay = fs::set_permissions(path, Permissions::from_mode(mode & 0o7777 & !OTHERS));
+    }
+    if found.is_dir() {
+        let entries = fs::read_dir(path).into_iter().flatten().flatten();
+        entries.for_each(|entry| close_tree(&entry.path()));
+    }
+}
+
+/// Copies a file or a folder and all that is in it, and sees it on disk. Links and other odd files are refused by name: what
+/// they lead to is not in the copy's hands.
+pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
+    let failed = |error: io::Error| format!("{} to {}: {error}", from.display(), to.display());
+    let found = fs::symlink_metadata(from).map_err(failed)?;
+    if found.is_file() {
+        fs::copy(from, to).and_then(|_| fs::File::open(to)?.sync_all()).map_err(failed)
+    } else if found.is_dir() {
+        fs::create_dir_all(to).map_err(failed)?;
+        for entry in fs::read_dir(from).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            copy(&entry.path(), &to.join(entry.file_name()))?;
+        }
+        Ok(())
+    } else {
+        let kind = if found.is_symlink() { "a symbolic link" } else { "no file and no folder" };
+        Err(format!("{} is {kind}, which is not copied: put what it stands for there", from.display()))
+    }
+}
+
+/// A folder that is being filled, and is gone again with everything in it unless that comes to its end. What was there before
+/// stays.
+pub(crate) struct Draft<'a> {
+    folder: &'a Path,
+    /// Folders that were made, the innermost first.
+    made: Vec<&'a Path>,
+    /// What may be in it.
+    names: &'a [&'a str],
+    is_done: bool,
+}
+
+impl<'a> Draft<'a> {
+    /// Makes `folder`, for its owner only; what is made in it are `names`.
+    pub(crate) fn new(folder: &'a Path, names: &'a [&'a str]) -> Result<Self, String> {
+        let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
+        let made = folder.ancestors().take_while(is_missing).collect();
+        let draft = Self { folder, made, names, is_done: false };
+        fs::create_dir_all(folder).map_err(|error| unusable(folder, &error))?;
+        close(folder)?;
+        Ok(draft)
+    }
+
+    pub(crate) fn done(mut self) {
+        self.is_done = true;
+    }
+}
+
+impl Drop for Draft<'_> {
+    fn drop(&mut self) {
+        if !self.is_done {
+            self.names.iter().for_each(|name| remove(&self.folder.join(name)));
+            self.made.iter().for_each(|folder| drop(fs::remove_dir(folder)));
+        }
+    }
+}
+
+/// Removes a file or a folder, when it is there.
+pub(crate) fn remove(path: &Path) {
+    let _not_there = match fs::symlink_metadata(path) {
+        Ok(found) if found.is_dir() => fs::remove_dir_all(path),
+        _ => fs::remove_file(path),
+    };
+}
+
+fn unusable(folder: &Path, error: &io::Error) -> String {
+    format!("folder {} cannot be used: {error}", folder.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        fs::metadata(path).expect("there").permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_folder_of_others_things_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for name in ["holiday.jpg", ".hidden", "tls", "rocksdb", "admin.sock", "restoring"] {
+            let data = folder.path().join(format!("with {name}"));
+            fs::create_dir(&data).expect("made");
+            fs::set_permissions(&data, Permissions::from_mode(0o755)).expect("own");
+            fs::write(data.join(name), "").expect("written");
+            let error = prepare(&data).expect_err("refused");
+            assert!(error.contains(name) && error.contains("--data"), "{error}");
+            assert_eq!((mode(&data), fs::read_dir(&data).expect("there").count()), (0o755, 1));
+        }
+    }
+
+    #[test]
+    fn an_empty_folder_a_new_disk_and_a_hubs_folder_are_closed() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for names in [&[][..], &["lost+found", "hub.log"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
+            let data = folder.path().join(format!("with {names:?}"));
+            fs::create_dir(&data).expect("made");
+            names.iter().for_each(|name| fs::write(data.join(name), "").expect("written"));
+            fs::set_permissions(&data, Permissions::from_mode(0o775)).expect("own");
+            prepare(&data).expect("fit");
+            assert_eq!(mode(&data), 0o700, "{names:?}");
+        }
+        let data = folder.path().join("not/there/yet");
+        prepare(&data).expect("made");
+        assert_eq!(mode(&data), 0o700);
+    }
+
+    #[test]
+    fn what_lies_in_a_hubs_folder_is_closed_too() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (outside, inside) = (folder.path().join("outside"), folder.path().join("data/rocksdb"));
+        fs::create_dir_all(&inside).expect("made");
+        fs::write(&outside, "").expect("written");
+        fs::set_permissions(&outside, Permissions::from_mode(0o644)).expect("own");
+        let file = inside.join("000001.sst");
+        fs::write(&file, "").expect("written");
+        fs::set_permissions(&file, Permissions::from_mode(0o644)).expect("own");
+        std::os::unix::fs::symlink(&outside, inside.join("link")).expect("made");
+        fs::write(folder.path().join("data/FORMAT"), "").expect("written");
+        prepare(&folder.path().join("data")).expect("fit");
+        assert_eq!((mode(&file), mode(&outside)), (0o600, 0o644));
+    }
+
+    #[test]
+    fn a_folder_that_everybody_shares_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).expect("own");
+        assert!(prepare(folder.path()).expect_err("refused").contains("shares"));
+    }
+
+    #[test]
+    fn links_are_refused_and_a_draft_that_fails_leaves_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (from, to) = (folder.path().join("from"), folder.path().join("a/b/to"));
+        fs::create_dir(&from).expect("made");
+        std::os::unix::fs::symlink("/etc/passwd", from.join("link")).expect("made");
+        let draft = Draft::new(&to, &["copy"]).expect("made");
+        assert!(copy(&from, &to.join("copy")).expect_err("refused").contains("link is a symbolic link"));
+        drop(draft);
+        assert!(!folder.path().join("a").exists());
+    }
+}
