@@ -53,7 +53,7 @@ fn a_full_disk_is_told_and_keeps_nobody_out() {
         enrol: Some(Enrol { token, name: "new".to_owned() }),
         agent_version: String::new(),
         outbox_id: 9,
-        clock: None,
+        clock: Some(windfire_wire::HelloClock::default()),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let enrol = || {

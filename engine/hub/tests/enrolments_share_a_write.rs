@@ -19,7 +19,7 @@ fn hello(number: usize, token: &str) -> Up {
         enrol: Some(Enrol { token: token.to_owned(), name: format!("machine-{number}") }),
         agent_version: String::new(),
         outbox_id: number as u128 + 1,
-        clock: None,
+        clock: Some(windfire_wire::HelloClock::default()),
     })
 }
 
