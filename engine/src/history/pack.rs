@@ -143,7 +143,7 @@ impl History {
             from = Some(first);
         }
         while let Some(start) = from {
-            let part = self.read_part(state, store, start, &to, upkeep)?;
+            let part = self.read_part(state, store, &start, &to, upkeep)?;
             bytes += part.pack(&mut changes, server_id, hour);
             minutes.merge(minutes_of(&part.run));
             from = part.rest_from;
@@ -177,12 +177,12 @@ impl History {
         &self,
         state: &mut State,
         store: &Store,
-        from: Vec<u8>,
+        from: &[u8],
         to: &[u8],
         upkeep: &mut Upkeep,
     ) -> Result<Part, StoreError> {
         let mut part = Part::default();
-        store.scan_while(key::RAW, &from, &mut |key, value| {
+        store.scan_while(key::RAW, from, &mut |key, value| {
             if key >= to {
                 return Ok(false);
             }
