@@ -13,6 +13,8 @@ mod pack;
 mod query;
 mod seal;
 mod storage;
+#[cfg(test)]
+mod testing;
 mod uptime;
 mod verify;
 

@@ -143,7 +143,7 @@ impl History {
             from = Some(first);
         }
         while let Some(start) = from {
-            let part = self.read_part(state, store, start, &to, upkeep)?;
+            let part = self.read_part(state, store, &start, &to, upkeep)?;
             bytes += part.pack(&mut changes, server_id, hour);
             minutes.merge(minutes_of(&part.run));
             from = part.rest_from;
@@ -177,12 +177,12 @@ impl History {
         &self,
         state: &mut State,
         store: &Store,
-        from: Vec<u8>,
+        from: &[u8],
         to: &[u8],
         upkeep: &mut Upkeep,
     ) -> Result<Part, StoreError> {
         let mut part = Part::default();
-        store.scan_while(key::RAW, &from, &mut |key, value| {
+        store.scan_while(key::RAW, from, &mut |key, value| {
             if key >= to {
                 return Ok(false);
             }
@@ -410,6 +410,11 @@ impl SummaryRun {
 
 #[cfg(test)]
 mod tests {
+    use std::panic::AssertUnwindSafe;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::Retention;
+    use super::super::testing::{HOUR, Made};
     use super::*;
     use crate::block::samples_of_every_temper;
     use proptest::prelude::*;
@@ -463,5 +468,148 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// Reports of one hour, more than are packed at once.
+    fn many() -> Vec<crate::sample::Sample> {
+        let sample = |number: i64| crate::sample::Sample {
+            time_ms: super::super::testing::START_MS + number * 45,
+            mem_used: number.unsigned_abs(),
+            net_in_transfer: number.unsigned_abs() * 10,
+            cpu: (number % 100) as f64 / 100.0,
+            ..Default::default()
+        };
+        (0..PACK_ROWS_MAX as i64 + 9000).map(sample).collect()
+    }
+
+    static WRITES_LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
+
+    fn dies(point: Point) {
+        if point == Point::HourWritten && WRITES_LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
+            panic!("killed");
+        }
+    }
+
+    #[test]
+    fn a_large_hour_is_packed_in_parts_and_goes_on_after_a_crash() {
+        let made = Made::new(Retention::default(), Some(dies));
+        let samples = many();
+        made.put(1, &samples, HEAD_ROWS_MAX);
+        let pack = || {
+            let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+            made.history.pack_hour(&mut state, &made.store, 1, HOUR, &mut upkeep).expect("a healthy store");
+            assert_eq!(upkeep.corrupt_blocks, 0);
+        };
+        let is_whole = || {
+            let mut read: Vec<(u64, crate::sample::Sample)> = Vec::new();
+            for (_, block) in made.blocks(1) {
+                read.extend(Block::read(&block).and_then(|block| block.run()).expect("written").reports());
+            }
+            assert!(read.into_iter().eq((1..).zip(samples.iter().cloned())), "each report once, in order");
+        };
+        WRITES_LEFT.store(1, Ordering::Relaxed);
+        std::panic::catch_unwind(AssertUnwindSafe(pack)).expect_err("killed after the first part");
+        let (first, is_due) = (made.blocks(1), made.history.oldest_unpacked(&made.store).expect("readable")[0]);
+        is_whole();
+        assert_eq!(is_due, Some(HOUR), "what is not done is still due");
+        let packed = first.iter().filter(|(_, block)| Block::read(block).is_ok_and(|b| b.header.rows > HEAD_ROWS_MAX));
+        let packed: Vec<_> = packed.cloned().collect();
+        assert!(packed.len() > 4 && packed.len() < first.len());
+        WRITES_LEFT.store(usize::MAX, Ordering::Relaxed);
+        pack();
+        is_whole();
+        let last = made.blocks(1);
+        assert!(packed.iter().all(|block| last.contains(block)), "what was packed is left as it is");
+        assert!(last.len() < 13, "{} blocks", last.len());
+        assert_eq!(made.history.oldest_unpacked(&made.store).expect("readable"), [None, Some(HOUR.div_euclid(24))]);
+        let day = HOUR.div_euclid(24);
+        let minutes = read_day(&made.store, 1, day, &mut |_, block| block.and_then(|block| block.summary_run()).ok());
+        let mut expected = minutes_of(&run_of(&samples));
+        let mut minutes = minutes.expect("readable");
+        for run in [&mut minutes, &mut expected] {
+            // The inexact running sum, and what stands for nothing, are not stored.
+            run.metrics.iter_mut().flatten().for_each(|row| row.float_sum = row.sum_of_floats());
+            run.metrics.iter_mut().flatten().filter(|row| row.count == 0).for_each(|row| *row = Summary::default());
+        }
+        assert!(minutes == expected);
+        // A late report, and the hour is packed again: blocks that are full already are not touched.
+        let late = samples[0].clone();
+        let mut run = Run::default();
+        run.push(samples.len() as u64 + 1, &late);
+        let mut changes = Changes::default();
+        changes.put(key::RAW, &key::raw_key(HOUR, 1, samples.len() as u64 + 1), run.encode(1, Effort::Quick));
+        made.store.write(&changes).expect("on disk");
+        pack();
+        assert!(packed.iter().all(|block| made.blocks(1).contains(block)));
+        let rows = |blocks: &[(Vec<u8>, Vec<u8>)]| -> usize {
+            blocks.iter().map(|(_, block)| Block::read(block).expect("written").header.rows).sum()
+        };
+        assert_eq!(rows(&made.blocks(1)), samples.len() + 1);
+    }
+
+    #[test]
+    fn a_disk_budget_takes_first_from_who_has_most() {
+        let retention = Retention { disk_bytes_max: 1024 * 1024, ..Retention::default() };
+        let made = Made::new(retention, None);
+        let mut random = 1u64;
+        let mut noise = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random
+        };
+        // Nothing in it can be made smaller.
+        let noisy: Vec<crate::sample::Sample> = many()
+            .into_iter()
+            .step_by(2)
+            .map(|sample| crate::sample::Sample {
+                mem_used: noise(),
+                swap_used: noise(),
+                disk_used: noise(),
+                process_count: noise(),
+                ..sample
+            })
+            .collect();
+        made.put(1, &noisy, HEAD_ROWS_MAX);
+        let calm: Vec<_> = many().into_iter().step_by(30).collect();
+        made.put(2, &calm, HEAD_ROWS_MAX);
+        let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+        for server_id in [1, 2] {
+            made.history.pack_hour(&mut state, &made.store, server_id, HOUR, &mut upkeep).expect("a healthy store");
+        }
+        made.store.compact(key::RAW).expect("a healthy store");
+        let calm_blocks = made.blocks(2);
+        let used = |made: &Made| -> u64 {
+            made.store.files(key::RAW).expect("a healthy store").iter().map(|file| file.bytes).sum()
+        };
+        assert!(used(&made) > retention.disk_bytes_max);
+        let freed = made.history.take_from_heaviest(&made.store).expect("a healthy store");
+        assert!(freed > HEAVY_HOUR_BYTES, "{freed}");
+        assert!(made.blocks(1).is_empty() && made.blocks(2) == calm_blocks);
+        assert!(used(&made) < retention.disk_bytes_max, "{} bytes are left", used(&made));
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(0), "there is nothing heavy any more");
+    }
+
+    #[test]
+    fn a_heavy_hour_that_got_reports_since_is_not_taken_and_notes_of_hours_that_are_gone_go() {
+        let retention = Retention { disk_bytes_max: 1, ..Retention::default() };
+        let made = Made::new(retention, None);
+        made.put(1, &many()[..1000], HEAD_ROWS_MAX);
+        let mut changes = Changes::default();
+        note_heavy(&mut changes, 1, HOUR, 2_000_000);
+        note_heavy(&mut changes, 1, HOUR - 5, 1_500_000);
+        made.store.write(&changes).expect("on disk");
+        made.store.compact(key::RAW).expect("a healthy store");
+        // The hour before has no blocks, which frees nothing but costs nothing either.
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(1_500_000));
+        assert!(!made.blocks(1).is_empty());
+        forget_expired(&made.store, HOUR).expect("a healthy store");
+        let mut notes = 0;
+        let mut count = |_: &[u8], _: &[u8]| {
+            notes += 1;
+            Ok(())
+        };
+        made.store.scan_range(key::TODO, b"g", b"h", &mut count).expect("readable");
+        assert_eq!(notes, 1);
+        forget_expired(&made.store, HOUR + 1).expect("a healthy store");
+        made.history.due(&made.store, i64::MAX).expect("notes are nothing that is due");
     }
 }

@@ -894,3 +894,149 @@ impl Piece {
         pieces
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::Retention;
+    use super::super::testing::{HOUR, Made, START_MS, slot};
+    use super::*;
+    use crate::limits::HEAD_ROWS_MAX;
+
+    const SERVER: u64 = 3;
+
+    /// Reports of one hour, `time_ms` after its start.
+    fn samples(count: usize, time_ms: impl Fn(i64) -> i64) -> Vec<Sample> {
+        let sample = |number: i64| Sample {
+            time_ms: START_MS + time_ms(number),
+            cpu: (number % 9973) as f64 / 100.0,
+            mem_used: number.unsigned_abs(),
+            net_in_transfer: number.unsigned_abs() * 10,
+            ..Sample::default()
+        };
+        (0..count as i64).map(sample).collect()
+    }
+
+    /// In one hour: in order, all over it, backwards, nearly all within a second, at two moments.
+    fn orders() -> [Vec<Sample>; 5] {
+        let count = WALK_ROWS_MAX * 2 + 1000;
+        [
+            samples(count, |number| number * 50),
+            samples(count, |number| number * 7919 % HOUR_MS),
+            samples(count, |number| HOUR_MS - 1 - number * 50),
+            samples(count, |number| if number % 100 == 0 { number * 50 } else { 1_800_000 + number % 1000 }),
+            samples(count, |number| (number % 2) * 1_000_000),
+        ]
+    }
+
+    fn in_order(samples: &[Sample]) -> Vec<(u64, Sample)> {
+        let mut numbered: Vec<(u64, Sample)> = (1..).zip(samples.iter().cloned()).collect();
+        numbered.sort_by_key(|(_, sample)| sample.time_ms);
+        numbered
+    }
+
+    fn plan(step_ms: i64) -> Plan {
+        let (from_ms, to_ms) = (START_MS - HOUR_MS, START_MS + 2 * HOUR_MS);
+        Plan { tier: Tier::Raw, step_ms, from_ms, to_ms, points_max: POINTS_MAX }
+    }
+
+    #[test]
+    fn a_large_hour_is_walked_in_parts_and_in_the_order_of_time() {
+        for (number, samples) in orders().iter().enumerate() {
+            // Short blocks, and a head on top.
+            let (early, late) = samples.split_at(samples.len() - 400);
+            let (made, slot) = (Made::new(Retention::default(), None), slot(SERVER));
+            made.put(SERVER, early, HEAD_ROWS_MAX);
+            for (sequence, sample) in (early.len() as u64 + 1..).zip(late) {
+                slot.status.lock().push(sequence, sample, crate::watermark::Ticket(1), 0);
+            }
+            let expected = in_order(samples);
+            let metrics = [(Metric::MemUsed, Aggregate::Last)];
+            let (mut read, mut largest) = (Vec::new(), 0);
+            made.history
+                .walk(&made.store, &slot, &plan(1), &metrics, &mut |piece| {
+                    let Piece::Reports { times_ms, columns } = piece else { panic!("reports are asked for") };
+                    largest = largest.max(times_ms.len());
+                    read.extend(times_ms.into_iter().zip(columns.into_iter().flatten()));
+                })
+                .expect("readable");
+            let wanted = expected.iter().map(|(_, sample)| (sample.time_ms, sample.mem_used));
+            assert!(read.into_iter().eq(wanted), "order {number}");
+            assert!(largest <= WALK_ROWS_MAX + 400, "{largest} rows at once, order {number}");
+        }
+    }
+
+    #[test]
+    fn points_are_those_of_all_reports_at_once() {
+        for samples in orders() {
+            let made = Made::new(Retention::default(), None);
+            made.put(SERVER, &samples, HEAD_ROWS_MAX);
+            let metrics = [
+                (Metric::Cpu, Aggregate::Mean),
+                (Metric::MemUsed, Aggregate::Max),
+                (Metric::NetInTransfer, Aggregate::Increase),
+                (Metric::NetInTransfer, Aggregate::Rate),
+            ];
+            let step_ms = 31_000;
+            let found = made.history.series(&made.store, &slot(SERVER), &plan(step_ms), &metrics).expect("readable");
+            let expected = in_order(&samples);
+            for (series, (metric, aggregate)) in found.iter().zip(metrics) {
+                let (mut before, mut is_next) = (None, false);
+                for (at_ms, value) in &series.points {
+                    let mut summary = Summary::default();
+                    let inside =
+                        expected.iter().filter(|(_, sample)| sample.time_ms.div_euclid(step_ms) * step_ms == *at_ms);
+                    inside
+                        .for_each(|(_, sample)| summary.add(metric.kind(), metric.bits_of(sample).unwrap_or_default()));
+                    let last = before.filter(|_| is_next || aggregate == Aggregate::Increase);
+                    assert_eq!(
+                        *value,
+                        summary.number(metric, aggregate, last, 31.0),
+                        "{metric:?} {aggregate:?} at {at_ms}"
+                    );
+                    is_next = summary.count > 0;
+                    before = if is_next { Some(summary.last) } else { before };
+                }
+                assert_eq!(series.points.len(), plan(step_ms).buckets().count());
+            }
+        }
+    }
+
+    #[test]
+    fn an_export_hands_out_every_report_once_and_holds_nothing_of_the_store() {
+        for samples in orders() {
+            let made = Made::new(Retention::default(), None);
+            made.put(SERVER, &samples, HEAD_ROWS_MAX);
+            let mut read = Vec::new();
+            let mut visit = |sequence: u64, sample: &Sample| {
+                if sequence % 20_000 == 1 {
+                    // A store that is closed and opened waits for everybody who reads it.
+                    made.store.reopen().expect("nobody reads");
+                }
+                read.push((sequence, sample.clone()));
+            };
+            let range = (START_MS, START_MS + HOUR_MS);
+            made.history.reports(&made.store, &slot(SERVER), range.0, range.1, &mut visit).expect("readable");
+            assert!(read == in_order(&samples));
+        }
+    }
+
+    #[test]
+    fn hours_that_are_in_heads_only_come_in_their_order() {
+        let (made, slot) = (Made::new(Retention::default(), None), slot(SERVER));
+        made.put(SERVER, &samples(10, |number| number * 1000), HEAD_ROWS_MAX);
+        for (sequence, hours) in [(11, -1), (12, 0), (13, 1)] {
+            let sample = Sample { time_ms: START_MS + hours * HOUR_MS + 500, mem_used: sequence, ..Sample::default() };
+            slot.status.lock().push(sequence, &sample, crate::watermark::Ticket(1), 0);
+        }
+        let mut times = Vec::new();
+        let walk = made.history.walk(&made.store, &slot, &plan(1), &[], &mut |piece| {
+            if let Piece::Reports { times_ms, .. } = piece {
+                times.extend(times_ms);
+            }
+        });
+        walk.expect("readable");
+        assert_eq!(times.len(), 13);
+        assert!(times.is_sorted(), "{times:?}");
+        assert_eq!(times[0].div_euclid(HOUR_MS), HOUR - 1);
+    }
+}

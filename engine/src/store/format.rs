@@ -2,6 +2,7 @@
 //! A folder that has it is a hub's.
 //!
 //! Versions, newest first:
+//! * 5: names of sensors once a log value: kinds 2 and 3 of its entries.
 //! * 4: a checkpoint for each shard.
 //! * 3: users of the panel; API tokens with tags.
 //! * 2: history. The log is cut behind what is in blocks; families `raw`, `minute`, `quarter`, `facts`, `sealed`, `todo`.
@@ -13,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 
