@@ -266,7 +266,7 @@ impl Signals {
         self.is_running.store(true, Ordering::Release);
         if self.asked.wait_for(|asked| *asked).await.is_err() {
             // Signals are watched as long as the process lives.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }
