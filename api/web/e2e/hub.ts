@@ -45,7 +45,8 @@ export class Hub {
     const { http, quic } = this.addresses;
     const child = spawn(
       join(BIN_DIR, 'windfire'),
-      ['serve', '--data', this.data, '--http', http, '--quic', quic, ...this.options],
+      // A day of history was made without a hub, and so without a certificate.
+      ['serve', '--new-certificate', '--data', this.data, '--http', http, '--quic', quic, ...this.options],
       { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, NO_COLOR: '1' } },
     );
     this.process = child;

@@ -39,7 +39,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
 /// `with_new_certificate` makes one where the folder has lost its own.
 pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -> Reading) -> Result<(), String> {
-    let mut signals = Signals::watch()?;
+    let signals = Signals::watch_from_the_start()?;
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
@@ -74,6 +74,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let http_socket = http::Socket::bind(config.http)?;
     let metrics = Arc::new(Metrics::default());
 
+    let mut signals = signals.map_or_else(Signals::watch, Ok)?;
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.server_count(), replayed, "store open");
     let (committed_sender, committed) = watch::channel(0);
@@ -227,7 +228,7 @@ pub(crate) fn new_password() -> String {
     password
 }
 
-/// SIGTERM and SIGINT, from a hub's first moment to its last.
+/// SIGTERM and SIGINT, on a thread of their own.
 struct Signals {
     /// Whether a stop was asked for.
     asked: watch::Receiver<bool>,
@@ -236,11 +237,21 @@ struct Signals {
 }
 
 impl Signals {
-    /// Watches on a thread of its own: opening a store takes its time and a frozen disk takes all of it, and a process that is
-    /// the first of its container ends by no signal that it does not look at.
+    /// For a process that is the first of its container: it ends by no signal that it does not look at, and opening a store
+    /// takes its time. Any other ends by itself until [`Signals::watch`].
+    fn watch_from_the_start() -> Result<Option<Self>, String> {
+        (std::process::id() == 1).then(|| Self::watch_while(false)).transpose()
+    }
+
+    /// For a hub that has something to be stopped in order.
     fn watch() -> Result<Self, String> {
+        Self::watch_while(true)
+    }
+
+    fn watch_while(is_running: bool) -> Result<Self, String> {
         let (sender, asked) = watch::channel(false);
-        let is_running = Arc::new(AtomicBool::new(false));
+        let (ready_sender, ready) = std::sync::mpsc::channel();
+        let is_running = Arc::new(AtomicBool::new(is_running));
         let is_running_now = Arc::clone(&is_running);
         let watch = move || -> Result<(), String> {
             let runtime = runtime()?;
@@ -248,6 +259,7 @@ impl Signals {
                 let failed = |error: io::Error| format!("signals: {error}");
                 let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
                 let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+                let _start_goes_on = ready_sender.send(());
                 let mut first_asked = None;
                 loop {
                     tokio::select! {
@@ -263,6 +275,9 @@ impl Signals {
                     // One wish to stop may come as several signals, from a terminal and from who watches over the hub.
                     if first_asked.get_or_insert_with(Instant::now).elapsed() > STOP_TIMEOUT {
                         tracing::warn!("asked to stop again: stopped at once, agents keep what was not acknowledged");
+                        // Not in order, which would wait for the same disk; the first of a container must end itself.
+                        let _first =
+                            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
                         std::process::exit(1);
                     }
                 }
@@ -270,16 +285,19 @@ impl Signals {
         };
         let named = thread::Builder::new().name("signals".to_owned());
         // It ends with the process.
-        let _detached = named.spawn(watch).map_err(|error| format!("no thread: {error}"))?;
-        Ok(Self { asked, is_running })
+        let thread = named.spawn(watch).map_err(|error| format!("no thread: {error}"))?;
+        match ready.recv() {
+            Ok(()) => Ok(Self { asked, is_running }),
+            Err(_) => Err(join(thread).err().unwrap_or_else(|| "signals cannot be watched".to_owned())),
+        }
     }
 
     /// Ends when a stop was asked for.
     async fn asked(&mut self) {
         self.is_running.store(true, Ordering::Release);
         if self.asked.wait_for(|asked| *asked).await.is_err() {
-            // Signals cannot be watched: they end the process by themselves.
-            std::future::pending().await
+            // Signals are watched as long as the process lives.
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -29,6 +29,9 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
+/// Takes something from a backup.
+type Damage<'a> = &'a dyn Fn(&Path);
+
 /// A backup with some servers.
 fn backup() -> (tempfile::TempDir, PathBuf) {
     let (folder, mut hub) = new_hub(&[]);
@@ -53,7 +56,7 @@ fn a_backup_that_is_not_whole_is_refused_and_leaves_nothing() {
         fs::rename(&path, &beside).expect("there");
         symlink(beside, path).expect("made");
     };
-    let damages: [(&str, &dyn Fn(&Path)); 10] = [
+    let damages: [(&str, Damage<'_>); 10] = [
         ("FORMAT", &|backup| fs::remove_file(backup.join("FORMAT")).expect("there")),
         ("rocksdb", &|backup| fs::remove_dir_all(backup.join("rocksdb")).expect("there")),
         ("tls", &|backup| fs::remove_dir_all(backup.join("tls")).expect("there")),

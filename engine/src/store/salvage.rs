@@ -90,9 +90,9 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
     drop(open_whole(to)?);
     let _only_after_a_repair = fs::remove_dir_all(to.join(REPAIR_FOLDER));
     if found == Found::Older {
-        format::copy(from, to)?
+        format::copy(from, to)?;
     } else {
-        format::write(to)?
+        format::write(to)?;
     }
     Ok(salvaged)
 }
