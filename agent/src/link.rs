@@ -337,7 +337,7 @@ fn no_numbers(hub: &str, reason: &impl std::fmt::Display) -> LinkError {
 /// Resolves when the agent is told to stop; never when nobody is left to tell it.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

@@ -254,9 +254,9 @@ mod tests {
             let to = (from + taken).min(bytes.len());
             bytes.splice(from..to, put);
             let found = raws(&bytes);
-            for (number, end) in (1u64..).zip(&ends) {
-                let start = if number == 1 { 0 } else { ends[number as usize - 2] };
-                if *end <= from || start >= to {
+            let starts = std::iter::once(&0).chain(&ends);
+            for (number, (start, end)) in (1u64..).zip(starts.zip(&ends)) {
+                if *end <= from || *start >= to {
                     prop_assert!(found.contains(&number), "{} of {:?}", number, found);
                 }
             }

@@ -821,19 +821,19 @@ mod tests {
             drop(Outbox::in_spool(&options, 1000 + id).expect("opened"));
         }
         assert_eq!(segments(&options).len(), 1);
-        let mut id = 0;
-        let mut outbox = Outbox::in_spool(&options, id).expect("opened");
-        while outbox.push(report(id as i64 + 1)).is_ok() {
-            id += 1;
+        let mut pushed = 0;
+        let mut outbox = Outbox::in_spool(&options, 1).expect("opened");
+        while outbox.push(report(pushed + 1)).is_ok() {
+            pushed += 1;
             drop(outbox);
-            outbox = Outbox::in_spool(&options, id).expect("opened");
+            outbox = Outbox::in_spool(&options, 1 + u128::from(pushed.unsigned_abs())).expect("opened");
         }
-        assert_eq!(id as usize, SPOOL_RUNS_MAX + 1);
+        assert_eq!(usize::try_from(pushed), Ok(SPOOL_RUNS_MAX + 1));
         let mut hub = Hub::default();
         hub.connect(&mut outbox, usize::MAX, true);
-        push(&mut outbox, [id as i64 + 1]);
+        push(&mut outbox, [pushed + 1]);
         hub.drain(&mut outbox);
-        assert_eq!(hub.times(), (1..=id as i64 + 1).collect::<Vec<i64>>());
+        assert_eq!(hub.times(), (1..=pushed + 1).collect::<Vec<i64>>());
     }
 
     #[test]
@@ -842,9 +842,9 @@ mod tests {
         let options = options(folder.path());
         let state = options.folder.join("state");
         let mut hub = Hub::default();
-        for (id, damage) in [(FIRST_ID, &b""[..]), (8, b"windfire spool 2\nmachi"), (9, b"\0\0\0\xff"), (10, b"")] {
-            let mut outbox = Outbox::in_spool(&options, id).expect("opened");
-            push(&mut outbox, [id as i64]);
+        for (id, damage) in [(7u32, &b""[..]), (8, b"windfire spool 2\nmachi"), (9, b"\0\0\0\xff"), (10, b"")] {
+            let mut outbox = Outbox::in_spool(&options, id.into()).expect("opened");
+            push(&mut outbox, [id.into()]);
             drop(outbox);
             fs::write(&state, damage).expect("written");
         }
