@@ -15,8 +15,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
 use windfire_wire::{
-    Down, FrameReader, Hello, Host, PROTOCOL_VERSION, RefuseReason, ReportChain, Reports, Up, Welcome, WireError,
-    decode_down, encode_up,
+    Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, RefuseReason, ReportChain, Reports, Up, Welcome,
+    WireError, decode_down, encode_up,
 };
 
 use crate::backoff::{Backoff, BackoffOptions, Ended};
@@ -281,7 +281,7 @@ impl Link {
             enrol: self.options.identity.enrol.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             outbox_id: self.feed.outbox.lock().id(),
-            clock: Some(clock),
+            clock: Some(HelloClock { uptime_ms: self.feed.uptime_ms(), ..clock }),
         };
         write(&mut send, &Up::Hello(hello), hub).await?;
         let welcome = timeout(CONNECT_TIMEOUT, incoming.next())
@@ -377,6 +377,7 @@ async fn send_all(
             while let Some(frame) = next_frame(feed, &mut chain, is_stopping || options.ack_each_frame || is_new)? {
                 // Read after the readings of the frame were taken: no report is dated by a clock the hub was not told of.
                 if let Some(clock) = told.news(options.clock.read()) {
+                    let clock = HelloClock { uptime_ms: feed.uptime_ms(), ..clock };
                     write(&mut send, &Up::Clock(clock), hub).await?;
                 }
                 write(&mut send, &frame, hub).await?;

@@ -29,6 +29,8 @@ pub struct Feed {
     pub interval: watch::Sender<Duration>,
     /// How many samples make a frame.
     pub gather: Arc<Gather>,
+    /// Uptime of the newest reading, seconds, and when it was taken.
+    newest: Arc<Mutex<Option<(u64, Instant)>>>,
 }
 
 /// How many samples make a frame. A packet costs the hub the same whatever it holds, so a busy hub asks for fuller ones.
@@ -70,6 +72,7 @@ impl Feed {
             acked: Arc::new(Notify::new()),
             interval: watch::Sender::new(interval),
             gather: Arc::new(Gather { samples: AtomicU32::new(1), next: AtomicU32::new(1) }),
+            newest: Arc::default(),
         }
     }
 }
@@ -80,6 +83,7 @@ impl Feed {
     /// # Errors
     /// See [`Outbox::push`]. The report was not kept.
     pub fn push(&self, report: Report) -> Result<(), PushError> {
+        *self.newest.lock() = Some((report.uptime_s, Instant::now()));
         let (pushed, unsent) = {
             let mut outbox = self.outbox.lock();
             (outbox.push(report), outbox.unsent())
@@ -88,6 +92,14 @@ impl Feed {
             self.pushed.notify_one();
         }
         pushed
+    }
+
+    /// How long the machine is up as its readings have it, milliseconds; 0 before the first reading. Readings in a container
+    /// count from its start, and clocks of the system from the machine's.
+    pub(crate) fn uptime_ms(&self) -> u64 {
+        let since_ms = |at: Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(0);
+        let newest = *self.newest.lock();
+        newest.map_or(0, |(uptime_s, at)| uptime_s.saturating_mul(1000).saturating_add(since_ms(at)))
     }
 
     /// Samples that the next frame waits for.

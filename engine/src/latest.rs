@@ -108,9 +108,9 @@ mod tests {
     #[test]
     fn only_so_many_outboxes_are_remembered() {
         let mut progress = Progress::default();
-        (1..=5).for_each(|id| {
-            progress.switch_to(id);
-            progress.advance(u64::try_from(id).expect("small"));
+        (1..=OUTBOXES_PER_SERVER_MAX as u64 + 1).for_each(|id| {
+            progress.switch_to(id.into());
+            progress.advance(id);
         });
         assert_eq!(progress.outboxes.len(), OUTBOXES_PER_SERVER_MAX);
         assert_eq!((progress.of_outbox(1), progress.of_outbox(2)), (0, 2));

@@ -47,7 +47,7 @@ pub const LOGINS_MAX: usize = 10_000;
 
 /// Outboxes whose progress is remembered for one server: how many agents may take turns with one credential before the
 /// first one's unacknowledged reports can no longer be told from new ones.
-pub const OUTBOXES_PER_SERVER_MAX: usize = 4;
+pub const OUTBOXES_PER_SERVER_MAX: usize = 16;
 
 /// Characters of a server's name and of its tag.
 pub const NAME_CHARS_MAX: usize = 128;

@@ -28,8 +28,14 @@ fn a_number_out_of_reach_spoils_no_server() {
         }
         let mut honest = RawAgent::open(&hub, &endpoint).await;
         let (agent_version, outbox_id) = (String::new(), 9);
-        let hello =
-            Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version, outbox_id, clock: Some(windfire_wire::HelloClock::default()) };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            credential,
+            enrol: None,
+            agent_version,
+            outbox_id,
+            clock: Some(windfire_wire::HelloClock::default()),
+        };
         honest.say(&Up::Hello(hello)).await;
         let Down::Welcome(welcome) = honest.hear().await else { panic!("not welcome") };
         assert_eq!((welcome.durable, welcome.next), (0, 1));

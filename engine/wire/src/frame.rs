@@ -64,7 +64,7 @@ pub struct Hello {
 pub struct HelloClock {
     /// Unix milliseconds by the wall clock that dates the agent's reports. It may be wrong, and it may step.
     pub now_ms: i64,
-    /// Milliseconds since the machine's start, by a clock that never steps.
+    /// Milliseconds that the machine is up, as the readings count it; 0 before the first reading.
     pub uptime_ms: u64,
 }
 
