@@ -116,6 +116,9 @@ impl FleetArguments {
                 let hub = HubProcess::new(&binary, &folder.path().join("data"), &arguments)
                     .on_cores(self.spawn.as_deref().unwrap_or(""));
                 let credentials = self.make_servers(&hub);
+                if self.profile == Profile::Hostile {
+                    hub.leave_out_last();
+                }
                 let token = hub.make_token();
                 (Hub::Own(Box::new(hub)), credentials, token)
             }

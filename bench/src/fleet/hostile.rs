@@ -63,7 +63,7 @@ pub struct HostileOutcome {
     pub bytes_read: u64,
     /// Reports of the greedy agent that the hub took.
     pub greedy_acked: u64,
-    /// Requests of the browser, and of these the ones that got no 200.
+    /// Requests of the browser.
     pub browsed: u64,
     /// Those without a 200.
     pub browse_failed: u64,
@@ -71,10 +71,12 @@ pub struct HostileOutcome {
     pub browse_ms_max: f64,
     /// 99 of 100 were as fast, milliseconds.
     pub browse_ms_p99: f64,
-    /// Median over the seconds before of the acks' 99th percentile, and during; milliseconds.
+    /// Median over the seconds before the attack of the acks' 99th percentile, milliseconds.
     pub ack_p99_ms_before: f64,
     /// The same under attack.
     pub ack_p99_ms_during: f64,
+    /// Resident memory of the hub a while after it was over, MiB.
+    pub rss_mib_after: f64,
 }
 
 /// Attackers, and the browser.

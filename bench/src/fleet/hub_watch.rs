@@ -111,6 +111,11 @@ impl HubWatch {
         self.rss_max_bytes = self.rss_max_bytes.max(usage.rss_bytes);
     }
 
+    /// Resident memory at the last look, MiB.
+    pub(super) fn rss_mib(&self) -> f64 {
+        self.now.rss_bytes as f64 / 1048576.0
+    }
+
     /// The measured part begins at the last look.
     pub(super) fn begin(&mut self) {
         self.begin = self.now;

@@ -26,6 +26,8 @@ use crate::swarm::{Account, Latencies, Swarm, SwarmOptions, Target};
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(600);
 /// The first seconds settle what a start disturbs.
 const SETTLE: Duration = Duration::from_secs(5);
+/// Time after an attack until its traces are looked at.
+const AFTERMATH: Duration = Duration::from_secs(15);
 /// Time for agents to come back, after the hub was killed.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(300);
 
@@ -140,7 +142,13 @@ impl Run {
         let generator_busy = (own_cpu_s() - generator_before_s) / measured_s / threads.max(1) as f64;
         watch.end();
         let answers = asking.finish();
-        let hostile = attack.finish(&seconds);
+        let mut hostile = attack.finish(&seconds);
+        if let Some(hostile) = &mut hostile {
+            // What the attack took is given back once it is over.
+            thread::sleep(AFTERMATH);
+            watch.look(&hub);
+            hostile.rss_mib_after = watch.rss_mib();
+        }
         let late = fleet.late() - late_before;
         progress.show("waiting for the last acks");
         fleet.pause();

@@ -184,8 +184,8 @@ impl Outcome {
             row(
                 "attack",
                 format!(
-                    "{} connections, {} bytes read, {} greedy reports taken",
-                    hostile.connections, hostile.bytes_read, hostile.greedy_acked
+                    "{} connections, {} bytes read, {} greedy reports taken, {:.1} MiB afterwards",
+                    hostile.connections, hostile.bytes_read, hostile.greedy_acked, hostile.rss_mib_after
                 ),
             );
             row(
@@ -282,6 +282,7 @@ impl Outcome {
                 "browse_ms_p99": hostile.browse_ms_p99,
                 "ack_p99_ms_before": hostile.ack_p99_ms_before,
                 "ack_p99_ms_during": hostile.ack_p99_ms_during,
+                "rss_mib_after": hostile.rss_mib_after,
             })),
             "generator_busy": self.generator_busy,
             "generator_late": self.late,

@@ -1,0 +1,56 @@
+//! A file system of its own for one test, which can be frozen: everything that writes to it waits, as on a disk that hangs.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+const BYTES: u64 = 512 << 20;
+
+/// A mounted file system in a file.
+pub(crate) struct FrozenDisk {
+    folder: TempDir,
+}
+
+impl FrozenDisk {
+    /// Makes and mounts one; `Err` with why not, where that is not allowed.
+    pub(crate) fn mount() -> Result<Self, String> {
+        let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+        let image = folder.path().join("image");
+        File::create(&image).and_then(|file| file.set_len(BYTES)).map_err(|error| error.to_string())?;
+        std::fs::create_dir(folder.path().join("disk")).map_err(|error| error.to_string())?;
+        let disk = Self { folder };
+        run("mkfs.ext4", &[Path::new("-q"), &image])?;
+        run("mount", &[Path::new("-o"), Path::new("loop"), &image, &disk.path()])?;
+        Ok(disk)
+    }
+
+    /// Where it is mounted.
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join("disk")
+    }
+
+    /// From now on writes wait.
+    pub(crate) fn freeze(&self) {
+        run("fsfreeze", &[Path::new("-f"), &self.path()]).expect("a mounted file system");
+    }
+
+    /// They go on.
+    pub(crate) fn thaw(&self) {
+        run("fsfreeze", &[Path::new("-u"), &self.path()]).expect("a frozen file system");
+    }
+}
+
+impl Drop for FrozenDisk {
+    fn drop(&mut self) {
+        let _not_frozen = run("fsfreeze", &[Path::new("-u"), &self.path()]);
+        let _not_mounted = run("umount", &[&self.path()]);
+    }
+}
+
+fn run(program: &str, arguments: &[&Path]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).output().map_err(|error| format!("{program}: {error}"))?;
+    let words = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() { Ok(()) } else { Err(format!("{program}: {}", words.trim())) }
+}
