@@ -421,6 +421,13 @@ fn show_storage(storage: &StorageAnswer, now_s: i64) -> String {
             size(tier.freed_bytes),
         ]
     });
+    let expiry = match storage.expiry_behind_s {
+        0..EXPIRY_BEHIND_SHOWN_S => String::new(),
+        seconds => format!(
+            "\nhistory expires {} late, until the clock has run evenly for a day (docs/decisions/clocks.md)",
+            span(seconds)
+        ),
+    };
     let head = ["TIER", "KEPT", "SIZE", "OLDEST", "BYTES/ROW", "BYTES/POINT", "FORECAST", "FREED"];
     let bound = match storage.bytes_max {
         0 => "no bound (history_gib_max)".to_owned(),
@@ -434,7 +441,7 @@ fn show_storage(storage: &StorageAnswer, now_s: i64) -> String {
         size(storage.bytes),
         maybe(storage.forecast_bytes),
         size(storage.freed_bytes)
-    )
+    ) + &expiry
 }
 
 /// `Err` when something is wrong with history, so that the command fails.
@@ -458,6 +465,9 @@ fn size(bytes: u64) -> String {
     }
     if unit == 0 { format!("{bytes} B") } else { format!("{value:.1} {}", units[unit]) }
 }
+
+/// Seconds of expiry's delay that nobody needs to know of: it is looked at once a minute.
+const EXPIRY_BEHIND_SHOWN_S: i64 = 120;
 
 fn ago(now_s: i64, at_s: i64) -> String {
     format!("{} ago", span(now_s - at_s))

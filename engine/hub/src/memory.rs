@@ -5,6 +5,7 @@
 //! | answers under way, as bytes that clients have not taken yet | an eighth |
 //! | events, snapshots and documents of live streams | an eighth |
 //! | answers from history, while they are computed and read | a quarter |
+//! | requests that come in: so many connections as their buffers fit into | an eighth |
 //! | reports that wait for a commit | so many bytes as the engine's limits say |
 //!
 //! The rest is for what grows with the fleet: servers, heads, sessions, the store's caches. The system gives a process
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 use windfire_engine::limits::{PENDING_BYTES_PER_SHARD_MAX, SHARDS};
 
-use crate::limits::MEMORY_BYTES_USUAL;
+use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, MEMORY_BYTES_USUAL};
 
 /// Bytes for what grows with what clients ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub(crate) struct Budgets {
     pub(crate) answers_bytes: usize,
     pub(crate) live_bytes: usize,
     pub(crate) history_bytes: usize,
+    /// Connections whose buffers may hold a whole request's head each.
+    pub(crate) connections: usize,
     /// Of reports that wait for a commit; the engine keeps to it by itself.
     pub(crate) pending_bytes: usize,
 }
@@ -31,12 +34,14 @@ impl Budgets {
     pub(crate) fn of(memory_bytes_max: u64) -> Self {
         let part = |parts: u64| usize::try_from(memory_bytes_max / parts).unwrap_or(usize::MAX);
         let pending_bytes = SHARDS * PENDING_BYTES_PER_SHARD_MAX;
-        Self { answers_bytes: part(8), live_bytes: part(8), history_bytes: part(4), pending_bytes }
+        let connections = HTTP_CONNECTIONS_MAX.min(part(8) / HTTP_HEAD_BYTES_MAX);
+        Self { answers_bytes: part(8), live_bytes: part(8), history_bytes: part(4), connections, pending_bytes }
     }
 
     #[cfg(test)]
     fn sum(&self) -> usize {
-        self.answers_bytes + self.live_bytes + self.history_bytes + self.pending_bytes
+        let requests_bytes = self.connections * HTTP_HEAD_BYTES_MAX;
+        self.answers_bytes + self.live_bytes + self.history_bytes + requests_bytes + self.pending_bytes
     }
 }
 

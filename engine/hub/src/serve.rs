@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -40,6 +41,7 @@ pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
 /// `with_new_certificate` makes one where the folder has lost its own.
 pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -> Reading) -> Result<(), String> {
     let signals = Signals::watch_from_the_start()?;
+    raise_descriptors();
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
@@ -194,6 +196,15 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let commits_ended = commits.join().map_err(|_| "the thread for commits failed".to_owned());
     let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
     asked.and(agents_ended).and(pages_ended).and(enrols_ended).and(history_ended).and(commits_ended)
+}
+
+/// Takes as many descriptors as the process may have: the usual 1,024 are for programs that `select`.
+fn raise_descriptors() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // Where it is refused, fewer connections are taken.
+        let _refused = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
 }
 
 /// Threads for agents: as configured, or one for each core that this process may use.

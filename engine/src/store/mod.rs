@@ -47,6 +47,8 @@ const LOG_WRITE_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 const RAW_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
 /// Memory of any other family's newest part.
 const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Memory of all families' newest parts together: what is more is flushed before it is due.
+const WRITE_BUFFERS_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// Bytes of write-ahead log before families that hold it back are flushed.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Bytes of write-ahead log that a start reads twice, in memory, to see that nothing is missing before it changes anything.
@@ -678,6 +680,7 @@ fn options() -> Options {
     // Notices a log before the newest that is missing or shorter than it was; the newest has `durable`.
     options.set_track_and_verify_wals_in_manifest(true);
     options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
     options.set_keep_log_file_num(INFO_LOG_FILES);
     options.set_log_level(rocksdb::LogLevel::Warn);

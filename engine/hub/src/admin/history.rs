@@ -21,6 +21,9 @@ pub(crate) struct StorageAnswer {
     pub(crate) freed_bytes: u64,
     /// 0 for no bound.
     pub(crate) bytes_max: u64,
+    /// Seconds that expiry waits, because the clock has yet to prove itself.
+    #[serde(default)]
+    pub(crate) expiry_behind_s: i64,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -88,6 +91,7 @@ pub(super) fn storage(
         forecast_bytes: tiers.iter().map(|tier| tier.forecast_bytes).sum(),
         freed_bytes: tiers.iter().map(|tier| tier.freed_bytes).sum(),
         bytes_max: asked.disk_bytes_max,
+        expiry_behind_s: hub.engine.clock().state().expiry_behind_ms / 1000,
         tiers,
     })
 }

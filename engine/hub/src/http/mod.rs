@@ -36,8 +36,8 @@ use windfire_engine::Engine;
 
 use crate::limits::{
     ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY,
-    HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT,
-    HTTP_UNSENT_BYTES_MAX, LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX, STOP_TIMEOUT,
+    HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, HTTP_UNSENT_BYTES_MAX,
+    LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX, STOP_TIMEOUT,
 };
 use crate::memory::Budgets;
 use crate::metrics::Metrics;
@@ -66,6 +66,8 @@ pub(crate) struct Http {
 
 /// What clients have in common, each with its share.
 pub(crate) struct Shares {
+    /// Connections at once.
+    connections: usize,
     /// Bytes of answers that clients have not taken yet.
     answers_bytes: Arc<Budget>,
     /// Bytes that answers from history hold.
@@ -77,8 +79,10 @@ pub(crate) struct Shares {
 impl Shares {
     pub(crate) fn of(budgets: &Budgets) -> Self {
         let bytes = |all: usize| Budget::new(all, all / ANSWERS_GUEST_SHARE);
-        let live_streams = LIVE_STREAMS_MAX.min(connections_max() / 4 * 3);
+        let connections = connections_max(budgets);
+        let live_streams = LIVE_STREAMS_MAX.min(connections / 4 * 3);
         Self {
+            connections,
             answers_bytes: bytes(budgets.answers_bytes),
             history_bytes: bytes(budgets.history_bytes),
             history_streams: Budget::new(HISTORY_STREAMS_MAX, HISTORY_STREAMS_GUEST_MAX),
@@ -88,10 +92,10 @@ impl Shares {
 }
 
 /// Connections that there may be: half of the descriptors are for agents, the store and the command line.
-fn connections_max() -> usize {
+fn connections_max(budgets: &Budgets) -> usize {
     let files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
     let files_max = files_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
-    HTTP_CONNECTIONS_MAX.min(files_max / 2)
+    budgets.connections.min(files_max / 2)
 }
 
 /// The bound socket, before anything is accepted.
@@ -131,7 +135,7 @@ impl Http {
         let listener = TcpListener::from_std(socket.0).map_err(failed)?;
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let http = Arc::new(self);
-        let connections = Connections::new(connections_max(), Arc::clone(&http.metrics));
+        let connections = Connections::new(http.shares.connections, Arc::clone(&http.metrics));
         let mut failure_logged: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {

@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncWrite, AsyncWriteExt, join, sink, split};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::frame::CloseFrame;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{CloseCode, Control, Data, OpCode};
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use windfire_api::Viewer;
 
@@ -40,12 +41,13 @@ pub(super) async fn run(
 async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
     let Ok(upgraded) = upgrade.await else { return };
     let _counted = http.metrics.live_streams.enter();
-    // What clients say is not listened to, but for the end.
+    // What clients say is not listened to, but for pings and the end.
     let config = WebSocketConfig::default()
         .max_message_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX))
         .max_frame_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX));
-    let socket = WebSocketStream::from_raw_socket(TokioIo::new(upgraded), Role::Server, Some(config)).await;
-    let (mut out, mut from) = socket.split();
+    let (from, mut out) = split(TokioIo::new(upgraded));
+    // Only reads: what it would write is written here, from bytes that all share. It would keep a copy of each document.
+    let mut from = WebSocketStream::from_raw_socket(join(from, sink()), Role::Server, Some(config)).await;
     let mut turns = interval(WEBSOCKET_INTERVAL);
     // Who reads slowly gets the newest document when there is room for one, not those in between.
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -55,7 +57,18 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
         tokio::select! {
             _ = turns.tick() => {}
             said = from.next() => match said {
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(Message::Ping(payload))) => {
+                    if !say(&mut out, OpCode::Control(Control::Pong), &payload).await {
+                        return;
+                    }
+                    continue;
+                }
+                Some(Ok(Message::Close(_))) => {
+                    let code = u16::from(CloseCode::Normal).to_be_bytes();
+                    say(&mut out, OpCode::Control(Control::Close), &code).await;
+                    return;
+                }
+                Some(Err(_)) | None => return,
                 Some(Ok(_)) => continue,
             },
             // The sender is gone when the hub stops.
@@ -63,10 +76,10 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
         }
         let now_ms = (http.clock)();
         if !viewer.is_still_valid(&http.engine, now_ms.div_euclid(1000)) {
-            let reason = "what let you in does not any more: sign in again, or send another token".into();
-            let last_word = Message::Close(Some(CloseFrame { code: CloseCode::Policy, reason }));
+            let reason = "what let you in does not any more: sign in again, or send another token";
+            let last_word = [&u16::from(CloseCode::Policy).to_be_bytes(), reason.as_bytes()].concat();
             let said = timeout(LAST_WORD_TIMEOUT, async {
-                let _sent = out.send(last_word).await;
+                say(&mut out, OpCode::Control(Control::Close), &last_word).await;
                 // The client answers; closed before, the socket might not deliver it.
                 while let Some(Ok(_)) = from.next().await {}
             });
@@ -75,12 +88,28 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
         }
         sent += 1;
         // Where slow readers hold all the room, there is one again with the next turn.
-        let documents = http.live.document(&http.engine, viewer, now_ms).into_iter().map(Message::Text);
-        let pings = sent.is_multiple_of(DOCUMENTS_PER_PING).then(|| Message::Ping(bytes::Bytes::new()));
-        for message in documents.chain(pings) {
-            if !matches!(timeout(LIVE_READ_TIMEOUT, out.send(message)).await, Ok(Ok(()))) {
-                return;
-            }
+        if let Some(document) = http.live.document(&http.engine, viewer, now_ms)
+            && !say(&mut out, OpCode::Data(Data::Text), document.as_bytes()).await
+        {
+            return;
+        }
+        if sent.is_multiple_of(DOCUMENTS_PER_PING) && !say(&mut out, OpCode::Control(Control::Ping), &[]).await {
+            return;
         }
     }
+}
+
+/// Says one frame. `false` when the client is gone, or does not take it.
+async fn say(out: &mut (impl AsyncWrite + Unpin), opcode: OpCode, payload: &[u8]) -> bool {
+    let mut head = Vec::with_capacity(10);
+    let header = FrameHeader { opcode, ..FrameHeader::default() };
+    if header.format(payload.len() as u64, &mut head).is_err() {
+        return false;
+    }
+    let written = timeout(LIVE_READ_TIMEOUT, async {
+        out.write_all(&head).await?;
+        out.write_all(payload).await?;
+        out.flush().await
+    });
+    matches!(written.await, Ok(Ok(())))
 }
