@@ -44,7 +44,7 @@ const DISAGREE_MS: i64 = 30_000;
 pub struct Reading {
     /// The wall clock, Unix milliseconds.
     pub wall_ms: i64,
-    /// A clock that never leaps, milliseconds from any moment of this process on.
+    /// A clock that never leaps, milliseconds from any moment on.
     pub uptime_ms: i64,
 }
 
@@ -226,8 +226,9 @@ impl Running {
     /// Goes on to a reading. By how much the trusted time changed otherwise than by running, milliseconds.
     fn run(&mut self, reading: Reading, witnesses: &BTreeMap<u64, i64>) -> i64 {
         let Reading { wall_ms, uptime_ms } = reading;
-        let passed_ms = (uptime_ms - self.uptime_ms).max(0);
-        self.uptime_ms += passed_ms;
+        // It never goes back; were it to, no time has passed.
+        let passed_ms = uptime_ms.saturating_sub(self.uptime_ms).max(0);
+        self.uptime_ms = uptime_ms;
         self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
         self.expiry_ms = self.expiry_ms.saturating_add(passed_ms).min(self.trusted_ms);
         let ahead_ms = wall_ms.saturating_sub(self.trusted_ms);
@@ -243,7 +244,7 @@ impl Running {
         }
         self.steady_ms = 0;
         let is_same = |doubt: &Doubt| doubt.ahead_ms.abs_diff(ahead_ms) <= LEAP_MS.unsigned_abs();
-        let since_ms = self.doubt.filter(is_same).map_or(self.uptime_ms, |doubt| doubt.since_ms);
+        let since_ms = self.doubt.filter(is_same).map_or(uptime_ms, |doubt| doubt.since_ms.min(uptime_ms));
         let doubt = Doubt { ahead_ms, since_ms };
         self.doubt = Some(doubt);
         self.judge(doubt, witnesses)

@@ -21,12 +21,12 @@ mod tls;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Parser;
 use rustix::fs::Mode;
 use rustix::process::umask;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
@@ -176,9 +176,12 @@ fn unix_ms() -> i64 {
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// The wall clock, and one that never leaps.
+/// The wall clock, and one that never leaps and counts the time asleep where the system does.
 fn reading() -> Reading {
-    static STARTED: OnceLock<Instant> = OnceLock::new();
-    let uptime = STARTED.get_or_init(Instant::now).elapsed();
-    Reading { wall_ms: unix_ms(), uptime_ms: i64::try_from(uptime.as_millis()).unwrap_or(i64::MAX) }
+    #[cfg(target_os = "linux")]
+    const NEVER_LEAPS: ClockId = ClockId::Boottime;
+    #[cfg(not(target_os = "linux"))]
+    const NEVER_LEAPS: ClockId = ClockId::Monotonic;
+    let uptime = clock_gettime(NEVER_LEAPS);
+    Reading { wall_ms: unix_ms(), uptime_ms: uptime.tv_sec * 1000 + uptime.tv_nsec / 1_000_000 }
 }
