@@ -45,9 +45,9 @@ pub const PASSWORD_CHARS_MAX: usize = 128;
 /// Panel logins that are valid at once.
 pub const LOGINS_MAX: usize = 10_000;
 
-/// Outboxes whose progress is remembered for one server: how many agents may take turns with one credential before the
-/// first one's unacknowledged reports can no longer be told from new ones.
-pub const OUTBOXES_PER_SERVER_MAX: usize = 16;
+/// Outboxes whose progress is remembered for one server. Each process of an agent names a new one: a folder that is put back
+/// from further ago than so many starts can no longer be told from a new one. A spool holds as many runs at the most.
+pub const OUTBOXES_PER_SERVER_MAX: usize = 64;
 
 /// Characters of a server's name and of its tag.
 pub const NAME_CHARS_MAX: usize = 128;

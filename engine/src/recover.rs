@@ -59,7 +59,12 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
         log::read(value, &mut |entry| replay.take(entry, commit, &checkpoints))?;
         if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store) } else { Ok(()) }
     })?;
-    let Replay { mut statuses, replayed_reports, .. } = replay;
+    let Replay { mut statuses, sealed, replayed_reports, .. } = replay;
+    // No number that is in history may be given out again, even where the latest status was lost and salvage did without it.
+    for (id, sequence) in sealed {
+        let progress = &mut statuses.entry(id).or_default().progress;
+        progress.last_sequence = progress.last_sequence.max(sequence);
+    }
     for status in statuses.values_mut().filter(|status| status.progress.last_sequence > 0) {
         status.timing = Timing::after_start(status.latest.sample.time_ms);
     }
@@ -95,6 +100,7 @@ impl Replay {
                     return;
                 }
                 let status = self.statuses.entry(server_id).or_default();
+                status.progress.last_sequence = status.progress.last_sequence.max(sequence);
                 if sequence > self.sealed.get(&server_id).copied().unwrap_or(0)
                     && status.push(sequence, &sample, Ticket(commit), received_ms)
                 {

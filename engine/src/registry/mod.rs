@@ -60,17 +60,22 @@ impl Registry {
             logins.push(stored_users::read_login(key, value)?);
             Ok(())
         })?;
+        // Above all that there are, even where the numbers themselves were lost.
+        let next = |stored: &'static [u8], highest: Option<u64>| {
+            Ok::<u64, StoreError>(store.number(stored)?.max(highest.unwrap_or(0).saturating_add(1)))
+        };
+        let next_ids = NextIds {
+            server: next(key::NEXT_SERVER_ID, servers.highest_id())?,
+            token: next(key::NEXT_TOKEN_ID, tokens.iter().map(|token| token.id).max())?,
+            enrol_token: next(key::NEXT_ENROL_TOKEN_ID, enrol_tokens.iter().map(|token| token.id).max())?,
+            user: next(key::NEXT_USER_ID, users.iter().map(|user| user.id).max())?,
+        };
         Ok(Self {
             servers: RwLock::new(servers),
             tokens: RwLock::new(tokens.into_iter().map(|token| (token.hash, KeptToken::from(token))).collect()),
             enrol_tokens: RwLock::new(enrol_tokens.into_iter().map(|token| (token.hash, token)).collect()),
             users: RwLock::new(Users::new(users, logins)),
-            next_ids: Mutex::new(NextIds {
-                server: store.number(key::NEXT_SERVER_ID)?.max(1),
-                token: store.number(key::NEXT_TOKEN_ID)?.max(1),
-                enrol_token: store.number(key::NEXT_ENROL_TOKEN_ID)?.max(1),
-                user: store.number(key::NEXT_USER_ID)?.max(1),
-            }),
+            next_ids: Mutex::new(next_ids),
             version: AtomicU64::new(0),
         })
     }

@@ -264,6 +264,10 @@ fn put_server(
 }
 
 impl Servers {
+    pub(super) fn highest_id(&self) -> Option<u64> {
+        self.by_id.last_key_value().map(|(id, _)| *id)
+    }
+
     pub(super) fn insert(&mut self, slot: Arc<Slot>) {
         let credential = slot.record.read().credential;
         self.by_credential.insert(credential, Arc::clone(&slot));
