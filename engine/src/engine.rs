@@ -489,7 +489,7 @@ impl Engine {
                     self.notify_pending();
                 }
             }
-            Err(NotApplied::Full) => self.metrics.stalls.add(1),
+            Err(NotApplied::Full | NotApplied::OverShare) => self.metrics.stalls.add(1),
             Err(NotApplied::Closed) => {}
         }
         applied

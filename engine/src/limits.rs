@@ -199,3 +199,6 @@ pub const PACK_ROWS_MAX: usize = 64 * 1024;
 /// Bytes of one server's packed hour from which on it is noted, so that a disk budget finds who has most. A usual hour at a
 /// report a second has 30 KiB.
 pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;
+
+/// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than others.
+pub const FACTS_INTERVAL_MS: i64 = 60_000;

@@ -46,6 +46,7 @@ pub struct Session {
     kick: Option<Kick>,
     chain: ReportChain,
     stalled: Option<Batch>,
+    is_over_share: bool,
     acks: Acks,
     pace: Pace,
 }
@@ -110,6 +111,7 @@ impl Session {
             kick: Some(kick),
             chain: ReportChain::new(),
             stalled: None,
+            is_over_share: false,
             acks: Acks::default(),
             pace: Pace { is_known: false, samples_per_frame: 1 },
         }
@@ -186,12 +188,18 @@ impl Session {
                 self.acks.on_applied(batch, applied.ticket, applied.last_sequence, now_ms);
                 Ok(Flow::Read)
             }
-            Err(NotApplied::Full) => {
+            Err(why @ (NotApplied::Full | NotApplied::OverShare)) => {
+                self.is_over_share = why == NotApplied::OverShare;
                 self.stalled = Some(std::mem::take(batch));
                 Ok(Flow::Stalled)
             }
             Err(NotApplied::Closed) => Err(superseded()),
         }
+    }
+
+    /// Whether it is stalled until time has passed, and not until a commit, which may not come.
+    pub fn waits_for_time(&self) -> bool {
+        self.stalled.is_some() && self.is_over_share
     }
 
     /// Whether [`Session::on_watermark`] may have something to say after the next commit.

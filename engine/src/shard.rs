@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use windfire_wire::Temperature;
 
 use crate::latest::HostFacts;
-use crate::limits::{BATCH_LOG_BYTES_MAX, FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
+use crate::limits::{BATCH_LOG_BYTES_MAX, FACTS_INTERVAL_MS, FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
 use crate::sample::Sample;
 use crate::share::Rates;
 use crate::slot::{Slot, Status};
@@ -66,9 +66,10 @@ pub(crate) struct Applied {
 /// Why a batch was not taken. Nothing of it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotApplied {
-    /// Too much waits for the next commit, or the server brought more than its share: try again after a commit, and after
-    /// a while.
+    /// Too much waits for the next commit: try again after it.
     Full,
+    /// The server brought more than its share: try again after a while.
+    OverShare,
     /// The session is not the server's newest, or the server is gone.
     Closed,
 }
@@ -105,7 +106,10 @@ impl Shard {
             // The server's newest report is in this very value when the commit that takes it is the one that takes this.
             let is_in_value = status.last_ticket == pending.ticket;
             let mut sensors = status.latest.sample.temperatures.clone().filter(|_| is_in_value);
-            if !status.share.has_any(self.rates, newest_ms, now_ms) || !pending.has_room(new, sensors.as_deref()) {
+            if !status.share.has_any(self.rates, newest_ms, now_ms) {
+                return Err(NotApplied::OverShare);
+            }
+            if !pending.has_room(new, sensors.as_deref()) {
                 return Err(NotApplied::Full);
             }
             let before_bytes = pending.log.len();
@@ -122,6 +126,7 @@ impl Shard {
                 sensors.clone_from(&sample.temperatures);
                 has_full_head |= status.push(sequence, sample, pending.ticket, now_ms);
             }
+            pending.save_facts(slot, &mut status, now_ms);
             status.share.take(new.len(), pending.log.len() - before_bytes);
             status.progress.advance(first_new + new.len() as u64 - 1);
             if let Some(newest) = new.last() {
@@ -166,10 +171,8 @@ impl Shard {
             status.latest.facts = Arc::new(facts);
             status.facts_ms = now_ms;
             self.note_changed(slot, &mut status);
-            if !status.has_new_facts {
-                status.has_new_facts = true;
-                pending.new_facts.push(Arc::clone(slot));
-            }
+            status.has_unsaved_facts = true;
+            pending.save_facts(slot, &mut status, now_ms);
         }
         Ok(())
     }
@@ -218,6 +221,19 @@ impl Shard {
 }
 
 impl Pending {
+    /// Hands facts to the next commit, if there are new ones; not sooner than a while after those before. Until then they are
+    /// shown, and the agent says them at each connection anyway.
+    fn save_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, now_ms: i64) {
+        let is_soon = |saved_ms: i64| (0..FACTS_INTERVAL_MS).contains(&now_ms.saturating_sub(saved_ms));
+        if !status.has_unsaved_facts || status.has_new_facts || status.facts_saved_ms.is_some_and(is_soon) {
+            return;
+        }
+        status.has_unsaved_facts = false;
+        status.has_new_facts = true;
+        status.facts_saved_ms = Some(now_ms);
+        self.new_facts.push(Arc::clone(slot));
+    }
+
     /// Whether reports fit; in an empty buffer those of any frame do. `before` is what the server's report before them in
     /// this value had for sensors.
     fn has_room(&self, samples: &[Sample], before: Option<&[Temperature]>) -> bool {
@@ -358,7 +374,7 @@ mod tests {
         let burst = u64::from(REPORTS_BURST_MAX);
         assert!((burst..burst + 300).contains(&taken), "{taken}");
         assert!(apply(&shard, &other, 1, &batch(1, 0, 0.0), NOW_MS).is_ok());
-        assert_eq!(apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 100), Err(NotApplied::Full));
+        assert_eq!(apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 100), Err(NotApplied::OverShare));
         let later = apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 20_000).expect("time has passed");
         assert_eq!(later.taken, REPORTS_PER_FRAME_MAX as u64);
         // What is known already costs nothing.

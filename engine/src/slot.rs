@@ -48,6 +48,10 @@ pub(crate) struct Status {
     pub(crate) is_changed: bool,
     /// When the facts came, Unix milliseconds by the hub's clock.
     pub(crate) facts_ms: i64,
+    /// When facts were last handed to a commit, Unix milliseconds by the hub's clock; `None` before the first.
+    pub(crate) facts_saved_ms: Option<i64>,
+    /// The facts differ from what was handed to a commit.
+    pub(crate) has_unsaved_facts: bool,
     /// Facts wait for the next commit.
     pub(crate) has_new_facts: bool,
     /// What it may bring.

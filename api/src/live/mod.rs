@@ -101,7 +101,21 @@ pub struct Position(u64);
 pub struct Live {
     state: Mutex<State>,
     bytes_max: usize,
-    memory: Memory,
+    memories: Memories,
+}
+
+/// What is held for guests, and for those who are known. Either may hold half, so that guests who do not read take nothing
+/// from anybody who signed in.
+#[derive(Default)]
+struct Memories {
+    guests: Memory,
+    known: Memory,
+}
+
+impl Memories {
+    fn of(&self, audience: &Audience) -> &Memory {
+        if *audience == Audience::Guests { &self.guests } else { &self.known }
+    }
 }
 
 struct State {
@@ -118,7 +132,7 @@ impl Live {
         let stamp = event::Stamp { epoch, tick: 0, now_s: 0, offline_after_s, pace: 1 };
         let fleet = Fleet::new(Precision::Coarse);
         let state = State { stamp, fleet, channels: HashMap::new(), documents: Documents::default() };
-        Self { state: Mutex::new(state), bytes_max: BYTES_MAX, memory: Memory::default() }
+        Self { state: Mutex::new(state), bytes_max: BYTES_MAX, memories: Memories::default() }
     }
 
     /// The same with another bound of the bytes that it holds.
@@ -129,7 +143,7 @@ impl Live {
 
     /// Bytes of events, snapshots and documents that channels remember or sockets have not taken yet.
     pub fn held_bytes(&self) -> usize {
-        self.memory.bytes()
+        self.memories.guests.bytes() + self.memories.known.bytes()
     }
 
     /// Looks at every server and writes down what changed. Nothing while nobody watches.
@@ -141,7 +155,7 @@ impl Live {
             *fleet = Fleet::new(Precision::Coarse);
             return;
         }
-        state.advance(engine, now_s, &self.memory);
+        state.advance(engine, now_s, &self.memories);
         self.forget(&mut state);
     }
 
@@ -176,7 +190,7 @@ impl Live {
             return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
         }
         // Where slow readers hold all the room, others wait for the next tick.
-        let snapshot = channel.snapshot(kind, fleet, *stamp, self.room());
+        let snapshot = channel.snapshot(kind, fleet, *stamp, self.room(&kind.audience));
         Ok(snapshot.map(|snapshot| (snapshot.bytes(is_compressed), Position(stamp.tick))))
     }
 
@@ -185,12 +199,12 @@ impl Live {
             return Ok(());
         }
         self.forget(state);
-        if self.room().is_none() || !state.make_room_for(kind) {
+        if self.room(&kind.audience).is_none() || !state.make_room_for(kind) {
             return Err(TooMany);
         }
         if state.channels.is_empty() {
             // The fleet was not looked at while nobody watched.
-            state.advance(engine, now_s, &self.memory);
+            state.advance(engine, now_s, &self.memories);
         }
         let mut channel = Channel::new(kind, state.stamp.tick);
         channel.own_fleet(engine, state.stamp);
@@ -199,19 +213,28 @@ impl Live {
     }
 
     /// Where there is room for more bytes.
-    fn room(&self) -> Option<&Memory> {
-        (self.memory.bytes() < self.bytes_max).then_some(&self.memory)
+    fn room(&self, audience: &Audience) -> Option<&Memory> {
+        let memory = self.memories.of(audience);
+        (memory.bytes() < self.bytes_max / 2).then_some(memory)
     }
 
     /// Gives back what is too much, from the largest channels first.
     fn forget(&self, state: &mut State) {
-        let over = || self.memory.bytes().saturating_sub(self.bytes_max);
+        for memory in [&self.memories.guests, &self.memories.known] {
+            self.forget_of(memory, state);
+        }
+    }
+
+    fn forget_of(&self, memory: &Memory, state: &mut State) {
+        let over = || memory.bytes().saturating_sub(self.bytes_max / 2);
         if over() == 0 {
             return;
         }
         state.documents.forget_before(i64::MAX);
+        let of_memory = |kind: &Kind| std::ptr::eq(self.memories.of(&kind.audience), memory);
+        let channels = state.channels.iter_mut().filter(|(kind, _)| of_memory(kind));
         let mut channels: Vec<(usize, &mut Channel)> =
-            state.channels.values_mut().map(|channel| (channel.bytes(), channel)).collect();
+            channels.map(|(_, channel)| (channel.bytes(), channel)).collect();
         channels.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
         for (_, channel) in channels {
             match over() {
@@ -232,7 +255,7 @@ impl Live {
 
     /// The document that `/ws` sends to that viewer at present (contract 1.11); `None` while there is no room for one.
     pub fn document(&self, engine: &Engine, viewer: &Viewer, now_ms: i64) -> Option<Utf8Bytes> {
-        self.state.lock().documents.current(engine, viewer.audience(), now_ms, self.room())
+        self.state.lock().documents.current(engine, viewer.audience(), now_ms, self.room(viewer.audience()))
     }
 }
 
@@ -248,14 +271,14 @@ impl std::fmt::Debug for Live {
 }
 
 impl State {
-    fn advance(&mut self, engine: &Engine, now_s: i64, memory: &Memory) {
+    fn advance(&mut self, engine: &Engine, now_s: i64, memories: &Memories) {
         self.stamp.tick += 1;
         self.stamp.now_s = now_s;
         self.stamp.pace = samples_per_frame(engine);
         let stamp = self.stamp;
         let difference = self.fleet.advance(engine, now_s, stamp.offline_after_s);
         for (kind, channel) in &mut self.channels {
-            channel.advance(kind, engine, (&self.fleet, &difference), stamp, memory);
+            channel.advance(kind, engine, (&self.fleet, &difference), stamp, memories.of(&kind.audience));
         }
     }
 
@@ -368,13 +391,13 @@ mod tests {
     #[test]
     fn what_sockets_hold_counts_and_who_finds_no_room_waits() {
         let (_folder, engine) = fleet(1000);
-        let bytes_max = 200_000;
+        let bytes_max = 400_000;
         let live = Live::new(1, 30).bounded(bytes_max);
-        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let guests = Kind { audience: Audience::Guests, filter: Filter::All };
         let mut held = Vec::new();
         let tick = |now_s| {
             live.advance(&engine, now_s);
-            live.next(&engine, &all, None, false, now_s).expect("there already")
+            live.next(&engine, &guests, None, false, now_s).expect("there already")
         };
         // A slow reader after the other holds a snapshot of a second of its own.
         for now_s in 1..100 {
@@ -387,7 +410,11 @@ mod tests {
         assert!((2..20).contains(&held.len()), "{} snapshots of {snapshot_bytes} bytes", held.len());
         assert!(live.held_bytes() < bytes_max + snapshot_bytes, "{}", live.held_bytes());
         assert!(live.document(&engine, &Viewer::guest(), 1_000_000).is_none());
-        assert_eq!(live.join(&engine, &kind(Audience::All, 1), 100), Err(TooMany));
+        assert_eq!(live.join(&engine, &kind(Audience::Guests, 1), 100), Err(TooMany));
+        // Guests who do not read take nothing from those who are known.
+        let all = Kind { audience: Audience::All, filter: Filter::All };
+        assert_eq!(live.join(&engine, &all, 100), Ok(()));
+        assert!(live.next(&engine, &all, None, false, 100).expect("there already").is_some());
         held.clear();
         assert!(tick(101).is_some(), "there is room again");
         let document = live.document(&engine, &Viewer::guest(), 1_000_000).expect("room");

@@ -16,6 +16,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -240,13 +241,13 @@ impl Http {
             Body::Pieces(pieces) => self.charged(pieces, client),
             Body::Stream(streamed) => match stream::start(&self, &connection, streamed, held).await {
                 Ok(body) => body,
-                Err(instead) => return Ok(instead.map(only_whole)),
+                Err(instead) => return Ok(in_place_of(&head, instead)),
             },
             Body::Live(watching) => match live::start(&self, connection, *watching, held) {
                 Ok(body) => body,
                 Err(windfire_api::live::TooMany) => {
                     self.metrics.http_busy.add(1);
-                    return Ok(busy(Busy::Hub).map(only_whole));
+                    return Ok(in_place_of(&head, busy(Busy::Hub)));
                 }
             },
             Body::WebSocket(viewer) => {
@@ -291,6 +292,15 @@ impl Http {
             (response, Admitted::default())
         })
     }
+}
+
+/// Another answer than the one that was begun; browsers of the same other sites may read it.
+fn in_place_of(begun: &http::response::Parts, instead: Response<Body>) -> Response<BoxBody<Bytes, io::Error>> {
+    let mut instead = instead.map(only_whole);
+    if let Some(origin) = begun.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN) {
+        instead.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+    }
+    instead
 }
 
 /// A request on its way through the API: who asks, and what was given to it.

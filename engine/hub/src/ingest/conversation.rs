@@ -148,7 +148,8 @@ impl Conversation {
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let held = self.held_until.filter(|until| now < *until);
         // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
-        let stalled = (self.flow == Flow::Stalled).then(|| now + STALL_RETRY);
+        let waits_for_time = self.session.as_ref().is_some_and(Session::waits_for_time);
+        let stalled = waits_for_time.then(|| now + STALL_RETRY);
         [self.connection.poll_timeout(), self.until, self.unsaid_until, held, stalled].into_iter().flatten().min()
     }
 
