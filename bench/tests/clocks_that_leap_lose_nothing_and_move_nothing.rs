@@ -17,6 +17,8 @@ const AGENTS: usize = 8;
 /// Seconds between two reports of one agent.
 const INTERVAL_S: i64 = 5;
 const DAY_S: i64 = 86_400;
+/// Seconds after which an agent says what its clock shows even if it did not step.
+const TELL_INTERVAL_S: i64 = 600;
 /// When the day begins: Unix seconds.
 const START_S: i64 = 1_795_000_000;
 /// Milliseconds that a report may lie beside the moment at which it was taken: what a clock may be off without being put
@@ -32,6 +34,7 @@ struct Agent {
     /// The machine's wall clock minus the truth, and what the hub was told of it.
     clock_off_ms: i64,
     told_off_ms: i64,
+    told_s: i64,
     /// When it is right again.
     wrong_until_s: i64,
     away_until_s: i64,
@@ -189,7 +192,7 @@ impl Agent {
 
     fn connect(&mut self, engine: &Engine, trusted_ms: i64, now_s: i64) {
         let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
-        self.told_off_ms = self.clock_off_ms;
+        (self.told_off_ms, self.told_s) = (self.clock_off_ms, now_s);
         let hello = Hello {
             protocol: PROTOCOL_VERSION,
             credential: self.credential.clone(),
@@ -224,8 +227,8 @@ impl Agent {
     fn send(&mut self, engine: &Engine, trusted_ms: i64, now_s: i64) {
         let clock = self.clock(now_s);
         let Some((session, chain)) = &mut self.link else { return };
-        if self.told_off_ms != self.clock_off_ms {
-            self.told_off_ms = self.clock_off_ms;
+        if self.told_off_ms != self.clock_off_ms || now_s - self.told_s >= TELL_INTERVAL_S {
+            (self.told_off_ms, self.told_s) = (self.clock_off_ms, now_s);
             session.on_frame(engine, Up::Clock(clock), trusted_ms).expect("taken");
         }
         while let Some(pending) = self.outbox.next(200).expect("in memory") {
@@ -269,6 +272,7 @@ fn run(seed: u64) {
                 link: None,
                 clock_off_ms: 0,
                 told_off_ms: 0,
+                told_s: 0,
                 wrong_until_s: 0,
                 away_until_s: 0,
                 counter: 0,

@@ -20,6 +20,9 @@ use crate::timing::HubTime;
 /// Before this moment there was no hub: Unix milliseconds of 1 January 2025. A clock that shows less is wrong.
 pub(crate) const EARLIEST_MS: i64 = 1_735_689_600_000;
 
+/// After this moment no hub of this kind runs any more: 1 January 2200.
+const LATEST_MS: i64 = 7_258_118_400_000;
+
 /// Difference from an even run that is no leap: machines that keep time are corrected by less than this at once.
 const LEAP_MS: i64 = 1_000;
 /// Time for which a wall clock that leapt must run evenly before it is believed, when nobody contradicts it.
@@ -28,6 +31,12 @@ const CONFIRM_MS: i64 = 60_000;
 const CONTRADICTED_MS: i64 = 3_600_000;
 /// A stop that is longer is not taken for granted: the clock may as well have leapt.
 const STOP_MS: i64 = 600_000;
+/// Steady time after which a long stop is taken for what it was, when nobody contradicts the clock.
+const VOUCHED_MS: i64 = 3_600_000;
+/// Age at which what an agent's clock showed does not count any more: agents that are there say it every ten minutes.
+const WITNESS_AGE_MS: i64 = 20 * 60_000;
+/// Time by which one thread's reading may come after that of another.
+const LATE_MS: i64 = 10_000;
 /// Steady time after which the expiry time is what the trusted time is.
 const STEADY_MS: i64 = 24 * 3_600_000;
 /// Difference from both sides of a leap above which an agent is no witness to it.
@@ -79,6 +88,15 @@ pub(crate) struct StoredClock {
     pub(crate) steady_ms: i64,
 }
 
+/// What an agent's clock showed.
+#[derive(Debug, Clone, Copy)]
+struct Witness {
+    /// Minus the trusted time, milliseconds.
+    ahead_ms: i64,
+    /// When, by the clock that never leaps.
+    said_ms: i64,
+}
+
 /// The hub's belief.
 #[derive(Debug)]
 pub struct Clock {
@@ -91,8 +109,8 @@ pub struct Clock {
 struct State {
     stored: Option<StoredClock>,
     running: Option<Running>,
-    /// By server: its agent's clock minus the trusted time, milliseconds.
-    witnesses: BTreeMap<u64, i64>,
+    /// By server.
+    witnesses: BTreeMap<u64, Witness>,
     leaps: u64,
 }
 
@@ -104,6 +122,8 @@ struct Running {
     expiry_ms: i64,
     steady_ms: i64,
     doubt: Option<Doubt>,
+    /// What was stored before the start: no clock that is right shows less.
+    stored_ms: i64,
     /// What was stored before the start, when the stop was long, or of unknown length, and nobody has said yet what time it is.
     unvouched_from_ms: Option<i64>,
 }
@@ -145,13 +165,18 @@ impl Clock {
         let mut state = self.state.lock();
         let state = &mut *state;
         let State { running: Some(running), witnesses, .. } = state else { return };
-        if witnesses.len() >= CLOCK_WITNESSES_MAX && !witnesses.contains_key(&server_id) {
-            // Which one goes does not matter, as long as nobody can choose it by coming last.
-            witnesses.pop_last();
+        if !(EARLIEST_MS..LATEST_MS).contains(&agent_ms) {
+            return;
         }
-        let said_ms = agent_ms.saturating_sub(running.trusted_ms);
-        witnesses.insert(server_id, said_ms);
-        let leapt_ms = running.hear(said_ms, witnesses);
+        // Agents that are there say it again within ten minutes.
+        witnesses.retain(|_, witness| running.uptime_ms.saturating_sub(witness.said_ms) <= WITNESS_AGE_MS);
+        if witnesses.len() >= CLOCK_WITNESSES_MAX && !witnesses.contains_key(&server_id) {
+            let oldest = witnesses.iter().min_by_key(|(_, witness)| witness.said_ms).map(|(id, _)| *id);
+            oldest.map(|id| witnesses.remove(&id));
+        }
+        let ahead_ms = agent_ms.saturating_sub(running.trusted_ms);
+        witnesses.insert(server_id, Witness { ahead_ms, said_ms: running.uptime_ms });
+        let leapt_ms = running.hear(ahead_ms, witnesses);
         let trusted_ms = running.trusted_ms;
         self.note(state, trusted_ms, leapt_ms);
     }
@@ -179,7 +204,8 @@ impl Clock {
     fn note(&self, state: &mut State, now_ms: i64, leapt_ms: i64) {
         if leapt_ms != 0 {
             state.leaps += 1;
-            state.witnesses.values_mut().for_each(|ahead_ms| *ahead_ms = ahead_ms.saturating_sub(leapt_ms));
+            let follow = |witness: &mut Witness| witness.ahead_ms = witness.ahead_ms.saturating_sub(leapt_ms);
+            state.witnesses.values_mut().for_each(follow);
         }
         let mut now = self.now.lock();
         let before_ms = now.map_or(0, |now| now.leapt_ms);
@@ -219,24 +245,33 @@ impl Running {
             expiry_ms: expiry_ms.min(trusted_ms),
             steady_ms: stored.filter(|_| is_short).map_or(0, |stored| stored.steady_ms),
             doubt: is_behind.then(|| Doubt { ahead_ms: wall_ms.saturating_sub(trusted_ms), since_ms: uptime_ms }),
-            unvouched_from_ms: last_ms.filter(|_| is_behind || stop_ms > STOP_MS),
+            stored_ms: last_ms.unwrap_or(EARLIEST_MS),
+            unvouched_from_ms: (is_behind || stop_ms > STOP_MS).then_some(last_ms.unwrap_or(EARLIEST_MS)),
         }
     }
 
     /// Goes on to a reading. By how much the trusted time changed otherwise than by running, milliseconds.
-    fn run(&mut self, reading: Reading, witnesses: &BTreeMap<u64, i64>) -> i64 {
-        let Reading { wall_ms, uptime_ms } = reading;
+    fn run(&mut self, reading: Reading, witnesses: &BTreeMap<u64, Witness>) -> i64 {
+        // Another thread may have read later and come first: both clocks go on to then.
+        let late_ms = self.uptime_ms.saturating_sub(reading.uptime_ms).clamp(0, LATE_MS);
+        let (wall_ms, uptime_ms) = (reading.wall_ms.saturating_add(late_ms), reading.uptime_ms.saturating_add(late_ms));
         // It never goes back; were it to, no time has passed.
         let passed_ms = uptime_ms.saturating_sub(self.uptime_ms).max(0);
         self.uptime_ms = uptime_ms;
         self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
-        self.expiry_ms = self.expiry_ms.saturating_add(passed_ms).min(self.trusted_ms);
+        // What a stop left behind is made up for once the clock has been steady for a while: each second brings two.
+        let steps = if self.steady_ms >= VOUCHED_MS { 2 } else { 1 };
+        self.expiry_ms = self.expiry_ms.saturating_add(passed_ms.saturating_mul(steps)).min(self.trusted_ms);
         let ahead_ms = wall_ms.saturating_sub(self.trusted_ms);
         if ahead_ms.saturating_abs() <= LEAP_MS {
             // No leap: clocks that keep time are corrected now and then.
             self.trusted_ms = wall_ms;
             self.doubt = None;
             self.steady_ms = self.steady_ms.saturating_add(passed_ms).min(STEADY_MS);
+            if self.steady_ms >= VOUCHED_MS {
+                // Nobody contradicted it for long.
+                self.unvouched_from_ms = None;
+            }
             if self.steady_ms >= STEADY_MS {
                 self.expiry_ms = self.trusted_ms;
             }
@@ -251,17 +286,27 @@ impl Running {
     }
 
     /// Believes the wall clock, if it should be. By how much the trusted time changed, milliseconds.
-    fn judge(&mut self, doubt: Doubt, witnesses: &BTreeMap<u64, i64>) -> i64 {
+    fn judge(&mut self, doubt: Doubt, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         let Doubt { ahead_ms, since_ms } = doubt;
         // Who is far from both knows of neither.
         let near_ms = (ahead_ms.unsigned_abs() / 2).min(WITNESS_OFF_MS);
-        let of_trusted = witnesses.values().filter(|offset| offset.unsigned_abs() <= near_ms).count();
-        let of_wall = witnesses.values().filter(|offset| offset.abs_diff(ahead_ms) <= near_ms).count();
+        let count = |from_ms: i64| {
+            let since = || witnesses.values().filter(|witness| witness.said_ms >= from_ms);
+            let of_wall = since().filter(|witness| witness.ahead_ms.abs_diff(ahead_ms) <= near_ms).count();
+            (of_wall, since().filter(|witness| witness.ahead_ms.unsigned_abs() <= near_ms).count())
+        };
+        // Who spoke since then knows better than who spoke before: the clock that never leaps may have stood still.
+        let (of_wall, of_trusted) =
+            Some(count(since_ms)).filter(|recent| *recent != (0, 0)).unwrap_or_else(|| count(i64::MIN));
         let for_ms = self.uptime_ms - since_ms;
         let is_believed = match of_wall.cmp(&of_trusted) {
             Ordering::Greater => true,
             Ordering::Equal => for_ms >= CONFIRM_MS,
-            Ordering::Less => of_trusted < QUORUM && for_ms >= CONTRADICTED_MS,
+            // A clock behind what it once was is certainly the one that is wrong.
+            Ordering::Less => {
+                let is_possible = self.trusted_ms.saturating_add(ahead_ms) >= self.stored_ms;
+                of_trusted < QUORUM && for_ms >= CONTRADICTED_MS && is_possible
+            }
         };
         if !is_believed || self.trusted_ms.saturating_add(ahead_ms) < EARLIEST_MS {
             return 0;
@@ -272,7 +317,7 @@ impl Running {
     }
 
     /// Takes what a witness says. By how much the trusted time changed, milliseconds.
-    fn hear(&mut self, said_ms: i64, witnesses: &BTreeMap<u64, i64>) -> i64 {
+    fn hear(&mut self, said_ms: i64, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         if let Some(doubt) = self.doubt {
             let leapt_ms = self.judge(doubt, witnesses);
             if leapt_ms != 0 {
@@ -291,7 +336,7 @@ impl Running {
             }
         }
         // Many who agree with one another, and not with this clock.
-        let mut offsets: Vec<i64> = witnesses.values().copied().collect();
+        let mut offsets: Vec<i64> = witnesses.values().map(|witness| witness.ahead_ms).collect();
         offsets.sort_unstable();
         let Some(median_ms) = offsets.get(offsets.len() / 2).copied() else { return 0 };
         let agreeing = offsets.iter().filter(|offset| offset.abs_diff(median_ms) <= AGREE_MS.unsigned_abs()).count();
@@ -470,6 +515,51 @@ mod tests {
         assert_eq!((world.off_ms(), world.expiry_off_ms()), (0, -30 * DAY_MS));
         world.pass(STEADY_MS);
         assert_eq!(world.expiry_off_ms(), 0);
+    }
+
+    #[test]
+    fn a_hub_that_is_off_each_night_still_expires() {
+        let (mut stored, mut behind_ms) = (World::stored(0), Vec::new());
+        for day in 1..=20 {
+            let now_ms = NOW_MS + day * DAY_MS;
+            let mut world = World { clock: Clock::new(Some(stored)), true_ms: now_ms, wall_off_ms: 0 };
+            world.read();
+            world.pass(16 * 3_600_000);
+            behind_ms.push(-world.expiry_off_ms());
+            stored = world.clock.to_store().expect("running");
+        }
+        assert!(behind_ms.iter().all(|behind_ms| *behind_ms <= DAY_MS), "{behind_ms:?}");
+    }
+
+    #[test]
+    fn agents_that_are_gone_have_no_say() {
+        let mut world = World::new(Some(World::stored(5_000)), 0);
+        (1..=5).for_each(|id| world.hello(id, 0));
+        world.pass(WITNESS_AGE_MS + 60_000);
+        // The machine was paused for ten minutes, and its even clock stood still.
+        world.wall_off_ms = 600_000;
+        world.pass(2_000);
+        (6..=8).for_each(|id| world.hello(id, 600_000));
+        assert_eq!(world.off_ms(), 600_000);
+    }
+
+    #[test]
+    fn no_agent_moves_the_hub_to_where_no_time_is() {
+        let world = World::new(Some(World::stored(60_000)), -120_000);
+        for agent_ms in [i64::MAX, i64::MIN, 0, LATEST_MS] {
+            world.clock.witness(1, agent_ms);
+            assert_eq!(world.off_ms(), -60_000, "{agent_ms}");
+        }
+    }
+
+    #[test]
+    fn readings_of_several_threads_out_of_order_count_no_time_twice() {
+        let world = World::new(Some(World::stored(5_000)), 0);
+        for at_ms in [100, 10, 200, 150, 90, 300] {
+            let reading = Reading { wall_ms: NOW_MS + at_ms, uptime_ms: at_ms };
+            assert!(world.clock.read(reading) <= NOW_MS + 300, "{at_ms}");
+        }
+        assert_eq!(world.clock.read(Reading { wall_ms: NOW_MS + 400, uptime_ms: 400 }), NOW_MS + 400);
     }
 
     #[test]

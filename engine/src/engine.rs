@@ -510,15 +510,12 @@ impl Engine {
         Ok(())
     }
 
-    /// Takes what the clock of a server's agent shows, or that it says nothing of it.
-    pub(crate) fn take_clock(&self, slot: &Slot, clock: Option<HelloClock>, now_ms: i64) {
-        match clock {
-            Some(HelloClock { now_ms: agent_ms, uptime_ms }) => {
-                self.clock.witness(slot.id, agent_ms);
-                slot.status.lock().timing.on_clock(agent_ms, uptime_ms, self.clock.hub_time(now_ms));
-            }
-            None => slot.status.lock().timing.on_silent(),
-        }
+    /// Takes what the clock of a server's agent shows, a moment ago.
+    pub(crate) fn take_clock(&self, slot: &Slot, clock: HelloClock, now_ms: i64) {
+        let HelloClock { now_ms: agent_ms, uptime_ms } = clock;
+        let now = self.clock.hub_time(now_ms);
+        let skew_ms = slot.status.lock().timing.on_clock(agent_ms, uptime_ms, now);
+        self.clock.witness(slot.id, now.now_ms.saturating_add(skew_ms));
     }
 
     pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {

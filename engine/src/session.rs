@@ -23,6 +23,7 @@ use crate::sample::Sample;
 use crate::secret::SecretHash;
 use crate::shard::{Batch, NotApplied};
 use crate::slot::{Kick, Slot};
+use crate::timing::HubTime;
 use crate::token::Enrolment;
 use crate::watermark::Ticket;
 
@@ -60,8 +61,8 @@ pub struct Scratch {
 
 enum State {
     New,
-    /// With when it came, Unix milliseconds.
-    Enrolling(Box<Hello>, i64),
+    /// With when it came.
+    Enrolling(Box<Hello>, HubTime),
     Opening {
         seat: Seat,
         ticket: Ticket,
@@ -142,7 +143,7 @@ impl Session {
                 Ok(Flow::Read)
             }
             (State::Open { seat }, Up::Clock(clock)) => {
-                engine.take_clock(&seat.slot, Some(clock), now_ms);
+                engine.take_clock(&seat.slot, clock, now_ms);
                 Ok(Flow::Read)
             }
             (_, Up::Reports(reports)) => self.take(engine, &reports, &mut Batch::default(), now_ms),
@@ -245,13 +246,15 @@ impl Session {
 
     /// Goes on after [`Engine::enrol`] gave that for this session's agent.
     pub fn enrolled(&mut self, engine: &Engine, result: Result<u64, Refusal>, now_ms: i64) -> Result<Flow, Refusal> {
-        let State::Enrolling(mut hello, since_ms) = std::mem::replace(&mut self.state, State::New) else {
+        let State::Enrolling(mut hello, since) = std::mem::replace(&mut self.state, State::New) else {
             return Err(bad_frame("nothing was to be enrolled"));
         };
         result?;
         if let Some(clock) = &mut hello.clock {
             // It went on while the agent waited.
-            let waited_ms = now_ms.saturating_sub(since_ms).max(0);
+            let now = engine.clock().hub_time(now_ms);
+            let leapt_ms = now.leapt_ms.saturating_sub(since.leapt_ms);
+            let waited_ms = now.now_ms.saturating_sub(since.now_ms).saturating_sub(leapt_ms).max(0);
             clock.now_ms = clock.now_ms.saturating_add(waited_ms);
             clock.uptime_ms = clock.uptime_ms.saturating_add(waited_ms.unsigned_abs());
         }
@@ -266,14 +269,17 @@ impl Session {
         }
         let wish = enrolment_of(&hello).ok_or_else(unknown_credential)?;
         engine.check_enrolment(&wish, now_ms.div_euclid(1000))?;
-        self.state = State::Enrolling(Box::new(hello), now_ms);
+        self.state = State::Enrolling(Box::new(hello), engine.clock().hub_time(now_ms));
         Ok(Flow::Enrol)
     }
 
     /// Takes the seat at the server whose slot was found by the Hello's credential.
     fn open(&mut self, engine: &Engine, slot: Arc<Slot>, hello: &Hello, now_ms: i64) -> Result<Flow, Refusal> {
         let credential = SecretHash::of(&hello.credential);
-        engine.take_clock(&slot, hello.clock, now_ms);
+        slot.status.lock().timing.on_session();
+        if let Some(clock) = hello.clock {
+            engine.take_clock(&slot, clock, now_ms);
+        }
         let mut status = slot.status.lock();
         if status.is_removed {
             return Err(Refusal::new(RefuseReason::BadCredential, "the server was removed"));

@@ -102,7 +102,8 @@ impl Shard {
         let known = known_count(batch.first_sequence, batch.samples.len(), status.progress.last_sequence);
         let (old, new) = batch.samples.split_at_mut(known);
         if !new.is_empty() {
-            let newest_ms = new.iter().map(|sample| sample.time_ms).max().unwrap_or(now_ms);
+            let newest_ms =
+                new.iter().map(|sample| sample.time_ms).max().map_or(now_ms, |ms| status.timing.shifted(ms));
             // The server's newest report is in this very value when the commit that takes it is the one that takes this.
             let is_in_value = status.last_ticket == pending.ticket;
             let mut sensors = status.latest.sample.temperatures.clone().filter(|_| is_in_value);

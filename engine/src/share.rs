@@ -51,7 +51,7 @@ impl Share {
         // A clock that was set back fills nothing, and begins anew.
         let moved_ms =
             now_ms.saturating_sub(filled_ms).max(newest_ms.saturating_sub(highest_ms)).clamp(0, BACKLOG_MS_MAX);
-        self.filled = Some((now_ms, highest_ms.max(newest_ms)));
+        self.filled = Some((now_ms, highest_ms.max(newest_ms).min(now_ms)));
         self.reports = self.reports.saturating_add(moved_ms * i64::from(rates.reports_per_s)).min(REPORTS_MAX);
         self.log_bytes = self.log_bytes.saturating_add(moved_ms * i64::from(rates.log_bytes_per_s)).min(LOG_BYTES_MAX);
         self.reports > 0 && self.log_bytes > 0

@@ -18,6 +18,8 @@ pub(crate) struct Timing {
     shift_ms: i64,
     /// What the clock said last.
     told: Option<Told>,
+    /// The sum of the leaps of the hub's own clock that all of this has followed.
+    leapt_ms: i64,
     last: Option<Last>,
     /// Readings whose time was moved.
     pub(crate) moved: u64,
@@ -40,8 +42,6 @@ struct Told {
     /// How long its machine was up then, as its readings have it, milliseconds; 0 when it had none yet. And the hub's time.
     uptime_ms: i64,
     hub_ms: i64,
-    /// The sum of the leaps of the hub's own clock until then.
-    leapt_ms: i64,
 }
 
 /// The hub's time at one moment.
@@ -65,17 +65,32 @@ impl Timing {
         self.last = None;
     }
 
-    /// A session begins whose agent says nothing of its clock.
-    pub(crate) fn on_silent(&mut self) {
+    /// A session begins; its agent says of its clock what follows, or nothing.
+    pub(crate) fn on_session(&mut self) {
         (self.shift_ms, self.told) = (0, None);
     }
 
-    /// Takes what the agent's clock and uptime show.
-    pub(crate) fn on_clock(&mut self, agent_ms: i64, uptime_ms: u64, now: HubTime) {
-        let skew_ms = agent_ms.saturating_sub(now.now_ms);
+    /// Takes what the agent's clock and uptime show. How far the clock is ahead of the hub's, milliseconds.
+    pub(crate) fn on_clock(&mut self, agent_ms: i64, uptime_ms: u64, now: HubTime) -> i64 {
+        self.follow(now.leapt_ms);
         let uptime_ms = i64::try_from(uptime_ms).unwrap_or(i64::MAX);
-        self.shift_ms = if skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS { 0 } else { skew_ms.saturating_neg() };
-        self.told = Some(Told { skew_ms, uptime_ms, hub_ms: now.now_ms, leapt_ms: now.leapt_ms });
+        let measured_ms = agent_ms.saturating_sub(now.now_ms);
+        // What waited to be read looks as if the clock were behind. How it moved against the uptime says better.
+        let before = self.told.filter(|told| told.uptime_ms > 0 && uptime_ms > 0);
+        let skew_ms = before.map_or(measured_ms, |told| {
+            let said_then_ms = told.hub_ms.saturating_add(told.skew_ms);
+            let stepped_ms =
+                agent_ms.saturating_sub(said_then_ms).saturating_sub(uptime_ms.saturating_sub(told.uptime_ms));
+            measured_ms.max(told.skew_ms.saturating_add(stepped_ms))
+        });
+        self.shift_ms = shift_of(skew_ms);
+        self.told = Some(Told { skew_ms, uptime_ms, hub_ms: agent_ms.saturating_sub(skew_ms) });
+        skew_ms
+    }
+
+    /// Where the agent's clock has a reading, as far as the clock's error is known.
+    pub(crate) fn shifted(&self, agent_ms: i64) -> i64 {
+        agent_ms.saturating_add(self.shift_ms)
     }
 
     /// Milliseconds that the agent's clock is ahead of the hub's; `None` when it never said.
@@ -86,7 +101,9 @@ impl Timing {
     /// Where a reading lies that the agent says it took at `agent_ms`, after all readings before it.
     pub(crate) fn place(&mut self, agent_ms: i64, uptime_s: u64, now: HubTime) -> i64 {
         self.follow(now.leapt_ms);
-        let said_ms = agent_ms.saturating_add(self.shift_ms);
+        // One that lies after now was placed while the hub's clock was ahead.
+        self.last = self.last.filter(|last| last.placed_ms <= now.now_ms.saturating_add(CLOCK_SKEW_KEPT_MS));
+        let said_ms = self.shifted(agent_ms);
         let last_ms = self.last.map_or(i64::MIN, |last| last.placed_ms);
         // The one before may lie too late by as much as a clock may be off.
         let is_after = |at_ms: &i64| *at_ms >= last_ms.saturating_sub(2 * CLOCK_SKEW_KEPT_MS);
@@ -124,16 +141,17 @@ impl Timing {
 
     /// What was measured against the hub's clock before it leapt is off by the leap.
     fn follow(&mut self, leapt_ms: i64) {
-        let Some(told) = &mut self.told else { return };
-        let by_ms = leapt_ms.saturating_sub(told.leapt_ms);
+        let by_ms = leapt_ms.saturating_sub(self.leapt_ms);
         if by_ms == 0 {
             return;
         }
-        told.leapt_ms = leapt_ms;
-        told.hub_ms = told.hub_ms.saturating_add(by_ms);
-        told.skew_ms = told.skew_ms.saturating_sub(by_ms);
-        let is_small = told.skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS;
-        self.shift_ms = if is_small { 0 } else { told.skew_ms.saturating_neg() };
+        self.leapt_ms = leapt_ms;
+        self.shift_ms = 0;
+        if let Some(told) = &mut self.told {
+            told.hub_ms = told.hub_ms.saturating_add(by_ms);
+            told.skew_ms = told.skew_ms.saturating_sub(by_ms);
+            self.shift_ms = shift_of(told.skew_ms);
+        }
         if let Some(last) = self.last.as_mut().filter(|last| last.is_by_hub) {
             last.placed_ms = last.placed_ms.saturating_add(by_ms);
         }
@@ -153,6 +171,11 @@ impl Timing {
         let at_ms = told.hub_ms.saturating_add(uptime_ms.saturating_sub(told.uptime_ms));
         (at_ms >= EARLIEST_MS && at_ms <= now.now_ms.saturating_add(UPTIME_ROUNDED_MS)).then_some(at_ms)
     }
+}
+
+/// What is added to the times of a clock that is so far ahead.
+fn shift_of(skew_ms: i64) -> i64 {
+    if skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS { 0 } else { skew_ms.saturating_neg() }
 }
 
 #[cfg(test)]
@@ -246,6 +269,44 @@ mod tests {
         let right = HubTime { now_ms: NOW_MS + 1000, leapt_ms: -year_ms };
         assert_eq!(timing.place(NOW_MS + 1000, 6, right), NOW_MS + 1000);
         assert_eq!(timing.skew_ms(), Some(0));
+    }
+
+    #[test]
+    fn what_a_clock_said_long_before_it_was_read_is_no_error_of_the_clock() {
+        let mut timing = Timing::default();
+        say(&mut timing, 0, 0);
+        place(&mut timing, 0..60, 0);
+        // The hub could not write for half an hour. Then it reads what was said and reported meanwhile.
+        timing.on_clock(at(600).now_ms, uptime(600) * 1000, at(1800));
+        assert_eq!(timing.skew_ms(), Some(0));
+        let placed: Vec<i64> =
+            (60..1800).map(|second| timing.place(at(second).now_ms, uptime(second), at(1800))).collect();
+        assert!(placed.iter().zip(60..).all(|(placed_ms, second)| *placed_ms == at(second).now_ms));
+    }
+
+    #[test]
+    fn a_reading_that_was_placed_ahead_holds_nothing_there() {
+        let year_ms = 365 * DAY_MS;
+        // After a start; and in one process, with and without a clock that says what it shows.
+        let mut timing = Timing::after_start(NOW_MS + year_ms);
+        assert_eq!(timing.place(at(1).now_ms, uptime(1), at(1)), at(1).now_ms);
+        for says in [false, true] {
+            let mut timing = Timing::default();
+            let ahead = |second: i64| HubTime { now_ms: at(second).now_ms + year_ms, leapt_ms: 0 };
+            if says {
+                timing.on_clock(at(0).now_ms, uptime(0) * 1000, ahead(0));
+            }
+            for second in 1..10 {
+                timing.place(at(second).now_ms, uptime(second), ahead(second));
+            }
+            let right = |second: i64| HubTime { leapt_ms: -year_ms, ..at(second) };
+            let placed: Vec<i64> =
+                (10..20).map(|second| timing.place(at(second).now_ms, uptime(second), right(second))).collect();
+            assert!(
+                placed.iter().zip(10..).all(|(ms, second)| (ms - at(second).now_ms).abs() <= 10),
+                "{says}: {placed:?}"
+            );
+        }
     }
 
     #[test]

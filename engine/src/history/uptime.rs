@@ -27,7 +27,9 @@ pub struct Uptime {
 impl History {
     /// Availability of one server.
     pub(crate) fn uptime(&self, store: &Store, slot: &Slot, from_ms: i64, to_ms: i64) -> Result<Uptime, StoreError> {
+        // One that lies after the range was written while the hub's clock was ahead.
         let created_ms = slot.record.read().created_s.saturating_mul(1000);
+        let created_ms = if created_ms < to_ms { created_ms } else { from_ms };
         let floor_ms = self.floor(Tier::Minute).saturating_mul(Tier::Minute.span_ms());
         let from_ms = from_ms.max(created_ms).max(floor_ms).div_euclid(MINUTE_MS) * MINUTE_MS;
         let to_ms = (to_ms.max(from_ms) - 1).div_euclid(MINUTE_MS) * MINUTE_MS + MINUTE_MS;
