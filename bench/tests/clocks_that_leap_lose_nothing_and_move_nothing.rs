@@ -312,6 +312,10 @@ fn run(seed: u64) {
             let what = || format!("report {number} of {} is off by {off_ms} ms", agent.server_id);
             assert!(off_ms.abs() <= OFF_MS_MAX, "seed {seed}: {}{}", what(), world.before(taken_ms / 1000));
         }
+        if let Some(pair) = found.windows(2).find(|pair| pair[0].1 > pair[1].1) {
+            let taken_s = START_S + i64::try_from(pair[1].0).expect("small") * INTERVAL_S;
+            panic!("seed {seed}: {pair:?} of {} are out of order{}", agent.server_id, world.before(taken_s));
+        }
         let uptime = engine.uptime(agent.server_id, from_ms, to_ms).expect("a healthy store").expect("a server");
         let mut minutes: Vec<i64> = agent.taken_ms.iter().map(|ms| ms.div_euclid(60_000)).collect();
         minutes.dedup();

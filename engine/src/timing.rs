@@ -11,6 +11,9 @@ use crate::limits::CLOCK_SKEW_KEPT_MS;
 /// Milliseconds by which uptimes are rounded, and a little more.
 const UPTIME_ROUNDED_MS: i64 = 2_000;
 
+/// How far after now a reading may lie and still hold those after it behind it.
+const ORDER_KEPT_MS: i64 = 60_000;
+
 /// What is known of an agent's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Timing {
@@ -30,9 +33,8 @@ pub(crate) struct Timing {
 struct Last {
     /// What the agent says.
     agent_ms: i64,
+    /// Where it lies in history, which no later leap of the hub's clock changes.
     placed_ms: i64,
-    /// Whether that went by the hub's clock.
-    is_by_hub: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +58,7 @@ pub(crate) struct HubTime {
 impl Timing {
     /// What is known after a start: where the newest reading lies.
     pub(crate) fn after_start(last_ms: i64) -> Self {
-        let last = Last { agent_ms: i64::MIN, placed_ms: last_ms, is_by_hub: false };
+        let last = Last { agent_ms: i64::MIN, placed_ms: last_ms };
         Self { last: Some(last), ..Self::default() }
     }
 
@@ -101,8 +103,9 @@ impl Timing {
     /// Where a reading lies that the agent says it took at `agent_ms`, after all readings before it.
     pub(crate) fn place(&mut self, agent_ms: i64, uptime_s: u64, now: HubTime) -> i64 {
         self.follow(now.leapt_ms);
-        // One that lies after now was placed while the hub's clock was ahead.
-        self.last = self.last.filter(|last| last.placed_ms <= now.now_ms.saturating_add(CLOCK_SKEW_KEPT_MS));
+        // One that lies far after now was placed while the hub's clock was ahead. Others keep the order: a counter that seems
+        // to fall is a reset to whoever adds it up.
+        self.last = self.last.filter(|last| last.placed_ms <= now.now_ms.saturating_add(ORDER_KEPT_MS));
         let said_ms = self.shifted(agent_ms);
         let last_ms = self.last.map_or(i64::MIN, |last| last.placed_ms);
         // The one before may lie too late by as much as a clock may be off.
@@ -135,7 +138,7 @@ impl Timing {
             placed_ms = last_ms.saturating_add(i64::from(!is_same));
         }
         self.moved += u64::from(placed_ms != agent_ms);
-        self.last = Some(Last { agent_ms, placed_ms, is_by_hub: placed_ms != agent_ms });
+        self.last = Some(Last { agent_ms, placed_ms });
         placed_ms
     }
 
@@ -151,9 +154,6 @@ impl Timing {
             told.hub_ms = told.hub_ms.saturating_add(by_ms);
             told.skew_ms = told.skew_ms.saturating_sub(by_ms);
             self.shift_ms = shift_of(told.skew_ms);
-        }
-        if let Some(last) = self.last.as_mut().filter(|last| last.is_by_hub) {
-            last.placed_ms = last.placed_ms.saturating_add(by_ms);
         }
     }
 
