@@ -344,7 +344,7 @@ fn run(seed: u64) {
 
 #[test]
 fn a_day_of_clock_mischief_loses_nothing_and_moves_nothing() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
+    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(1);
     println!("SEED={seed}");
     run(seed);
 }
