@@ -15,7 +15,7 @@ use crate::history::{
     HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
 };
 use crate::latest::{HostFacts, Latest};
-use crate::limits::{CLOCK_SKEW_KEPT_MS, SHARDS};
+use crate::limits::SHARDS;
 use crate::metric::Metric;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
@@ -176,13 +176,9 @@ impl Engine {
         }
     }
 
-    /// Servers whose clock is off by more than what is left alone.
+    /// Servers whose clock is off by more than what is left alone, as of the last round of upkeep that looked at all.
     pub fn clocks_off(&self) -> usize {
-        let mut count = 0;
-        self.visit(|_, latest| {
-            count += usize::from(latest.clock_skew_ms.is_some_and(|skew| skew.saturating_abs() > CLOCK_SKEW_KEPT_MS));
-        });
-        count
+        self.history.clocks_off()
     }
 
     /// Watched servers.

@@ -19,7 +19,7 @@ mod uptime;
 mod verify;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -173,6 +173,8 @@ pub(crate) struct History {
     full: Mutex<Vec<Arc<Slot>>>,
     /// Oldest hour, day, day that is kept of each tier: readers look at nothing before.
     floors: [AtomicI64; 3],
+    /// Servers whose clock is off, as of the last look at all heads.
+    clocks_off: AtomicUsize,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
     /// Called at each point of upkeep, for tests that end the process there.
@@ -203,6 +205,7 @@ impl History {
             retention,
             full: Mutex::default(),
             floors: floors.map(AtomicI64::new),
+            clocks_off: AtomicUsize::new(0),
             state: Mutex::default(),
             at_point,
         })
@@ -211,6 +214,11 @@ impl History {
     /// Notes that the server has a full head.
     pub(crate) fn note_full(&self, slot: &Arc<Slot>) {
         self.full.lock().push(Arc::clone(slot));
+    }
+
+    /// Servers whose clock was off when all were looked at last.
+    pub(crate) fn clocks_off(&self) -> usize {
+        self.clocks_off.load(Ordering::Relaxed)
     }
 
     /// Whether a head is full.

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::{HOUR_MS, History, Point, State, Tier, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
-use crate::limits::{HEAD_AGE_MS_MAX, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};
+use crate::limits::{CLOCK_SKEW_KEPT_MS, HEAD_AGE_MS_MAX, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::watermark::{Ticket, Watermark};
@@ -107,7 +107,7 @@ impl History {
             return Ok(());
         }
         state.swept_ms = now_ms;
-        let mut needed = next.0.min(checkpoint + 1);
+        let (mut needed, mut clocks_off) = (next.0.min(checkpoint + 1), 0);
         for slot in &slots() {
             let mut status = slot.status.lock();
             if status.is_removed {
@@ -115,6 +115,8 @@ impl History {
                 status.full_heads.clear();
                 continue;
             }
+            let is_off = |skew_ms: i64| skew_ms.saturating_abs() > CLOCK_SKEW_KEPT_MS;
+            clocks_off += usize::from(status.latest.clock_skew_ms.is_some_and(is_off));
             // By the hub's clock; one that was set back makes the head old at once, which does no harm.
             let age_ms = now_ms.saturating_sub(status.head.opened_ms);
             if !(0..HEAD_AGE_MS_MAX).contains(&age_ms) && status.close_head() {
@@ -122,6 +124,7 @@ impl History {
             }
             needed = status.log_needed_from().map_or(needed, |ticket| needed.min(ticket.0));
         }
+        self.clocks_off.store(clocks_off, Ordering::Relaxed);
         let is_due = !(0..LOG_CUT_INTERVAL_MS).contains(&now_ms.saturating_sub(state.log_cut_ms));
         if is_due && needed > state.log_cut {
             let (from, to) = (key::log_key(state.log_cut, 0), key::log_key(needed, 0));
