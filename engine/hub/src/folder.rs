@@ -60,7 +60,8 @@ pub(crate) fn close(folder: &Path) -> Result<(), String> {
     let mode = || Ok(fs::metadata(folder)?.permissions().mode());
     let failed = |why: &dyn std::fmt::Display| {
         format!(
-            "folder {} is open to others and cannot be closed: {why}. Give it to this user, or name a folder inside it",
+            "folder {} is open to others and cannot be closed: {why}. Give it to this user, name a folder inside it, or \
+             mount its file system with umask=077",
             folder.display()
         )
     };

@@ -185,6 +185,12 @@ pub(crate) fn ask(
             if matches!(request, Request::Verify) && backup::is_backup(data) {
                 return Ok(backup::verify(data).map_or_else(Response::Failed, Response::Verified));
             }
+            if backup::is_backup(data) {
+                let data = data.display();
+                return Err(format!(
+                    "{data} is a backup, and would be none any more: restore it into a folder of its own"
+                ));
+            }
             let engine = Engine::open(data, options).map_err(|error| match error {
                 StoreError::Locked { folder } => format!(
                     "a hub has data folder {} open and does not answer yet: it is starting or stopping; try again in a moment",
@@ -192,7 +198,6 @@ pub(crate) fn ask(
                 ),
                 error => error.to_string(),
             })?;
-            backup::is_a_hub_now(data);
             Ok(execute(&Hub { engine: &engine, data, now_ms }, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
