@@ -308,8 +308,14 @@ pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
     asked.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
         for (index, server) in servers.iter().enumerate() {
-            let changes = engine.facts_changes(server.id, from_ms, to_ms).map_err(io_error)?;
-            out.write_all(&render::history::facts(server, &changes, index == 0))?;
+            out.write_all(&render::history::facts_head(server, index == 0))?;
+            let mut next_ms = Some(from_ms);
+            while let Some(from_here_ms) = next_ms {
+                let page = engine.facts_changes(server.id, from_here_ms, to_ms).map_err(io_error)?;
+                out.write_all(&render::history::facts(&page.changes, from_here_ms == from_ms))?;
+                next_ms = page.next_from_ms;
+            }
+            out.write_all(render::history::FACTS_TAIL)?;
         }
         out.write_all(render::history::LIST_TAIL)
     })

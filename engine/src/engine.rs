@@ -12,7 +12,8 @@ use crate::commit::{Committed, Committer};
 use crate::error::{ChangeError, Credentialed, Refusal};
 use crate::health::Health;
 use crate::history::{
-    HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime, Verified,
+    FactsPage, HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime,
+    Verified,
 };
 use crate::latest::{HostFacts, Latest};
 use crate::limits::SHARDS;
@@ -287,11 +288,12 @@ impl Engine {
         }
     }
 
-    /// Facts of a server as they were from each minute on (Unix milliseconds) within a range.
+    /// Facts of a server as they were from each minute on within a range, the earliest first: [`FactsPage`] says where to go
+    /// on, because a server may have changed a million times.
     ///
     /// # Errors
     /// As [`Engine::series`].
-    pub fn facts_changes(&self, server_id: u64, from_ms: i64, to_ms: i64) -> Result<Vec<(i64, HostFacts)>, StoreError> {
+    pub fn facts_changes(&self, server_id: u64, from_ms: i64, to_ms: i64) -> Result<FactsPage, StoreError> {
         self.history.facts_changes(&self.store, server_id, from_ms, to_ms)
     }
 

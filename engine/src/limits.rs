@@ -202,3 +202,6 @@ pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;
 
 /// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than others.
 pub const FACTS_INTERVAL_MS: i64 = 60_000;
+
+/// Bytes of a server's facts of the past that are held at once, as they lie in the store; at least one record.
+pub(crate) const FACTS_PAGE_BYTES_MAX: usize = 256 * 1024;

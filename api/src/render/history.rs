@@ -315,16 +315,26 @@ pub(crate) fn uptime(server: &ServerRecord, uptime: &Uptime, is_first: bool) -> 
     json.into_bytes()
 }
 
-/// One entry of `facts`.
-pub(crate) fn facts(server: &ServerRecord, changes: &[(i64, HostFacts)], is_first: bool) -> Vec<u8> {
-    let mut json = JsonWriter::with_capacity(128 + changes.len() * 512);
+/// What stands behind the changes in an entry of `facts`.
+pub(crate) const FACTS_TAIL: &[u8] = b"]}";
+
+/// Begins an entry of `facts`.
+pub(crate) fn facts_head(server: &ServerRecord, is_first: bool) -> Vec<u8> {
+    let mut json = JsonWriter::with_capacity(128);
     json.raw(if is_first { "" } else { "," });
     identity(&mut json, server);
-    json.raw(",\"changes\":");
-    json.list(changes, |json, (time_ms, facts)| {
+    json.raw(",\"changes\":[");
+    json.into_bytes()
+}
+
+/// Some of the changes in an entry of `facts`.
+pub(crate) fn facts(changes: &[(i64, HostFacts)], are_first: bool) -> Vec<u8> {
+    let mut json = JsonWriter::with_capacity(changes.len() * 512);
+    for (index, (time_ms, facts)) in changes.iter().enumerate() {
+        json.raw(if are_first && index == 0 { "" } else { "," });
         let host = &facts.host;
         json.raw("{\"time\":");
-        seconds(json, *time_ms);
+        seconds(&mut json, *time_ms);
         json.raw(",\"boot_time\":");
         json.integer(host.boot_time_s);
         for (key, integer) in
@@ -350,8 +360,7 @@ pub(crate) fn facts(server: &ServerRecord, changes: &[(i64, HostFacts)], is_firs
             json.list(texts, |json, text| json.string(text));
         }
         json.raw("}");
-    });
-    json.raw("}");
+    }
     json.into_bytes()
 }
 

@@ -309,11 +309,10 @@ impl ServerVerb {
 }
 
 impl TokenVerb {
-    pub(crate) fn into_request(self, now_s: i64) -> (Request, Output) {
+    pub(crate) fn into_request(self) -> (Request, Output) {
         match self {
             Self::Add { note, token, scopes, tags, expires_days, output } => {
-                let expires_s = in_days(expires_days, now_s);
-                (Request::TokenAdd { note, token, scopes, tags, expires_s }, output)
+                (Request::TokenAdd { note, token, scopes, tags, expires_days }, output)
             }
             Self::List { output } => (Request::TokenList, output),
             Self::Remove { id, output } => (Request::TokenRemove { id }, output),
@@ -322,19 +321,15 @@ impl TokenVerb {
 }
 
 impl EnrolTokenVerb {
-    pub(crate) fn into_request(self, now_s: i64) -> (Request, Output) {
+    pub(crate) fn into_request(self) -> (Request, Output) {
         match self {
             Self::Add { note, tag, uses, expires_days, output } => {
-                (Request::EnrolTokenAdd { note, tag, uses, expires_s: in_days(expires_days, now_s) }, output)
+                (Request::EnrolTokenAdd { note, tag, uses, expires_days }, output)
             }
             Self::List { output } => (Request::EnrolTokenList, output),
             Self::Remove { id, output } => (Request::EnrolTokenRemove { id }, output),
         }
     }
-}
-
-fn in_days(days: Option<u32>, now_s: i64) -> Option<i64> {
-    days.map(|days| now_s + i64::from(days) * 86_400)
 }
 
 /// The answer as text for a person, or as one line of JSON for a script.

@@ -143,8 +143,10 @@ pub(crate) const LIVE_STREAMS_MAX: usize = 768;
 pub(crate) const LIVE_STREAMS_GUEST_SHARE: usize = 2;
 /// Silence of a live stream after which something is said, so that proxies keep it open.
 pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// Time for a watcher to take an event, until its stream ends.
+/// Time for a watcher to take what it is sent, until its stream ends, beside what [`LIVE_BYTES_PER_SECOND_MIN`] allows.
 pub(crate) const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(30);
+/// How fast a watcher must take what is large, such as a snapshot of a large fleet.
+pub(crate) const LIVE_BYTES_PER_SECOND_MIN: u32 = 8 * 1024;
 /// Time between two documents on `/ws`, as in v0.
 pub(crate) const WEBSOCKET_INTERVAL: Duration = Duration::from_secs(2);
 /// Bytes of what a client says on `/ws`; nothing it says matters.
@@ -154,3 +156,9 @@ pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 pub(crate) const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Memory that is reckoned with where the system does not say how much there is, bytes.
 pub(crate) const MEMORY_BYTES_USUAL: u64 = 1024 * 1024 * 1024;
+
+/// Time for a watcher to take so many bytes.
+pub(crate) fn live_read_timeout(bytes: usize) -> Duration {
+    let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
+    LIVE_READ_TIMEOUT + Duration::from_secs((bytes / LIVE_BYTES_PER_SECOND_MIN).into())
+}

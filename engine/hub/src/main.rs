@@ -60,7 +60,6 @@ fn main() -> ExitCode {
 /// `mask` is what the person who asks takes from the rights of new files.
 fn run(cli: Cli, mask: Mode) -> Result<(), String> {
     let now_ms = unix_ms();
-    let now_s = now_ms.div_euclid(1000);
     match cli.verb {
         Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings)?;
@@ -69,8 +68,8 @@ fn run(cli: Cli, mask: Mode) -> Result<(), String> {
             serve::serve(&config, new_certificate, reading)
         }
         Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_ms),
-        Verb::Token(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
-        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(now_s), now_ms),
+        Verb::Token(verb) => ask(&cli.place, verb.into_request(), now_ms),
+        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(), now_ms),
         Verb::Admin(verb) => ask(&cli.place, verb.into_request(), now_ms),
         Verb::Storage { raw_days, minute_days, quarter_days, output } => {
             ask(&cli.place, (Request::Storage { raw_days, minute_days, quarter_days }, output), now_ms)

@@ -54,7 +54,8 @@ pub(crate) enum Request {
         token: Option<String>,
         scopes: Vec<String>,
         tags: Vec<String>,
-        expires_s: Option<i64>,
+        /// Days from the hub's now on: the clock of whoever asks may be another.
+        expires_days: Option<u32>,
     },
     TokenRemove {
         id: u64,
@@ -64,7 +65,7 @@ pub(crate) enum Request {
         note: String,
         tag: String,
         uses: Option<u64>,
-        expires_s: Option<i64>,
+        expires_days: Option<u32>,
     },
     EnrolTokenRemove {
         id: u64,
@@ -230,7 +231,8 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
             Response::Done
         }
         Request::ServerList => Response::Servers(server_lines(engine)),
-        Request::TokenAdd { note, token, scopes, tags, expires_s } => {
+        Request::TokenAdd { note, token, scopes, tags, expires_days } => {
+            let expires_s = in_days(expires_days, now_s);
             let scopes = match scopes.as_slice() {
                 [] => Scopes::V0,
                 names => Scopes::of(names.iter().filter_map(|name| Scope::named(name))),
@@ -243,8 +245,8 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
             Response::Done
         }
         Request::TokenList => Response::Tokens(token_lines(engine)),
-        Request::EnrolTokenAdd { note, tag, uses, expires_s } => {
-            let (id, token) = engine.add_enrol_token(note, tag, uses, expires_s, now_s)?;
+        Request::EnrolTokenAdd { note, tag, uses, expires_days } => {
+            let (id, token) = engine.add_enrol_token(note, tag, uses, in_days(expires_days, now_s), now_s)?;
             Response::Token { id, token }
         }
         Request::EnrolTokenRemove { id } => {
@@ -284,6 +286,10 @@ fn no_user(user: &str, users: &[User]) -> String {
         format!("there are: {}{more}", names.join(", "))
     };
     format!("there is no user {user:?}; {there}. With --new one of this name is made, as an administrator")
+}
+
+fn in_days(days: Option<u32>, now_s: i64) -> Option<i64> {
+    days.map(|days| now_s + i64::from(days) * 86_400)
 }
 
 fn server_lines(engine: &Engine) -> Vec<ServerLine> {

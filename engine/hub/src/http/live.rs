@@ -17,7 +17,7 @@ use windfire_engine::Engine;
 use super::Http;
 use super::budget::Held;
 use super::connections::Connection;
-use crate::limits::{LIVE_INTERVAL, LIVE_KEEP_ALIVE, LIVE_READ_TIMEOUT};
+use crate::limits::{LIVE_INTERVAL, LIVE_KEEP_ALIVE, live_read_timeout};
 use crate::serve::Clock;
 
 /// Advances the stream until stopped; the ticks end with it, and so does every stream.
@@ -77,10 +77,10 @@ impl Feed {
         let Self { http, connection, watching, sender, _held } = self;
         let mut ticks = http.ticks.clone();
         let _counted = http.metrics.live_streams.enter();
-        let send = |bytes: Bytes| async { matches!(timeout(LIVE_READ_TIMEOUT, sender.send(bytes)).await, Ok(Ok(()))) };
+        let mut outlet = Outlet { sender, on_way: [0, 0] };
         let is_compressed = watching.is_compressed;
         let preamble = live::preamble(is_compressed);
-        if !preamble.is_empty() && !send(preamble).await {
+        if !preamble.is_empty() && !outlet.send(preamble).await {
             return;
         }
         let mut silent = std::pin::pin!(connection.fell_silent());
@@ -96,25 +96,41 @@ impl Feed {
             let Ok(next) = http.live.next(&http.engine, kind, position, is_compressed, now_s) else { return };
             if let Some((bytes, at)) = next {
                 position = Some(at);
-                if !send(bytes).await {
+                if !outlet.send(bytes).await {
                     return;
                 }
                 continue;
             }
             tokio::select! {
                 changed = ticks.changed() => if changed.is_err() { return },
-                () = sender.closed() => return,
+                () = outlet.sender.closed() => return,
                 () = connection.broke() => return,
                 // It has said everything, or it is gone: if so, it refuses what is sent now.
                 () = &mut silent, if !is_silent => {
                     is_silent = true;
-                    if !send(live::keep_alive(is_compressed)).await {
+                    if !outlet.send(live::keep_alive(is_compressed)).await {
                         return;
                     }
                 }
-                () = tokio::time::sleep(LIVE_KEEP_ALIVE) => if !send(live::keep_alive(is_compressed)).await { return },
+                () = tokio::time::sleep(LIVE_KEEP_ALIVE) => if !outlet.send(live::keep_alive(is_compressed)).await { return },
             }
         }
+    }
+}
+
+/// Where events go out, as fast as they are read.
+struct Outlet {
+    sender: mpsc::Sender<Bytes>,
+    /// Bytes of the last two: one is on its way, and the other waits behind it.
+    on_way: [usize; 2],
+}
+
+impl Outlet {
+    /// Sends when the event before the last is through. `false` when the client is gone, or reads too slowly.
+    async fn send(&mut self, bytes: Bytes) -> bool {
+        let [first, second] = self.on_way;
+        self.on_way = [second, bytes.len()];
+        matches!(timeout(live_read_timeout(first + second), self.sender.send(bytes)).await, Ok(Ok(())))
     }
 }
 

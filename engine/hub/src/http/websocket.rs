@@ -17,7 +17,7 @@ use windfire_api::Viewer;
 use super::Http;
 use super::budget::Held;
 use super::connections::Connection;
-use crate::limits::{LAST_WORD_TIMEOUT, LIVE_READ_TIMEOUT, WEBSOCKET_INTERVAL, WEBSOCKET_MESSAGE_BYTES_MAX};
+use crate::limits::{LAST_WORD_TIMEOUT, WEBSOCKET_INTERVAL, WEBSOCKET_MESSAGE_BYTES_MAX, live_read_timeout};
 
 /// Documents between two pings.
 const DOCUMENTS_PER_PING: u64 = 4;
@@ -106,7 +106,7 @@ async fn say(out: &mut (impl AsyncWrite + Unpin), opcode: OpCode, payload: &[u8]
     if header.format(payload.len() as u64, &mut head).is_err() {
         return false;
     }
-    let written = timeout(LIVE_READ_TIMEOUT, async {
+    let written = timeout(live_read_timeout(payload.len()), async {
         out.write_all(&head).await?;
         out.write_all(payload).await?;
         out.flush().await
