@@ -141,7 +141,8 @@ impl Engine {
         let view = |slot: Arc<Slot>| {
             // One lock after the other: a status may be held while a record is read, not the other way round.
             let record = Arc::clone(&slot.record.read());
-            ServerView { record, latest: slot.status.lock().latest.clone() }
+            let status = slot.status.lock();
+            ServerView { record, latest: status.latest.clone() }
         };
         match selection {
             Selection::All => self.registry.slots().into_iter().map(view).collect(),
@@ -175,6 +176,11 @@ impl Engine {
             let record = Arc::clone(&slot.record.read());
             visit(&record, &slot.status.lock().latest);
         }
+    }
+
+    /// Milliseconds that the clock of a server's agent is ahead of the hub's; `None` when it never said what it shows.
+    pub fn clock_skew_ms(&self, server_id: u64) -> Option<i64> {
+        self.registry.slot(server_id)?.status.lock().timing.skew_ms()
     }
 
     /// Servers whose clock is off by more than what is left alone, as of the last round of upkeep that looked at all.

@@ -27,8 +27,6 @@ pub struct Latest {
     pub sample: Sample,
     /// Unix seconds by the hub's clock when the newest report came; `None` before the first.
     pub last_active_s: Option<i64>,
-    /// Milliseconds that the agent's clock is ahead of the hub's; `None` when it never said what it shows.
-    pub clock_skew_ms: Option<i64>,
 }
 
 /// Seconds that the newest report may lie after now, because two threads looked at the clock at different moments.

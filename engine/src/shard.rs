@@ -133,7 +133,6 @@ impl Shard {
             if let Some(newest) = new.last() {
                 status.latest.sample.clone_from(newest);
             }
-            status.latest.clock_skew_ms = status.timing.skew_ms();
             status.latest.last_active_s = Some(now_ms.div_euclid(1000));
             status.last_ticket = pending.ticket;
             if !status.is_dirty {

@@ -18,7 +18,8 @@ use crate::watermark::Ticket;
 /// Ends a session from outside, with the reason to give. Called at most once, without any lock held.
 pub type Kick = Box<dyn FnOnce(RefuseReason) + Send>;
 
-/// One server in memory.
+/// One server in memory. In the order in which it is read, so that a question touches few lines of cache.
+#[repr(C)]
 pub(crate) struct Slot {
     pub(crate) id: u64,
     /// Replaced whole when somebody edits the server.
@@ -27,7 +28,9 @@ pub(crate) struct Slot {
     pub(crate) status: Mutex<Status>,
 }
 
+/// As [`Slot`], in the order in which it is read.
 #[derive(Default)]
+#[repr(C)]
 pub(crate) struct Status {
     pub(crate) latest: Latest,
     pub(crate) progress: Progress,

@@ -149,7 +149,7 @@ pub(super) fn servers(asked: &Asked<'_>) -> Answer {
             "created": record.created_s,
             "last_active": server.latest.last_active_s,
             "address": server.latest.facts.address,
-            "clock_skew_ms": server.latest.clock_skew_ms,
+            "clock_skew_ms": asked.engine.clock_skew_ms(record.id),
             "version": version_text(record.version()),
         })
     };

@@ -116,7 +116,7 @@ impl History {
                 continue;
             }
             let is_off = |skew_ms: i64| skew_ms.saturating_abs() > CLOCK_SKEW_KEPT_MS;
-            clocks_off += usize::from(status.latest.clock_skew_ms.is_some_and(is_off));
+            clocks_off += usize::from(status.timing.skew_ms().is_some_and(is_off));
             // By the hub's clock; one that was set back makes the head old at once, which does no harm.
             let age_ms = now_ms.saturating_sub(status.head.opened_ms);
             if !(0..HEAD_AGE_MS_MAX).contains(&age_ms) && status.close_head() {

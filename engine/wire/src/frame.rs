@@ -158,20 +158,8 @@ const PACE: u32 = 3;
 pub fn encode_up(up: &Up, out: &mut Vec<u8>) -> Result<(), WireError> {
     framed(out, |body| match up {
         Up::Hello(hello) => {
-            if hello.clock.is_some() != (hello.protocol >= CLOCK_SINCE) {
-                return Err(WireError::OutOfRange { what: "hello's clock" });
-            }
             body.value(HELLO)?;
-            body.value(hello.protocol)?;
-            body.text("credential", &hello.credential, SECRET_BYTES_MAX)?;
-            body.value(hello.enrol.is_some())?;
-            if let Some(enrol) = &hello.enrol {
-                body.text("enrolment token", &enrol.token, SECRET_BYTES_MAX)?;
-                body.text("name", &enrol.name, NAME_BYTES_MAX)?;
-            }
-            body.text("agent version", &hello.agent_version, HOST_TEXT_BYTES_MAX)?;
-            body.value(hello.outbox_id)?;
-            hello.clock.iter().try_for_each(|clock| clock.encode(body))
+            hello.encode(body)
         }
         Up::Host(host) => {
             body.value(HOST)?;
@@ -197,25 +185,7 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
     check_length(body.len() as u64)?;
     let mut body = BodyReader::new(body);
     let up = match body.u32("frame kind")? {
-        HELLO => {
-            let found = body.u16("protocol version")?;
-            if !(PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION).contains(&found) {
-                // Whatever follows may mean something else in that version.
-                return Err(WireError::UnknownVersion { found, supported: PROTOCOL_VERSION });
-            }
-            let credential = body.text("credential", SECRET_BYTES_MAX)?;
-            let enrol = match body.bool("enrol")? {
-                false => None,
-                true => Some(Enrol {
-                    token: body.text("enrolment token", SECRET_BYTES_MAX)?,
-                    name: body.text("name", NAME_BYTES_MAX)?,
-                }),
-            };
-            let agent_version = body.text("agent version", HOST_TEXT_BYTES_MAX)?;
-            let outbox_id = body.u128("outbox id")?;
-            let clock = (found >= CLOCK_SINCE).then(|| HelloClock::decode(&mut body)).transpose()?;
-            Up::Hello(Hello { protocol: found, credential, enrol, agent_version, outbox_id, clock })
-        }
+        HELLO => Up::Hello(Hello::decode(&mut body)?),
         HOST => Up::Host(Box::new(Host::decode(&mut body)?)),
         REPORTS => {
             let mut reports = Reports::default();
@@ -242,12 +212,56 @@ pub fn decode_reports(body: &[u8], into: &mut Reports) -> Result<bool, WireError
     Ok(true)
 }
 
+impl Hello {
+    /// Writes the fields behind the kind. Said once in a connection: what is said every second must not carry it along.
+    #[cold]
+    fn encode(&self, out: &mut BodyWriter<'_>) -> Result<(), WireError> {
+        if self.clock.is_some() != (self.protocol >= CLOCK_SINCE) {
+            return Err(WireError::OutOfRange { what: "hello's clock" });
+        }
+        out.value(self.protocol)?;
+        out.text("credential", &self.credential, SECRET_BYTES_MAX)?;
+        out.value(self.enrol.is_some())?;
+        if let Some(enrol) = &self.enrol {
+            out.text("enrolment token", &enrol.token, SECRET_BYTES_MAX)?;
+            out.text("name", &enrol.name, NAME_BYTES_MAX)?;
+        }
+        out.text("agent version", &self.agent_version, HOST_TEXT_BYTES_MAX)?;
+        out.value(self.outbox_id)?;
+        self.clock.iter().try_for_each(|clock| clock.encode(out))
+    }
+
+    /// Reads the fields behind the kind.
+    #[cold]
+    fn decode(body: &mut BodyReader<'_>) -> Result<Self, WireError> {
+        let protocol = body.u16("protocol version")?;
+        if !(PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION).contains(&protocol) {
+            // Whatever follows may mean something else in that version.
+            return Err(WireError::UnknownVersion { found: protocol, supported: PROTOCOL_VERSION });
+        }
+        let credential = body.text("credential", SECRET_BYTES_MAX)?;
+        let enrol = match body.bool("enrol")? {
+            false => None,
+            true => Some(Enrol {
+                token: body.text("enrolment token", SECRET_BYTES_MAX)?,
+                name: body.text("name", NAME_BYTES_MAX)?,
+            }),
+        };
+        let agent_version = body.text("agent version", HOST_TEXT_BYTES_MAX)?;
+        let outbox_id = body.u128("outbox id")?;
+        let clock = (protocol >= CLOCK_SINCE).then(|| HelloClock::decode(body)).transpose()?;
+        Ok(Self { protocol, credential, enrol, agent_version, outbox_id, clock })
+    }
+}
+
 impl HelloClock {
+    #[cold]
     fn encode(&self, out: &mut BodyWriter<'_>) -> Result<(), WireError> {
         out.value(self.now_ms)?;
         out.value(self.uptime_ms)
     }
 
+    #[cold]
     fn decode(body: &mut BodyReader<'_>) -> Result<Self, WireError> {
         Ok(Self { now_ms: body.i64("clock.now_ms")?, uptime_ms: body.u64("clock.uptime_ms")? })
     }
