@@ -1,4 +1,4 @@
-//! What runs on a watched server: `probe → sampler → outbox → link`.
+//! What runs on a watched server: `collector → sampler → outbox → link`.
 //!
 //! It reads its own machine's numbers, keeps each reading until the hub has it on disk, and opens one connection, to its
 //! hub. Nothing a hub sends can make it run, write or connect to anything: there is no code for it.
@@ -7,10 +7,10 @@
 
 pub mod backoff;
 pub mod clock;
+pub mod collector;
 pub mod identity;
 pub mod limits;
 pub mod link;
 pub mod outbox;
-pub mod probe;
 pub mod sampler;
 pub mod trust;

@@ -15,11 +15,11 @@ use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::clock::Clock;
+use windfire_agent::collector::{Collector, CollectorOptions};
 use windfire_agent::identity::{Identity, machine_id};
 use windfire_agent::limits::{HUBS_MAX, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN};
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
-use windfire_agent::probe::{Probe, ProbeOptions};
 use windfire_agent::sampler::{self, Feed};
 use windfire_agent::trust::{Fingerprint, Trust};
 use windfire_wire::limits::{IP_TEXT_BYTES_MAX, NAME_BYTES_MAX, SECRET_BYTES_MAX};
@@ -118,25 +118,25 @@ fn start(arguments: Arguments) -> Result<(), String> {
             Outbox::in_spool(&spool, new_outbox_id()).map_err(|error| error.to_string())?
         }
     };
-    let probe = ProbeOptions { temperatures: arguments.temperature, gpu: arguments.gpu, ip: arguments.ip };
-    let probe = Probe::new(probe).map_err(|error| error.to_string())?;
+    let collector = CollectorOptions { temperatures: arguments.temperature, gpu: arguments.gpu, ip: arguments.ip };
+    let collector = Collector::new(collector).map_err(|error| error.to_string())?;
     let feed = Feed::new(outbox, Duration::from_secs(arguments.interval_s));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
-    let ended = runtime.block_on(run(options, trust, probe, feed));
+    let ended = runtime.block_on(run(options, trust, collector, feed));
     // A name that is still looked up must not hold the process.
     runtime.shutdown_background();
     ended
 }
 
-async fn run(options: LinkOptions, trust: Trust, mut probe: Probe, feed: Feed) -> Result<(), String> {
-    let (host_sender, host) = watch::channel(probe.host());
+async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed: Feed) -> Result<(), String> {
+    let (host_sender, host) = watch::channel(collector.host());
     let (stop_sender, stop) = watch::channel(false);
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let link = Link::new(options, endpoints, feed.clone(), host, stop);
-    let sampler = tokio::spawn(sampler::run(probe, feed, host_sender, unix_ms));
+    let sampler = tokio::spawn(sampler::run(collector, feed, host_sender, unix_ms));
     let mut signals = Signals::new().map_err(|error| format!("signals cannot be heard: {error}"))?;
     let told_twice = async move {
         signals.next().await;

@@ -9,9 +9,9 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use windfire_wire::{Host, Report};
 
+use crate::collector::Collector;
 use crate::limits::{FRAME_AGE_MAX, SAMPLES_PER_FRAME_MAX};
 use crate::outbox::{Outbox, PushError};
-use crate::probe::Probe;
 
 /// Time between two looks at the facts, which rarely change.
 const HOST_INTERVAL: Duration = Duration::from_secs(60);
@@ -109,7 +109,7 @@ impl Feed {
 }
 
 /// Samples until dropped. `unix_ms` is the agent's clock.
-pub async fn run(mut probe: Probe, feed: Feed, host: watch::Sender<Host>, unix_ms: impl Fn() -> i64) {
+pub async fn run(mut collector: Collector, feed: Feed, host: watch::Sender<Host>, unix_ms: impl Fn() -> i64) {
     let mut period = feed.interval.subscribe();
     let mut is_paused = false;
     let mut host_due = Instant::now() + HOST_INTERVAL;
@@ -123,7 +123,7 @@ pub async fn run(mut probe: Probe, feed: Feed, host: watch::Sender<Host>, unix_m
                 _ = ticks.tick() => {}
                 _ = period.changed() => break,
             }
-            let pushed = feed.push(probe.read(unix_ms()));
+            let pushed = feed.push(collector.read(unix_ms()));
             match (&pushed, is_paused) {
                 (Ok(()), true) => tracing::info!("sampling goes on"),
                 (Err(PushError::Full), false) => {
@@ -135,7 +135,7 @@ pub async fn run(mut probe: Probe, feed: Feed, host: watch::Sender<Host>, unix_m
             is_paused = pushed.is_err();
             if Instant::now() >= host_due {
                 host_due = Instant::now() + HOST_INTERVAL;
-                let facts = probe.host();
+                let facts = collector.host();
                 host.send_if_modified(|known| {
                     let is_new = *known != facts;
                     if is_new {

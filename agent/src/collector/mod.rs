@@ -18,7 +18,7 @@ use network::Traffic;
 
 /// What is read beside v0's defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct ProbeOptions {
+pub struct CollectorOptions {
     /// Temperature sensors; off by default, as in v0.
     pub temperatures: bool,
     /// GPUs; off by default, as in v0.
@@ -30,14 +30,14 @@ pub struct ProbeOptions {
 /// Why this machine cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("this machine's {what} cannot be read: {error}")]
-pub struct ProbeError {
+pub struct CollectorError {
     what: &'static str,
     error: String,
 }
 
 /// Reads this machine's numbers.
-pub struct Probe {
-    options: ProbeOptions,
+pub struct Collector {
+    options: CollectorOptions,
     system: System,
     networks: Networks,
     disks: Disks,
@@ -50,13 +50,13 @@ pub struct Probe {
 /// Readings between two looks for new disks, which costs more than reading the known ones.
 const RELIST_EVERY: u32 = 60;
 
-impl Probe {
-    /// A probe of this machine.
+impl Collector {
+    /// A collector of this machine.
     ///
     /// # Errors
     /// The system does not give what every reading needs.
-    pub fn new(options: ProbeOptions) -> Result<Self, ProbeError> {
-        let failed = |what| move |error: sysinfo::Error| ProbeError { what, error: error.to_string() };
+    pub fn new(options: CollectorOptions) -> Result<Self, CollectorError> {
+        let failed = |what| move |error: sysinfo::Error| CollectorError { what, error: error.to_string() };
         let components = match options.temperatures {
             true => Some(Components::new_with_refreshed_list().map_err(failed("sensors"))?),
             false => None,
