@@ -132,7 +132,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
 }
 
 async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed: Feed) -> Result<(), String> {
-    let (host_sender, host) = watch::channel(collector.host());
+    let (host_sender, host) = watch::channel(collector.host(unix_ms() / 1000));
     let (stop_sender, stop) = watch::channel(false);
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let link = Link::new(options, endpoints, feed.clone(), host, stop);

@@ -135,7 +135,7 @@ pub async fn run(mut collector: Collector, feed: Feed, host: watch::Sender<Host>
             is_paused = pushed.is_err();
             if Instant::now() >= host_due {
                 host_due = Instant::now() + HOST_INTERVAL;
-                let facts = collector.host();
+                let facts = collector.host(unix_ms() / 1000);
                 host.send_if_modified(|known| {
                     let is_new = *known != facts;
                     if is_new {

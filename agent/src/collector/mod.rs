@@ -1,20 +1,26 @@
 //! Reads this machine's numbers, and nothing else: files under `/proc` and `/sys`, and system calls that only ask.
+//!
+//! A reading never waits: what may not answer (file systems, sensors) is asked [apart](apart), and its newest answer is taken.
 
-mod devices;
-mod kinds;
+#[cfg(target_os = "linux")]
+mod apart;
 #[cfg(target_os = "linux")]
 mod linux;
-mod network;
+#[cfg(not(target_os = "linux"))]
+mod portable;
 
-use sysinfo::{Components, DiskRefreshKind, Disks, Networks, System};
-use windfire_wire::limits::{
-    DEVICE_NAME_BYTES_MAX, DEVICES_MAX, HOST_TEXT_BYTES_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
-};
-use windfire_wire::report::bytes_per_second;
-use windfire_wire::{Host, Report, Temperature};
+use std::time::{Duration, Instant};
 
-use kinds::DiskTotals;
-use network::Traffic;
+use windfire_wire::limits::{DEVICE_NAME_BYTES_MAX, DEVICES_MAX, HOST_TEXT_BYTES_MAX, TEMPERATURE_NAME_BYTES_MAX};
+use windfire_wire::{Host, Report};
+
+#[cfg(target_os = "linux")]
+use linux::Machine;
+#[cfg(not(target_os = "linux"))]
+use portable::Machine;
+
+/// Time between two words about values that cannot be.
+const COMPLAINT_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// What is read beside v0's defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -37,18 +43,11 @@ pub struct CollectorError {
 
 /// Reads this machine's numbers.
 pub struct Collector {
-    options: CollectorOptions,
-    system: System,
-    networks: Networks,
-    disks: Disks,
-    components: Option<Components>,
-    before: Option<(i64, Traffic)>,
-    /// Readings until the lists of disks and interfaces are looked for again.
-    until_relisted: u32,
+    ip: String,
+    machine: Machine,
+    /// Values left out because they cannot be: told so far, and when.
+    told: (u64, Option<Instant>),
 }
-
-/// Readings between two looks for new disks, which costs more than reading the known ones.
-const RELIST_EVERY: u32 = 60;
 
 impl Collector {
     /// A collector of this machine.
@@ -56,120 +55,61 @@ impl Collector {
     /// # Errors
     /// The system does not give what every reading needs.
     pub fn new(options: CollectorOptions) -> Result<Self, CollectorError> {
-        let failed = |what| move |error: sysinfo::Error| CollectorError { what, error: error.to_string() };
-        let components = match options.temperatures {
-            true => Some(Components::new_with_refreshed_list().map_err(failed("sensors"))?),
-            false => None,
-        };
-        let mut system = System::new().map_err(failed("system"))?;
-        // Processor use is a difference: this is its first half.
-        system.refresh_cpu_usage();
-        Ok(Self {
-            options,
-            system,
-            networks: Networks::new().map_err(failed("interfaces"))?,
-            disks: Disks::new().map_err(failed("disks"))?,
-            components,
-            before: None,
-            until_relisted: 0,
-        })
+        let machine = Machine::new(&options)?;
+        Ok(Self { ip: options.ip, machine, told: (0, None) })
     }
 
     /// A reading, with the agent's clock at Unix `time_ms`.
     pub fn read(&mut self, time_ms: i64) -> Report {
-        self.refresh_disks();
-        self.system.refresh_cpu_usage();
-        self.system.refresh_memory();
-        self.networks.refresh(true);
-        let traffic = network::traffic(&self.networks);
-        let (in_speed, out_speed) = self.before.map_or((0, 0), |(before_ms, before)| {
-            let elapsed_ms = time_ms - before_ms;
-            (
-                bytes_per_second(before.received, traffic.received, elapsed_ms),
-                bytes_per_second(before.sent, traffic.sent, elapsed_ms),
-            )
-        });
-        self.before = Some((time_ms, traffic));
-        let load = System::load_average().unwrap_or_default();
-        let counts = kinds::counts();
-        Report {
-            time_ms,
-            cpu: hundredths(f64::from(self.system.global_cpu_usage())),
-            mem_used: self.system.total_memory().saturating_sub(self.system.available_memory()),
-            swap_used: self.system.used_swap(),
-            disk_used: self.disk_totals().used,
-            net_in_transfer: traffic.received,
-            net_out_transfer: traffic.sent,
-            net_in_speed: in_speed,
-            net_out_speed: out_speed,
-            uptime_s: System::uptime().unwrap_or_default(),
-            load1: finite(load.one),
-            load5: finite(load.five),
-            load15: finite(load.fifteen),
-            tcp_conn_count: counts.tcp,
-            udp_conn_count: counts.udp,
-            process_count: counts.processes,
-            temperatures: self.temperatures(),
-            gpu: if self.options.gpu { hundredths(devices::gpu_percent()) } else { 0.0 },
+        let now = Instant::now();
+        let mut report = Report { time_ms, ..self.machine.read(now) };
+        report.cpu = hundredths(report.cpu.clamp(0.0, 100.0));
+        report.gpu = hundredths(report.gpu.clamp(0.0, 100.0));
+        for load in [&mut report.load1, &mut report.load5, &mut report.load15] {
+            *load = finite(*load);
         }
+        for sensor in &mut report.temperatures {
+            cut(&mut sensor.name, TEMPERATURE_NAME_BYTES_MAX);
+            sensor.celsius = hundredths(sensor.celsius);
+        }
+        self.tell_impossible(now);
+        report
     }
 
-    /// The machine's facts.
-    pub fn host(&mut self) -> Host {
-        self.refresh_disks();
-        self.system.refresh_memory();
-        let virtualization = devices::virtualization();
-        let models = self.system.cpus().iter().map(|cpu| cpu.brand().trim().to_owned());
-        let mut cpu = devices::processors(models, !virtualization.is_empty());
-        let mut gpu = if self.options.gpu { devices::gpus() } else { Vec::new() };
-        for list in [&mut cpu, &mut gpu] {
+    /// The machine's facts, with the agent's clock at Unix `now_s`.
+    pub fn host(&mut self, now_s: i64) -> Host {
+        let mut host = self.machine.host(now_s);
+        for list in [&mut host.cpu, &mut host.gpu] {
             list.truncate(DEVICES_MAX);
             list.iter_mut().for_each(|text| cut(text, DEVICE_NAME_BYTES_MAX));
         }
-        Host {
-            platform: short(System::distribution_id()),
-            platform_version: short(System::os_version().unwrap_or_default()),
-            cpu,
-            mem_total: self.system.total_memory(),
-            disk_total: self.disk_totals().total,
-            swap_total: self.system.total_swap(),
-            arch: short(System::cpu_arch()),
-            virtualization: short(virtualization),
-            boot_time_s: System::boot_time().unwrap_or_default(),
-            ip: self.options.ip.clone(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            gpu,
+        for text in [&mut host.platform, &mut host.platform_version, &mut host.arch, &mut host.virtualization] {
+            cut(text, HOST_TEXT_BYTES_MAX);
+        }
+        Host { ip: self.ip.clone(), version: env!("CARGO_PKG_VERSION").to_owned(), ..host }
+    }
+
+    fn tell_impossible(&mut self, now: Instant) {
+        let (told, at) = self.told;
+        let (count, last) = self.machine.impossible();
+        if count > told && at.is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL) {
+            tracing::warn!(count, last, "values that cannot be were left out");
+            self.told = (count, Some(now));
         }
     }
+}
 
-    fn refresh_disks(&mut self) {
-        let relist = self.until_relisted == 0;
-        self.until_relisted = if relist { RELIST_EVERY } else { self.until_relisted - 1 };
-        let storage = DiskRefreshKind::nothing().with_storage();
-        if relist {
-            self.disks.refresh_specifics(true, storage);
-        } else {
-            for disk in self.disks.iter_mut() {
-                disk.refresh_specifics(storage);
-            }
+/// v0's text for each processor model: clients take the number out of it.
+fn processors(models: impl IntoIterator<Item = String>, is_virtual: bool) -> Vec<String> {
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for model in models {
+        match counted.iter_mut().find(|(known, _)| *known == model) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((model, 1)),
         }
     }
-
-    fn disk_totals(&self) -> DiskTotals {
-        kinds::disk_totals(&self.disks)
-    }
-
-    fn temperatures(&mut self) -> Vec<Temperature> {
-        let Some(components) = &mut self.components else { return Vec::new() };
-        components.refresh(false);
-        let sensor = |component: &sysinfo::Component| {
-            let celsius = component.temperature().map(f64::from).filter(|celsius| celsius.is_finite())?;
-            let mut name = component.label().to_owned();
-            cut(&mut name, TEMPERATURE_NAME_BYTES_MAX);
-            Some(Temperature { name, celsius: hundredths(celsius) })
-        };
-        components.iter().filter_map(sensor).take(TEMPERATURES_MAX).collect()
-    }
+    let kind = if is_virtual { "Virtual" } else { "Physical" };
+    counted.into_iter().map(|(model, count)| format!("{model} {count} {kind} Core")).collect()
 }
 
 /// Rounded to 0.01: the noise below costs more on the wire and on disk than everything else in a report.
@@ -181,11 +121,18 @@ fn finite(number: f64) -> f64 {
     if number.is_finite() { number } else { 0.0 }
 }
 
-fn short(mut text: String) -> String {
-    cut(&mut text, HOST_TEXT_BYTES_MAX);
-    text
-}
-
 fn cut(text: &mut String, bytes_max: usize) {
     text.truncate(text.floor_char_boundary(bytes_max));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processors_are_told_as_v0_told_them() {
+        let models = || ["A".to_owned(), "B".to_owned(), "A".to_owned()];
+        assert_eq!(processors(models(), false), ["A 2 Physical Core", "B 1 Physical Core"]);
+        assert_eq!(processors(models(), true), ["A 2 Virtual Core", "B 1 Virtual Core"]);
+    }
 }

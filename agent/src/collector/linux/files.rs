@@ -1,0 +1,82 @@
+//! The kernel's files, below a root, so that a test brings its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Reads the kernel's files, and remembers what could not be read.
+#[derive(Debug)]
+pub(in crate::collector) struct Files {
+    root: PathBuf,
+    /// What could not be read, and why; each is said once.
+    unread: BTreeMap<&'static str, String>,
+    /// How many of these were said.
+    said: usize,
+}
+
+impl Files {
+    pub(super) fn new(root: &Path) -> Self {
+        Self { root: root.to_owned(), unread: BTreeMap::new(), said: 0 }
+    }
+
+    /// Where a file lies; `path` begins with a slash.
+    pub(super) fn path(&self, path: &str) -> PathBuf {
+        self.root.join(path.trim_start_matches('/'))
+    }
+
+    /// A file that every machine has. Bytes that are no text are kept as far as they are.
+    pub(super) fn text(&mut self, path: &'static str) -> Option<String> {
+        match fs::read(self.path(path)) {
+            Ok(bytes) => Some(text_of(bytes)),
+            Err(error) => {
+                self.miss(path, &error);
+                None
+            }
+        }
+    }
+
+    /// A file that only some have.
+    pub(super) fn text_if(&self, path: &str) -> Option<String> {
+        text(&self.path(path))
+    }
+
+    /// Something that every machine has could not be read, or does not say what it should.
+    pub(super) fn miss(&mut self, path: &'static str, why: &dyn std::fmt::Display) {
+        self.unread.entry(path).or_insert_with(|| why.to_string());
+    }
+
+    /// Says what could not be read, once.
+    pub(super) fn complain(&mut self) {
+        if self.unread.len() > self.said {
+            self.said = self.unread.len();
+            let what: Vec<String> = self.unread.iter().map(|(path, why)| format!("{path} ({why})")).collect();
+            tracing::warn!("this machine does not let all of it be read: what depends on {} is 0", what.join(", "));
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn unread(&self) -> Vec<&'static str> {
+        self.unread.keys().copied().collect()
+    }
+}
+
+/// A file's text, when there is one.
+pub(super) fn text(path: &Path) -> Option<String> {
+    fs::read(path).ok().map(text_of)
+}
+
+/// A file's one number.
+pub(super) fn number<T: std::str::FromStr>(path: &Path) -> Option<T> {
+    text(path)?.trim().parse().ok()
+}
+
+/// Names in a folder.
+pub(super) fn names(path: &Path) -> io::Result<Vec<String>> {
+    let entries = fs::read_dir(path)?.collect::<io::Result<Vec<_>>>()?;
+    Ok(entries.into_iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect())
+}
+
+fn text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}

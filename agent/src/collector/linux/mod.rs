@@ -1,0 +1,301 @@
+//! This machine, as Linux tells of it in files.
+
+mod counts;
+mod cpu;
+mod devices;
+mod disks;
+mod files;
+mod memory;
+mod network;
+mod sensors;
+#[cfg(test)]
+mod testing;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use windfire_wire::{Host, Report};
+
+use super::apart::Apart;
+use super::{CollectorError, CollectorOptions, processors};
+use cpu::{Stat, Use};
+use devices::Gpus;
+use disks::{Disks, Space};
+use files::Files;
+use network::Network;
+use sensors::{Readings, Sensors};
+
+/// Time that the first reading waits for what is asked apart.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
+/// Age at which a sensor's value is not shown any more.
+const SENSOR_AGE_MAX: Duration = Duration::from_secs(60);
+/// Seconds that the machine's start may move without being another: the kernel reckons it from a clock that is corrected.
+const BOOT_MOVES_MAX_S: u64 = 2;
+
+/// A Linux machine.
+pub(super) struct Machine {
+    files: Files,
+    busy: Use,
+    network: Network,
+    disks: Disks,
+    sensors: Option<Apart<Readings>>,
+    gpus: Option<Apart<Gpus>>,
+    platform: Apart<(String, String)>,
+    /// Not moved by what is corrected of the clock.
+    boot_s: Option<u64>,
+    /// Of these processors, with their names.
+    processors: Option<(Stat, Vec<String>)>,
+    virtualization: String,
+    impossible: (u64, &'static str),
+}
+
+impl Machine {
+    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+    pub(super) fn new(options: &CollectorOptions) -> Result<Self, CollectorError> {
+        Ok(Self::below(Path::new("/"), options))
+    }
+
+    fn below(root: &Path, options: &CollectorOptions) -> Self {
+        let sensors = options.temperatures.then(|| {
+            let mut sensors = Sensors::new(root);
+            Apart::new("sensors", move || sensors.read())
+        });
+        let gpus = options.gpu.then(|| {
+            let root = root.to_owned();
+            Apart::new("gpus", move || Gpus::read(&root))
+        });
+        let mut disks = Disks::new(root);
+        disks.first_space(FIRST_ANSWER_TIMEOUT);
+        let platform = Apart::new("platform", platform);
+        platform.wait(FIRST_ANSWER_TIMEOUT);
+        let mut machine = Self {
+            files: Files::new(root),
+            busy: Use::default(),
+            network: Network::default(),
+            disks,
+            sensors,
+            gpus,
+            platform,
+            boot_s: None,
+            processors: None,
+            virtualization: devices::virtualization(root),
+            impossible: (0, ""),
+        };
+        // Processor use is a difference: this is its first half.
+        if let Some(stat) = machine.stat() {
+            machine.busy.percent(&stat);
+        }
+        machine
+    }
+
+    /// A reading, but for its time.
+    pub(super) fn read(&mut self, now: Instant) -> Report {
+        let cpu = match self.stat().map(|stat| self.busy.percent(&stat)) {
+            Some(Some(percent)) => percent,
+            Some(None) => {
+                self.note_impossible(1, "idle time that fell");
+                self.busy.last()
+            }
+            None => 0.0,
+        };
+        let memory = memory::read(&mut self.files);
+        let traffic = self.network.read(&mut self.files, now);
+        self.note_impossible(traffic.impossible, "bytes of an interface");
+        let [load1, load5, load15] = self.loads();
+        let counts = counts::read(&mut self.files);
+        let sensors = self.sensors.as_ref().and_then(|sensors| sensors.ask(SENSOR_AGE_MAX)).unwrap_or_default();
+        self.note_impossible(sensors.impossible, "a temperature");
+        let gpus = self.gpus.as_ref().and_then(|gpus| gpus.ask(SENSOR_AGE_MAX)).unwrap_or_default();
+        let report = Report {
+            cpu,
+            mem_used: memory.used,
+            swap_used: memory.swap_used,
+            disk_used: self.space(now).used,
+            net_in_transfer: traffic.transfer.received,
+            net_out_transfer: traffic.transfer.sent,
+            net_in_speed: traffic.speed.received,
+            net_out_speed: traffic.speed.sent,
+            uptime_s: self.uptime_s(),
+            load1,
+            load5,
+            load15,
+            tcp_conn_count: counts.tcp,
+            udp_conn_count: counts.udp,
+            process_count: counts.processes,
+            temperatures: sensors.temperatures,
+            gpu: gpus.percent,
+            time_ms: 0,
+        };
+        self.files.complain();
+        report
+    }
+
+    /// The machine's facts, with the clock at Unix `now_s`.
+    pub(super) fn host(&mut self, now_s: i64) -> Host {
+        let memory = memory::read(&mut self.files);
+        let (platform, platform_version) = self.platform.ask(Duration::MAX).unwrap_or_default();
+        let gpus = self.gpus.as_ref().and_then(|gpus| gpus.ask(Duration::MAX)).unwrap_or_default();
+        let host = Host {
+            platform,
+            platform_version,
+            cpu: self.processors(),
+            mem_total: memory.total,
+            disk_total: self.space(Instant::now()).total,
+            swap_total: memory.swap_total,
+            arch: sysinfo::System::cpu_arch(),
+            virtualization: self.virtualization.clone(),
+            boot_time_s: self.boot_s(now_s),
+            gpu: gpus.names,
+            ..Host::default()
+        };
+        self.files.complain();
+        host
+    }
+
+    /// Values that were left out because they cannot be, and the last of them.
+    pub(super) fn impossible(&self) -> (u64, &'static str) {
+        self.impossible
+    }
+
+    fn note_impossible(&mut self, count: u64, what: &'static str) {
+        if count > 0 {
+            self.impossible = (self.impossible.0 + count, what);
+        }
+    }
+
+    fn stat(&mut self) -> Option<Stat> {
+        const STAT: &str = "/proc/stat";
+        let stat = Stat::read(&self.files.text(STAT)?);
+        if stat.is_none() {
+            self.files.miss(STAT, &"no line cpu");
+        }
+        stat
+    }
+
+    fn space(&mut self, now: Instant) -> Space {
+        let space = self.disks.space(now);
+        if space.is_none() {
+            // The list of what is mounted; asked apart, it may also not be read yet.
+            let list = "/proc/self/mounts";
+            if !self.files.path(list).exists() {
+                self.files.miss(list, &"it is not there");
+            }
+        }
+        space.unwrap_or_default()
+    }
+
+    fn loads(&mut self) -> [f64; 3] {
+        const LOADAVG: &str = "/proc/loadavg";
+        let Some(text) = self.files.text(LOADAVG) else { return [0.0; 3] };
+        let mut words = text.split_whitespace().map(|word| word.parse::<f64>().unwrap_or(0.0));
+        std::array::from_fn(|_| words.next().filter(|load| load.is_finite() && *load >= 0.0).unwrap_or(0.0))
+    }
+
+    fn uptime_s(&mut self) -> u64 {
+        const UPTIME: &str = "/proc/uptime";
+        let Some(text) = self.files.text(UPTIME) else { return 0 };
+        let uptime_s = text.split(['.', ' ', '\n']).next().and_then(|seconds| seconds.parse().ok());
+        uptime_s.unwrap_or_else(|| {
+            self.files.miss(UPTIME, &"no number");
+            0
+        })
+    }
+
+    /// Unix seconds of the machine's start. Where the kernel does not say it, it is so long ago as the machine is up.
+    fn boot_s(&mut self, now_s: i64) -> u64 {
+        let said = self.stat().and_then(|stat| stat.boot_s).filter(|boot_s| *boot_s > 0);
+        let found = said.or_else(|| match self.uptime_s() {
+            0 => None,
+            uptime_s => u64::try_from(now_s).ok()?.checked_sub(uptime_s),
+        });
+        let Some(found) = found else { return self.boot_s.unwrap_or_default() };
+        let known = self.boot_s.filter(|known| known.abs_diff(found) <= BOOT_MOVES_MAX_S);
+        *self.boot_s.insert(known.unwrap_or(found))
+    }
+
+    /// Processors by model; looked up again when there are others.
+    fn processors(&mut self) -> Vec<String> {
+        let stat = self.stat().unwrap_or_default();
+        if let Some((known, names)) = &self.processors
+            && known.processors == stat.processors
+        {
+            return names.clone();
+        }
+        let cpuinfo = self.files.text("/proc/cpuinfo").unwrap_or_default();
+        let names = cpu::names(&cpuinfo, &stat.processors, &sysinfo::System::cpu_arch());
+        let names = processors(names, !self.virtualization.is_empty());
+        self.processors.insert((stat, names)).1.clone()
+    }
+}
+
+/// The distribution and its version, which lie on a disk.
+fn platform() -> (String, String) {
+    (sysinfo::System::distribution_id(), sysinfo::System::os_version().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::Tree;
+    use super::*;
+
+    #[test]
+    fn a_start_that_is_not_told_is_reckoned_from_the_uptime() {
+        let tree = Tree::of(&[("/proc/uptime", "1000.25 3000.00\n"), ("/proc/stat", "cpu 1 1\nbtime 5000\n")]);
+        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        assert_eq!(machine.host(9_000).boot_time_s, 5_000);
+        tree.put("/proc/stat", "cpu 1 1\nbtime 5002\n");
+        assert_eq!(machine.host(9_000).boot_time_s, 5_000, "the same start, reckoned again");
+        tree.put("/proc/stat", "cpu 1 1\nbtime 7000\n");
+        assert_eq!(machine.host(9_000).boot_time_s, 7_000, "the clock was set");
+        tree.remove("/proc/stat");
+        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        assert_eq!(machine.host(1_790_000_000).boot_time_s, 1_789_999_000);
+        assert_eq!(machine.host(10).boot_time_s, 1_789_999_000, "a clock that shows less than the uptime says nothing");
+        tree.put("/proc/stat", "cpu 1 1\nbtime 0\n");
+        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        assert_eq!(machine.host(1_790_000_000).boot_time_s, 1_789_999_000);
+    }
+
+    #[test]
+    fn processors_that_come_and_go_are_seen() {
+        let tree =
+            Tree::of(&[("/proc/stat", "cpu 1 1\ncpu0 1\n"), ("/proc/cpuinfo", "processor : 0\nmodel name : M\n")]);
+        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        assert_eq!(machine.host(0).cpu, ["M 1 Physical Core"]);
+        tree.put("/proc/stat", "cpu 1 1\ncpu0 1\ncpu1 1\n");
+        tree.put("/proc/cpuinfo", "processor : 0\nmodel name : M\n\nprocessor : 1\nmodel name : M\n");
+        assert_eq!(machine.host(0).cpu, ["M 2 Physical Core"]);
+    }
+
+    #[test]
+    fn a_machine_that_shows_nothing_is_zeros_and_says_so() {
+        let tree = Tree::of(&[]);
+        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        let report = machine.read(Instant::now());
+        assert_eq!(report, Report::default());
+        let unread = machine.files.unread();
+        let expected = [
+            "/proc",
+            "/proc/loadavg",
+            "/proc/meminfo",
+            "/proc/net/sockstat",
+            "/proc/self/mounts",
+            "/proc/stat",
+            "/proc/uptime",
+            "/sys/class/net",
+        ];
+        assert_eq!(unread, expected);
+    }
+
+    #[test]
+    fn this_machine_can_be_read() {
+        let options = CollectorOptions { temperatures: true, gpu: true, ip: String::new() };
+        let mut machine = Machine::below(Path::new("/"), &options);
+        let (report, host) = (machine.read(Instant::now()), machine.host(1_790_000_000));
+        assert!(
+            report.mem_used > 0 && report.mem_used < host.mem_total && report.uptime_s > 0 && report.process_count > 0
+        );
+        assert!(!host.cpu.is_empty() && host.boot_time_s > 0 && !host.platform.is_empty());
+        assert!(machine.files.unread().is_empty(), "{:?}", machine.files.unread());
+    }
+}
