@@ -33,6 +33,7 @@ use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::pacer;
 use crate::tls::{self, Certificate};
+use crate::variables::with_ports;
 
 /// The trusted time, Unix milliseconds: what the engine makes of the machine's clocks.
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -112,7 +113,11 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
         are_guests_allowed: config.guests,
         is_https: config.https,
-        agents: Agents { address: config.agents_address.clone(), port: quic_port, fingerprint: fingerprint.clone() },
+        agents: Agents {
+            address: config.agents_address.as_deref().map(|address| with_ports(address, quic_port)),
+            port: quic_port,
+            fingerprint: fingerprint.clone(),
+        },
         sign_in_limit: SignInLimit::default(),
         details: Details::default(),
     });
