@@ -15,7 +15,7 @@ use crate::limits::{
     FRAME_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
 };
 use crate::memory;
-use crate::variables::{agents_address, listen_address, number, plain, some_text, truth};
+use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
 /// Where HTTP and agents are heard unless configured.
 const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
@@ -103,6 +103,7 @@ pub(crate) struct Settings {
     offline_after_s: Option<u32>,
     /// Host and port at which agents reach this hub, for the commands that the panel shows
     #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT", value_parser = agents_address)]
+    #[serde(deserialize_with = "agents_address_of_file")]
     agents_address: Option<String>,
     /// Country database (mmdb); countries stay empty unless given
     #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
@@ -183,12 +184,18 @@ impl Config {
             cors_origin: given.cors_origin.or(file.cors_origin),
             guests: given.guests.or(file.guests).unwrap_or(true),
             offline_after_s: given.offline_after_s.or(file.offline_after_s).unwrap_or(30),
-            agents_address: given.agents_address.or(agents_address_of_file(file.agents_address)?),
+            agents_address: given.agents_address.or(file.agents_address),
             country_db: given.country_db.or(file.country_db),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// Where agents reach the hub, if that is configured; with the port of `quic` where none is given, which may be another
+    /// than the one that agents take.
+    pub(crate) fn agents_address_at(&self, quic_port: u16) -> Option<String> {
+        self.agents_address.as_deref().map(|address| with_ports(address, quic_port))
     }
 
     /// How long history is kept.
@@ -286,15 +293,27 @@ fn address_of_file<'de, D: Deserializer<'de>>(
     read(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
-/// Empty in the file is as if it were not there, as in a variable.
-fn agents_address_of_file(text: Option<String>) -> Result<Option<String>, String> {
-    let read = |text: String| agents_address(&text).map_err(|error| format!("agents_address: {error}"));
-    text.filter(|text| !plain(text).is_empty()).map(read).transpose()
+fn agents_address_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(value)?;
+    agents_address(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
-/// Reads the text of a configuration file.
+/// Reads the text of a configuration file. Empty text is as if the key were not there, as in a variable: tools that write
+/// files cannot leave one out.
 fn parse(text: &str) -> Result<Settings, String> {
-    toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))
+    let read: Result<Settings, _> = match toml::from_str::<toml::Table>(text) {
+        Ok(mut keys) if keys.values().any(is_blank) => {
+            keys.retain(|_, value| !is_blank(value));
+            keys.try_into()
+        }
+        // Read from the text, so that an error knows its line.
+        _ => toml::from_str(text),
+    };
+    read.map_err(|error| error.to_string().trim_end().replace('\n', " "))
+}
+
+fn is_blank(value: &toml::Value) -> bool {
+    value.as_str().is_some_and(|text| plain(text).is_empty())
 }
 
 fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
@@ -322,6 +341,8 @@ mod tests {
     fn an_unknown_key_is_named() {
         let error = parse("htpp = \"127.0.0.1:1\"\n").expect_err("unknown");
         assert!(error.contains("htpp") && !error.contains('\n'), "{error}");
+        let error = parse("log = \"\"\nhtpp = \"127.0.0.1:1\"\n").expect_err("unknown, beside an empty one");
+        assert!(error.contains("htpp"), "{error}");
     }
 
     #[test]
@@ -356,15 +377,16 @@ mod tests {
     }
 
     #[test]
-    fn where_agents_find_the_hub_may_be_left_empty() {
-        let agents = |text: &str| {
-            let folder = tempfile::tempdir().expect("a temporary folder");
-            let path = folder.path().join("windfire.toml");
-            fs::write(&path, text).expect("written");
-            Config::load(&Place { config: Some(path), data: None }, Settings::default()).map(|c| c.agents_address)
-        };
+    fn what_the_file_leaves_empty_is_not_given() {
+        let keys =
+            ["data", "http", "quic", "https_cert", "https_key", "cookie_name", "cors_origin", "country_db", "log"];
+        let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
+        let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
+        let usual = Config::load(&Place::default(), Settings::default()).expect("valid");
+        assert_eq!(format!("{config:?}"), format!("{usual:?}"));
+        let agents = |text: &str| parse(text).map(|settings| settings.agents_address);
         assert_eq!(agents("agents_address = \"\""), Ok(None));
         assert_eq!(agents("agents_address = \"a, b:1\""), Ok(Some("a,b:1".to_owned())));
-        assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("agents_address"));
+        assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("hub:5555"));
     }
 }

@@ -47,7 +47,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Whatever lies in a data folder or a backup is for its owner only.
     let mask = umask(Mode::from_raw_mode(0o077));
-    let cli: Cli = variables::parse_command_line();
+    let cli: Cli = variables::read_command_line().unwrap_or_else(|error| error.exit());
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let ignored = variables::check::<Cli>(std::env::vars_os().filter_map(text));
     match ignored.and_then(|ignored| run(cli, mask, &ignored)) {

@@ -33,7 +33,6 @@ use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::pacer;
 use crate::tls::{self, Certificate};
-use crate::variables::with_ports;
 
 /// The trusted time, Unix milliseconds: what the engine makes of the machine's clocks.
 pub(crate) type Clock = Arc<dyn Fn() -> i64 + Send + Sync>;
@@ -114,7 +113,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         are_guests_allowed: config.guests,
         is_https: config.https,
         agents: Agents {
-            address: config.agents_address.as_deref().map(|address| with_ports(address, quic_port)),
+            address: config.agents_address_at(quic_port),
             port: quic_port,
             fingerprint: fingerprint.clone(),
         },

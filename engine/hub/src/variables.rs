@@ -1,8 +1,8 @@
 //! The environment: which variables are ours, which come by themselves, and what a value means whatever stands around it.
 
 use std::ffi::OsStr;
-use std::fmt::Display;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::num::ParseIntError;
 use std::str::FromStr;
 
 use clap::builder::Resettable;
@@ -36,10 +36,10 @@ const MISSPELT_LETTERS_MAX: usize = 2;
 
 /// Reads the command line. A variable that is set and says nothing is not there: tools that set variables cannot leave one
 /// out.
-pub(crate) fn parse_command_line<C: Parser>() -> C {
+pub(crate) fn read_command_line<C: Parser>() -> Result<C, clap::Error> {
     let mut command = without_blanks(C::command());
-    let matches = command.get_matches_mut();
-    C::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    C::from_arg_matches(&matches).map_err(|error| error.format(&mut command))
 }
 
 fn without_blanks(command: Command) -> Command {
@@ -152,9 +152,9 @@ pub(crate) fn some_text(text: &str) -> Result<String, String> {
     }
 }
 
-/// A number, in whole and without a unit.
-pub(crate) fn number<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
-    some_text(text)?.parse().map_err(|error| format!("{text:?} is no number of this kind ({error})"))
+/// A whole number without a unit.
+pub(crate) fn number<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, String> {
+    some_text(text)?.parse().map_err(|error| format!("{error}: write a whole number, without a unit"))
 }
 
 /// Yes or no, as people write it.
