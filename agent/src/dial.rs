@@ -491,5 +491,12 @@ mod tests {
         let error = hub(&free.to_string()).dial(&endpoints).await.err().expect("nobody is there");
         assert!(error.to_string().contains("nobody listens"), "{error}");
         assert!(begun.elapsed() < CONNECT_TIMEOUT - Duration::from_secs(2));
+        // What QUIC has begun says goodbye first.
+        let all_ended = async {
+            while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        assert!(timeout(Duration::from_secs(20), all_ended).await.is_ok(), "tasks are left behind");
     }
 }
