@@ -2,9 +2,13 @@
 
 use std::fmt::Write;
 use std::fs;
+use std::io::Read;
 
 use sha2::{Digest, Sha256};
 use windfire_wire::Enrol;
+
+use crate::given::plain;
+use crate::limits::{MACHINE_ID_BYTES_MAX, MACHINE_ID_DIGITS_MIN};
 
 /// What the agent shows at `Hello`.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,13 +37,49 @@ impl Identity {
     }
 }
 
+/// Files that may have the machine's id.
+const MACHINE_ID_FILES: [&str; 3] = ["/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid"];
+
 /// What names this machine and stays: its machine id.
-pub fn machine_id() -> Option<String> {
-    ["/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid"]
-        .into_iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .map(|text| text.trim().to_owned())
-        .find(|text| !text.is_empty())
+///
+/// # Errors
+/// There is none, or none that tells machines apart; with what the files say and the remedy.
+pub fn machine_id() -> Result<String, String> {
+    choose_machine_id(MACHINE_ID_FILES.map(|path| (path, read_start(path))))
+}
+
+/// The first of these texts that is a machine's own.
+fn choose_machine_id<'a>(texts: impl IntoIterator<Item = (&'a str, Option<String>)>) -> Result<String, String> {
+    let mut found = Vec::new();
+    for (path, text) in texts {
+        let Some(text) = text else { continue };
+        match plain(&text) {
+            id if is_a_machines_own(id) => return Ok(id.to_owned()),
+            id => found.push(format!("{path} says {id:.40?}")),
+        }
+    }
+    let found = if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) };
+    Err(format!(
+        "this machine has no machine id of its own{found}: make one with \"systemd-machine-id-setup\", or give --machine with a \
+         text that no other machine has"
+    ))
+}
+
+/// Whether a text tells a machine from others. Images hold an empty file, the word "uninitialized", or a number that somebody
+/// typed, and every machine made of them has the same.
+fn is_a_machines_own(id: &str) -> bool {
+    let digits: Vec<u32> = id.chars().filter_map(|c| c.to_digit(16)).collect();
+    let is_id = id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
+    // 0000…, 0123456789abcdef…, fedcba9876543210…: a random number of this length is none of them.
+    let is_typed = (0..16).any(|step| digits.windows(2).all(|pair| (pair[1] + 16 - pair[0]) % 16 == step));
+    is_id && digits.len() >= MACHINE_ID_DIGITS_MIN && !is_typed
+}
+
+/// The beginning of a file, which is all of one that has a machine's id.
+fn read_start(path: &str) -> Option<String> {
+    let mut text = String::new();
+    fs::File::open(path).ok()?.take(MACHINE_ID_BYTES_MAX).read_to_string(&mut text).ok()?;
+    Some(text)
 }
 
 /// Lower-case hexadecimal.
@@ -61,5 +101,43 @@ mod tests {
         assert_ne!(identity("t", "a"), identity("t", "b"));
         assert_ne!(identity("t", "a"), identity("u", "a"));
         assert_eq!(identity("t", "a").len(), 64);
+    }
+    #[test]
+    fn what_every_copy_of_an_image_says_is_no_machines_id() {
+        let good = "8f3a1c0de4b94f7d9a6be21c5d70f3aa";
+        for none in [
+            "",
+            "\n",
+            "uninitialized\n",
+            "UNINITIALIZED",
+            "00000000000000000000000000000000",
+            "ffffffffffffffffffffffffffffffff",
+            "00000000-0000-0000-0000-000000000000",
+            "11111111-1111-1111-1111-111111111111",
+            "0123456789abcdef0123456789abcdef",
+            "fedcba9876543210fedcba9876543210",
+            "8f3a1c0d",
+            "localhost",
+            "localhost.localdomain",
+            "${MACHINE_ID}",
+        ] {
+            let alone = choose_machine_id([("/etc/machine-id", Some(none.to_owned()))]).expect_err(none);
+            assert!(alone.contains("--machine") && alone.contains("/etc/machine-id says"), "{alone}");
+            let next = choose_machine_id([("a", Some(none.to_owned())), ("b", None), ("c", Some(good.to_owned()))]);
+            assert_eq!(next, Ok(good.to_owned()), "{none:?}");
+        }
+        let without = choose_machine_id([("/etc/machine-id", None)]).expect_err("none");
+        assert!(without.contains("--machine") && !without.contains("says"), "{without}");
+    }
+
+    #[test]
+    fn what_identified_a_machine_before_still_does() {
+        for (text, id) in [
+            ("8f3a1c0de4b94f7d9a6be21c5d70f3aa\n", "8f3a1c0de4b94f7d9a6be21c5d70f3aa"),
+            ("\u{feff}8f3a1c0de4b94f7d9a6be21c5d70f3aa\r\n", "8f3a1c0de4b94f7d9a6be21c5d70f3aa"),
+            ("4C4C4544-0042-3510-8054-B4C04F4E3132\n", "4C4C4544-0042-3510-8054-B4C04F4E3132"),
+        ] {
+            assert_eq!(choose_machine_id([("/etc/hostid", Some(text.to_owned()))]), Ok(id.to_owned()));
+        }
     }
 }

@@ -5,9 +5,12 @@
 //!
 //! A library, so that the fleet harness can run thousands of outboxes and links in one process.
 
+pub mod address;
 pub mod backoff;
 pub mod clock;
 pub mod collector;
+mod dial;
+pub mod given;
 pub mod identity;
 pub mod limits;
 pub mod link;

@@ -34,15 +34,42 @@ pub const CLOCK_STEP_MS_MIN: i64 = 500;
 /// Time after which the hub is told what the clock shows even if it did not step: drift adds up.
 pub const CLOCK_INTERVAL_MS: u64 = 600_000;
 
-/// Time for a connection and the hub's `Welcome`.
+/// Time for a hub's name to be looked up.
+pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
+/// Addresses of one name that are tried for one connection, all of them at once at the end.
+pub const ADDRESSES_MAX: usize = 16;
+/// Time for a connection over any address of the hub, and again for the hub's `Welcome`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that an address has for itself until the next one is tried beside it, as RFC 8305 recommends.
+pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
+/// The same for the address that led to the hub before: a hub that is busy, as after its own restart, must not get two
+/// handshakes of each agent. RFC 8305's longest.
+pub const PROVEN_ATTEMPT_DELAY: Duration = Duration::from_secs(2);
+/// Time for a connection when every address says that nobody listens: long enough for a hub that is just starting.
+pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(3);
 /// Silence after which the hub is taken for gone.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 /// Silence after which the agent says something, so that slow reporters are not taken for gone. Above [`FRAME_AGE_MAX`]: an
 /// agent that gathers samples is never silent for longer.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(11);
+/// Time between two looks at whether the hub still answers.
+pub const PATH_LOOK_INTERVAL: Duration = Duration::from_millis(2500);
+/// Silence of the hub after something was said to it after which the agent goes on from another port. Whatever is between the
+/// two may have forgotten the first one, or send its packets where no hub is any more.
+pub const PATH_SILENCE: Duration = Duration::from_secs(5);
+/// Changes of the port in one silence: after two more seconds than these take, the connection is given up anyway.
+pub const PATH_MOVES_MAX: u32 = 2;
 /// Time to get the last reports acknowledged at a stop.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Hubs of one agent.
 pub const HUBS_MAX: usize = 16;
+
+/// Bytes of a file that holds a credential or an enrolment token, with what editors add.
+pub const SECRET_FILE_BYTES_MAX: u64 = 4096;
+/// Bytes read of a file that holds the machine's id.
+pub const MACHINE_ID_BYTES_MAX: u64 = 1024;
+/// Hexadecimal digits of a machine's id at the least: fewer may be another machine's.
+pub const MACHINE_ID_DIGITS_MIN: usize = 16;
+/// Bytes read of a file of certificate authorities: a system's own has some 250 kB.
+pub const CA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

@@ -1,16 +1,8 @@
 //! The one connection: to the hub, over QUIC, on one bidirectional stream. Reports go up, acks come down.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
-use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-use quinn::crypto::rustls::QuicClientConfig;
-use quinn::{
-    AckFrequencyConfig, ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, RecvStream, SendStream,
-    TransportConfig, VarInt,
-};
-use quinn::{EndpointConfig, TokioRuntime};
+use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
@@ -21,13 +13,13 @@ use windfire_wire::{
 
 use crate::backoff::{Backoff, BackoffOptions, Ended};
 use crate::clock::{Clock, Told};
+pub use crate::dial::Endpoints;
+use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
-use crate::limits::{
-    CONNECT_TIMEOUT, IDLE_TIMEOUT, KEEP_ALIVE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT,
-};
+use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
 use crate::outbox::{SpoolError, WelcomeError};
 use crate::sampler::Feed;
-use crate::trust::{Fingerprint, Tls, Trust};
+use crate::trust::Fingerprint;
 
 /// Bytes of a frame kept free for what is not reports.
 const FRAME_HEAD_BYTES: usize = 32;
@@ -35,7 +27,7 @@ const FRAME_HEAD_BYTES: usize = 32;
 /// Which hub, who we are, how patient we are.
 #[derive(Clone)]
 pub struct LinkOptions {
-    /// Hubs as `host:port`, tried in turn.
+    /// Hubs as [`crate::address::HubAddress`] reads them, tried in turn.
     pub hubs: Vec<String>,
     /// Who the agent says it is.
     pub identity: Identity,
@@ -50,7 +42,7 @@ pub struct LinkOptions {
 /// Why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum LinkError {
-    /// The hub's name has no address.
+    /// The hub's name has no address, or is none.
     #[error("hub {hub} has no address: {reason}")]
     NoAddress {
         /// As configured.
@@ -100,57 +92,6 @@ pub enum LinkError {
     Spool(#[from] SpoolError),
 }
 
-/// The ways out: which hub is believed, and sockets for connections, one for each address family. Shared by all links of a
-/// process.
-#[derive(Clone)]
-pub struct Endpoints {
-    trust: Trust,
-    tls: Tls,
-    config: ClientConfig,
-    v4: Arc<Mutex<Option<Endpoint>>>,
-    v6: Arc<Mutex<Option<Endpoint>>>,
-}
-
-impl Endpoints {
-    /// No sockets yet: each is opened when first needed.
-    ///
-    /// # Errors
-    /// TLS cannot be set up.
-    pub fn new(trust: Trust) -> Result<Self, rustls::Error> {
-        let tls = Tls::new(&trust)?;
-        let quic = QuicClientConfig::try_from(Arc::clone(&tls.config))
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
-        let mut config = ClientConfig::new(Arc::new(quic));
-        config.transport_config(Arc::new(transport()));
-        Ok(Self { trust, tls, config, v4: Arc::new(Mutex::new(None)), v6: Arc::new(Mutex::new(None)) })
-    }
-
-    /// Over a bound IPv4 socket of the caller's, for processes with so many links that its buffers matter. Must be called
-    /// within a runtime.
-    ///
-    /// # Errors
-    /// TLS cannot be set up, or the socket cannot be used.
-    pub fn over(trust: Trust, socket: UdpSocket) -> Result<Self, rustls::Error> {
-        let endpoints = Self::new(trust)?;
-        let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime))
-            .map_err(|error| rustls::Error::General(error.to_string()))?;
-        *endpoints.v4.lock() = Some(endpoint);
-        Ok(endpoints)
-    }
-
-    fn for_address(&self, address: SocketAddr) -> std::io::Result<Endpoint> {
-        let (slot, any): (_, IpAddr) = match address {
-            SocketAddr::V4(_) => (&self.v4, Ipv4Addr::UNSPECIFIED.into()),
-            SocketAddr::V6(_) => (&self.v6, Ipv6Addr::UNSPECIFIED.into()),
-        };
-        let mut slot = slot.lock();
-        match &*slot {
-            Some(endpoint) => Ok(endpoint.clone()),
-            None => Ok(slot.insert(Endpoint::client(SocketAddr::new(any, 0))?).clone()),
-        }
-    }
-}
-
 /// The agent's connection to its hub, made again whenever it breaks.
 pub struct Link {
     options: LinkOptions,
@@ -177,7 +118,7 @@ struct Progress {
 
 /// A connection whose hub said welcome.
 struct Welcomed<'a> {
-    connection: Connection,
+    dialled: Dialled,
     send: SendStream,
     incoming: Incoming<'a>,
     told: Told,
@@ -198,10 +139,15 @@ impl Link {
     /// Connects, sends, and comes back after every failure, until stopped.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(self.options.backoff);
-        let hubs = self.options.hubs.clone();
-        let mut turns = hubs.iter().cycle();
-        let mut turn = turns.next();
-        while let Some(hub) = turn.filter(|_| !*self.stop.borrow()) {
+        let read = |text: &String| text.parse().map(Hub::new);
+        let mut hubs: Vec<Hub> = match self.options.hubs.iter().map(read).collect() {
+            Ok(hubs) => hubs,
+            Err::<_, String>(error) => return tracing::error!("{error}"),
+        };
+        let mut turn = 0;
+        while !*self.stop.borrow() {
+            let count = hubs.len().max(1);
+            let Some(hub) = hubs.get_mut(turn % count) else { return };
             let mut progress = Progress::default();
             let ended = self.connect(hub, &mut progress).await;
             // What fails here fails again at once: such a connection is no success.
@@ -218,7 +164,7 @@ impl Link {
                     Ended::NoNumbers
                 }
                 Err(LinkError::Refused { reason, detail }) => {
-                    tracing::warn!(%hub, reason = reason.name(), detail, "the hub refused this agent");
+                    tracing::warn!(hub = %hub.address, reason = reason.name(), detail, "the hub refused this agent");
                     Ended::Refused(reason)
                 }
                 Err(error) => {
@@ -228,7 +174,7 @@ impl Link {
             };
             let wait = backoff.next_wait(ended);
             tracing::debug!(wait_ms = wait.as_millis(), "waiting before the next attempt");
-            turn = turns.next();
+            turn = (turn + 1) % count;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stopped(&mut self.stop) => return,
@@ -236,43 +182,37 @@ impl Link {
         }
     }
 
-    async fn connect(&mut self, hub: &str, progress: &mut Progress) -> Result<End, LinkError> {
+    async fn connect(&mut self, hub: &mut Hub, progress: &mut Progress) -> Result<End, LinkError> {
         let mut stop = self.stop.clone();
+        let name = hub.address.to_string();
         // Whatever it waits for: a name, an answer, a welcome.
         let welcomed = tokio::select! {
-            welcomed = self.greet(hub) => welcomed?,
+            welcomed = self.greet(hub, &name) => welcomed?,
             () = stopped(&mut stop) => return Ok(End::Stopped),
         };
-        let Welcomed { connection, send, mut incoming, told } = welcomed;
+        let Welcomed { dialled, send, mut incoming, told } = welcomed;
         progress.was_welcome = true;
         // Both directions at once: a full hub stops reading, and its acks must still be heard.
-        let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), hub);
+        let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), &name);
         let ended = tokio::select! {
             ended = outgoing => ended.map(|()| End::Settled),
             ended = incoming.receive_all(&self.feed) => ended.map(|()| End::Settled),
             () = stopped_and_acked(stop, &self.feed) => Ok(End::Stopped),
+            never = dialled.keep_path() => match never {},
         };
-        connection.close(VarInt::from_u32(0), b"");
+        dialled.connection.close(VarInt::from_u32(0), b"");
         ended
     }
 
     /// Connects, says Hello for the outbox's front run, and hears the welcome.
-    async fn greet<'a>(&self, hub: &'a str) -> Result<Welcomed<'a>, LinkError> {
-        let broken = |reason: String| LinkError::Connection { hub: hub.to_owned(), reason };
-        let no_address = |reason: String| LinkError::NoAddress { hub: hub.to_owned(), reason };
-        let mut addresses = tokio::net::lookup_host(hub).await.map_err(|error| no_address(error.to_string()))?;
-        let address = addresses.next().ok_or_else(|| no_address("the name is empty".to_owned()))?;
-        let endpoint = self.endpoints.for_address(address).map_err(|error| broken(error.to_string()))?;
-        let name = hub.rsplit_once(':').map_or(hub, |(name, _)| name).trim_matches(['[', ']']);
-        let connecting = endpoint
-            .connect_with(self.endpoints.config.clone(), address, name)
-            .map_err(|error| broken(error.to_string()))?;
-        let connection = timeout(CONNECT_TIMEOUT, connecting)
-            .await
-            .map_err(|_| broken(format!("no answer within {} s", CONNECT_TIMEOUT.as_secs())))?
-            .map_err(|error| self.explain(hub, &error))?;
-        let (mut send, recv) = connection.open_bi().await.map_err(|error| broken(error.to_string()))?;
-        let mut incoming = Incoming { recv, reader: FrameReader::new(), hub };
+    async fn greet<'a>(&self, hub: &mut Hub, name: &'a str) -> Result<Welcomed<'a>, LinkError> {
+        let broken = |reason: String| LinkError::Connection { hub: name.to_owned(), reason };
+        let dialled = hub.dial(&self.endpoints).await?;
+        let connection: &Connection = &dialled.connection;
+        let no_welcome = || broken(format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs()));
+        let opened = timeout(CONNECT_TIMEOUT, connection.open_bi()).await.map_err(|_| no_welcome())?;
+        let (mut send, recv) = opened.map_err(|error| broken(error.to_string()))?;
+        let mut incoming = Incoming { recv, reader: FrameReader::new(), hub: name };
         let clock = self.options.clock.read();
         let told = Told::new(clock);
         let hello = Hello {
@@ -283,21 +223,21 @@ impl Link {
             outbox_id: self.feed.outbox.lock().id(),
             clock: Some(HelloClock { uptime_ms: self.feed.uptime_ms(), ..clock }),
         };
-        write(&mut send, &Up::Hello(hello), hub).await?;
-        let welcome = timeout(CONNECT_TIMEOUT, incoming.next())
-            .await
-            .map_err(|_| broken(format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs())))?;
-        let welcome = match welcome {
+        let greeted = async {
+            write(&mut send, &Up::Hello(hello), name).await?;
+            incoming.next().await
+        };
+        let welcome = match timeout(CONNECT_TIMEOUT, greeted).await.map_err(|_| no_welcome())? {
             Ok(Down::Welcome(welcome)) => welcome,
             Ok(Down::Refuse { reason, detail }) => return Err(LinkError::Refused { reason, detail }),
-            Err(LinkError::Frame(error @ WireError::Numbers { .. })) => return Err(no_numbers(hub, &error)),
+            Err(LinkError::Frame(error @ WireError::Numbers { .. })) => return Err(no_numbers(name, &error)),
             Err(error) => return Err(error),
             Ok(Down::Ack { .. } | Down::Pace { .. }) => {
                 return Err(broken("something else came before the welcome".to_owned()));
             }
         };
-        self.on_welcome(hub, welcome)?;
-        Ok(Welcomed { connection, send, incoming, told })
+        self.on_welcome(name, welcome)?;
+        Ok(Welcomed { dialled, send, incoming, told })
     }
 
     fn on_welcome(&self, hub: &str, welcome: Welcome) -> Result<(), LinkError> {
@@ -318,15 +258,6 @@ impl Link {
         self.feed.gather.set(1);
         tracing::info!(%hub, server = welcome.server_id, unsent, "connected");
         Ok(())
-    }
-
-    fn explain(&self, hub: &str, error: &ConnectionError) -> LinkError {
-        match (self.endpoints.tls.take_wrong_fingerprint(), &self.endpoints.trust) {
-            (Some(found), Trust::Fingerprint(expected)) => {
-                LinkError::WrongFingerprint { hub: hub.to_owned(), found, expected: *expected }
-            }
-            _ => LinkError::Connection { hub: hub.to_owned(), reason: error.to_string() },
-        }
     }
 }
 
@@ -479,27 +410,4 @@ impl Incoming<'_> {
         }
         Ok(())
     }
-}
-
-fn transport() -> TransportConfig {
-    let mut acks = AckFrequencyConfig::default();
-    // The hub answers each packet at once: a timer for each, there and here, would cost more than it saves.
-    acks.ack_eliciting_threshold(VarInt::from_u32(0));
-    let mut transport = TransportConfig::default();
-    transport
-        .ack_frequency_config(Some(acks))
-        .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
-        .keep_alive_interval(Some(KEEP_ALIVE))
-        // One stream, opened by us; nothing else is ever accepted.
-        .max_concurrent_bidi_streams(VarInt::from_u32(0))
-        .max_concurrent_uni_streams(VarInt::from_u32(0))
-        // Acks and refusals are a few bytes.
-        .stream_receive_window(VarInt::from_u32(4 * 1024))
-        .receive_window(VarInt::from_u32(8 * 1024))
-        .send_window(256 * 1024)
-        .initial_mtu(1200)
-        .mtu_discovery_config(None)
-        .allow_spin(false)
-        .datagram_receive_buffer_size(None);
-    transport
 }

@@ -1,36 +1,41 @@
 //! The agent's process: options, clock, and the two tasks.
 
-use std::fs;
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{IsTerminal, Read};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
+use clap::builder::Resettable;
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use tracing_subscriber::EnvFilter;
+use windfire_agent::address::HubList;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::clock::Clock;
 use windfire_agent::collector::{Collector, CollectorOptions};
+use windfire_agent::given::{plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value};
 use windfire_agent::identity::{Identity, machine_id};
-use windfire_agent::limits::{HUBS_MAX, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN};
+use windfire_agent::limits::{
+    CA_FILE_BYTES_MAX, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN,
+};
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::sampler::{self, Feed};
 use windfire_agent::trust::{Fingerprint, Trust};
-use windfire_wire::limits::{IP_TEXT_BYTES_MAX, NAME_BYTES_MAX, SECRET_BYTES_MAX};
+use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
 /// Reports this machine's status to a Windfire hub, and does nothing else.
 #[derive(Parser)]
 #[command(name = "windfire-agent", version)]
 struct Arguments {
-    /// Hub as host:port; several are tried in turn
-    #[arg(long = "hub", env = "WINDFIRE_HUB", value_delimiter = ',', required = true)]
-    hubs: Vec<String>,
+    /// Hub as host:port, port 5555 unless given; several, with commas between them, are tried in turn
+    #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
+    hubs: Vec<HubList>,
     /// SHA-256 fingerprint of the hub's certificate ("windfire fingerprint" prints it)
     #[arg(long, env = "WINDFIRE_FINGERPRINT", required_unless_present = "ca")]
     fingerprint: Option<Fingerprint>,
@@ -50,40 +55,65 @@ struct Arguments {
     #[arg(long, env = "WINDFIRE_ENROL_FILE", conflicts_with_all = ["credential", "credential_file", "enrol"])]
     enrol_file: Option<PathBuf>,
     /// Name of the server that is made by enrolment; the host name unless given
-    #[arg(long, env = "WINDFIRE_NAME")]
+    #[arg(long, env = "WINDFIRE_NAME", value_parser = server_name)]
     name: Option<String>,
     /// What identifies this machine at enrolment; its machine id unless given
-    #[arg(long, env = "WINDFIRE_MACHINE")]
+    #[arg(long, env = "WINDFIRE_MACHINE", value_parser = machine)]
     machine: Option<String>,
     /// Seconds between reports, 1 to 60; the hub may ask for another number within these
-    #[arg(long, env = "WINDFIRE_INTERVAL_S", default_value_t = 1, value_parser = interval_bounds())]
+    #[arg(long, env = "WINDFIRE_INTERVAL_S", default_value_t = 1, value_parser = interval_s)]
     interval_s: u64,
     /// Folder that keeps unacknowledged reports over a restart; in memory only unless given
     #[arg(long, env = "WINDFIRE_SPOOL")]
     spool: Option<PathBuf>,
     /// Bytes that the spool may take
-    #[arg(long, env = "WINDFIRE_SPOOL_BYTES_MAX", default_value_t = SPOOL_BYTES_MAX, value_parser = clap::value_parser!(u64).range(SPOOL_BYTES_MIN..))]
+    #[arg(long, env = "WINDFIRE_SPOOL_BYTES_MAX", default_value_t = SPOOL_BYTES_MAX, value_parser = spool_bytes_max)]
     spool_bytes_max: u64,
     /// Public addresses to show, "v4", "v6" or "v4/v6"; as the hub sees the connection unless given
-    #[arg(long, env = "WINDFIRE_IP", default_value = "")]
-    ip: String,
+    #[arg(long, env = "WINDFIRE_IP", value_parser = shown_addresses)]
+    ip: Option<String>,
     /// Report temperature sensors
-    #[arg(long, env = "WINDFIRE_TEMPERATURE")]
+    #[arg(long, env = "WINDFIRE_TEMPERATURE", value_parser = truth)]
     temperature: bool,
     /// Report GPUs
-    #[arg(long, env = "WINDFIRE_GPU")]
+    #[arg(long, env = "WINDFIRE_GPU", value_parser = truth)]
     gpu: bool,
     /// What is logged: error, warn, info, debug
-    #[arg(long, env = "WINDFIRE_LOG", default_value = "info")]
+    #[arg(long, env = "WINDFIRE_LOG", default_value = "info", value_parser = some_text)]
     log: String,
 }
 
-fn interval_bounds() -> clap::builder::RangedU64ValueParser {
-    clap::value_parser!(u64).range(REPORT_INTERVAL_MIN.as_secs()..=REPORT_INTERVAL_MAX.as_secs())
+/// Taken as it is, with blanks and quotes: it was always part of the machine's credential.
+fn machine(text: &str) -> Result<String, String> {
+    some_text(text).map(|_| text.to_owned())
+}
+
+fn interval_s(text: &str) -> Result<u64, String> {
+    let (min, max) = (REPORT_INTERVAL_MIN.as_secs(), REPORT_INTERVAL_MAX.as_secs());
+    value(text).and_then(|s| if (min..=max).contains(&s) { Ok(s) } else { Err(format!("{s} is not in {min}..={max}")) })
+}
+
+fn spool_bytes_max(text: &str) -> Result<u64, String> {
+    value(text).and_then(|bytes| {
+        if bytes >= SPOOL_BYTES_MIN { Ok(bytes) } else { Err(format!("it is below {SPOOL_BYTES_MIN}")) }
+    })
+}
+
+/// The same command, to which a variable that is set and says nothing is not there: tools that set variables cannot leave
+/// one out.
+fn without_blank_variables(command: Command) -> Command {
+    let is_blank = |name: &std::ffi::OsStr| std::env::var(name).is_ok_and(|value| plain(&value).is_empty());
+    command.mut_args(|arg| if arg.get_env().is_some_and(is_blank) { arg.env(Resettable::Reset) } else { arg })
+}
+
+fn arguments() -> Arguments {
+    let mut command = without_blank_variables(Arguments::command());
+    let matches = command.get_matches_mut();
+    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = arguments();
     let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
@@ -91,6 +121,8 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
         .with_target(false)
+        // Who reads the log may go away; the agent goes on.
+        .log_internal_errors(false)
         .init();
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -110,7 +142,6 @@ fn start(arguments: Arguments) -> Result<(), String> {
         clock: Clock::new(unix_ms),
         ack_each_frame: false,
     };
-    check_length("--ip", &arguments.ip, IP_TEXT_BYTES_MAX)?;
     let outbox = match arguments.spool {
         None => Outbox::in_memory(new_outbox_id()),
         Some(folder) => {
@@ -118,7 +149,11 @@ fn start(arguments: Arguments) -> Result<(), String> {
             Outbox::in_spool(&spool, new_outbox_id()).map_err(|error| error.to_string())?
         }
     };
-    let collector = CollectorOptions { temperatures: arguments.temperature, gpu: arguments.gpu, ip: arguments.ip };
+    let collector = CollectorOptions {
+        temperatures: arguments.temperature,
+        gpu: arguments.gpu,
+        ip: arguments.ip.unwrap_or_default(),
+    };
     let collector = Collector::new(collector).map_err(|error| error.to_string())?;
     let feed = Feed::new(outbox, Duration::from_secs(arguments.interval_s));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -132,12 +167,12 @@ fn start(arguments: Arguments) -> Result<(), String> {
 }
 
 async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed: Feed) -> Result<(), String> {
+    let mut signals = Signals::new().map_err(|error| format!("signals cannot be heard: {error}"))?;
     let (host_sender, host) = watch::channel(collector.host(unix_ms() / 1000));
     let (stop_sender, stop) = watch::channel(false);
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let link = Link::new(options, endpoints, feed.clone(), host, stop);
     let sampler = tokio::spawn(sampler::run(collector, feed, host_sender, unix_ms));
-    let mut signals = Signals::new().map_err(|error| format!("signals cannot be heard: {error}"))?;
     let told_twice = async move {
         signals.next().await;
         tracing::info!("stopping");
@@ -196,14 +231,8 @@ fn unix_ms() -> i64 {
 }
 
 fn hubs(arguments: &Arguments) -> Result<Vec<String>, String> {
-    if arguments.hubs.len() > HUBS_MAX {
-        return Err(format!("{} hubs given, at most {HUBS_MAX} may be", arguments.hubs.len()));
-    }
-    let has_port = |hub: &String| hub.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    match arguments.hubs.iter().find(|hub| !has_port(hub)) {
-        Some(hub) => Err(format!("hub {hub:?} is not host:port, such as hub.example:5555")),
-        None => Ok(arguments.hubs.clone()),
-    }
+    let given = arguments.hubs.iter().flat_map(|list| list.0.iter().cloned());
+    Ok(HubList::of(given)?.0.iter().map(ToString::to_string).collect())
 }
 
 fn trust(arguments: &Arguments) -> Result<Trust, String> {
@@ -212,11 +241,16 @@ fn trust(arguments: &Arguments) -> Result<Trust, String> {
         (None, Some(path)) => {
             let failed = |error: &dyn std::fmt::Display| format!("certificate authorities {}: {error}", path.display());
             let mut roots = RootCertStore::empty();
-            for certificate in CertificateDer::pem_file_iter(path).map_err(|error| failed(&error))? {
+            let mut pem = Vec::new();
+            let file = File::open(path).map_err(|error| failed(&error))?;
+            file.take(CA_FILE_BYTES_MAX).read_to_end(&mut pem).map_err(|error| failed(&error))?;
+            // Editors begin a file with a mark, which would hide the first certificate.
+            let pem = pem.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&pem);
+            for certificate in CertificateDer::pem_slice_iter(pem) {
                 roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
             }
             if roots.is_empty() {
-                return Err(failed(&"the file holds none"));
+                return Err(failed(&"the file holds none: it wants -----BEGIN CERTIFICATE-----"));
             }
             Ok(Trust::Authorities(Arc::new(roots)))
         }
@@ -225,31 +259,15 @@ fn trust(arguments: &Arguments) -> Result<Trust, String> {
 }
 
 fn identity(arguments: &Arguments) -> Result<Identity, String> {
-    let from_file = |path: &PathBuf| {
-        let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok::<_, String>(text.trim().to_owned())
-    };
-    let credential = match (&arguments.credential, &arguments.credential_file) {
-        (Some(credential), _) => Some(credential.trim().to_owned()),
-        (None, Some(path)) => Some(from_file(path)?),
-        (None, None) => None,
-    };
-    let token = match (&arguments.enrol, &arguments.enrol_file) {
-        (Some(token), _) => Some(token.trim().to_owned()),
-        (None, Some(path)) => Some(from_file(path)?),
-        (None, None) => None,
-    };
+    let credential = secret_given("credential", arguments.credential.as_deref(), arguments.credential_file.as_deref())?;
+    let token = secret_given("enrolment token", arguments.enrol.as_deref(), arguments.enrol_file.as_deref())?;
     match (credential, token) {
-        (Some(credential), _) => {
-            check_length("the credential", &credential, SECRET_BYTES_MAX)?;
-            Ok(Identity::of_credential(credential))
-        }
+        (Some(credential), _) => Ok(Identity::of_credential(credential)),
         (None, Some(token)) => {
-            check_length("the enrolment token", &token, SECRET_BYTES_MAX)?;
-            let machine = arguments.machine.clone().or_else(machine_id);
-            let machine = machine.ok_or("this machine has no machine id: give --machine with a text of its own")?;
-            let name = arguments.name.clone().or_else(|| sysinfo::System::host_name().ok()).unwrap_or_default();
-            check_length("--name", &name, NAME_BYTES_MAX)?;
+            let machine = arguments.machine.clone().map_or_else(machine_id, Ok)?;
+            let host_name =
+                || sysinfo::System::host_name().ok().and_then(|name| server_name(&name).ok()).unwrap_or_default();
+            let name = arguments.name.clone().unwrap_or_else(host_name);
             Ok(Identity::of_enrolment(token, &machine, name))
         }
         (None, None) => {
@@ -258,6 +276,21 @@ fn identity(arguments: &Arguments) -> Result<Identity, String> {
     }
 }
 
-fn check_length(what: &str, text: &str, max: usize) -> Result<(), String> {
-    if text.len() > max { Err(format!("{what} of {} bytes is over its limit of {max}", text.len())) } else { Ok(()) }
+/// A secret that was given as a text or as a file. No error has the secret.
+fn secret_given(what: &str, text: Option<&str>, file: Option<&Path>) -> Result<Option<String>, String> {
+    let given = text.map(secret).or_else(|| file.map(secret_of_file)).transpose();
+    given.map_err(|error| format!("{what}: {error}"))
+}
+
+// Two addresses, and what stands between them.
+const _: () = assert!(IP_TEXT_BYTES_MAX >= "255.255.255.255/ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".len());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_are_sound() {
+        Arguments::command().debug_assert();
+    }
 }

@@ -11,6 +11,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
 
+use crate::given::plain;
 use crate::identity::hex;
 
 /// The protocol's name in TLS.
@@ -36,15 +37,21 @@ impl fmt::Display for Fingerprint {
 impl FromStr for Fingerprint {
     type Err = String;
 
-    /// Reads 64 hexadecimal digits, with or without colons.
+    /// Reads 64 hexadecimal digits, with or without colons, and with or without the `sha256` that tools put before them.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits: Vec<u32> = text.trim().chars().filter(|c| *c != ':').filter_map(|c| c.to_digit(16)).collect();
+        let lower = plain(text).to_ascii_lowercase();
+        let named = ["sha256", "sha-256"].into_iter().find_map(|name| lower.strip_prefix(name));
+        let hex = named.map_or(lower.as_str(), |rest| {
+            // As openssl says it: "sha256 Fingerprint=AA:BB:…".
+            rest.trim_start().trim_start_matches("fingerprint").trim_start_matches([':', '=', ' '])
+        });
         let wrong =
             || format!("fingerprint {text:?} is not 64 hexadecimal digits: run \"windfire fingerprint\" on the hub");
+        let digits: Option<Vec<u32>> = hex.chars().filter(|c| *c != ':').map(|c| c.to_digit(16)).collect();
+        let digits = digits.ok_or_else(wrong)?;
         let bytes: Option<Vec<u8>> =
             digits.chunks(2).map(|pair| u8::try_from(pair[0] << 4 | pair.get(1)?).ok()).collect();
-        let is_clean = text.trim().chars().all(|c| c == ':' || c.is_ascii_hexdigit());
-        bytes.filter(|_| is_clean).and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(wrong)
+        bytes.and_then(|bytes| bytes.try_into().ok()).map(Self).ok_or_else(wrong)
     }
 }
 
@@ -161,6 +168,17 @@ mod tests {
         assert_eq!(shown.parse(), Ok(fingerprint));
         let colons: Vec<&str> = (0..32).map(|i| &shown[2 * i..2 * i + 2]).collect();
         assert_eq!(colons.join(":").parse(), Ok(fingerprint));
+        let (upper, colons) = (shown.to_uppercase(), colons.join(":"));
+        for written in [
+            format!(" {shown}\r\n"),
+            format!("\"{shown}\""),
+            format!("SHA256:{shown}"),
+            format!("sha256={colons}"),
+            format!("sha256 Fingerprint={}", colons.to_uppercase()),
+            upper,
+        ] {
+            assert_eq!(written.parse(), Ok(fingerprint), "{written:?}");
+        }
         assert!("abc".parse::<Fingerprint>().is_err());
         assert!(format!("{shown}z").parse::<Fingerprint>().is_err());
         assert!(format!("{shown}00").parse::<Fingerprint>().is_err());

@@ -514,6 +514,18 @@ impl Engine {
         Ok(())
     }
 
+    /// Replaces the address in the server's facts, unless its agent names its own.
+    pub(crate) fn set_peer_address(
+        &self,
+        slot: &Arc<Slot>,
+        epoch: u64,
+        peer_address: &str,
+        now_ms: i64,
+    ) -> Result<(), NotApplied> {
+        let host = slot.status.lock().latest.facts.host.clone();
+        if host.ip.is_empty() { self.set_facts(slot, epoch, host, peer_address, now_ms) } else { Ok(()) }
+    }
+
     /// Takes what the clock of a server's agent shows, a moment ago.
     pub(crate) fn take_clock(&self, slot: &Slot, clock: HelloClock, now_ms: i64) {
         let HelloClock { now_ms: agent_ms, uptime_ms } = clock;

@@ -44,6 +44,8 @@ pub struct Session {
     state: State,
     /// Address of the agent as the hub sees it, shown when the agent does not name its own.
     peer_address: String,
+    /// The agent said what it is, so there are facts that have its address.
+    has_facts: bool,
     kick: Option<Kick>,
     chain: ReportChain,
     stalled: Option<Batch>,
@@ -109,6 +111,7 @@ impl Session {
         Self {
             state: State::New,
             peer_address,
+            has_facts: false,
             kick: Some(kick),
             chain: ReportChain::new(),
             stalled: None,
@@ -140,6 +143,7 @@ impl Session {
             (State::Open { seat }, Up::Host(host)) => {
                 let taken = engine.set_facts(&seat.slot, seat.epoch, *host, &self.peer_address, now_ms);
                 taken.map_err(|_| superseded())?;
+                self.has_facts = true;
                 Ok(Flow::Read)
             }
             (State::Open { seat }, Up::Clock(clock)) => {
@@ -150,6 +154,18 @@ impl Session {
             (State::New, _) => Err(too_early(&State::New)),
             (state @ (State::Enrolling(..) | State::Opening { .. }), _) => Err(too_early(state)),
             (State::Open { .. }, Up::Hello(_)) => Err(bad_frame("a second Hello")),
+        }
+    }
+
+    /// Takes that the agent comes from another address now, in mid-session.
+    pub fn on_peer_address(&mut self, engine: &Engine, address: String, now_ms: i64) -> Result<(), Refusal> {
+        self.peer_address = address;
+        match &self.state {
+            State::Open { seat } if self.has_facts => {
+                engine.set_peer_address(&seat.slot, seat.epoch, &self.peer_address, now_ms).map_err(|_| superseded())
+            }
+            // What the agent is comes later, and has this address then.
+            _ => Ok(()),
         }
     }
 
@@ -388,10 +404,10 @@ fn superseded() -> Refusal {
 
 #[cfg(test)]
 mod tests {
-    use windfire_wire::{PROTOCOL_VERSION, ReportDelta};
+    use windfire_wire::{Host, PROTOCOL_VERSION, ReportDelta};
 
     use super::*;
-    use crate::engine::Options;
+    use crate::engine::{Options, Selection};
     use crate::error::Credentialed;
     use crate::server::NewServer;
 
@@ -449,6 +465,30 @@ mod tests {
         let slot = engine.slot_by_credential(&fresh).expect("known");
         assert!(session().open(&engine, slot, &hello(&credential, None), 0).is_err());
         assert_eq!(report(&mut honest, &engine, 1, 1), Ok(Flow::Read));
+    }
+
+    #[test]
+    fn an_address_that_changes_in_mid_session_is_the_one_that_is_shown() {
+        let (_folder, engine) = engine();
+        let Credentialed { credential, .. } = engine.add_server(NewServer::default(), 0).expect("room");
+        let shown = || engine.snapshot(Selection::All)[0].latest.facts.address.clone();
+        let (mut session, _) = open_session(&engine, &credential);
+        let move_to = |session: &mut Session, address: &str| session.on_peer_address(&engine, address.to_owned(), 0);
+        move_to(&mut session, "192.0.2.1").expect("its own session");
+        assert_eq!(shown(), "", "what it is was not said yet");
+        let host = |ip: &str| Up::Host(Box::new(Host { ip: ip.to_owned(), ..Host::default() }));
+        session.on_frame(&engine, host(""), 0).expect("facts");
+        assert_eq!(shown(), "192.0.2.1");
+        move_to(&mut session, "2001:db8::1").expect("its own session");
+        assert_eq!(shown(), "2001:db8::1");
+        session.on_frame(&engine, host("198.51.100.1"), 0).expect("facts");
+        move_to(&mut session, "192.0.2.2").expect("its own session");
+        assert_eq!(shown(), "198.51.100.1", "an agent that names its own address knows it better");
+        session.on_frame(&engine, host(""), 0).expect("facts");
+        assert_eq!(shown(), "192.0.2.2", "the present one when it names none any more");
+        let (_newer, _) = open_session(&engine, &credential);
+        assert!(move_to(&mut session, "192.0.2.3").is_err(), "the server is another session's by now");
+        assert_eq!(shown(), "192.0.2.2");
     }
 
     #[test]

@@ -105,7 +105,7 @@ impl Outbox {
     /// # Errors
     /// The folder cannot be used, or another agent uses it.
     pub fn in_spool(options: &SpoolOptions, new_id: u128) -> Result<Self, SpoolError> {
-        Ok(Self::over(Storage::Spool(Spool::open(options, new_id, machine_id().as_deref())?)))
+        Ok(Self::over(Storage::Spool(Spool::open(options, new_id, machine_id().ok().as_deref())?)))
     }
 
     fn over(storage: Storage) -> Self {

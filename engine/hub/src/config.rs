@@ -2,11 +2,11 @@
 //! a variable over the file, the file over the default. Unknown keys are errors.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
-use clap::{Args, CommandFactory};
-use serde::{Deserialize, Serialize};
+use clap::Args;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use windfire_engine::history::Retention;
 use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
@@ -15,26 +15,11 @@ use crate::limits::{
     FRAME_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
 };
 use crate::memory;
+use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
-/// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
-const AGENT_VARIABLES: [&str; 16] = [
-    "WINDFIRE_HUB",
-    "WINDFIRE_FINGERPRINT",
-    "WINDFIRE_CA",
-    "WINDFIRE_CREDENTIAL",
-    "WINDFIRE_CREDENTIAL_FILE",
-    "WINDFIRE_ENROL",
-    "WINDFIRE_ENROL_FILE",
-    "WINDFIRE_NAME",
-    "WINDFIRE_MACHINE",
-    "WINDFIRE_INTERVAL_S",
-    "WINDFIRE_SPOOL",
-    "WINDFIRE_SPOOL_BYTES_MAX",
-    "WINDFIRE_IP",
-    "WINDFIRE_TEMPERATURE",
-    "WINDFIRE_GPU",
-    "WINDFIRE_LOG",
-];
+/// Where HTTP and agents are heard unless configured.
+const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
+const QUIC_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5555);
 
 /// Where to look for the rest; common to every verb.
 #[derive(Debug, Clone, Default, Args)]
@@ -55,13 +40,15 @@ pub(crate) struct Settings {
     #[arg(skip)]
     data: Option<PathBuf>,
     /// Address for HTTP [default: 127.0.0.1:8008]
-    #[arg(long, env = "WINDFIRE_HTTP", value_name = "ADDR")]
+    #[arg(long, env = "WINDFIRE_HTTP", value_name = "ADDR", value_parser = http_address)]
+    #[serde(deserialize_with = "http_of_file")]
     http: Option<SocketAddr>,
     /// Address for agents, UDP [default: 0.0.0.0:5555]
-    #[arg(long, env = "WINDFIRE_QUIC", value_name = "ADDR")]
+    #[arg(long, env = "WINDFIRE_QUIC", value_name = "ADDR", value_parser = quic_address)]
+    #[serde(deserialize_with = "quic_of_file")]
     quic: Option<SocketAddr>,
     /// Serve HTTPS instead of HTTP, with the hub's own certificate unless files are named
-    #[arg(long, env = "WINDFIRE_HTTPS", num_args = 0..=1, default_missing_value = "true")]
+    #[arg(long, env = "WINDFIRE_HTTPS", num_args = 0..=1, default_missing_value = "true", value_parser = truth)]
     https: Option<bool>,
     /// PEM file with the certificate chain for HTTPS
     #[arg(long, env = "WINDFIRE_HTTPS_CERT", value_name = "FILE")]
@@ -70,58 +57,59 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_HTTPS_KEY", value_name = "FILE")]
     https_key: Option<PathBuf>,
     /// Milliseconds between two commits, 1 to 1000 [default: 20]
-    #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N", value_parser = number::<u64>)]
     commit_interval_ms: Option<u64>,
     /// Seconds between reports that agents are asked for, 1 to 60; 0 leaves it to them [default: 0]
-    #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N", value_parser = number::<u32>)]
     report_interval_s: Option<u32>,
     /// Samples that agents gather in a frame at the least, 1 to 10; a busy hub asks for more by itself [default: 1]
-    #[arg(long, env = "WINDFIRE_SAMPLES_PER_FRAME", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_SAMPLES_PER_FRAME", value_name = "N", value_parser = number::<u32>)]
     samples_per_frame: Option<u32>,
     /// Days that every report is kept, 1 to 3650 [default: 7]
-    #[arg(long, env = "WINDFIRE_RAW_RETENTION_DAYS", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_RAW_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     raw_retention_days: Option<u32>,
     /// Days that one row a minute is kept, 2 to 3650 [default: 60]
-    #[arg(long, env = "WINDFIRE_MINUTE_RETENTION_DAYS", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_MINUTE_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     minute_retention_days: Option<u32>,
     /// Days that one row a quarter of an hour is kept, 2 to 3650 [default: 730]
-    #[arg(long, env = "WINDFIRE_QUARTER_RETENTION_DAYS", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_QUARTER_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     quarter_retention_days: Option<u32>,
     /// GiB of disk for history, above which the oldest goes early; 0 for no bound [default: 0]
-    #[arg(long, env = "WINDFIRE_HISTORY_GIB_MAX", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_HISTORY_GIB_MAX", value_name = "N", value_parser = number::<u64>)]
     history_gib_max: Option<u64>,
     /// Agents connected at once [default: 100000]
-    #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N", value_parser = number::<usize>)]
     sessions_max: Option<usize>,
     /// Bytes of memory that answers, live streams and history keep within together [default: three quarters of what there is]
-    #[arg(long, env = "WINDFIRE_MEMORY_BYTES_MAX", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_MEMORY_BYTES_MAX", value_name = "N", value_parser = number::<u64>)]
     memory_bytes_max: Option<u64>,
     /// Threads that take reports, 1 to 64; 0 for one a core [default: 0]
-    #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N", value_parser = number::<usize>)]
     agent_threads: Option<usize>,
     /// Bytes of the UDP socket's buffers [default: 33554432]
-    #[arg(long, env = "WINDFIRE_UDP_BUFFER_BYTES", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_UDP_BUFFER_BYTES", value_name = "N", value_parser = number::<usize>)]
     udp_buffer_bytes: Option<usize>,
     /// Name of the panel's session cookie [default: nezha-dashboard]
-    #[arg(long, env = "WINDFIRE_COOKIE_NAME", value_name = "NAME")]
+    #[arg(long, env = "WINDFIRE_COOKIE_NAME", value_name = "NAME", value_parser = some_text)]
     cookie_name: Option<String>,
     /// Origin that browsers may call the API from; no CORS header unless given
-    #[arg(long, env = "WINDFIRE_CORS_ORIGIN", value_name = "ORIGIN")]
+    #[arg(long, env = "WINDFIRE_CORS_ORIGIN", value_name = "ORIGIN", value_parser = some_text)]
     cors_origin: Option<String>,
     /// Whether who is not signed in sees the servers that are not hidden [default: true]
-    #[arg(long, env = "WINDFIRE_GUESTS", value_name = "BOOL")]
+    #[arg(long, env = "WINDFIRE_GUESTS", value_name = "BOOL", value_parser = truth)]
     guests: Option<bool>,
     /// Seconds without a report after which the panel shows a server as offline, 5 to 3600 [default: 30]
-    #[arg(long, env = "WINDFIRE_OFFLINE_AFTER_S", value_name = "N")]
+    #[arg(long, env = "WINDFIRE_OFFLINE_AFTER_S", value_name = "N", value_parser = number::<u32>)]
     offline_after_s: Option<u32>,
     /// Host and port at which agents reach this hub, for the commands that the panel shows
-    #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT")]
+    #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT", value_parser = agents_address)]
+    #[serde(deserialize_with = "agents_address_of_file")]
     agents_address: Option<String>,
     /// Country database (mmdb); countries stay empty unless given
     #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
     country_db: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, or a filter [default: info]
-    #[arg(long, env = "WINDFIRE_LOG", value_name = "FILTER")]
+    #[arg(long, env = "WINDFIRE_LOG", value_name = "FILTER", value_parser = some_text)]
     log: Option<String>,
 }
 
@@ -176,8 +164,8 @@ impl Config {
         };
         let config = Self {
             data: place.data.clone().or(file.data).unwrap_or_else(|| PathBuf::from("./windfire-data")),
-            http: given.http.or(file.http).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8008).into()),
-            quic: given.quic.or(file.quic).unwrap_or_else(|| (Ipv4Addr::UNSPECIFIED, 5555).into()),
+            http: given.http.or(file.http).unwrap_or(HTTP_USUAL),
+            quic: given.quic.or(file.quic).unwrap_or(QUIC_USUAL),
             https: given.https.or(file.https).unwrap_or(false),
             https_cert: given.https_cert.or(file.https_cert),
             https_key: given.https_key.or(file.https_key),
@@ -202,6 +190,12 @@ impl Config {
         };
         config.check()?;
         Ok(config)
+    }
+
+    /// Where agents reach the hub, if that is configured; with the port of `quic` where none is given, which may be another
+    /// than the one that agents take.
+    pub(crate) fn agents_address_at(&self, quic_port: u16) -> Option<String> {
+        self.agents_address.as_deref().map(|address| with_ports(address, quic_port))
     }
 
     /// How long history is kept.
@@ -265,24 +259,61 @@ impl Config {
     }
 }
 
-/// Reads the text of a configuration file.
-fn parse(text: &str) -> Result<Settings, String> {
-    toml::from_str(text).map_err(|error| error.to_string().trim_end().replace('\n', " "))
+fn http_address(text: &str) -> Result<SocketAddr, String> {
+    listen_address(text, HTTP_USUAL)
 }
 
-/// Refuses variables with our prefix that mean nothing: a misspelt one would silently not be in force.
-pub(crate) fn check_variables<C: CommandFactory>(names: impl Iterator<Item = String>) -> Result<(), String> {
-    let mut known: Vec<String> = AGENT_VARIABLES.map(str::to_owned).into();
-    let command = C::command();
-    for command in std::iter::once(&command).chain(command.get_subcommands()) {
-        known.extend(command.get_arguments().filter_map(|argument| argument.get_env()?.to_str().map(str::to_owned)));
+fn quic_address(text: &str) -> Result<SocketAddr, String> {
+    listen_address(text, QUIC_USUAL)
+}
+
+fn http_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SocketAddr>, D::Error> {
+    address_of_file(value, http_address)
+}
+
+fn quic_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<SocketAddr>, D::Error> {
+    address_of_file(value, quic_address)
+}
+
+/// An address in the file: a text, or a port alone as a number.
+fn address_of_file<'de, D: Deserializer<'de>>(
+    value: D,
+    read: fn(&str) -> Result<SocketAddr, String>,
+) -> Result<Option<SocketAddr>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged, expecting = "expected an address in quotes, or a port")]
+    enum Written {
+        Port(u16),
+        Text(String),
     }
-    for name in names.filter(|name| name.starts_with("WINDFIRE_")) {
-        if !known.contains(&name) {
-            return Err(format!("variable {name} is unknown: \"windfire serve --help\" lists those there are"));
+    let text = match Written::deserialize(value)? {
+        Written::Port(port) => port.to_string(),
+        Written::Text(text) => text,
+    };
+    read(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn agents_address_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
+    let text = String::deserialize(value)?;
+    agents_address(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+/// Reads the text of a configuration file. Empty text is as if the key were not there, as in a variable: tools that write
+/// files cannot leave one out.
+fn parse(text: &str) -> Result<Settings, String> {
+    let read: Result<Settings, _> = match toml::from_str::<toml::Table>(text) {
+        Ok(mut keys) if keys.values().any(is_blank) => {
+            keys.retain(|_, value| !is_blank(value));
+            keys.try_into()
         }
-    }
-    Ok(())
+        // Read from the text, so that an error knows its line.
+        _ => toml::from_str(text),
+    };
+    read.map_err(|error| error.to_string().trim_end().replace('\n', " "))
+}
+
+fn is_blank(value: &toml::Value) -> bool {
+    value.as_str().is_some_and(|text| plain(text).is_empty())
 }
 
 fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
@@ -310,6 +341,8 @@ mod tests {
     fn an_unknown_key_is_named() {
         let error = parse("htpp = \"127.0.0.1:1\"\n").expect_err("unknown");
         assert!(error.contains("htpp") && !error.contains('\n'), "{error}");
+        let error = parse("log = \"\"\nhtpp = \"127.0.0.1:1\"\n").expect_err("unknown, beside an empty one");
+        assert!(error.contains("htpp"), "{error}");
     }
 
     #[test]
@@ -331,5 +364,29 @@ mod tests {
             let settings = parse(text).expect("well-formed");
             assert!(Config::load(&Place::default(), settings).is_ok(), "{text}");
         }
+    }
+    #[test]
+    fn addresses_in_the_file_are_read_as_those_on_the_command_line() {
+        let http = |text: &str| parse(text).map(|settings| settings.http.map(|address| address.to_string()));
+        assert_eq!(http("http = \"localhost:80\""), Ok(Some("127.0.0.1:80".to_owned())));
+        assert_eq!(http("http = 18208"), Ok(Some("127.0.0.1:18208".to_owned())));
+        assert_eq!(http(""), Ok(None));
+        let error = http("http = \":8008\"").expect_err("two meanings");
+        assert!(error.contains("0.0.0.0:8008") && !error.contains('\n'), "{error}");
+        assert!(http("http = true").expect_err("no address").contains("port"));
+    }
+
+    #[test]
+    fn what_the_file_leaves_empty_is_not_given() {
+        let keys =
+            ["data", "http", "quic", "https_cert", "https_key", "cookie_name", "cors_origin", "country_db", "log"];
+        let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
+        let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
+        let usual = Config::load(&Place::default(), Settings::default()).expect("valid");
+        assert_eq!(format!("{config:?}"), format!("{usual:?}"));
+        let agents = |text: &str| parse(text).map(|settings| settings.agents_address);
+        assert_eq!(agents("agents_address = \"\""), Ok(None));
+        assert_eq!(agents("agents_address = \"a, b:1\""), Ok(Some("a,b:1".to_owned())));
+        assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("hub:5555"));
     }
 }

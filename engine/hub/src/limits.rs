@@ -10,6 +10,9 @@ pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
 /// Time for a handshake, and again for `Hello`. Not for what follows: who said who he is may wait for a slow disk.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// Time that an agent must have come from another address until that is shown: QUIC takes some 3 s to find out that one was
+/// only pretended, and one that comes from several in turn keeps the one that is shown.
+pub(crate) const ADDRESS_SETTLE_TIME: Duration = Duration::from_secs(4);
 /// Bytes of `Hello`, and so of what is kept for somebody nobody knows: three times the largest, for versions to come.
 pub(crate) const HELLO_BYTES_MAX: usize = 2 * 1024;
 /// Agents that may wait for their enrolment; further ones are told to come back. They do so with back-off.

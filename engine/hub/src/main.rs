@@ -17,13 +17,14 @@ mod output;
 mod pacer;
 mod serve;
 mod tls;
+mod variables;
 
+use std::ffi::OsString;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use rustix::time::{ClockId, clock_gettime};
@@ -32,7 +33,7 @@ use tracing_subscriber::EnvFilter;
 
 use admin::{Request, Response};
 use cli::{Cli, Verb};
-use config::{Config, Place, Settings, check_variables};
+use config::{Config, Place, Settings};
 use output::{Draft, Pipe, complain, plain, say};
 use tls::Certificate;
 use windfire_engine::Options;
@@ -46,9 +47,10 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Whatever lies in a data folder or a backup is for its owner only.
     let mask = umask(Mode::from_raw_mode(0o077));
-    let cli = Cli::parse();
-    let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    match check_variables::<Cli>(variables).and_then(|()| run(cli, mask)) {
+    let cli: Cli = variables::read_command_line().unwrap_or_else(|error| error.exit());
+    let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let ignored = variables::check::<Cli>(std::env::vars_os().filter_map(text));
+    match ignored.and_then(|ignored| run(cli, mask, &ignored)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
@@ -57,13 +59,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// `mask` is what the person who asks takes from the rights of new files.
-fn run(cli: Cli, mask: Mode) -> Result<(), String> {
+/// `mask` is what the person who asks takes from the rights of new files; `ignored` are variables that came by themselves.
+fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
     let now_ms = unix_ms();
     match cli.verb {
         Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings)?;
             start_logs(&config.log)?;
+            for variable in ignored {
+                tracing::debug!(variable, "not ours: Kubernetes or Docker sets it for a service of this name");
+            }
             die_on_panic();
             serve::serve(&config, new_certificate, reading)
         }

@@ -112,7 +112,11 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
         are_guests_allowed: config.guests,
         is_https: config.https,
-        agents: Agents { address: config.agents_address.clone(), port: quic_port, fingerprint: fingerprint.clone() },
+        agents: Agents {
+            address: config.agents_address_at(quic_port),
+            port: quic_port,
+            fingerprint: fingerprint.clone(),
+        },
         sign_in_limit: SignInLimit::default(),
         details: Details::default(),
     });

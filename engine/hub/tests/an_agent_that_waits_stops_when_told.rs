@@ -1,6 +1,7 @@
 //! An agent waits for an answer, before its next attempt, or for its last ack: SIGTERM ends it in time, and a second one at
 //! once.
 
+mod fake_hub;
 mod hub;
 
 use std::io::{BufRead, BufReader};
@@ -9,6 +10,8 @@ use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use fake_hub::FakeHub;
+use hub::agent_process::{AgentProcess, program, with_files};
 use hub::{HUB, new_hub, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -78,6 +81,63 @@ fn an_agent_that_connects_stops_when_told() {
     silent.recv_from(&mut [0; 2048]).expect("the agent knocks");
     agent.terminate();
     assert!(agent.ends_within(Duration::from_secs(2)));
+}
+
+#[test]
+fn an_agent_that_looks_a_name_up_stops_when_told() {
+    // A name server that hears, and never answers.
+    let Ok(silent) = UdpSocket::bind((Ipv4Addr::new(127, 0, 0, 77), 53)) else {
+        eprintln!("passed over: needs the right to bind port 53");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("resolv.conf");
+    std::fs::write(&file, "nameserver 127.0.0.77\n").expect("written");
+    let Some(mut agent) = with_files(&[(&file, "/etc/resolv.conf")]) else { return };
+    agent.args(["--hub", "hub.test:5555", "--fingerprint", &"0".repeat(64), "--credential", "c"]);
+    let mut agent = AgentProcess::start(agent);
+    silent.recv_from(&mut [0; 2048]).expect("the agent asks");
+    agent.terminate();
+    assert!(agent.ends_within(Duration::from_secs(2)));
+}
+
+#[test]
+fn an_agent_that_waits_for_a_welcome_stops_when_told() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let hub = FakeHub::new();
+        let (address, fingerprint) = (hub.address().to_string(), hub.fingerprint().to_string());
+        let mut agent = Command::new(program());
+        agent.args(["--hub", &address, "--fingerprint", &fingerprint, "--credential", "c"]);
+        let mut agent = AgentProcess::start(agent);
+        let session = hub.accept().await;
+        agent.terminate();
+        assert!(agent.ends_within(Duration::from_secs(2)));
+        drop(session);
+    });
+}
+
+#[test]
+fn an_agent_whose_log_nobody_reads_goes_on_and_stops_when_told() {
+    let (_folder, mut hub) = new_hub(&[]);
+    let credential = hub.make_servers(1, "").remove(0);
+    hub.start();
+    let mut agent = Command::new(program());
+    agent.args(["--hub", &hub.quic().to_string(), "--fingerprint", &hub.fingerprint().to_string()]);
+    let mut agent = AgentProcess::start({
+        agent.args(["--credential", &credential, "--log", "debug"]);
+        agent
+    });
+    wait_until("the agent reports", || hub.metric("windfire_reports_taken_total") > 0.0);
+    agent.stop_reading();
+    let before = hub.metric("windfire_reports_taken_total");
+    // It says that it is refused, and that it comes back; a panic would end it.
+    hub.kill();
+    hub.start();
+    wait_until("the agent is back", || hub.metric("windfire_reports_taken_total") > 1.0);
+    assert!(before > 0.0);
+    agent.terminate();
+    assert!(agent.ends_within(Duration::from_secs(5)));
 }
 
 #[test]

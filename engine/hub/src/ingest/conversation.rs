@@ -2,6 +2,7 @@
 //! session's. No I/O of its own: the [`Listener`](super::listener::Listener) feeds packets and fetches packets.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -14,7 +15,8 @@ use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 use super::Ingest;
 use super::listener::{Mail, Mailbox};
 use crate::limits::{
-    ACK_HOLD, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT, SAY_TIMEOUT, STALL_RETRY,
+    ACK_HOLD, ADDRESS_SETTLE_TIME, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT,
+    SAY_TIMEOUT, STALL_RETRY,
 };
 use crate::metrics::{Held, Metrics};
 
@@ -81,6 +83,9 @@ pub(super) struct Conversation {
     until: Option<Instant>,
     stream: Option<StreamId>,
     session: Option<Session>,
+    /// The address that the session knows, and another one that the agent has come from since then.
+    peer: IpAddr,
+    moved: Option<(IpAddr, Instant)>,
     reader: FrameReader,
     flow: Flow,
     /// Bytes said that QUIC has not taken, and until when it may take them.
@@ -97,6 +102,7 @@ pub(super) struct Conversation {
 
 impl Conversation {
     pub(super) fn new(connection: Connection, handle: ConnectionHandle, number: u64, moment: Moment<'_>) -> Self {
+        let peer = connection.remote_address().ip().to_canonical();
         Self {
             connection,
             handle,
@@ -107,6 +113,8 @@ impl Conversation {
             until: Some(moment.now + HELLO_TIMEOUT),
             stream: None,
             session: None,
+            peer,
+            moved: None,
             reader: FrameReader::of_stranger(HELLO_BYTES_MAX),
             flow: Flow::Read,
             unsaid: Vec::new(),
@@ -150,7 +158,11 @@ impl Conversation {
         // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
         let waits_for_time = self.session.as_ref().is_some_and(Session::waits_for_time);
         let stalled = waits_for_time.then(|| now + STALL_RETRY);
-        [self.connection.poll_timeout(), self.until, self.unsaid_until, held, stalled].into_iter().flatten().min()
+        let settled = self.moved.map(|(_, since)| since + ADDRESS_SETTLE_TIME);
+        [self.connection.poll_timeout(), self.until, self.unsaid_until, held, stalled, settled]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Closes the connection without another word.
@@ -178,6 +190,7 @@ impl Conversation {
             };
             return Err(Refusal::new(reason, detail).into());
         }
+        self.follow_address(moment)?;
         if let Some((result, session)) = self.enrolled.take().zip(self.session.as_mut()) {
             self.flow = session.enrolled(&moment.ingest.engine, result, moment.now_ms)?;
         }
@@ -195,8 +208,9 @@ impl Conversation {
                 self.phase = Phase::Opening;
                 self.until = Some(moment.now + HELLO_TIMEOUT);
                 self.counted = Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.sessions));
-                let peer_address = self.connection.remote_address().ip().to_canonical().to_string();
-                self.session = Some(Session::new(peer_address, moment.mailbox.kick_of(self.handle, self.number)));
+                self.peer = self.connection.remote_address().ip().to_canonical();
+                self.session =
+                    Some(Session::new(self.peer.to_string(), moment.mailbox.kick_of(self.handle, self.number)));
             }
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
@@ -214,6 +228,27 @@ impl Conversation {
             }
             Event::ConnectionLost { reason } => return Err(End::Gone(reason.to_string())),
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Tells the session when the agent comes from another address for good. QUIC goes along with a change at once and
+    /// makes sure of it afterwards: what somebody only pretended is taken back within this time.
+    fn follow_address(&mut self, moment: Moment<'_>) -> Result<(), End> {
+        let present = self.connection.remote_address().ip().to_canonical();
+        let Some(session) = self.session.as_mut().filter(|_| present != self.peer) else {
+            self.moved = None;
+            return Ok(());
+        };
+        let since = match self.moved {
+            Some((address, since)) if address == present => since,
+            _ => moment.now,
+        };
+        self.moved = Some((present, since));
+        if moment.now >= since + ADDRESS_SETTLE_TIME {
+            self.peer = present;
+            self.moved = None;
+            session.on_peer_address(&moment.ingest.engine, present.to_string(), moment.now_ms)?;
         }
         Ok(())
     }
@@ -356,6 +391,7 @@ impl Conversation {
         self.phase = phase;
         self.until = until;
         self.session = None;
+        self.moved = None;
         self.reader = FrameReader::new();
         self.flow = Flow::Read;
         self.unsaid = Vec::new();

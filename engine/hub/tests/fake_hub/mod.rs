@@ -1,6 +1,6 @@
 //! A hub made of frames, for what no real hub would do.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -50,6 +50,16 @@ impl FakeHub {
         let config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).expect("QUIC")));
         let endpoint = Endpoint::server(config, (Ipv4Addr::LOCALHOST, 0).into()).expect("a socket");
         Self { endpoint, fingerprint }
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.endpoint.local_addr().expect("bound")
+    }
+
+    /// Of its certificate.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Starts an agent that reports to it from `feed`, and what stops it.

@@ -1,5 +1,7 @@
 //! A hub for one test: on a folder of its own, gone with the test.
 
+#[allow(dead_code, reason = "few tests start an agent's process")]
+pub(crate) mod agent_process;
 #[allow(dead_code, reason = "few tests freeze a disk")]
 pub(crate) mod frozen_disk;
 pub(crate) mod panel;
