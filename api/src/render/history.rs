@@ -270,7 +270,7 @@ pub(crate) fn top(metric: Metric, servers: &[(ServerView, Number)]) -> Vec<u8> {
     json.list(servers, |json, (server, value)| {
         identity(json, &server.record);
         json.raw(",\"last_active\":");
-        json.integer(server.latest.last_active_s.unwrap_or_default());
+        json.integer(server.latest.last_active_s().unwrap_or_default());
         json.raw(",\"value\":");
         number(json, Some(*value));
         json.raw("}");
