@@ -3,9 +3,11 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use windfire_engine::history::{HistoryQuery, Plan, Step};
-use windfire_engine::limits::{POINTS_MAX, POINTS_USUAL};
+use http::HeaderName;
+use windfire_engine::history::{HistoryQuery, Otherwise, Plan, Step};
+use windfire_engine::limits::{POINTS_MAX, POINTS_USUAL, RAW_RANGE_DAYS_MAX};
 use windfire_engine::metric::Metric;
+use windfire_engine::sample::Sample;
 use windfire_engine::server::ServerRecord;
 use windfire_engine::summary::{Aggregate, Number};
 use windfire_engine::{Engine, Selection, ServerView, StoreError};
@@ -29,6 +31,10 @@ const GROUP_VALUES_MAX: usize = 4_000_000;
 const STREAM_BYTES: usize = 16 * PIECE_BYTES;
 /// Bytes of a point in memory and, once, as text.
 const POINT_BYTES: usize = 24;
+/// Milliseconds of one server's reports that are read before it is looked whether anybody takes them, where all are written.
+const EVERY_REPORT_PART_MS: i64 = RANGE_USUAL_MS;
+/// Says in an answer what was done otherwise than asked.
+const NOTE: HeaderName = HeaderName::from_static("windfire-note");
 /// The same of a group's, with its sum and count.
 const GROUP_POINT_BYTES: usize = 40;
 /// Servers that `top` names unless told otherwise, and at most.
@@ -48,6 +54,14 @@ pub(crate) struct Asked<'a> {
 
 /// A message for the client about what is wrong with its request.
 type Wrong = String;
+
+/// From when to when, Unix milliseconds.
+struct AskedRange {
+    from_ms: i64,
+    to_ms: i64,
+    /// What of it is otherwise than asked.
+    note: Option<String>,
+}
 
 impl Asked<'_> {
     /// Servers by `id` or `tag`, each once; those that the viewer sees.
@@ -81,15 +95,21 @@ impl Asked<'_> {
         }
     }
 
-    /// `from` and `to`; so many milliseconds before `to` unless given.
-    fn range_ms(&self, usual_ms: i64) -> Result<(i64, i64), Wrong> {
+    /// `from` and `to`; so many milliseconds before `to` unless given. Nothing is known of what comes after now.
+    fn range(&self, usual_ms: i64) -> Result<AskedRange, Wrong> {
         let time = |name: &str| self.query.given(name).map(|text| time_ms(text, self.now_ms)).transpose();
-        let to_ms = time("to")?.unwrap_or(self.now_ms);
+        let asked_to_ms = time("to")?.unwrap_or(self.now_ms);
+        let to_ms = asked_to_ms.min(self.now_ms);
         let from_ms = time("from")?.unwrap_or(to_ms.saturating_sub(usual_ms));
-        if from_ms >= to_ms {
-            return Err(format!("from ({}) is not before to ({})", from_ms / 1000, to_ms / 1000));
+        if from_ms >= asked_to_ms {
+            return Err(format!("from ({}) is not before to ({})", seconds(from_ms), seconds(asked_to_ms)));
         }
-        Ok((from_ms, to_ms))
+        if from_ms >= to_ms {
+            return Err(format!("from ({}) is not before now ({})", seconds(from_ms), seconds(to_ms)));
+        }
+        let is_cut = to_ms < asked_to_ms;
+        let note = is_cut.then(|| format!("to is {}: what comes after now is not known yet", seconds(to_ms)));
+        Ok(AskedRange { from_ms, to_ms, note })
     }
 
     /// `metric` and `agg`.
@@ -156,13 +176,13 @@ pub(crate) fn history(asked: &Asked<'_>) -> Answer {
 }
 
 fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
-    let (from_ms, to_ms) = asked.range_ms(RANGE_USUAL_MS)?;
+    let AskedRange { from_ms, to_ms, note } = asked.range(RANGE_USUAL_MS)?;
     let (step, points_max) = asked.step()?;
     let metrics = asked.metrics()?;
     let format = asked.format()?;
     let mut query = HistoryQuery { metrics, from_ms, to_ms, step, points_max };
     let group_of: fn(&ServerRecord) -> String = match asked.query.given("group") {
-        None => return Ok(stream_series(asked, &query, format)),
+        None => return Ok(series(asked, &query, format, note)),
         Some("all") => |_| String::new(),
         Some("tag") => |server| server.tag.clone(),
         Some(other) => return Err(format!("group {other:?} is none of all, tag")),
@@ -170,90 +190,156 @@ fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
     if query.step == Step::Raw {
         return Err("step raw has no totals: reports of different servers come at different moments".to_owned());
     }
-    if asked.engine.plan(&query).step_ms == 0 {
+    if query.step == Step::Auto && asked.engine.plan(&query).step_ms < GROUP_STEP_MIN_MS {
         // Totals need common points.
         query.step = Step::Ms(GROUP_STEP_MIN_MS);
     }
     let plan = asked.engine.plan(&query);
     let servers = asked.records();
     let tags: std::collections::BTreeSet<String> = servers.iter().map(|server| group_of(server)).collect();
-    let points = points(&query, &plan);
+    let points = points(&plan);
     let values = tags.len().saturating_mul(query.metrics.len()).saturating_mul(points);
     if values > GROUP_VALUES_MAX {
         return Err(format!("{} groups of {points} points are too many at once: choose a larger step", tags.len()));
     }
     let engine = Arc::clone(asked.engine);
-    let notes = notes(&query, &plan);
+    let notes = notes(&query, &plan, note);
     let bytes = values * GROUP_POINT_BYTES + series_bytes(&query, &plan);
-    Ok(asked.stream(format.content_type(), bytes, move |out| {
-        let mut groups: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
-        for server in &servers {
-            let series = engine.series(server.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
-            groups.entry(group_of(server)).or_default().add(series);
-        }
-        let mut writer = HistoryWriter::begin(out, format, &plan, &notes)?;
-        for (name, group) in &groups {
-            writer.group(name, group)?;
-        }
-        writer.end()
-    }))
+    Ok(noted(
+        &notes.clone(),
+        asked.stream(format.content_type(), bytes, move |out| {
+            let mut groups: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
+            for server in &servers {
+                let series = engine.series(server.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
+                groups.entry(group_of(server)).or_default().add(series);
+            }
+            let mut writer = HistoryWriter::begin(out, format, &plan)?;
+            for (name, group) in &groups {
+                writer.group(name, group)?;
+            }
+            writer.end(&notes)
+        }),
+    ))
 }
 
 /// Points of totals are at least so far apart, milliseconds: servers report once a second, each at its own moment.
 const GROUP_STEP_MIN_MS: i64 = 10_000;
 
-fn stream_series(asked: &Asked<'_>, query: &HistoryQuery, format: Format) -> Answer {
-    let engine = Arc::clone(asked.engine);
-    let plan = engine.plan(query);
-    let (servers, notes, metrics) = (asked.records(), notes(query, &plan), query.metrics.clone());
+fn series(asked: &Asked<'_>, query: &HistoryQuery, format: Format, note: Option<String>) -> Answer {
+    let plan = asked.engine.plan(query);
+    let notes = notes(query, &plan, note);
+    // What is written line by line holds next to nothing, however much there is.
+    let is_every = query.step == Step::Raw && plan.step_ms == 0 && format != Format::Json;
+    let answer = if is_every {
+        every_report(asked, query, plan, format)
+    } else {
+        whole_series(asked, query, plan, format, notes.clone())
+    };
+    noted(&notes, answer)
+}
+
+/// One series after the other, each held as a whole.
+fn whole_series(asked: &Asked<'_>, query: &HistoryQuery, plan: Plan, format: Format, mut notes: Vec<String>) -> Answer {
+    let (engine, servers, metrics) = (Arc::clone(asked.engine), asked.records(), query.metrics.clone());
+    let is_raw_asked = query.step == Step::Raw;
     asked.stream(format.content_type(), series_bytes(query, &plan), move |out| {
-        let mut writer = HistoryWriter::begin(out, format, &plan, &notes)?;
+        let mut writer = HistoryWriter::begin(out, format, &plan)?;
+        let mut too_long = 0usize;
         for server in servers {
             // A server that was removed meanwhile has no series.
-            for series in engine.series(server.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default() {
-                writer.series(&server, &series)?;
-            }
+            let all = engine.series(server.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default();
+            too_long += usize::from(plan.step_ms == 0 && all.first().is_some_and(|series| series.step_ms != 0));
+            all.iter().try_for_each(|series| writer.series(&server, series))?;
         }
-        writer.end()
+        if is_raw_asked && too_long > 0 {
+            notes.push(format!(
+                "servers with more than {POINTS_MAX} reports in the range, which are shown in steps instead: {too_long}; \
+                 format=csv and format=ndjson have every report of any range"
+            ));
+        }
+        writer.end(&notes)
     })
 }
 
-/// Points of a series at most.
-fn points(query: &HistoryQuery, plan: &Plan) -> usize {
+/// Report by report, as they are read.
+fn every_report(asked: &Asked<'_>, query: &HistoryQuery, plan: Plan, format: Format) -> Answer {
+    let (engine, servers, metrics) = (Arc::clone(asked.engine), asked.records(), query.metrics.clone());
+    asked.stream(format.content_type(), 0, move |out| {
+        let mut writer = HistoryWriter::begin(out, format, &plan)?;
+        for server in servers {
+            let mut from_ms = plan.from_ms;
+            while from_ms < plan.to_ms {
+                let to_ms = plan.to_ms.min(from_ms.saturating_add(EVERY_REPORT_PART_MS));
+                let mut written = Ok(());
+                let visit = &mut |_: u64, sample: &Sample| {
+                    if written.is_ok() {
+                        written = writer.report(&server, sample, &metrics);
+                    }
+                };
+                engine.reports(server.id, from_ms, to_ms, visit).map_err(io_error)?;
+                written?;
+                from_ms = to_ms;
+            }
+        }
+        writer.end(&[])
+    })
+}
+
+/// The answer with its notes in the head, where formats without a place for them have it too.
+fn noted(notes: &[String], answer: Answer) -> Answer {
+    notes.iter().fold(answer, |answer, note| answer.with(NOTE, note))
+}
+
+/// Points of a series at most, as far as the plan tells.
+fn points(plan: &Plan) -> usize {
     match plan.step_ms {
-        0 => query.points_max,
+        // Every other one may come after a gap, at which one more stands.
+        0 => plan.points_max.saturating_add(plan.points_max / 2),
         step_ms => usize::try_from((plan.to_ms - plan.from_ms) / step_ms).unwrap_or(usize::MAX).saturating_add(2),
     }
 }
 
 /// Bytes of one server's series while they are written.
 fn series_bytes(query: &HistoryQuery, plan: &Plan) -> usize {
-    points(query, plan).saturating_mul(query.metrics.len() + 1).saturating_mul(POINT_BYTES)
+    points(plan).saturating_mul(query.metrics.len() + 1).saturating_mul(POINT_BYTES)
 }
 
-/// What was done otherwise than asked.
-fn notes(query: &HistoryQuery, plan: &Plan) -> Vec<String> {
-    let mut notes = Vec::new();
-    if let Step::Ms(asked) = query.step
-        && asked != plan.step_ms
-    {
-        let (tier, found) = (plan.tier.name(), plan.step_ms as f64 / 1000.0);
-        notes.push(format!(
-            "step is {found} s, not {} s: what tier {tier} and {POINTS_MAX} points allow",
-            asked as f64 / 1000.0
-        ));
-    }
-    if query.step == Step::Raw && plan.step_ms != 0 {
-        let points = query.points_max;
-        notes.push(format!(
-            "step is {} s, not raw: the range has more than {points} reports, or they are not kept any more",
-            plan.step_ms / 1000
-        ));
+/// What was done otherwise than asked, as far as the plan tells.
+fn notes(query: &HistoryQuery, plan: &Plan, of_range: Option<String>) -> Vec<String> {
+    let mut notes: Vec<String> = of_range.into_iter().collect();
+    if let Some(otherwise) = plan.otherwise {
+        let asked = match query.step {
+            Step::Ms(asked_ms) => format!("{} s", seconds(asked_ms)),
+            Step::Raw => "raw".to_owned(),
+            Step::Auto => "auto".to_owned(),
+        };
+        let why = match otherwise {
+            Otherwise::Points => {
+                format!("the range has more than {POINTS_MAX} such steps; ask for a shorter range or a longer step")
+            }
+            Otherwise::NotKept { from_ms } => {
+                format!("what such steps are made of is kept from {} on; ask from then on", seconds(from_ms))
+            }
+            Otherwise::Range { days_max } => {
+                format!(
+                    "such steps are made for {days_max} days at most; ask for a shorter range, or steps of whole {}",
+                    if days_max == RAW_RANGE_DAYS_MAX { "minutes" } else { "quarters of an hour" }
+                )
+            }
+            Otherwise::Growth => "increase and rate need a while to grow in".to_owned(),
+        };
+        notes.push(format!("step is {} s, not {asked}: {why}", seconds(plan.step_ms)));
     }
     if plan.from_ms > query.from_ms {
-        notes.push(format!("from is {}: nothing earlier is kept", plan.from_ms / 1000));
+        let what = if plan.step_ms == 0 { "no earlier report is kept" } else { "nothing earlier is kept" };
+        notes.push(format!("from is {}: {what}", seconds(plan.from_ms)));
     }
     notes
+}
+
+/// Milliseconds as text in seconds.
+fn seconds(ms: i64) -> String {
+    if ms % 1000 == 0 { (ms / 1000).to_string() } else { (ms as f64 / 1000.0).to_string() }
 }
 
 /// `GET /api/v1/server/top`
@@ -280,12 +366,12 @@ fn try_top(asked: &Asked<'_>) -> Result<Answer, Wrong> {
 
 /// `GET /api/v1/server/uptime`
 pub(crate) fn uptime(asked: &Asked<'_>) -> Answer {
-    let (from_ms, to_ms) = match asked.range_ms(RANGE_USUAL_MS) {
-        Ok((from_ms, to_ms)) => (from_ms, to_ms.min(asked.now_ms)),
+    let AskedRange { from_ms, to_ms, note } = match asked.range(RANGE_USUAL_MS) {
+        Ok(range) => range,
         Err(wrong) => return bad_request(&wrong),
     };
     let (engine, servers) = (Arc::clone(asked.engine), asked.records());
-    asked.stream(Format::Json.content_type(), 0, move |out| {
+    let answer = asked.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
         let mut is_first = true;
         for server in servers {
@@ -295,17 +381,18 @@ pub(crate) fn uptime(asked: &Asked<'_>) -> Answer {
             }
         }
         out.write_all(render::history::LIST_TAIL)
-    })
+    });
+    noted(note.as_slice(), answer)
 }
 
 /// `GET /api/v1/server/facts`
 pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
-    let (from_ms, to_ms) = match asked.range_ms(FACTS_RANGE_USUAL_MS) {
+    let AskedRange { from_ms, to_ms, note } = match asked.range(FACTS_RANGE_USUAL_MS) {
         Ok(range) => range,
         Err(wrong) => return bad_request(&wrong),
     };
     let (engine, servers) = (Arc::clone(asked.engine), asked.records());
-    asked.stream(Format::Json.content_type(), 0, move |out| {
+    let answer = asked.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
         for (index, server) in servers.iter().enumerate() {
             out.write_all(&render::history::facts_head(server, index == 0))?;
@@ -318,7 +405,8 @@ pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
             out.write_all(render::history::FACTS_TAIL)?;
         }
         out.write_all(render::history::LIST_TAIL)
-    })
+    });
+    noted(note.as_slice(), answer)
 }
 
 /// `GET /api/v1/server/:id/metrics` as Nezha v2 answers it: one server, one metric, three periods.
@@ -395,7 +483,7 @@ pub fn export(
     out.write_all(&render::history::export_head(format))?;
     for server in engine.snapshot(selection) {
         let mut result = Ok(());
-        let visit = &mut |_: u64, sample: &windfire_engine::sample::Sample| {
+        let visit = &mut |_: u64, sample: &Sample| {
             if result.is_ok() {
                 result = out.write_all(&render::history::export_row(format, &server.record, sample));
                 rows += 1;

@@ -1,7 +1,7 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
 //! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `csrf`, `query` (Go's rules
-//! for parameters), `admission` (whether there is room), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `details` (the fleet, kept ready), `register`,
+//! for parameters), `path`, `admission` (whether there is room), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `details` (the fleet, kept ready), `register`,
 //! `live` (the stream), `panel` (what its page asks for), `pages` (the page itself), `openapi`, `answer` (ETag, compression,
 //! headers), `body`.
 
@@ -16,6 +16,7 @@ mod openapi;
 mod operation;
 mod pages;
 mod panel;
+pub mod path;
 mod query;
 mod register;
 pub mod render;

@@ -99,18 +99,18 @@ fn responses(operation: &Operation) -> Value {
         let content = json!({"application/json": {"schema": reference("Error")}});
         answers.insert(status.to_string(), json!({"description": about, "content": content}));
     };
-    let is_panel = operation.refusal == Refusal::InStatus;
-    if !operation.parameters.is_empty() || operation.body.is_some() {
+    let is_ours = operation.refusal == Refusal::InStatus;
+    if !operation.ignores_unknown || !operation.parameters.is_empty() || operation.body.is_some() {
         error(400, "Something in the request is wrong; the message says what");
     }
-    if is_panel && operation.access != Access::Anyone {
+    if is_ours && operation.access != Access::Anyone {
         error(401, "Not signed in, or not any more");
     }
-    if is_panel && operation.method != "GET" {
+    if is_ours && operation.method != "GET" {
         error(403, "May not; or another site's page asks, or the header X-CSRF-Token is missing");
         error(409, "Not as things are now; the message says why");
         error(503, "The disk did not take it");
-    } else if is_panel && operation.access != Access::Anyone {
+    } else if is_ours && operation.access != Access::Anyone {
         error(403, "May not");
     }
     if operation.path.contains("{id}") {
@@ -119,7 +119,7 @@ fn responses(operation: &Operation) -> Value {
     if operation.body == Some("ChangeServers") {
         error(404, "One of the servers does not exist");
     }
-    if is_panel && operation.body.is_some() {
+    if is_ours && operation.body.is_some() {
         error(415, "The body is not application/json");
     }
     if operation.body == Some("SignIn") {

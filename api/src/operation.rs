@@ -5,6 +5,7 @@ use windfire_engine::summary::Aggregate;
 use windfire_engine::token::Scope;
 
 use crate::history::V2_METRICS;
+use crate::query::Query;
 
 /// Which code answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,7 +64,7 @@ pub(crate) enum Access {
     AdminLogin,
 }
 
-/// How somebody who may not ask is told.
+/// How somebody who may not ask is told. Nezha v0's own routes keep its way; there is one other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// HTTP 200 with code 403 in the body, as in Nezha v0.
@@ -76,7 +77,7 @@ pub(crate) enum Refusal {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Text,
-    /// Unsigned integers, split at commas.
+    /// Unsigned integers, split at commas; what is none is passed over.
     Ids,
     /// One of these.
     OneOf(fn() -> Vec<&'static str>),
@@ -108,6 +109,8 @@ pub(crate) struct Operation {
     pub(crate) access: Access,
     /// How others are told.
     pub(crate) refusal: Refusal,
+    /// Whether parameters that it does not take are passed over, as in Nezha, and not refused.
+    pub(crate) ignores_unknown: bool,
     /// Name of the body's schema, when it takes one.
     pub(crate) body: Option<&'static str>,
     pub(crate) about: &'static str,
@@ -144,16 +147,19 @@ const READ: Operation = Operation {
     path: "",
     method: "GET",
     access: Access::Scope(Scope::Read),
-    refusal: Refusal::InBody,
+    refusal: Refusal::InStatus,
+    ignores_unknown: false,
     body: None,
     about: "",
     parameters: &[],
     answer: "",
 };
 
+/// The same where Nezha had the route before.
+const NEZHA: Operation = Operation { refusal: Refusal::InBody, ignores_unknown: true, ..READ };
+
 /// What an operation of the panel is unless said otherwise.
-const MANAGE: Operation =
-    Operation { access: Access::Scope(Scope::Admin), refusal: Refusal::InStatus, answer: "Done", ..READ };
+const MANAGE: Operation = Operation { access: Access::Scope(Scope::Admin), answer: "Done", ..READ };
 
 const ID_IN_PATH: Parameter =
     Parameter { name: "id", is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about: "Which one" };
@@ -174,7 +180,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
         about: "Servers, as Nezha v0 lists them",
         parameters: &[TAG],
         answer: "ServerList",
-        ..READ
+        ..NEZHA
     },
     Operation {
         route: Route::Details,
@@ -182,7 +188,7 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
         about: "Servers with host and status, as Nezha v0 shows them",
         parameters: &[ID, TAG],
         answer: "ServerDetails",
-        ..READ
+        ..NEZHA
     },
     Operation {
         route: Route::History,
@@ -248,6 +254,8 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
     },
     Operation {
         route: Route::V2Metrics,
+        access: Access::Guests,
+        ignores_unknown: true,
         path: "/api/v1/server/{id}/metrics",
         about: "One metric of one server, as Nezha v2 answers it",
         parameters: &[
@@ -271,13 +279,12 @@ pub(crate) const OPERATIONS: [Operation; 31] = [
         about: "Makes a server, as Nezha v0 does",
         parameters: &[parameter("simple", Kind::Text, "`true` or `1` for the secret alone")],
         answer: "Registered",
-        ..READ
+        ..NEZHA
     },
     Operation {
         route: Route::Stream,
         path: "/api/v1/server/stream",
         access: Access::Guests,
-        refusal: Refusal::InStatus,
         about: "Server-sent events: all servers, then every second what changed",
         parameters: &[
             ID,
@@ -491,6 +498,15 @@ impl Operation {
         }
         let methods: Vec<&str> = of_path().flat_map(|(operation, _)| operation.methods()).copied().collect();
         if methods.is_empty() { Found::Nothing } else { Found::OtherMethods(methods.join(", ")) }
+    }
+
+    /// Whether the query is one that this operation takes.
+    pub(crate) fn check(&self, query: &Query) -> Result<(), String> {
+        if self.ignores_unknown {
+            return Ok(());
+        }
+        let names: Vec<&str> = self.parameters.iter().filter(|one| !one.is_in_path).map(|one| one.name).collect();
+        query.check(&names)
     }
 
     /// The number in the path, 0 where it has none; `None` for another path.

@@ -29,6 +29,10 @@ pub(crate) fn answer(path: &str) -> Option<Answer> {
         return Some(page());
     }
     let name = path.strip_prefix('/').filter(|name| *name != INDEX)?;
+    // A build for development reads them from a folder.
+    if name.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return None;
+    }
     let file = Files::get(name)?;
     let answer = Answer::whole(200, content_type(name), file.data);
     // Vite puts a hash of the bytes into the names of what it builds.

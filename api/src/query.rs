@@ -6,25 +6,56 @@ use std::collections::HashSet;
 /// Times that one list may name servers that it has named already; further ones are passed over.
 const ID_REPETITIONS_MAX: usize = 1000;
 
+/// Characters of an unknown parameter's name that are said back.
+const NAME_CHARS_SHOWN_MAX: usize = 32;
+
 /// Decoded parameters in the order of the query. Names are case-sensitive; the first of a repeated one counts.
 ///
 /// Names and values are bytes on their way to text: v0 compares bytes, and what is not UTF-8 can match no tag of ours.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
+    /// Whether a pair was dropped.
+    is_cut: bool,
 }
 
 impl Query {
     pub(crate) fn parse(query: &str) -> Self {
         let pair = |part: &str| {
             // Go drops a pair with a bare semicolon or a bad escape, without an error.
-            if part.is_empty() || part.contains(';') {
+            if part.contains(';') {
                 return None;
             }
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             Some((decode(name)?, decode(value)?))
         };
-        Self { pairs: query.split('&').filter_map(pair).collect() }
+        let parts = query.split('&').filter(|part| !part.is_empty());
+        let all: Vec<Option<(String, String)>> = parts.map(pair).collect();
+        Self { is_cut: all.iter().any(Option::is_none), pairs: all.into_iter().flatten().collect() }
+    }
+
+    /// Whether the query holds these parameters only, each once, and is written as it should be. Go's rules let the rest pass
+    /// without a word, and a client whose parameter has a typing error gets an answer to another question.
+    ///
+    /// # Errors
+    /// A sentence for the client.
+    pub(crate) fn check(&self, names: &[&str]) -> Result<(), String> {
+        if self.is_cut {
+            return Err(
+                "the query has a bare semicolon or a percent sign that begins no encoding: write %3B or %25".to_owned()
+            );
+        }
+        for (at, (name, _)) in self.pairs.iter().enumerate() {
+            let shown = || name.chars().take(NAME_CHARS_SHOWN_MAX).collect::<String>();
+            if !names.contains(&name.as_str()) {
+                let taken = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+                return Err(format!("parameter {:?} is unknown here: this path takes {taken}", shown()));
+            }
+            if self.pairs[..at].iter().any(|(before, _)| before == name) {
+                return Err(format!("parameter {:?} is given twice: give it once", shown()));
+            }
+        }
+        Ok(())
     }
 
     /// The parameter's value, `None` when it is absent or empty: clients send `id=&tag=` for "not given".
@@ -108,6 +139,34 @@ mod tests {
         assert_eq!(given("tag=%4", "tag"), None);
         assert_eq!(given("tag=a=b", "tag").as_deref(), Some("a=b"));
         assert_eq!(given("", "tag"), None);
+    }
+
+    #[test]
+    fn what_a_path_does_not_take_is_said() {
+        let check = |query: &str| Query::parse(query).check(&["id", "step"]);
+        for query in ["", "&&", "id=1", "id=&step=", "step=5m&id=1&", "%69d=1"] {
+            assert_eq!(check(query), Ok(()), "{query}");
+        }
+        for (query, expected) in [
+            ("steps=5m", "\"steps\" is unknown here: this path takes id, step"),
+            ("ID=1", "\"ID\" is unknown"),
+            ("id=1&id=2", "\"id\" is given twice"),
+            ("id=&id=2", "\"id\" is given twice"),
+            ("raw", "\"raw\" is unknown"),
+            ("=1", "\"\" is unknown"),
+            ("id=%zz", "begins no encoding"),
+            ("id=1;step=5m", "bare semicolon"),
+            ("to+ken=secret", "\"to ken\" is unknown"),
+        ] {
+            let wrong = check(query).expect_err(query);
+            assert!(wrong.contains(expected) && !wrong.contains("secret"), "{query}: {wrong}");
+        }
+        let long = check(&"x".repeat(60_000)).expect_err("unknown");
+        assert!(long.len() < 200);
+        assert_eq!(
+            Query::parse("x=1").check(&[]),
+            Err("parameter \"x\" is unknown here: this path takes none".to_owned())
+        );
     }
 
     #[test]

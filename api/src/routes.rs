@@ -8,10 +8,10 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::Bytes;
 use http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, AUTHORIZATION, HeaderName,
-    HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{Method, Request, Response};
+use http::{HeaderMap, Method, Request, Response};
 use windfire_engine::token::Scope;
 use windfire_engine::{Engine, Selection};
 
@@ -25,8 +25,8 @@ use crate::panel::{self, SignInLimit};
 use crate::query::{Query, distinct_ids, ids};
 use crate::register::register;
 use crate::render;
-use crate::viewer::{Audience, Viewer};
-use crate::{csrf, live, openapi, pages};
+use crate::viewer::{self, Audience, Viewer};
+use crate::{csrf, live, openapi, pages, path};
 
 /// Made once: it is large, anybody may ask for it, and it is always the same.
 static OPEN_API: LazyLock<Vec<u8>> = LazyLock::new(openapi::document);
@@ -110,6 +110,8 @@ pub fn handle_if(
     };
     if let Some(origin) = &api.cors_origin {
         response.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        let readable = HeaderValue::from_static("ETag, Retry-After, Windfire-Note");
+        response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     }
     response
 }
@@ -130,20 +132,23 @@ fn route(
     request: &Request<Bytes>,
     caller: Caller,
 ) -> Answer {
-    let (path, method) = (request.uri().path(), request.method());
+    let (path, method) = (path::normal(request.uri().path()), request.method());
     if path == "/ws" {
         return web_socket(admission, api, engine, request, caller);
     }
-    let (operation, number) = match Operation::find(path, method) {
+    let (operation, number) = match Operation::find(&path, method) {
         Found::Operation(operation, number) => (operation, number),
         Found::OtherMethods(allow) => return Answer::method_not_allowed(&allow),
-        Found::Nothing => return page_or_nothing(request),
+        Found::Nothing => return page_or_nothing(&path, request),
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let viewer = match admit(api, engine, request, operation, caller) {
         Ok(viewer) => viewer,
         Err(refused) => return refused,
     };
+    if let Err(wrong) = operation.check(&query) {
+        return Answer::json(400, render::error(400, &wrong));
+    }
     if let Err(busy) = admission.admit(&viewer, work(operation)) {
         return Answer::busy(busy);
     }
@@ -172,7 +177,7 @@ fn route(
         Route::Register => register(engine, &viewer, request, &query, caller),
         Route::Stream => {
             let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
-            let seen = seen.or(query.given("last_event_id"));
+            let seen = seen.filter(|id| !id.is_empty()).or(query.given("last_event_id"));
             match live::watch(&viewer, (query.given("tag"), query.given("id").map(distinct_ids)), seen) {
                 Ok(watching) => Answer::live(watching),
                 Err(wrong) => Answer::json(400, render::error(400, &wrong)),
@@ -196,6 +201,56 @@ fn work(operation: &Operation) -> Work {
     }
 }
 
+/// Why nobody is known who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NotKnown {
+    /// No token and no session is shown.
+    Nobody,
+    /// A session is shown that has ended, and no token.
+    Session,
+    /// A token is shown that is none of this hub's.
+    Token,
+}
+
+impl NotKnown {
+    fn message(self, access: Access) -> &'static str {
+        match (access, self) {
+            (Access::Login | Access::AdminLogin, Self::Token) => "a token does not open this: sign in to the panel",
+            (_, Self::Token) => "the token is not known: it was removed, has expired, or is of another hub",
+            (_, Self::Session) => "the session has ended: sign in again",
+            (Access::Login | Access::AdminLogin, Self::Nobody) => "sign in to the panel first",
+            (_, Self::Nobody) => "this API needs a token or a signed-in session",
+        }
+    }
+}
+
+impl Api {
+    /// Whether somebody who is not known is a guest. Who shows a token wants to know that it is none any more, not to see less.
+    fn lets_in(&self, no: NotKnown) -> bool {
+        self.are_guests_allowed && no != NotKnown::Token
+    }
+}
+
+/// Whoever is known by cookie or token. The cookie is looked at first, and a wrong token beside a valid cookie does no harm
+/// (contract 1.8).
+fn who(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Result<Viewer, NotKnown> {
+    if let Some(viewer) = Viewer::of_cookies(engine, headers, &api.cookie_name, caller.now_s()) {
+        return Ok(viewer);
+    }
+    let no = if viewer::shows_cookie(headers, &api.cookie_name) { NotKnown::Session } else { NotKnown::Nobody };
+    by_token(engine, headers, caller).unwrap_or(Err(no))
+}
+
+/// Whoever is known by the token; `None` when none is shown.
+fn by_token(engine: &Engine, headers: &HeaderMap, caller: Caller) -> Option<Result<Viewer, NotKnown>> {
+    let is_shown = viewer::shows_token(headers);
+    is_shown.then(|| Viewer::of_token(engine, headers, caller.now_s()).ok_or(NotKnown::Token))
+}
+
+fn lacks(scope: Scope) -> String {
+    format!("this needs the scope {}, which is not given", scope.name())
+}
+
 /// Who asks, when they may.
 fn admit(
     api: &Api,
@@ -213,20 +268,15 @@ fn admit(
     if is_change && !csrf::is_own_site(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
         return Err(refused(403, "this request comes from another site's page"));
     }
-    let viewer = Viewer::of_request(engine, headers, &api.cookie_name, caller.now_s());
-    let shows_token = headers.get(AUTHORIZATION).is_some_and(|value| !value.as_bytes().trim_ascii().is_empty());
-    let unknown = || refused(401, "this API needs a token or a signed-in session");
-    let viewer = match (viewer, operation.access) {
-        (Some(viewer), _) => viewer,
-        (None, Access::Anyone) => Viewer::guest(),
-        // Who shows a token wants to know that it is none any more, not to see less.
-        (None, Access::Guests) if api.are_guests_allowed && !shows_token => Viewer::guest(),
-        (None, Access::Guests | Access::Scope(_)) => return Err(unknown()),
-        (None, Access::Login | Access::AdminLogin) => return Err(refused(401, "sign in to the panel first")),
+    let refused_as = |no: NotKnown| refused(401, no.message(operation.access));
+    let viewer = match who(api, engine, headers, caller) {
+        Ok(viewer) => viewer,
+        Err(_) if operation.access == Access::Anyone => Viewer::guest(),
+        Err(no) if operation.access == Access::Guests && api.lets_in(no) => Viewer::guest(),
+        Err(no) => return Err(refused_as(no)),
     };
     let may = |scope: Scope| {
-        let lacks = || refused(403, &format!("this needs the scope {}, which is not given", scope.name()));
-        if viewer.may(scope) { Ok(()) } else { Err(lacks()) }
+        if viewer.may(scope) { Ok(()) } else { Err(refused(403, &lacks(scope))) }
     };
     match operation.access {
         Access::Anyone => {}
@@ -260,6 +310,9 @@ fn web_socket(
     request: &Request<Bytes>,
     caller: Caller,
 ) -> Answer {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Answer::method_not_allowed("GET, HEAD");
+    }
     let headers = request.headers();
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_upgrade = *request.method() == Method::GET
@@ -270,15 +323,17 @@ fn web_socket(
             .with(UPGRADE, "websocket");
     };
     // A browser sends the cookie whoever wrote the page; another site's page sees what guests see.
-    let viewer = if csrf::is_own_site(headers) {
-        Viewer::of_request(engine, headers, &api.cookie_name, caller.now_s())
+    let known = if csrf::is_own_site(headers) {
+        who(api, engine, headers, caller)
     } else {
-        Viewer::of_token(engine, headers, caller.now_s())
+        by_token(engine, headers, caller).unwrap_or(Err(NotKnown::Nobody))
     };
-    let viewer = match viewer.filter(|viewer| viewer.may(Scope::Read)) {
-        Some(viewer) => viewer,
-        None if api.are_guests_allowed => Viewer::guest(),
-        None => return Answer::json(403, render::error(403, "guests are not allowed here: sign in, or send a token")),
+    let refused = |status: u16, message: &str| Answer::json(status, render::error(status, message)).not_kept();
+    let viewer = match known {
+        Ok(viewer) if viewer.may(Scope::Read) => viewer,
+        Ok(_) => return refused(403, &lacks(Scope::Read)),
+        Err(no) if api.lets_in(no) => Viewer::guest(),
+        Err(no) => return refused(401, no.message(Access::Guests)),
     };
     match admission.admit(&viewer, Work::Live) {
         Ok(()) => Answer::web_socket(key, viewer),
@@ -286,8 +341,8 @@ fn web_socket(
     }
 }
 
-fn page_or_nothing(request: &Request<Bytes>) -> Answer {
-    let (path, method) = (request.uri().path(), request.method());
+fn page_or_nothing(path: &str, request: &Request<Bytes>) -> Answer {
+    let method = request.method();
     if let Some(page) = pages::answer(path) {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         return if is_read { page } else { Answer::method_not_allowed("GET, HEAD") };

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use http::HeaderMap;
 use http::header::{AUTHORIZATION, COOKIE};
+use http::{HeaderMap, HeaderValue};
 use windfire_engine::Engine;
 use windfire_engine::server::ServerRecord;
 use windfire_engine::token::{Scope, Scopes};
@@ -53,23 +53,14 @@ enum By {
 }
 
 impl Viewer {
-    /// Whoever holds the request's cookie or token; `None` when neither is valid. The cookie is looked at first, and a
-    /// wrong token beside a valid cookie does no harm (contract 1.8).
-    pub(crate) fn of_request(engine: &Engine, headers: &HeaderMap, cookie_name: &str, now_s: i64) -> Option<Self> {
-        let by_cookie = || cookies(headers, cookie_name).find_map(|cookie| Self::of_cookie(engine, cookie, now_s));
-        by_cookie().or_else(|| Self::of_token(engine, headers, now_s))
+    /// Whoever holds one of the request's cookies of that name.
+    pub(crate) fn of_cookies(engine: &Engine, headers: &HeaderMap, cookie_name: &str, now_s: i64) -> Option<Self> {
+        cookies(headers, cookie_name).find_map(|cookie| Self::of_cookie(engine, cookie, now_s))
     }
 
     /// Whoever holds the request's token.
     pub fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
-        let text = headers.get(AUTHORIZATION)?.to_str().ok()?.trim();
-        // The scheme, like any, is case-insensitive; a bare token is v0's own form.
-        let token = match text.split_once(' ') {
-            Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-            // A scheme without a token, or nothing at all.
-            None if text.is_empty() || text.eq_ignore_ascii_case("bearer") => return None,
-            _ => text,
-        };
+        let token = token_of(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
         let grant = engine.token_grant(token, now_s)?;
         let audience = if grant.tags.is_empty() { Audience::All } else { Audience::Tags(grant.tags) };
         Some(Self { audience, scopes: grant.scopes, by: By::Token(token.to_owned()) })
@@ -134,6 +125,34 @@ impl Viewer {
             By::Token(token) => engine.token_grant(token, now_s).is_some(),
             By::Login { cookie, .. } => engine.login_user(cookie, now_s).is_some(),
         }
+    }
+}
+
+/// Whether the request shows a token, be it valid or not. What a browser says to a proxy in front of the hub, by the scheme
+/// Basic, is none of ours.
+pub(crate) fn shows_token(headers: &HeaderMap) -> bool {
+    let is_ours = |value: &HeaderValue| {
+        let text = value.as_bytes().trim_ascii();
+        let scheme = text.split(|byte| *byte == b' ').next().unwrap_or_default();
+        !text.is_empty() && !scheme.eq_ignore_ascii_case(b"basic")
+    };
+    headers.get(AUTHORIZATION).is_some_and(is_ours)
+}
+
+/// Whether the request shows a cookie of that name, be it valid or not.
+pub(crate) fn shows_cookie(headers: &HeaderMap, name: &str) -> bool {
+    cookies(headers, name).any(|value| !value.is_empty())
+}
+
+/// The token in the text of the header.
+fn token_of(text: &str) -> Option<&str> {
+    let text = text.trim();
+    // The scheme, like any, is case-insensitive; a bare token is v0's own form.
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
+        // A scheme without a token, or nothing at all.
+        None if text.is_empty() || text.eq_ignore_ascii_case("bearer") => None,
+        _ => Some(text),
     }
 }
 

@@ -3,16 +3,20 @@
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// Bytes of a day in RFC 3339.
+const DAY_BYTES: usize = 10;
+
 /// Longest text that is looked at.
 const TEXT_BYTES_MAX: usize = 64;
 
 /// A time as Unix milliseconds: Unix seconds (`1790035200`, `1790035200.5`), RFC 3339 (`2026-09-22T00:00:00Z`), `now`, or
-/// before now (`-24h`).
+/// before now (`-24h`; without a unit, seconds). What is finer than milliseconds is cut off.
 ///
 /// # Errors
 /// A sentence for the client.
 pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
-    let explain = || format!("time {text:?} is none of: Unix seconds, RFC 3339, -24h, now");
+    let explain =
+        || format!("time {text:?} is none of: Unix seconds, RFC 3339, now, or before now (-90s, -15m, -24h, -7d)");
     if text.len() > TEXT_BYTES_MAX {
         return Err("a time is longer than any time is".to_owned());
     }
@@ -25,8 +29,7 @@ pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     if let Some(ms) = seconds_ms(text) {
         return Ok(ms);
     }
-    // A plus sign in a query that nobody escaped is a space.
-    let parsed = OffsetDateTime::parse(&text.replace(' ', "+"), &Rfc3339).map_err(|_| explain())?;
+    let parsed = OffsetDateTime::parse(&as_rfc3339(text), &Rfc3339).map_err(|_| explain())?;
     i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).map_err(|_| explain())
 }
 
@@ -46,7 +49,18 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
     with_unit.or_else(|| seconds_ms(text)).filter(|ms| *ms > 0).ok_or_else(explain)
 }
 
-/// Digits, and at most three after a point.
+/// RFC 3339 as it may be written in a query: between day and time may be a space, letters may be small, and a plus sign that
+/// nobody escaped has become a space.
+fn as_rfc3339(text: &str) -> String {
+    let spaced = text.char_indices().map(|(at, character)| match (at, character) {
+        (DAY_BYTES, ' ') => 'T',
+        (_, ' ') => '+',
+        (_, other) => other.to_ascii_uppercase(),
+    });
+    spaced.collect()
+}
+
+/// Digits; of those after a point the first three count.
 fn seconds_ms(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits =
@@ -69,10 +83,43 @@ mod tests {
         assert_eq!(time_ms("1790035200", NOW), Ok(NOW));
         assert_eq!(time_ms("1790035200.25", NOW), Ok(NOW + 250));
         assert_eq!(time_ms("2026-09-22T00:00:00Z", NOW), Ok(NOW));
-        assert_eq!(time_ms("2026-09-22T02:00:00 02:00", NOW), Ok(NOW));
+        for same in [
+            "2026-09-22T02:00:00 02:00",
+            "2026-09-22T02:00:00+02:00",
+            "2026-09-22 02:00:00+02:00",
+            "2026-09-22t00:00:00z",
+            "2026-09-21T18:30:00-05:30",
+            "2026-09-22 00:00:00.000Z",
+        ] {
+            assert_eq!(time_ms(same, NOW), Ok(NOW), "{same}");
+        }
+        assert_eq!(time_ms("2026-09-22T00:00:00.1239999Z", NOW), Ok(NOW + 123));
         assert_eq!(time_ms("-24h", NOW), Ok(NOW - 86_400_000));
+        assert_eq!(time_ms("-24", NOW), Ok(NOW - 24_000), "without a unit, seconds");
+        assert_eq!(time_ms("-0.5", NOW), Ok(NOW - 500));
+        assert_eq!(time_ms("0", NOW), Ok(0));
+        assert_eq!(time_ms("-99999999999d", NOW), Ok(NOW - 99_999_999_999 * 86_400_000));
         assert_eq!(time_ms("now", NOW), Ok(NOW));
-        for wrong in ["", "yesterday", "-", "-h", "1e9", "99999999999999999999", "2026-09-22", "+5", "-5y"] {
+        for wrong in [
+            "",
+            "yesterday",
+            "-",
+            "-h",
+            "1e9",
+            "99999999999999999999",
+            "2026-09-22",
+            "+5",
+            "-5y",
+            "NaN",
+            "inf",
+            "1790035200s",
+            "now-1h",
+            "-999999999999w",
+            "--5",
+            "0x5",
+            "1_000",
+            "٣",
+        ] {
             assert!(time_ms(wrong, NOW).is_err(), "{wrong}");
         }
     }

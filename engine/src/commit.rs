@@ -110,7 +110,7 @@ fn put_latest(changes: &mut Changes, slot: &Slot) {
     let mut status = slot.status.lock();
     status.is_dirty = false;
     if !status.is_removed {
-        let value = latest::write(&status.progress, status.latest.last_active_s, &status.latest.sample);
+        let value = latest::write(&status.progress, status.latest.last_active_s(), &status.latest.sample);
         changes.put(key::LATEST, &key::id_key(slot.id), value);
     }
 }

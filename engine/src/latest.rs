@@ -25,18 +25,24 @@ pub struct Latest {
     pub facts: Arc<HostFacts>,
     /// All zero before the first report.
     pub sample: Sample,
-    /// Unix seconds by the hub's clock when the newest report came; `None` before the first.
-    pub last_active_s: Option<i64>,
+    /// Unix milliseconds by the hub's clock when the newest report came; `None` before the first. After a start, whole seconds
+    /// until the next one comes.
+    pub last_active_ms: Option<i64>,
 }
 
 /// Seconds that the newest report may lie after now, because two threads looked at the clock at different moments.
 const AFTER_NOW_S: i64 = 5;
 
 impl Latest {
+    /// Unix seconds by the hub's clock when the newest report came; `None` before the first.
+    pub fn last_active_s(&self) -> Option<i64> {
+        self.last_active_ms.map(|ms| ms.div_euclid(1000))
+    }
+
     /// Whether the newest report came within so many seconds before `now_s`. One that lies after now, because the hub's clock
     /// was ahead when it came, says nothing of now.
     pub fn reported_within(&self, seconds: i64, now_s: i64) -> bool {
-        self.last_active_s.is_some_and(|at_s| (-AFTER_NOW_S..=seconds).contains(&now_s.saturating_sub(at_s)))
+        self.last_active_s().is_some_and(|at_s| (-AFTER_NOW_S..=seconds).contains(&now_s.saturating_sub(at_s)))
     }
 }
 
@@ -85,7 +91,10 @@ mod tests {
 
     #[test]
     fn a_report_that_lies_after_now_is_not_fresh() {
-        let is_fresh = |at_s| Latest { last_active_s: at_s, ..Latest::default() }.reported_within(30, 1000);
+        let at_ms = |at_s: i64| at_s.saturating_mul(1000);
+        let is_fresh = |at_s: Option<i64>| {
+            Latest { last_active_ms: at_s.map(at_ms), ..Latest::default() }.reported_within(30, 1000)
+        };
         let fresh = [None, Some(969), Some(970), Some(1000), Some(1005), Some(1006), Some(i64::MAX), Some(i64::MIN)];
         assert_eq!(fresh.map(is_fresh), [false, false, true, true, true, false, false, false]);
     }

@@ -143,6 +143,14 @@ pub const POINTS_USUAL: usize = 2_000;
 /// Days that one query of history may span: longer than anything is kept.
 pub const RANGE_DAYS_MAX: i64 = 3660;
 
+/// Days of reports that one series is made of, where its step is no whole minute: some more than [`POINTS_MAX`] steps of just
+/// under a minute. A longer range is answered in whole minutes.
+pub const RAW_RANGE_DAYS_MAX: i64 = 14;
+
+/// Days of the minute tier that one series is made of, where its step is no whole quarter of an hour: some more than
+/// [`POINTS_MAX`] steps of just under an hour. A longer range is answered in whole quarters.
+pub const MINUTE_RANGE_DAYS_MAX: i64 = 850;
+
 /// Agents whose clocks the hub remembers, to tell whether its own is right.
 pub const CLOCK_WITNESSES_MAX: usize = 256;
 

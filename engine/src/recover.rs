@@ -35,7 +35,7 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
     for (id, record) in store.scan_ids(key::LATEST, |id, value| Ok((id, latest::read(value)?)))? {
         let status = statuses.entry(id).or_default();
         status.progress = record.progress;
-        status.latest.last_active_s = record.last_active_s;
+        status.latest.last_active_ms = record.last_active_s.map(|at_s| at_s.saturating_mul(1000));
         status.latest.sample = record.sample;
     }
     for (id, facts) in store.scan_ids(key::HOSTS, |id, value| Ok((id, hosts::read(value)?)))? {
@@ -110,7 +110,7 @@ impl Replay {
                 if is_after_checkpoint(server_id) {
                     status.progress.advance(sequence);
                     status.latest.sample = sample;
-                    status.latest.last_active_s = Some(received_ms.div_euclid(1000));
+                    status.latest.last_active_ms = Some(received_ms);
                     status.is_dirty = true;
                     self.replayed_reports += 1;
                 }

@@ -133,7 +133,7 @@ impl Shard {
             if let Some(newest) = new.last() {
                 status.latest.sample.clone_from(newest);
             }
-            status.latest.last_active_s = Some(now_ms.div_euclid(1000));
+            status.latest.last_active_ms = Some(now_ms);
             status.last_ticket = pending.ticket;
             if !status.is_dirty {
                 status.is_dirty = true;

@@ -86,7 +86,7 @@ impl Row {
         offline_after_s: i64,
     ) -> Self {
         let (host, sample) = (&latest.facts.host, &latest.sample);
-        let active = match latest.last_active_s {
+        let active = match latest.last_active_s() {
             None => NEVER,
             Some(_) if latest.reported_within(offline_after_s, now_s) => ONLINE,
             Some(at_s) => at_s,

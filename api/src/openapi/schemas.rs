@@ -46,10 +46,7 @@ pub(super) fn all() -> Value {
     let mut all = json!({
         "OpenApi": {"type": "object"},
         "Error": object(json!({"code": integer(), "message": text()})),
-        "Refused": {"anyOf": [
-            object(json!({"code": {"const": 403}, "message": text()})),
-            object(json!({"success": {"const": false}, "error": text()})),
-        ]},
+        "Refused": object(json!({"code": {"const": 403}, "message": text()})),
         "Register": {"type": "object"},
         "Registered": {"anyOf": [
             object(json!({"code": {"const": 200}, "message": text(), "secret": text(), "id": integer()})),
@@ -59,7 +56,7 @@ pub(super) fn all() -> Value {
         "ServerDetails": envelope(list(object(detailed))),
         "History": object(json!({
             "code": {"const": 0}, "message": text(), "from": number(), "to": number(), "tier": text(), "step": number(),
-            "notes": list(text()), "result": list(series),
+            "result": list(series), "notes": list(text()),
         })),
         "Top": object(json!({
             "code": {"const": 0}, "message": text(), "metric": text(), "unit": text(),
@@ -75,13 +72,16 @@ pub(super) fn all() -> Value {
         "Facts": envelope(list(object(json!({
             "id": integer(), "name": text(), "tag": text(), "changes": list(object(change)),
         })))),
-        "V2Metrics": object(json!({
-            "success": {"const": true},
-            "data": object(json!({
-                "server_id": integer(), "server_name": text(), "metric": text(),
-                "data_points": list(object(json!({"ts": integer(), "value": number()}))),
+        "V2Metrics": {"anyOf": [
+            object(json!({
+                "success": {"const": true},
+                "data": object(json!({
+                    "server_id": integer(), "server_name": text(), "metric": text(),
+                    "data_points": list(object(json!({"ts": integer(), "value": number()}))),
+                })),
             })),
-        })),
+            object(json!({"success": {"const": false}, "error": text()})),
+        ]},
     });
     for (name, shape) in panel_answers().into_iter().chain(bodies()) {
         all[name] = shape;

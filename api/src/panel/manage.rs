@@ -147,7 +147,7 @@ pub(super) fn servers(asked: &Asked<'_>) -> Answer {
             "hide_for_guest": record.hide_for_guest,
             "country": record.country,
             "created": record.created_s,
-            "last_active": server.latest.last_active_s,
+            "last_active": server.latest.last_active_s(),
             "address": server.latest.facts.address,
             "clock_skew_ms": asked.engine.clock_skew_ms(record.id),
             "version": version_text(record.version()),

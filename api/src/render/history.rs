@@ -55,12 +55,11 @@ pub(crate) const LIST_TAIL: &[u8] = b"]}";
 pub(crate) struct HistoryWriter<'a> {
     out: &'a mut dyn Write,
     format: Format,
-    tier: &'static str,
     is_first: bool,
 }
 
 impl<'a> HistoryWriter<'a> {
-    pub(crate) fn begin(out: &'a mut dyn Write, format: Format, plan: &Plan, notes: &[String]) -> io::Result<Self> {
+    pub(crate) fn begin(out: &'a mut dyn Write, format: Format, plan: &Plan) -> io::Result<Self> {
         match format {
             Format::Json => {
                 let mut json = JsonWriter::with_capacity(256);
@@ -72,15 +71,13 @@ impl<'a> HistoryWriter<'a> {
                 json.string(plan.tier.name());
                 json.raw(",\"step\":");
                 seconds(&mut json, plan.step_ms);
-                json.raw(",\"notes\":");
-                json.list(notes, |json, note| json.string(note));
                 json.raw(",\"result\":[");
                 out.write_all(&json.into_bytes())?;
             }
             Format::Csv => out.write_all(b"time,id,name,tag,metric,agg,value\n")?,
             Format::Ndjson => {}
         }
-        Ok(Self { out, format, tier: plan.tier.name(), is_first: true })
+        Ok(Self { out, format, is_first: true })
     }
 
     /// One metric of one server.
@@ -129,7 +126,7 @@ impl<'a> HistoryWriter<'a> {
                 json.string(total_name(metric));
             }
             json.raw(",\"tier\":");
-            json.string(self.tier);
+            json.string(series.tier.name());
             json.raw(",\"step\":");
             seconds(&mut json, series.step_ms);
             json.raw(",\"times\":");
@@ -144,46 +141,82 @@ impl<'a> HistoryWriter<'a> {
             return self.out.write_all(&json.into_bytes());
         }
         for (time_ms, value) in &series.points {
-            if self.format == Format::Csv {
-                seconds(&mut json, *time_ms);
-                json.raw(",");
-                if let Some(server) = server {
-                    json.integer(server.id);
-                }
-                for text in [name, tag, metric.name(), aggregate.name()] {
-                    json.raw(",");
-                    json.raw(&csv_text(text));
-                }
-                json.raw(",");
-                if value.is_some() {
-                    number(&mut json, *value);
-                }
-                json.raw("\n");
-            } else {
-                json.raw("{\"time\":");
-                seconds(&mut json, *time_ms);
-                if let Some(server) = server {
-                    json.raw(",\"id\":");
-                    json.integer(server.id);
-                    json.raw(",\"name\":");
-                    json.string(name);
-                }
-                json.raw(",\"tag\":");
-                json.string(tag);
-                json.raw(",\"metric\":");
-                json.string(metric.name());
-                json.raw(",\"agg\":");
-                json.string(aggregate.name());
-                json.raw(",\"value\":");
-                number(&mut json, *value);
-                json.raw("}\n");
-            }
+            line(&mut json, self.format, *time_ms, (server, name, tag), (metric, aggregate), *value);
         }
         self.out.write_all(&json.into_bytes())
     }
 
-    pub(crate) fn end(self) -> io::Result<()> {
-        if self.format == Format::Json { self.out.write_all(LIST_TAIL) } else { Ok(()) }
+    /// One report of one server: a line for each metric. Not for JSON, whose series are whole.
+    pub(crate) fn report(
+        &mut self,
+        server: &ServerRecord,
+        sample: &Sample,
+        metrics: &[(Metric, Aggregate)],
+    ) -> io::Result<()> {
+        let mut json = JsonWriter::with_capacity(metrics.len() * 128);
+        let of = (Some(server), server.name.as_str(), server.tag.as_str());
+        for what in metrics {
+            line(&mut json, self.format, sample.time_ms, of, *what, what.0.number_of(sample));
+        }
+        self.out.write_all(&json.into_bytes())
+    }
+
+    /// `notes`: what was done otherwise than asked. They come last, because some are known then only.
+    pub(crate) fn end(self, notes: &[String]) -> io::Result<()> {
+        if self.format != Format::Json {
+            return Ok(());
+        }
+        let mut json = JsonWriter::with_capacity(256);
+        json.raw("],\"notes\":");
+        json.list(notes, |json, note| json.string(note));
+        json.raw("}");
+        self.out.write_all(&json.into_bytes())
+    }
+}
+
+/// One value as a line of CSV or NDJSON; `of` is the server, or none for totals, its name and its tag.
+fn line(
+    json: &mut JsonWriter,
+    format: Format,
+    time_ms: i64,
+    of: (Option<&ServerRecord>, &str, &str),
+    (metric, aggregate): (Metric, Aggregate),
+    value: Option<Number>,
+) {
+    let (server, name, tag) = of;
+    if format == Format::Csv {
+        seconds(json, time_ms);
+        json.raw(",");
+        if let Some(server) = server {
+            json.integer(server.id);
+        }
+        for text in [name, tag, metric.name(), aggregate.name()] {
+            json.raw(",");
+            json.raw(&csv_text(text));
+        }
+        json.raw(",");
+        if value.is_some() {
+            number(json, value);
+        }
+        json.raw("\n");
+    } else {
+        json.raw("{\"time\":");
+        seconds(json, time_ms);
+        if let Some(server) = server {
+            json.raw(",\"id\":");
+            json.integer(server.id);
+            json.raw(",\"name\":");
+            json.string(name);
+        }
+        json.raw(",\"tag\":");
+        json.string(tag);
+        json.raw(",\"metric\":");
+        json.string(metric.name());
+        json.raw(",\"agg\":");
+        json.string(aggregate.name());
+        json.raw(",\"value\":");
+        number(json, value);
+        json.raw("}\n");
     }
 }
 
@@ -270,7 +303,7 @@ pub(crate) fn top(metric: Metric, servers: &[(ServerView, Number)]) -> Vec<u8> {
     json.list(servers, |json, (server, value)| {
         identity(json, &server.record);
         json.raw(",\"last_active\":");
-        json.integer(server.latest.last_active_s.unwrap_or_default());
+        json.integer(server.latest.last_active_s().unwrap_or_default());
         json.raw(",\"value\":");
         number(json, Some(*value));
         json.raw("}");
@@ -438,6 +471,8 @@ pub(crate) fn export_row(format: Format, server: &ServerRecord, sample: &Sample)
 
 #[cfg(test)]
 mod tests {
+    use windfire_engine::history::Tier;
+
     use super::*;
 
     #[test]
@@ -452,6 +487,7 @@ mod tests {
         let series = |metric, value| Series {
             metric,
             aggregate: Aggregate::Mean,
+            tier: Tier::Raw,
             step_ms: 1000,
             points: vec![(0, value), (1000, None)],
         };

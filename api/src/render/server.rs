@@ -65,7 +65,7 @@ fn summary(json: &mut JsonWriter, record: &ServerRecord, latest: &Latest) {
     json.raw(",\"tag\":");
     json.string(&record.tag);
     json.raw(",\"last_active\":");
-    json.integer(latest.last_active_s.unwrap_or(NEVER_ACTIVE));
+    json.integer(latest.last_active_s().unwrap_or(NEVER_ACTIVE));
     json.raw(",\"ipv4\":");
     json.string(ipv4);
     json.raw(",\"ipv6\":");

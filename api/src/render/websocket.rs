@@ -28,7 +28,7 @@ pub(crate) fn document(audience: &Audience, servers: &[ServerView], now_s: i64) 
 
 fn entry(json: &mut JsonWriter, server: &ServerView) {
     let record = &server.record;
-    let created = rfc3339(record.created_s);
+    let created = rfc3339(record.created_s.saturating_mul(1000));
     json.raw("{\"ID\":");
     json.integer(record.id);
     json.raw(",\"CreatedAt\":");
@@ -47,12 +47,13 @@ fn entry(json: &mut JsonWriter, server: &ServerView) {
     host(json, "Host", &server.latest.facts, &record.country);
     status(json, "State", &server.latest.sample);
     json.raw(",\"LastActive\":");
-    json.string(&server.latest.last_active_s.map_or_else(|| NEVER.to_owned(), rfc3339));
+    json.string(&server.latest.last_active_ms.map_or_else(|| NEVER.to_owned(), rfc3339));
     json.raw("}");
 }
 
-fn rfc3339(unix_s: i64) -> String {
-    let time = OffsetDateTime::from_unix_timestamp(unix_s).ok();
+/// Fractions only where there are some, as Go writes them.
+fn rfc3339(unix_ms: i64) -> String {
+    let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| NEVER.to_owned())
 }
 
@@ -63,7 +64,9 @@ mod tests {
     #[test]
     fn an_empty_fleet_has_no_list_and_times_are_rfc_3339() {
         assert_eq!(document(&Audience::All, &[], 1_653_015_042), "{\"now\":1653015042000}");
-        assert_eq!(rfc3339(1_653_015_042), "2022-05-20T02:50:42Z");
+        assert_eq!(rfc3339(1_653_015_042_000), "2022-05-20T02:50:42Z");
+        assert_eq!(rfc3339(1_653_015_042_500), "2022-05-20T02:50:42.5Z");
+        assert_eq!(rfc3339(1_653_015_042_007), "2022-05-20T02:50:42.007Z");
         assert_eq!(rfc3339(i64::MAX), NEVER);
     }
 }

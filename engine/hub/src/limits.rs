@@ -84,8 +84,8 @@ pub(crate) const HTTP_BYTES_PER_MINUTE_MIN: usize = 32 * 1024;
 /// Bytes of one connection that the system may hold and not have sent yet: its usual megabytes would hide for a minute that
 /// a slow client takes some, and are not in anybody's budget.
 pub(crate) const HTTP_UNSENT_BYTES_MAX: u32 = 128 * 1024;
-/// Time that a client which has nothing more to say waits for the first byte of an answer from history: it may just as well
-/// be gone.
+/// Time after which an answer from history begins, whatever there is of it, for a client that has nothing more to say: who is
+/// gone refuses what is sent, and nothing else tells it from who waits.
 pub(crate) const HTTP_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two looks at whether a client that has sent more than it was asked for is gone.
 pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);

@@ -120,7 +120,7 @@ fn history_is_answered_over_http() {
     wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&format=xml", "none of json");
     wrong(&hub, &token, "/api/v1/server/top?metric=cpu&n=0", "within 1 to 1000");
     let refused = hub.get("/api/v1/server/history?id=1&metric=cpu", "nobody").text();
-    assert!(refused.starts_with("{\"code\":403"), "{refused}");
+    assert!(refused.starts_with("{\"code\":401"), "{refused}");
     let head = hub.request("HEAD", "/api/v1/server/history?id=1&metric=cpu", &[("Authorization", &token)], b"");
     assert_eq!(head.expect("an answer").body.len(), 0);
 }

@@ -63,7 +63,7 @@ fn the_live_stream_shows_what_changed() {
     assert_eq!(hub.get("/api/v1/server/list", "").text().matches("\"id\":").count(), 0, "guests have the stream only");
 
     assert!(hub.get("/api/v1/server/history?metric=cpu", "").text().contains("\"code\":0"), "and their history");
-    assert!(hub.get("/api/v1/server/facts", "").text().contains("\"code\":403"), "but no addresses");
+    assert!(hub.get("/api/v1/server/facts", "").text().contains("\"code\":401"), "but no addresses");
 
     // Some servers by id are shown exactly.
     let exact = Stream::open(&hub, "?id=1", &cookie).next().expect("a snapshot");

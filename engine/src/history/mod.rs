@@ -23,7 +23,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
-pub use query::{FactsPage, HistoryQuery, Plan, Series, Step};
+pub use query::{FactsPage, HistoryQuery, Otherwise, Plan, Series, Step};
 pub(crate) use seal::{seal_heads, write_sealed};
 pub use storage::TierUsage;
 pub use uptime::Uptime;

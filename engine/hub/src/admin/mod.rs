@@ -301,7 +301,7 @@ fn server_lines(engine: &Engine) -> Vec<ServerLine> {
         display_index: view.record.display_index,
         hide_for_guest: view.record.hide_for_guest,
         country: view.record.country.clone(),
-        last_active: view.latest.last_active_s,
+        last_active: view.latest.last_active_s(),
         address: view.latest.facts.address.clone(),
     };
     engine.snapshot(Selection::All).into_iter().map(line).collect()

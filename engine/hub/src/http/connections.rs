@@ -189,16 +189,10 @@ impl Connection {
         }
     }
 
-    /// Waits until nobody seems to wait for an answer any more.
-    pub(super) async fn left(&self) {
-        let silent = async {
-            self.fell_silent().await;
-            tokio::time::sleep(HTTP_HALF_CLOSED_TIMEOUT).await;
-        };
-        tokio::select! {
-            () = self.broke() => {}
-            () = silent => {}
-        }
+    /// Waits until the client has had nothing more to say for a while: it waits for its answer, or it is gone.
+    pub(super) async fn stayed_silent(&self) {
+        self.fell_silent().await;
+        tokio::time::sleep(HTTP_HALF_CLOSED_TIMEOUT).await;
     }
 
     /// Waits until the client is gone for sure: it refuses what was sent to it.

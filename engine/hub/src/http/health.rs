@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use windfire_api::path::normal;
 use windfire_engine::Engine;
 
 use crate::historian::describe_clock;
@@ -10,7 +11,7 @@ use crate::metrics::Metrics;
 
 /// The answer, when the path is one of these.
 pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metrics) -> Option<Response<Bytes>> {
-    let (status, content_type, body) = match request.uri().path() {
+    let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine) {
             // A clock that is not believed keeps nobody from working.

@@ -11,13 +11,14 @@
 use std::io::{self, Write};
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http::Response;
 use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Frame;
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use windfire_api::{Body, Busy, PIECE_BYTES, Streamed, Viewer, busy, failed};
@@ -28,32 +29,38 @@ use super::connections::Connection;
 use crate::limits::PIECES_WAITING_MAX;
 
 /// Starts making the body. The first piece is there when this returns, or all of it: what fails before is an answer of its
-/// own.
+/// own. But an answer to a client that has said its last word long ago begins before there is anything of it, so that who is
+/// gone refuses it, and who waits goes on waiting.
 ///
 /// # Errors
-/// The answer when it failed, or when the client seems to have left meanwhile.
+/// The answer when it failed, or when the client has left meanwhile.
 pub(super) async fn start(
     http: &Arc<Http>,
     connection: &Connection,
     streamed: Streamed,
     held: Vec<Held>,
 ) -> Result<BoxBody<Bytes, io::Error>, Response<Body>> {
+    let mut beginning: Beginning = Box::pin(begin(Arc::clone(http), streamed, Arc::new(held)));
     tokio::select! {
-        begun = begin(http, streamed, Arc::new(held)) => begun,
-        () = connection.left() => Err(busy(Busy::Hub)),
+        begun = &mut beginning => begun.map(BodyExt::boxed),
+        () = connection.broke() => Err(busy(Busy::Hub)),
+        () = connection.stayed_silent() => Ok(Late::Beginning(Mutex::new(beginning)).boxed()),
     }
 }
 
+/// What comes to be a body, or an answer instead.
+type Beginning = Pin<Box<dyn Future<Output = Result<Receiver, Response<Body>>> + Send>>;
+
 async fn begin(
-    http: &Arc<Http>,
+    http: Arc<Http>,
     Streamed { produce, viewer }: Streamed,
     held: Arc<Vec<Held>>,
-) -> Result<BoxBody<Bytes, io::Error>, Response<Body>> {
+) -> Result<Receiver, Response<Body>> {
     let (sender, mut pieces) = mpsc::channel(PIECES_WAITING_MAX);
     let room = Arc::clone(&http.history_room);
     let permit = Arc::clone(&room).acquire_owned().await.ok();
     let ended = Arc::new(OnceLock::new());
-    let (http, end, runtime) = (Arc::clone(http), Arc::clone(&ended), Handle::current());
+    let (end, runtime) = (Arc::clone(&ended), Handle::current());
     let also_held = Arc::clone(&held);
     tokio::task::spawn_blocking(move || {
         let _held = also_held;
@@ -71,7 +78,32 @@ async fn begin(
     if first.is_none() && ended.get() != Some(&true) {
         return Err(failed("history cannot be read at present: ask again in a moment, and see the hub's log"));
     }
-    Ok(Receiver { first, pieces, ended, _held: held }.boxed())
+    Ok(Receiver { first, pieces, ended, _held: held })
+}
+
+/// A body whose head went out before there was anything of it. The lock is never waited for: it makes the future one that
+/// threads may share.
+enum Late {
+    Beginning(Mutex<Beginning>),
+    Begun(Receiver),
+}
+
+impl hyper::body::Body for Late {
+    type Data = Bytes;
+    type Error = io::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+        if let Self::Beginning(beginning) = &mut *self {
+            match ready!(beginning.get_mut().as_mut().poll(context)) {
+                Ok(receiver) => *self = Self::Begun(receiver),
+                Err(_) => return Poll::Ready(Some(Err(io::Error::other("the answer failed after its head was sent")))),
+            }
+        }
+        match &mut *self {
+            Self::Begun(receiver) => Pin::new(receiver).poll_frame(context),
+            Self::Beginning(_) => Poll::Pending,
+        }
+    }
 }
 
 /// Gathers what is written into pieces, and waits for the reader with each.
@@ -172,6 +204,8 @@ mod tests {
     use std::sync::mpsc::channel;
 
     use tempfile::TempDir;
+    use tokio::io::AsyncWriteExt;
+    use tokio::net::{TcpListener, TcpStream};
     use tokio::sync::watch;
     use windfire_api::live::Live;
     use windfire_api::{Api, Producer};
@@ -180,7 +214,8 @@ mod tests {
 
     use super::*;
     use crate::http::Shares;
-    use crate::limits::HISTORY_ANSWERS_MAX;
+    use crate::http::connections::{Connections, Slot};
+    use crate::limits::{HISTORY_ANSWERS_MAX, HTTP_HALF_CLOSED_TIMEOUT};
     use crate::memory::Budgets;
 
     fn http() -> (TempDir, Arc<Http>) {
@@ -201,8 +236,8 @@ mod tests {
     }
 
     async fn begin_as(http: &Arc<Http>, viewer: Viewer, produce: Producer) -> Result<BoxBody<Bytes, io::Error>, u16> {
-        let begun = begin(http, Streamed { produce, viewer }, Arc::default()).await;
-        begun.map_err(|instead| instead.status().as_u16())
+        let begun = begin(Arc::clone(http), Streamed { produce, viewer }, Arc::default()).await;
+        begun.map(BodyExt::boxed).map_err(|instead| instead.status().as_u16())
     }
 
     async fn begin_with(http: &Arc<Http>, produce: Producer) -> Result<BoxBody<Bytes, io::Error>, u16> {
@@ -234,6 +269,44 @@ mod tests {
         assert!(nothing.collect().await.expect("whole").to_bytes().is_empty());
         let whole = begin_with(&http, pieces(20)).await.expect("it began");
         assert_eq!(whole.collect().await.expect("whole").to_bytes().len(), 20 * PIECE_BYTES + 1);
+    }
+
+    /// A connection whose client has sent nothing, and closed its half.
+    async fn half_closed() -> (TcpStream, Arc<TcpStream>, Slot) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let mut client = TcpStream::connect(listener.local_addr().expect("bound")).await.expect("connected");
+        let (ours, peer) = listener.accept().await.expect("a client");
+        client.shutdown().await.expect("half closed");
+        let ours = Arc::new(ours);
+        let slot = Connections::new(1, Arc::default()).enter(peer.ip(), Arc::downgrade(&ours)).await;
+        (client, ours, slot)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_has_said_all_waits_for_its_answer_as_long_as_it_takes() {
+        let (_folder, http) = http();
+        let (_client, _ours, slot) = half_closed().await;
+        let streamed = || Streamed { produce: pieces(3), viewer: Viewer::guest() };
+        tokio::time::pause();
+        // Nobody can compute for longer than any client is waited for otherwise.
+        let all = u32::try_from(HISTORY_ANSWERS_MAX).expect("few");
+        let busy = Arc::clone(&http.history_room).acquire_many_owned(all).await.expect("free");
+        let before = tokio::time::Instant::now();
+        let late = start(&http, &slot.connection, streamed(), Vec::new()).await.expect("it begins");
+        assert!(before.elapsed() >= HTTP_HALF_CLOSED_TIMEOUT, "so that who is gone refuses it");
+        tokio::time::resume();
+        let reading = tokio::spawn(late.collect());
+        drop(busy);
+        assert_eq!(reading.await.expect("ended").expect("whole").to_bytes().len(), 3 * PIECE_BYTES + 1);
+        // What fails after its head was sent breaks off.
+        tokio::time::pause();
+        let busy = Arc::clone(&http.history_room).acquire_many_owned(all).await.expect("free");
+        let fails: Producer = Box::new(|_| Err(io::Error::other("the store is closed")));
+        let streamed = Streamed { produce: fails, viewer: Viewer::guest() };
+        let late = start(&http, &slot.connection, streamed, Vec::new()).await.expect("it begins");
+        tokio::time::resume();
+        drop(busy);
+        assert!(late.collect().await.is_err(), "half an answer is not taken for a whole one");
     }
 
     #[tokio::test]
