@@ -38,6 +38,16 @@ pub(crate) fn is_own_site(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Why a request is not taken, and what to do where it is our own page's, behind a proxy.
+pub(crate) fn other_site(headers: &HeaderMap) -> String {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
+    let (origin, host) = (text(ORIGIN), text(HOST));
+    format!(
+        "this request comes from another site's page: its Origin is {origin}, and this hub was asked as {host}. A proxy \
+         before the hub must pass Host on as it came (nginx: proxy_set_header Host $http_host)"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
