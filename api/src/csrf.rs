@@ -70,6 +70,16 @@ mod tests {
     }
 
     #[test]
+    fn whoever_is_refused_is_told_what_was_compared() {
+        let told = other_site(&headers(&[("host", "127.0.0.1:8008"), ("origin", "http://panel.example")]));
+        assert!(
+            told.contains("http://panel.example") && told.contains("127.0.0.1:8008") && told.contains("Host"),
+            "{told}"
+        );
+        assert!(other_site(&headers(&[])).contains("nothing"));
+    }
+
+    #[test]
     fn only_the_cookies_own_token_will_do() {
         let shown = token("cookie");
         assert!(shows_token(&headers(&[("x-csrf-token", &shown)]), "cookie"));

@@ -101,7 +101,13 @@ fn without_panel() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use http::Request;
+    use windfire_engine::{Engine, Options};
+
     use super::*;
+    use crate::{Api, Caller, handle};
 
     #[test]
     fn files_are_found_from_every_page_under_any_path() {
@@ -117,6 +123,25 @@ mod tests {
     fn a_slash_too_many_leads_back_under_any_path() {
         assert_eq!((relative("/manage"), relative("/server/5")), ("../manage".to_owned(), "../5".to_owned()));
         assert!(is_page("/server/5") && is_page("/") && !is_page("/server/x") && !is_page("/server/"));
+    }
+
+    #[test]
+    fn a_redirection_stays_beside_the_page_it_came_from() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        let caller = Caller { peer: [127, 0, 0, 1].into(), now_ms: 1_700_000_000_000 };
+        let ask = |path: &str| {
+            let request = Request::get(path).body(bytes::Bytes::new()).expect("a request");
+            let response = handle(&Api::default(), &engine, &request, caller);
+            let location = response.headers().get("location").map(|value| value.to_str().expect("text").to_owned());
+            (response.status().as_u16(), location)
+        };
+        assert_eq!(ask("/manage/"), (301, Some("../manage".to_owned())));
+        assert_eq!(ask("/server/5/?a=b"), (301, Some("../5?a=b".to_owned())));
+        assert_eq!(ask("/server/5"), (200, None));
+        assert_eq!(ask("/server/five/"), (404, None));
+        // v0's clients have known this one as it is.
+        assert_eq!(ask("/api/v1/server/list/").1, Some("/api/v1/server/list".to_owned()));
     }
 
     #[test]

@@ -110,6 +110,8 @@ function optionsOf(
   return {
     width,
     height: HEIGHT,
+    // Half of a day's name, where the last mark is at the edge.
+    padding: [null, 26, null, null],
     legend: { show: false },
     cursor: { sync: { key: 'server' }, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
