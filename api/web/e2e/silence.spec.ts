@@ -15,6 +15,7 @@ async function reporting(hub: Hub, api: Api): Promise<number> {
   return id;
 }
 
+/** Uses a proxy before the hub whose manner is for these paths. */
 async function behind(hub: Hub, applies: (path: string) => boolean, use: (proxy: Proxy) => Promise<void>): Promise<void> {
   const proxy = new Proxy(hub.url, { applies });
   await proxy.start();
@@ -90,9 +91,10 @@ test('requests that are never answered are given up with a word', async ({ page,
   test.setTimeout(120_000);
   const id = await reporting(hub, api);
   await behind(hub, (path) => /history|\/session|\/manage/.test(path), async (proxy) => {
+    const laterPages = page.waitForResponse(/ManagePage/);
     await signIn(page, hub, 'admin', hub.password, proxy.url);
     await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
-    await page.waitForTimeout(4000);
+    await (await laterPages).finished();
     proxy.manner = 'silent';
     await page.getByRole('link', { name: 'steady' }).click();
     await expect(page.getByRole('alert')).toHaveText('The hub does not answer.', { timeout: 25_000 });
@@ -112,8 +114,10 @@ test('requests that are never answered are given up with a word', async ({ page,
 test('a proxy that does not reach the hub is not taken for it', async ({ page, hub, api }) => {
   await reporting(hub, api);
   await behind(hub, () => true, async (proxy) => {
+    const laterPages = page.waitForResponse(/ManagePage/);
     await signIn(page, hub, 'admin', hub.password, proxy.url);
     await expect(online(page)).toBeVisible({ timeout: 20_000 });
+    await (await laterPages).finished();
     await hub.stop();
     await expect(lost(page)).toBeVisible();
     await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });

@@ -4,6 +4,11 @@
  */
 export const ROOT = rootOf(import.meta.url);
 
+/** The page's icon is named relative to the address, which is going to change. */
+export function startRoot(): void {
+  document.querySelector('link[rel="icon"]')?.setAttribute('href', hrefOf('/favicon.svg'));
+}
+
 export function rootOf(scriptUrl: string): string {
   return new URL('..', scriptUrl).pathname;
 }

@@ -60,7 +60,7 @@ export default function ServerPage({ id }: { id: number }): JSX.Element {
       ) : (
         <>
           <div class="server-head">
-            <StateDot fleet={fleet} row={row} />
+            <StateDot {...{ fleet, row, tick }} />
             <h1 class="breakable">{facts.name}</h1>
             {facts.isHidden && <HiddenMark />}
             <Chip text={facts.tag} />

@@ -97,7 +97,7 @@ class Card extends LiveItem<CardProps> {
       >
         <div class="card-inside">
           <div class="card-head">
-            <StateDot fleet={fleet} row={row} />
+            <StateDot {...{ fleet, row, tick }} />
             <a href={hrefOf(`/server/${facts.id}`)} title={facts.name}>
               {facts.name}
             </a>

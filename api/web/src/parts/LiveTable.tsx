@@ -126,7 +126,7 @@ class LiveRow extends LiveItem {
         style={{ transform: `translateY(${place * ROW_HEIGHT}px)` }}
       >
         <div class="cell name" role="cell">
-          <StateDot fleet={fleet} row={row} />
+          <StateDot {...{ fleet, row, tick }} />
           <a href={hrefOf(`/server/${facts.id}`)} title={facts.name}>
             {facts.name}
           </a>
@@ -198,7 +198,7 @@ function OfflineCells({ fleet, row }: Shown): JSX.Element {
 }
 
 /** Whether a server is online; without the hub nobody knows. */
-export function StateDot({ fleet, row }: { fleet: Fleet; row: number }): JSX.Element {
+export function StateDot({ fleet, row }: Shown): JSX.Element {
   const text = messages.value.live;
   const state = fleet.isCurrent ? (fleet.isOnline(row) ? 'online' : 'offline') : 'stateUnknown';
   return <span class={`dot ${state}`} role="img" aria-label={text[state]} title={text[state]} />;
