@@ -47,7 +47,7 @@ for (const width of [320, 390, 768, 1280]) {
       await page.setViewportSize({ width, height: 800 });
       const { id, command } = await api.addServer({ name: LONG, tag: `${CHINESE}${LONG}`.slice(0, 60), note: `${LONG}\n`.repeat(7) });
       await api.addServer({ name: CHINESE, tag: CHINESE.slice(0, 30), country: 'de' });
-      await api.addServer({ name: ' ', hide_for_guest: true });
+      await api.addServer({ name: '\u200b', hide_for_guest: true });
       await api.call('POST', '/token', { note: `${LONG}\n`.repeat(6), scopes: ['read'], tags: [CHINESE.slice(0, 20), LONG.slice(0, 60)], expires: null });
       await api.call('POST', '/enrol-token', { note: LONG, tag: LONG.slice(0, 60), uses: 3, expires: null });
       hub.runCommand(command);

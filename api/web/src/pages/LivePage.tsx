@@ -22,6 +22,7 @@ export function LivePage(): JSX.Element {
   const isPhone = useMedia(PHONE);
   const view = chosenView.value ?? (isPhone ? 'cards' : 'table');
   const order = useOrder(fleet);
+  const freshness = fleet.isCurrent ? '' : 'stale';
   useEffect(() => everyServer.use(), []);
   return (
     <div class="page live">
@@ -30,10 +31,12 @@ export function LivePage(): JSX.Element {
       {tick === 0 && everyServer.state.value !== 'lost' && <p class="quiet">{text.loading}</p>}
       {tick > 0 && (
         <>
-          <LiveTotals live={everyServer} />
+          <div class={freshness}>
+            <LiveTotals live={everyServer} />
+          </div>
           <LiveFilters fleet={fleet} structure={fleet.structure} view={view} shown={order.length} />
           {order.length === 0 && <Nothing isFiltered={fleet.size > 0} />}
-          <div class={fleet.isCurrent ? '' : 'stale'}>
+          <div class={freshness}>
             {order.length > 0 && view === 'table' && <LiveTable live={everyServer} order={order} tick={tick} />}
             {order.length > 0 && view === 'cards' && <LiveCards live={everyServer} order={order} tick={tick} />}
           </div>
