@@ -38,6 +38,16 @@ pub(crate) fn is_own_site(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Why a request is not taken, and what to do where it is our own page's, behind a proxy.
+pub(crate) fn other_site(headers: &HeaderMap) -> String {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
+    let (origin, host) = (text(ORIGIN), text(HOST));
+    format!(
+        "this request comes from another site's page: its Origin is {origin}, and this hub was asked as {host}. A proxy \
+         before the hub must pass Host on as it came (nginx: proxy_set_header Host $http_host)"
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +67,16 @@ mod tests {
         }
         assert!(!is_own_site(&headers(&[hub, ("sec-fetch-site", "same-site"), ("origin", "http://hub.example:8008")])));
         assert!(!is_own_site(&headers(&[hub, ("sec-fetch-site", "cross-site")])));
+    }
+
+    #[test]
+    fn whoever_is_refused_is_told_what_was_compared() {
+        let told = other_site(&headers(&[("host", "127.0.0.1:8008"), ("origin", "http://panel.example")]));
+        assert!(
+            told.contains("http://panel.example") && told.contains("127.0.0.1:8008") && told.contains("Host"),
+            "{told}"
+        );
+        assert!(other_site(&headers(&[])).contains("nothing"));
     }
 
     #[test]

@@ -24,9 +24,8 @@ const PAGES: [&str; 6] = ["/", "/login", "/api", "/manage", "/enrol", "/users"];
 
 /// The page or file at that path.
 pub(crate) fn answer(path: &str) -> Option<Answer> {
-    let is_server = path.strip_prefix("/server/").is_some_and(|id| id.parse::<u64>().is_ok());
-    if is_server || PAGES.contains(&path) {
-        return Some(page());
+    if is_page(path) {
+        return Some(page(path));
     }
     let name = path.strip_prefix('/').filter(|name| *name != INDEX)?;
     // A build for development reads them from a folder.
@@ -41,12 +40,27 @@ pub(crate) fn answer(path: &str) -> Option<Answer> {
 
 /// Whether a page of the panel is at that path.
 pub(crate) fn is_page(path: &str) -> bool {
-    PAGES.contains(&path)
+    let is_server = || path.strip_prefix("/server/").is_some_and(|id| id.parse::<u64>().is_ok());
+    PAGES.contains(&path) || is_server()
 }
 
-fn page() -> Answer {
+/// Where a page with a slash too many is, as seen from there: a proxy may serve all of it under a path of its own.
+pub(crate) fn relative(page: &str) -> String {
+    format!("../{}", page.rsplit('/').next().unwrap_or_default())
+}
+
+/// The page's HTML names its files relative to the root. Seen from a deeper path that is further up.
+fn seen_from(path: &str, html: &str) -> String {
+    let up = "../".repeat(path.matches('/').count().saturating_sub(1));
+    if up.is_empty() { html.to_owned() } else { html.replace("=\"./", &format!("=\"{up}")) }
+}
+
+fn page(path: &str) -> Answer {
     let answer = match Files::get(INDEX) {
-        Some(file) => Answer::whole(200, "text/html; charset=utf-8", file.data),
+        Some(file) => {
+            let html = seen_from(path, &String::from_utf8_lossy(&file.data));
+            Answer::whole(200, "text/html; charset=utf-8", html.into_bytes())
+        }
         None => Answer::text(200, without_panel()),
     };
     let headers: [(HeaderName, &str); 5] = [
@@ -87,4 +101,58 @@ fn without_panel() -> String {
          Send an API token as \"Authorization: <token>\". Make one with \"windfire token add\".\n",
     );
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http::Request;
+    use windfire_engine::{Engine, Options};
+
+    use super::*;
+    use crate::{Api, Caller, handle};
+
+    #[test]
+    fn files_are_found_from_every_page_under_any_path() {
+        let html = r#"<link href="./favicon.svg"><script src="./assets/index-a.js"></script><a href="./x">./y</a>"#;
+        assert_eq!(seen_from("/", html), html);
+        assert_eq!(seen_from("/manage", html), html);
+        let deeper =
+            r#"<link href="../favicon.svg"><script src="../assets/index-a.js"></script><a href="../x">./y</a>"#;
+        assert_eq!(seen_from("/server/5", html), deeper);
+    }
+
+    #[test]
+    fn a_slash_too_many_leads_back_under_any_path() {
+        assert_eq!((relative("/manage"), relative("/server/5")), ("../manage".to_owned(), "../5".to_owned()));
+        assert!(is_page("/server/5") && is_page("/") && !is_page("/server/x") && !is_page("/server/"));
+    }
+
+    #[test]
+    fn a_redirection_stays_beside_the_page_it_came_from() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        let caller = Caller { peer: [127, 0, 0, 1].into(), now_ms: 1_700_000_000_000 };
+        let ask = |path: &str| {
+            let request = Request::get(path).body(bytes::Bytes::new()).expect("a request");
+            let response = handle(&Api::default(), &engine, &request, caller);
+            let location = response.headers().get("location").map(|value| value.to_str().expect("text").to_owned());
+            (response.status().as_u16(), location)
+        };
+        assert_eq!(ask("/manage/"), (301, Some("../manage".to_owned())));
+        assert_eq!(ask("/server/5/?a=b"), (301, Some("../5?a=b".to_owned())));
+        assert_eq!(ask("/server/5"), (200, None));
+        assert_eq!(ask("/server/five/"), (404, None));
+        // v0's clients have known this one as it is.
+        assert_eq!(ask("/api/v1/server/list/").1, Some("/api/v1/server/list".to_owned()));
+    }
+
+    #[test]
+    fn the_built_page_names_its_files_relative_to_itself() {
+        let Some(file) = Files::get(INDEX) else { return };
+        let html = String::from_utf8_lossy(&file.data).into_owned();
+        assert!(html.contains("src=\"./assets/"), "{html}");
+        assert!(!html.contains("=\"/"), "{html}");
+    }
 }

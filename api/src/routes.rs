@@ -266,7 +266,7 @@ fn admit(
     };
     let is_change = operation.method != "GET";
     if is_change && !csrf::is_own_site(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
-        return Err(refused(403, "this request comes from another site's page"));
+        return Err(refused(403, &csrf::other_site(headers)));
     }
     let refused_as = |no: NotKnown| refused(401, no.message(operation.access));
     let viewer = match who(api, engine, headers, caller) {
@@ -349,14 +349,14 @@ fn page_or_nothing(path: &str, request: &Request<Bytes>) -> Answer {
     }
     let shorter = path.strip_suffix('/').unwrap_or_default();
     let leads_on = match Operation::find(shorter, method) {
-        Found::Operation(..) => true,
-        Found::OtherMethods(_) => false,
-        Found::Nothing => *method == Method::GET && pages::is_page(shorter),
+        Found::Operation(..) => Some(shorter.to_owned()),
+        Found::OtherMethods(_) => None,
+        Found::Nothing => (*method == Method::GET && pages::is_page(shorter)).then(|| pages::relative(shorter)),
     };
-    if leads_on {
+    if let Some(to) = leads_on {
         let location = match request.uri().query() {
-            Some(query) => format!("{shorter}?{query}"),
-            None => shorter.to_owned(),
+            Some(query) => format!("{to}?{query}"),
+            None => to,
         };
         let status = if *method == Method::GET { 301 } else { 307 };
         return Answer::redirect(status, &location);

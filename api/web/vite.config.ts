@@ -3,7 +3,8 @@ import { defineConfig } from 'vitest/config';
 const hub = process.env.WINDFIRE_HUB ?? 'http://127.0.0.1:8008';
 
 export default defineConfig({
-  base: '/',
+  // A proxy may serve the panel under a path that nobody told us.
+  base: './',
   build: {
     target: 'es2022',
     outDir: 'dist',

@@ -76,7 +76,17 @@ export class Hub {
     if (this.password === '') await passwordSaid;
   }
 
+  /** Lets it stand still, with connections that stay open, as a machine that swaps or is suspended. */
+  freeze(): void {
+    this.process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.process?.kill('SIGCONT');
+  }
+
   async stop(): Promise<void> {
+    this.thaw();
     await ended(this.process);
     this.process = null;
   }
@@ -166,8 +176,15 @@ export class Api {
   }
 }
 
-export async function signIn(page: Page, hub: Hub, user = 'admin', password = hub.password): Promise<void> {
-  await page.goto(`${hub.url}/login`);
+/** Signs in where the panel is: at the hub, or at `url` before it, which ends with a slash. */
+export async function signIn(
+  page: Page,
+  hub: Hub,
+  user = 'admin',
+  password = hub.password,
+  url = `${hub.url}/`,
+): Promise<void> {
+  await page.goto(`${url}login`);
   await page.getByLabel('User').fill(user);
   await page.getByLabel('Password').fill(password);
   await page.getByRole('button', { name: 'Sign in' }).click();

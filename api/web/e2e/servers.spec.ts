@@ -138,3 +138,36 @@ test('a lost hub is told, and the page recovers by itself', async ({ page, hub, 
   await expect(lost).toBeHidden({ timeout: 25_000 });
   await expect(online).toBeVisible({ timeout: 25_000 });
 });
+
+test('the command says when its address leads nowhere else, and takes another', async ({ page, hub, api }) => {
+  const { id } = await api.addServer({ name: 'far' });
+  await signIn(page, hub);
+  await page.getByRole('link', { name: 'Servers' }).click();
+  const shown = page.getByRole('dialog', { name: 'New credential' });
+  const dialog = page.getByRole('dialog', { name: 'Start the agent' });
+  const open = async (): Promise<void> => {
+    await page.getByRole('button', { name: 'New credential for far' }).click();
+    await shown.getByRole('button', { name: 'Confirm' }).click();
+  };
+  await open();
+  const address = dialog.getByLabel('Address of the hub');
+  const command = dialog.getByLabel('Command');
+  const warning = dialog.getByText('is the hub only for the machine that it runs on');
+  await expect(address).toHaveValue(/^127\.0\.0\.1:\d+$/);
+  await expect(warning).toBeVisible();
+  const port = /:(\d+)$/.exec(await address.inputValue())?.[1];
+  await address.fill('https://hub.example/');
+  await expect(warning).toHaveCount(0);
+  await expect(command).toHaveValue(new RegExp(`--hub hub\\.example:${port} --fingerprint`));
+  await address.fill('0.0.0.0');
+  await expect(dialog.getByText('This leads to no machine.')).toBeVisible();
+  await address.fill('$(reboot)');
+  await expect(command).toHaveValue(/--hub '\$\(reboot\):\d+' /);
+  await address.fill('10.0.0.7');
+  await dialog.getByRole('button', { name: 'Done' }).click();
+  expect(id).toBeGreaterThan(0);
+
+  await open();
+  await expect(address, 'the next command knows').toHaveValue('10.0.0.7');
+  await expect(command).toHaveValue(new RegExp(`--hub 10\\.0\\.0\\.7:${port} `));
+});

@@ -1,13 +1,16 @@
 import type { JSX } from 'preact';
-import { lazy, Suspense } from 'preact/compat';
-import { useEffect, useRef } from 'preact/hooks';
+import { lazy } from 'preact/compat';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
+import { errorText } from './errors';
 import { messages } from './i18n';
 import { LivePage } from './pages/LivePage';
 import { LoginPage } from './pages/LoginPage';
 import { ClockNotice } from './parts/ClockNotice';
 import { Header } from './parts/Header';
+import { PageBoundary } from './parts/PageBoundary';
 import { Toast } from './parts/Toast';
+import { hrefOf } from './root';
 import { navigate, path, route, type Route } from './router';
 import { askToSignIn, isAdmin, isSignedIn, loadSession, session } from './session';
 
@@ -28,7 +31,7 @@ const SESSION_RETRY_MS = 2000;
 const LATER_PAGES_AFTER_MS = 3000;
 
 export function App(): JSX.Element {
-  useSession();
+  const failure = useSession();
   useLaterPages();
   useTitle(route.value);
   const main = useRef<HTMLElement>(null);
@@ -50,12 +53,13 @@ export function App(): JSX.Element {
       <main id="main" ref={main} tabIndex={-1}>
         {session.value === null ? (
           <p class="quiet" role="status">
-            {messages.value.loading}
+            {failure === null ? messages.value.loading : failureText(failure)}
           </p>
         ) : (
-          <Suspense fallback={<p class="quiet">{messages.value.loading}</p>}>
+          // Another page is another try.
+          <PageBoundary key={path.value}>
             <Page route={route.value} />
-          </Suspense>
+          </PageBoundary>
         )}
       </main>
       <Toast />
@@ -106,18 +110,20 @@ function Nothing({ title }: { title: string }): JSX.Element {
     <div class="page narrow">
       <h1>{title}</h1>
       <p>
-        <a href="/">{messages.value.toLivePage}</a>
+        <a href={hrefOf('/')}>{messages.value.toLivePage}</a>
       </p>
     </div>
   );
 }
 
-/** Asks who this is until the hub answers. */
-function useSession(): void {
+/** Asks who this is until the hub answers; why it has not yet. */
+function useSession(): unknown {
+  const [failure, setFailure] = useState<unknown>(null);
   useEffect(() => {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const load = (): void => {
-      loadSession().catch(() => {
+      loadSession().catch((error: unknown) => {
+        setFailure(error);
         timer = setTimeout(load, SESSION_RETRY_MS);
       });
     };
@@ -129,6 +135,12 @@ function useSession(): void {
   useEffect(() => {
     if (current?.user != null && path.value === '/login') navigate('/', { replaces: true });
   }, [current]);
+  return failure;
+}
+
+function failureText(failure: unknown): string {
+  const { betweenSentences, tryingAgain } = messages.value;
+  return `${errorText(failure)}${betweenSentences}${tryingAgain}`;
 }
 
 /** Fetches the other pages ahead: they open at once, and also when the hub is away or newer by then. */

@@ -5,5 +5,16 @@ import { messages } from './i18n';
 export function errorText(error: unknown): string {
   const text = messages.value;
   if (!(error instanceof ApiError)) return error instanceof Error ? error.message : String(error);
-  return error.code === 0 ? text.hubUnreachable : text.failed(error.message);
+  switch (error.failure) {
+    case 'refused':
+      return text.failed(error.message);
+    case 'unreachable':
+      return text.hubUnreachable;
+    case 'silent':
+      return text.hubSilent;
+    case 'silent-change':
+      return text.hubSilentChange;
+    case 'foreign':
+      return text.notTheHub(error.code);
+  }
 }

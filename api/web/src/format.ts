@@ -72,6 +72,11 @@ export function dateTime(unixS: number | null, language: string): string {
   return unixS === null ? NOTHING : dateTimeFormat(language).format(unixS * 1000);
 }
 
+/** A Unix time as the time of day with seconds. */
+export function timeOfDay(unixS: number, language: string): string {
+  return timeFormat(language).format(unixS * 1000);
+}
+
 function perLanguage<F>(make: (language: string) => F): (language: string) => F {
   const made = new Map<string, F>();
   return (language) => {
@@ -82,8 +87,12 @@ function perLanguage<F>(make: (language: string) => F): (language: string) => F 
 }
 
 const relativeFormat = perLanguage((language) => new Intl.RelativeTimeFormat(language, { numeric: 'always' }));
+// 24 hours in every language: an axis and a table must not differ, and "12:05" must be one time of the day.
 const dateTimeFormat = perLanguage(
-  (language) => new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short' }),
+  (language) => new Intl.DateTimeFormat(language, { dateStyle: 'medium', timeStyle: 'short', hourCycle: 'h23' }),
+);
+const timeFormat = perLanguage(
+  (language) => new Intl.DateTimeFormat(language, { timeStyle: 'medium', hourCycle: 'h23' }),
 );
 
 /** The last second of a day as `<input type="date">` gives it, where the browser is; `null` for no day. */

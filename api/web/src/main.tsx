@@ -5,9 +5,11 @@ import { render } from 'preact';
 import { App } from './App';
 import { startLanguage } from './i18n';
 import { startLive } from './live/store';
+import { startRoot } from './root';
 import { startRouter } from './router';
 import { startTheme } from './theme';
 
+startRoot();
 startTheme();
 startLanguage();
 startRouter();

@@ -1,5 +1,7 @@
 import { computed, signal } from '@preact/signals';
 
+import { hrefOf, pathIn } from './root';
+
 export type Route =
   | { page: 'live' | 'login' | 'tokens' | 'servers' | 'enrolment' | 'users' | 'unknown' }
   | { page: 'server'; id: number };
@@ -22,30 +24,33 @@ export function routeOf(pathname: string): Route {
   return server ? { page: 'server', id: Number(server[1]) } : { page: 'unknown' };
 }
 
+/** Within the panel, wherever that lies on its host. */
 export const path = signal('/');
 export const route = computed(() => routeOf(path.value));
 
 export function navigate(to: string, { replaces = false } = {}): void {
   if (to === path.value) return;
-  if (replaces) history.replaceState(null, '', to);
-  else history.pushState(null, '', to);
+  if (replaces) history.replaceState(null, '', hrefOf(to));
+  else history.pushState(null, '', hrefOf(to));
   path.value = to;
   scrollTo(0, 0);
 }
 
 /** Follows the address bar, and takes clicks on links to pages of the panel. */
 export function startRouter(): void {
-  path.value = location.pathname;
-  addEventListener('popstate', () => {
-    path.value = location.pathname;
-  });
+  const follow = (): void => {
+    path.value = pathIn(location.pathname) ?? location.pathname;
+  };
+  follow();
+  addEventListener('popstate', follow);
   document.addEventListener('click', (event) => {
     const asksForNewTab = event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button !== 0;
     const link = event.target instanceof Element ? event.target.closest('a') : null;
     if (event.defaultPrevented || asksForNewTab || !link || link.target !== '') return;
     const isHere = link.origin === location.origin && link.hash === '';
-    if (!isHere || routeOf(link.pathname).page === 'unknown') return;
+    const to = isHere ? pathIn(link.pathname) : null;
+    if (to === null || routeOf(to).page === 'unknown') return;
     event.preventDefault();
-    navigate(link.pathname);
+    navigate(to);
   });
 }

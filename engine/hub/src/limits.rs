@@ -144,8 +144,9 @@ pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const LIVE_STREAMS_MAX: usize = 768;
 /// Of these, one part in so many may belong to guests of one address. Behind a proxy that is every guest.
 pub(crate) const LIVE_STREAMS_GUEST_SHARE: usize = 2;
-/// Silence of a live stream after which something is said, so that proxies keep it open.
-pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// Silence of a live stream after which something is said, so that proxies keep it open, and the panel, which gives up a
+/// stream that was silent for 12 s, knows that the hub is there.
+pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Time for a watcher to take what it is sent, until its stream ends, beside what [`LIVE_BYTES_PER_SECOND_MIN`] allows.
 pub(crate) const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How fast a watcher must take what is large, such as a snapshot of a large fleet.

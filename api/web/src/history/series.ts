@@ -4,6 +4,8 @@ export const RANGES = { '1h': 3600, '24h': 86_400, '7d': 604_800, '30d': 2_592_0
 export type RangeName = keyof typeof RANGES;
 
 export interface Series {
+  /** Of the server. */
+  id?: number;
   metric: string;
   unit: string;
   /** Seconds between points; 0: every report. */
@@ -38,6 +40,12 @@ export async function loadHistory(
     points: String(POINTS),
   });
   return callWhole<History>('GET', `/server/history?${query}`, { signal });
+}
+
+/** The CPU of some servers in the last seconds, second by second. */
+export async function loadRecentCpu(ids: readonly number[], seconds: number, signal: AbortSignal): Promise<Series[]> {
+  const query = new URLSearchParams({ id: ids.join(','), metric: 'cpu', from: `-${seconds}s`, to: 'now', step: '1s' });
+  return (await callWhole<History>('GET', `/server/history?${query}`, { signal })).result;
 }
 
 /** Every report a second or so; a longer silence is a gap. */

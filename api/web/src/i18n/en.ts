@@ -20,8 +20,18 @@ export const en = {
   never: 'never',
   failed: (message: string) => `That did not work: ${message}`,
   hubUnreachable: 'The hub cannot be reached.',
-  hubUnreachableRetrying: 'The hub cannot be reached, trying again…',
+  hubSilent: 'The hub does not answer.',
+  hubSilentChange: 'The hub does not answer. Whether it was done is not known: look before you try again.',
+  notTheHub: (status: number) =>
+    `Something else answered in the place of the hub (HTTP ${status}), such as a proxy that does not reach it.`,
+  tryingAgain: 'Trying again…',
+  pageBroken: 'This page could not be loaded, or broke.',
+  loadAnew: 'Load anew',
   connectionLost: 'Connection to the hub lost, trying again…',
+  streamHeld: 'It answers, but nothing of its live stream comes through: something in between holds it back.',
+  streamRefused: (message: string) => `It says: ${message}.`,
+  shownIsOf: (time: string) => `What is shown is of ${time}.`,
+  betweenSentences: ' ',
   hubClockAhead: (amount: string) =>
     `The clock of the hub's machine is ${amount} ahead and is not believed. History goes on by the hub's own count of time. Set the clock right.`,
   hubClockBehind: (amount: string) =>
@@ -48,6 +58,7 @@ export const en = {
     servers: 'Servers',
     online: 'Online',
     offline: 'Offline',
+    stateUnknown: 'Not known without the hub',
     inSpeed: 'In',
     outSpeed: 'Out',
     averageCpu: 'Average CPU',
@@ -135,6 +146,7 @@ export const en = {
     load5: '5 min',
     load15: '15 min',
     used: 'Used',
+    timesAreIn: (zone: string) => `Times are in ${zone}.`,
     nothingReported: 'Nothing was reported in this time.',
     chartSummary: (title: string, range: string, series: string) => `${title}, last ${range}. ${series}`,
     seriesSummary: (label: string, latest: string, lowest: string, highest: string) =>
@@ -234,6 +246,14 @@ export const en = {
     editNamed: (name: string) => `Edit ${name}`,
     removeNamed: (name: string) => `Remove ${name}`,
     rotateNamed: (name: string) => `New credential for ${name}`,
+  },
+
+  command: {
+    address: 'Address of the hub',
+    addressHint: 'Host and UDP port at which the server reaches this hub; several separated by commas',
+    onlyHere: (address: string) =>
+      `${address} is the hub only for the machine that it runs on. For any other server give an address that leads there.`,
+    nowhere: 'This leads to no machine. Give an address at which the server reaches this hub.',
   },
 
   enrol: {

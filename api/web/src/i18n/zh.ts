@@ -22,8 +22,17 @@ export const zh: Messages = {
   never: '从未',
   failed: (message) => `操作失败：${message}`,
   hubUnreachable: '无法连接到中心。',
-  hubUnreachableRetrying: '无法连接到中心，正在重试…',
+  hubSilent: '中心没有响应。',
+  hubSilentChange: '中心没有响应，无法得知操作是否已完成：请先查看，再重试。',
+  notTheHub: (status) => `应答的不是中心（HTTP ${status}），可能是无法连接到中心的代理服务器。`,
+  tryingAgain: '正在重试…',
+  pageBroken: '此页面无法载入，或发生了错误。',
+  loadAnew: '重新载入',
   connectionLost: '与中心的连接已断开，正在重试…',
+  streamHeld: '中心有应答，但实时数据流没有任何内容到达：可能被中间的代理服务器扣留。',
+  streamRefused: (message) => `中心答复：${message}。`,
+  shownIsOf: (time) => `当前显示的是 ${time} 的数据。`,
+  betweenSentences: '',
   hubClockAhead: (amount) => `中心所在机器的时钟快了 ${amount}，因此不被采信。历史按中心自己的计时继续。请校准时钟。`,
   hubClockBehind: (amount) => `中心所在机器的时钟慢了 ${amount}，因此不被采信。历史按中心自己的计时继续。请校准时钟。`,
   clockAhead: (amount) => `时钟快 ${amount}`,
@@ -48,6 +57,7 @@ export const zh: Messages = {
     servers: '服务器',
     online: '在线',
     offline: '离线',
+    stateUnknown: '未连接中心，状态未知',
     inSpeed: '下行',
     outSpeed: '上行',
     averageCpu: '平均 CPU',
@@ -132,6 +142,7 @@ export const zh: Messages = {
     load5: '5 分钟',
     load15: '15 分钟',
     used: '已用',
+    timesAreIn: (zone) => `时间所在时区：${zone}。`,
     nothingReported: '这段时间没有上报。',
     chartSummary: (title, range, series) => `${title}，最近${range}。${series}`,
     seriesSummary: (label, latest, lowest, highest) =>
@@ -230,6 +241,13 @@ export const zh: Messages = {
     editNamed: (name) => `编辑 ${name}`,
     removeNamed: (name) => `移除 ${name}`,
     rotateNamed: (name) => `为 ${name} 生成新凭据`,
+  },
+
+  command: {
+    address: '中心的地址',
+    addressHint: '服务器访问此中心所用的主机名和 UDP 端口；多个用逗号分隔',
+    onlyHere: (address) => `${address} 只在中心所在的机器上有效。若是其他服务器，请填写能访问到中心的地址。`,
+    nowhere: '此地址不指向任何机器。请填写服务器能访问到中心的地址。',
   },
 
   enrol: {

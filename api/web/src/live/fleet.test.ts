@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { Fleet, HISTORY_TICKS, type ServerRow, type Snapshot, UNKNOWN } from './fleet';
+import { Fleet, HISTORY_TICKS, type ServerRow, shownName, type Snapshot, UNKNOWN } from './fleet';
 
 const FIELDS: Snapshot['fields'] = [
   ['active', 1],
@@ -113,4 +113,51 @@ it('keeps no more ticks of CPU than it says', () => {
   const fleet = fleetOf(server(1, [0, 0, 0]));
   for (let tick = 1; tick <= 70; tick += 1) fleet.applyChange({ now: 100 + tick, rows: [1, 0b010, tick] });
   expect([fleet.cpuAt(0, 0), fleet.cpuAt(0, HISTORY_TICKS - 1)]).toEqual([11, 70]);
+});
+
+describe('the CPU of the last minute', () => {
+  const lastOf = (fleet: Fleet, count: number, row = 0): number[] =>
+    Array.from({ length: count }, (_, index) => fleet.cpuAt(row, HISTORY_TICKS - count + index));
+
+  it('goes by time: what did not change is held, and what nobody heard is unknown', () => {
+    const fleet = fleetOf(server(1, [0, 10, 0]));
+    fleet.applyChange({ now: 103, rows: [1, 0b010, 40] });
+    expect(lastOf(fleet, 4)).toEqual([10, 10, 10, 40]);
+    fleet.passQuietly(105);
+    expect([lastOf(fleet, 3), fleet.now]).toEqual([[40, 40, 40], 105]);
+    const { gaps } = fleet;
+    fleet.applySnapshot({ now: 108, offline_after: 30, fields: FIELDS, servers: [server(1, [0, 50, 0])] });
+    expect([lastOf(fleet, 4), fleet.gaps]).toEqual([[40, UNKNOWN, UNKNOWN, 50], gaps + 1]);
+    fleet.applySnapshot({ now: 109, offline_after: 30, fields: FIELDS, servers: [server(1, [0, 60, 0])] });
+    expect(fleet.gaps, 'a snapshot that follows at once leaves no gap').toBe(gaps + 1);
+  });
+
+  it('writes a second once, and goes on when a clock steps back', () => {
+    const fleet = fleetOf(server(1, [0, 1, 0]));
+    for (const [now, cpu] of [[100, 2], [101, 3], [50, 4], [51, 5]] as const) {
+      fleet.applyChange({ now, rows: [1, 0b010, cpu] });
+    }
+    expect(lastOf(fleet, 3)).toEqual([2, 4, 5]);
+  });
+
+  it('is filled from what was reported, and keeps what was seen', () => {
+    const fleet = fleetOf(server(1, [0, 50, 0]), server(2, [99, 0, 0]));
+    fleet.applyChange({ now: 101, rows: [1, 0b010, 60] });
+    fleet.recallCpu(1, [30, 90, 91, 95.5, 100, 300], [7, 5, null, 9, 99, 1]);
+    expect(lastOf(fleet, 13)).toEqual([UNKNOWN, 5, 5, 5, 5, 5, 9, 9, 9, 9, 9, 50, 60].slice(-13));
+  });
+
+  it('holds a report for as long as a server without one counts as online, from before the first tick on', () => {
+    const fleet = fleetOf(server(1, [0, 50, 0]));
+    fleet.recallCpu(1, [40, 80], [20, 30]);
+    // Ticks are the seconds 41 to 100.
+    expect([0, 28, 29, 38, 39, 58, 59].map((tick) => fleet.cpuAt(0, tick))).toEqual([20, 20, UNKNOWN, UNKNOWN, 30, 30, 50]);
+    fleet.recallCpu(9, [80], [1]);
+  });
+});
+
+it('names a server whose name cannot be seen by its id', () => {
+  const names = ['', '   ', '\u200b\u202e', '\n\u0007', 'a', ' 香 '];
+  expect(names.map((name) => shownName(7, name))).toEqual(['#7', '#7', '#7', '#7', 'a', ' 香 ']);
+  expect(fleetOf(server(3, [0], ' ')).factsAt(0).name).toBe('#3');
 });

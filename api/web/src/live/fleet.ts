@@ -77,7 +77,7 @@ export type Field = (typeof FIELDS)[number];
 export const ONLINE = 0;
 export const NEVER = -1;
 
-/** Ticks of which the CPU is kept for each server. */
+/** Ticks, each a second, of which the CPU is kept for each server. */
 export const HISTORY_TICKS = 60;
 /** In the CPU history: nothing known. */
 export const UNKNOWN = 255;
@@ -116,6 +116,10 @@ export class Fleet {
   /** Report intervals that what is shown may be old: above 1 the hub has more to do than it can. */
   pace = 1;
   offlineAfter = 0;
+  /** Whether the stream is heard: what is shown of a lost one says nothing of now. */
+  isCurrent = true;
+  /** Counts whiles of which the stream said nothing, so that nothing is known of the CPU in them. */
+  gaps = 0;
   /** Counts changes of which servers there are, and of their facts. */
   structure = 0;
   private readonly facts: Facts[] = [];
@@ -123,8 +127,10 @@ export class Fleet {
   private columns = newColumns(0);
   private cpuHistory = new Uint8Array(0);
   private capacity = 0;
-  /** The tick that is written now, within the history's ring. */
+  /** The newest tick, within the history's ring. */
   private cursor = 0;
+  /** When that is, Unix seconds. */
+  private tickAt = 0;
   private wireFields: WireField[] = [];
   private readonly versions = new Map<Field, number>();
 
@@ -178,12 +184,14 @@ export class Fleet {
     }
     this.structure += 1;
     for (const field of FIELDS) this.touch(field);
+    this.beginTick(false);
     this.recordCpu();
   }
 
   applyChange(change: Change): void {
     this.now = change.now;
     this.pace = change.pace ?? 1;
+    this.beginTick(true);
     for (const id of change.gone ?? []) this.remove(id);
     for (const server of change.servers ?? []) this.put(server);
     if (change.gone?.length || change.servers?.length) {
@@ -192,6 +200,37 @@ export class Fleet {
     }
     if (change.rows) this.applyRows(change.rows);
     this.recordCpu();
+  }
+
+  /** Time went on until that second, and nothing changed. */
+  passQuietly(now: number): void {
+    this.now = now;
+    this.beginTick(true);
+    this.recordCpu();
+  }
+
+  /**
+   * Fills ticks of a server's CPU of which nothing is known with what was reported then. A report holds until the next
+   * one, as it does while the stream is heard: for as long as a server without one counts as online.
+   */
+  recallCpu(id: number, times: readonly number[], percents: readonly (number | null)[]): void {
+    const row = this.rowOf.get(id);
+    if (row === undefined) return;
+    const reported = new Map<number, number>();
+    times.forEach((time, index) => {
+      const percent = percents[index];
+      if (percent != null) reported.set(HISTORY_TICKS - 1 - (this.tickAt - Math.floor(time)), cpuByte(percent));
+    });
+    let held = UNKNOWN;
+    let heldTicks = 0;
+    for (let tick = -HISTORY_TICKS; tick < HISTORY_TICKS; tick += 1) {
+      const slot = row * HISTORY_TICKS + ((this.cursor + 1 + tick) % HISTORY_TICKS);
+      const seen = tick < 0 ? UNKNOWN : (this.cpuHistory[slot] ?? UNKNOWN);
+      const known = seen === UNKNOWN ? (reported.get(tick) ?? UNKNOWN) : seen;
+      heldTicks = known === UNKNOWN ? heldTicks + 1 : 0;
+      held = known === UNKNOWN && heldTicks < this.offlineAfter ? held : known;
+      if (tick >= 0) this.cpuHistory[slot] = held;
+    }
   }
 
   /** Forgets everything. */
@@ -223,7 +262,7 @@ export class Fleet {
 
   /** The CPU percent of one of the last ticks: 0 is the oldest, HISTORY_TICKS - 1 the newest. */
   cpuAt(row: number, tick: number): number {
-    const slot = (this.cursor + tick) % HISTORY_TICKS;
+    const slot = (this.cursor + 1 + tick) % HISTORY_TICKS;
     return this.cpuHistory[row * HISTORY_TICKS + slot] ?? UNKNOWN;
   }
 
@@ -297,13 +336,27 @@ export class Fleet {
     this.versions.set(field, this.version(field) + 1);
   }
 
-  private recordCpu(): void {
-    const { active, cpu } = this.columns;
-    for (let row = 0; row < this.size; row += 1) {
-      const isKnown = active[row] === ONLINE;
-      this.cpuHistory[row * HISTORY_TICKS + this.cursor] = isKnown ? Math.round(cpu[row] ?? 0) : UNKNOWN;
+  /** Goes on to the tick of now. Those in between were as the last one, or are unknown where nobody listened. */
+  private beginTick(isHeard: boolean): void {
+    const ticks = Math.min(Math.max(0, this.now - this.tickAt), HISTORY_TICKS);
+    this.tickAt = this.now;
+    for (let tick = 1; tick <= ticks; tick += 1) {
+      this.cursor = (this.cursor + 1) % HISTORY_TICKS;
+      if (tick < ticks) this.writeCpu((row) => (isHeard ? this.cpuNow(row) : UNKNOWN));
     }
-    this.cursor = (this.cursor + 1) % HISTORY_TICKS;
+    if (ticks > 1 && !isHeard) this.gaps += 1;
+  }
+
+  private recordCpu(): void {
+    this.writeCpu((row) => this.cpuNow(row));
+  }
+
+  private writeCpu(percentOf: (row: number) => number): void {
+    for (let row = 0; row < this.size; row += 1) this.cpuHistory[row * HISTORY_TICKS + this.cursor] = percentOf(row);
+  }
+
+  private cpuNow(row: number): number {
+    return this.isOnline(row) ? cpuByte(this.columns.cpu[row] ?? 0) : UNKNOWN;
   }
 
   private reserve(rows: number): void {
@@ -319,16 +372,27 @@ export class Fleet {
   }
 }
 
+/** Whole percents, so that none is taken for `UNKNOWN`. */
+function cpuByte(percent: number): number {
+  return Math.round(Math.min(Math.max(percent, 0), 100));
+}
+
 function newColumns(capacity: number): Record<Field, Float64Array> {
   const columns = FIELDS.map((field) => [field, new Float64Array(capacity)] as const);
   return Object.fromEntries(columns) as Record<Field, Float64Array>;
+}
+
+/** A name that can be read and clicked, also where there is none. */
+export function shownName(id: number, name: string): string {
+  // Spaces, controls and marks that only steer others are not seen.
+  return /[^\s\p{Cc}\p{Cf}]/u.test(name) ? name : `#${id}`;
 }
 
 function factsOf(server: ServerRow): Facts {
   const [id, name, tag, displayIndex, hidden, country, platform, platformVersion, arch, virtualization, cpu] = server;
   return {
     id,
-    name,
+    name: shownName(id, name),
     tag,
     displayIndex,
     isHidden: hidden === 1,

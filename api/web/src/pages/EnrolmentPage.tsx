@@ -1,16 +1,16 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
-import { agentCommands } from '../agentCommand';
+import { type AgentCommand, agentCommands } from '../agentCommand';
 import { call } from '../api';
 import { dateTime, endOfDay } from '../format';
 import { languageTag, messages } from '../i18n';
+import { CommandDialog } from '../parts/CommandDialog';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
 import { PlusIcon, TrashIcon } from '../parts/Icons';
 import { ResourceState } from '../parts/ResourceState';
-import { SecretDialog } from '../parts/SecretDialog';
 import { announce } from '../parts/Toast';
 import { useResource } from '../parts/useResource';
 
@@ -23,7 +23,7 @@ interface EnrolmentToken {
   expires: number | null;
 }
 
-type Open = { dialog: 'add' } | { dialog: 'shown'; command: string } | { dialog: 'remove'; token: EnrolmentToken };
+type Open = { dialog: 'add' } | { dialog: 'shown'; command: AgentCommand } | { dialog: 'remove'; token: EnrolmentToken };
 
 export default function EnrolmentPage(): JSX.Element {
   const text = messages.value;
@@ -69,7 +69,9 @@ export default function EnrolmentPage(): JSX.Element {
               {tokens.data.map((token) => (
                 <tr key={token.id}>
                   <td>
-                    <div class="note">{token.note}</div>
+                    <div class="note" title={token.note}>
+                      {token.note}
+                    </div>
                   </td>
                   <td class="breakable">{token.tag}</td>
                   <td>{token.uses_left ?? text.enrol.unlimited}</td>
@@ -101,11 +103,10 @@ export default function EnrolmentPage(): JSX.Element {
         />
       )}
       {open?.dialog === 'shown' && (
-        <SecretDialog
+        <CommandDialog
           title={text.enrol.commandTitle}
           hint={text.enrol.commandHint}
-          label={text.manage.command}
-          secret={open.command}
+          command={open.command}
           onClose={close}
         />
       )}
@@ -121,7 +122,7 @@ export default function EnrolmentPage(): JSX.Element {
   );
 }
 
-function AddDialog({ onAdded, onClose }: { onAdded: (command: string) => void; onClose: () => void }): JSX.Element {
+function AddDialog({ onAdded, onClose }: { onAdded: (command: AgentCommand) => void; onClose: () => void }): JSX.Element {
   const text = messages.value;
   const [note, setNote] = useState('');
   const [tag, setTag] = useState('');

@@ -12,6 +12,7 @@ import { LiveFilters } from '../parts/LiveFilters';
 import { LiveTable } from '../parts/LiveTable';
 import { LiveTotals } from '../parts/LiveTotals';
 import { PHONE, useMedia } from '../parts/useMedia';
+import { hrefOf } from '../root';
 import { isAdmin, isSignedIn } from '../session';
 
 export function LivePage(): JSX.Element {
@@ -21,20 +22,24 @@ export function LivePage(): JSX.Element {
   const isPhone = useMedia(PHONE);
   const view = chosenView.value ?? (isPhone ? 'cards' : 'table');
   const order = useOrder(fleet);
+  const freshness = fleet.isCurrent ? '' : 'stale';
   useEffect(() => everyServer.use(), []);
   return (
     <div class="page live">
       <h1 class="off-screen">{text.live.title}</h1>
       <ConnectionBanner live={everyServer} />
-      {tick === 0 ? (
-        <p class="quiet">{text.loading}</p>
-      ) : (
+      {tick === 0 && everyServer.state.value !== 'lost' && <p class="quiet">{text.loading}</p>}
+      {tick > 0 && (
         <>
-          <LiveTotals live={everyServer} />
+          <div class={freshness}>
+            <LiveTotals live={everyServer} />
+          </div>
           <LiveFilters fleet={fleet} structure={fleet.structure} view={view} shown={order.length} />
           {order.length === 0 && <Nothing isFiltered={fleet.size > 0} />}
-          {order.length > 0 && view === 'table' && <LiveTable fleet={fleet} order={order} tick={tick} />}
-          {order.length > 0 && view === 'cards' && <LiveCards fleet={fleet} order={order} tick={tick} />}
+          <div class={freshness}>
+            {order.length > 0 && view === 'table' && <LiveTable live={everyServer} order={order} tick={tick} />}
+            {order.length > 0 && view === 'cards' && <LiveCards live={everyServer} order={order} tick={tick} />}
+          </div>
         </>
       )}
     </div>
@@ -57,7 +62,7 @@ function Nothing({ isFiltered }: { isFiltered: boolean }): JSX.Element {
   if (!isSignedIn.value) return <p class="quiet">{text.noneVisible}</p>;
   return (
     <p class="quiet">
-      {text.none} {isAdmin.value && <a href="/manage">{text.addFirst}</a>}
+      {text.none} {isAdmin.value && <a href={hrefOf('/manage')}>{text.addFirst}</a>}
     </p>
   );
 }

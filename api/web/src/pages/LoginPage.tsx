@@ -73,8 +73,9 @@ function reasonText(): string {
 
 function signInErrorText(error: unknown): string {
   const text = messages.value.login;
-  if (error instanceof ApiError && error.code === 401) return text.wrong;
-  if (error instanceof ApiError && error.code === 429) {
+  if (!(error instanceof ApiError) || error.failure !== 'refused') return errorText(error);
+  if (error.code === 401) return text.wrong;
+  if (error.code === 429) {
     return error.retryAfterS === null ? text.lockedLater : text.locked(error.retryAfterS);
   }
   return errorText(error);

@@ -1,15 +1,15 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
-import { agentCommands } from '../agentCommand';
+import { type AgentCommand, agentCommands } from '../agentCommand';
 import { call } from '../api';
 import { messages } from '../i18n';
+import { CommandDialog } from '../parts/CommandDialog';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
 import { PlusIcon } from '../parts/Icons';
 import { ResourceState } from '../parts/ResourceState';
-import { SecretDialog } from '../parts/SecretDialog';
 import { AddServerDialog, EditServerDialog } from '../parts/ServerDialogs';
 import { type ManagedServer, ServerTable } from '../parts/ServerTable';
 import { announce } from '../parts/Toast';
@@ -20,7 +20,7 @@ const BULK_IDS_MAX = 2500;
 
 type Open =
   | { dialog: 'add' | 'retag' | 'removeMany' }
-  | { dialog: 'shown'; command: string }
+  | { dialog: 'shown'; command: AgentCommand }
   | { dialog: 'edit' | 'remove' | 'rotate'; server: ManagedServer };
 
 export default function ManagePage(): JSX.Element {
@@ -35,7 +35,7 @@ export default function ManagePage(): JSX.Element {
     announce(said);
     await servers.reload();
   };
-  const showCommand = async (command: string): Promise<void> => {
+  const showCommand = async (command: AgentCommand): Promise<void> => {
     setOpen({ dialog: 'shown', command });
     await servers.reload();
   };
@@ -128,13 +128,7 @@ export default function ManagePage(): JSX.Element {
         />
       )}
       {open?.dialog === 'shown' && (
-        <SecretDialog
-          title={text.commandTitle}
-          hint={text.commandHint}
-          label={text.command}
-          secret={open.command}
-          onClose={close}
-        />
+        <CommandDialog title={text.commandTitle} hint={text.commandHint} command={open.command} onClose={close} />
       )}
     </div>
   );

@@ -7,11 +7,13 @@ import { languageTag, messages } from '../i18n';
 import type { Facts, Field, Shown } from '../live/fleet';
 import { LiveFleet } from '../live/store';
 import { Bar } from '../parts/Bar';
+import { Chip } from '../parts/Chip';
 import { ConnectionBanner } from '../parts/ConnectionBanner';
 import { HistoryCharts } from '../parts/HistoryCharts';
 import { HiddenMark, lastReportText, StateDot } from '../parts/LiveTable';
 import { Sparkline } from '../parts/Sparkline';
 import { useResource } from '../parts/useResource';
+import { hrefOf } from '../root';
 import { isSignedIn } from '../session';
 
 /** What only those who are signed in see, of Nezha's `details`. */
@@ -32,6 +34,11 @@ export default function ServerPage({ id }: { id: number }): JSX.Element {
   const row = fleet.row(id);
   const facts = row === undefined ? null : fleet.factsAt(row);
 
+  const isKnown = facts !== null;
+  useEffect(() => {
+    if (isKnown) live.recent.see([id]);
+  }, [live, id, isKnown]);
+
   const name = facts?.name;
   useEffect(() => {
     if (name !== undefined) document.title = `${name} – Windfire`;
@@ -40,24 +47,30 @@ export default function ServerPage({ id }: { id: number }): JSX.Element {
   return (
     <div class="page">
       <p class="back">
-        <a href="/">← {text.server.back}</a>
+        <a href={hrefOf('/')}>← {text.server.back}</a>
       </p>
       <ConnectionBanner live={live} />
       {facts === null || row === undefined ? (
         <>
           <h1>{text.server.untitled}</h1>
-          <p class="quiet">{tick === 0 ? text.loading : text.server.unknown}</p>
+          {(tick > 0 || live.state.value !== 'lost') && (
+            <p class="quiet">{tick === 0 ? text.loading : text.server.unknown}</p>
+          )}
         </>
       ) : (
         <>
           <div class="server-head">
-            <StateDot isOnline={fleet.isOnline(row)} />
+            <StateDot {...{ fleet, row, tick }} />
             <h1 class="breakable">{facts.name}</h1>
             {facts.isHidden && <HiddenMark />}
-            {facts.tag !== '' && <span class="chip">{facts.tag}</span>}
+            <Chip text={facts.tag} />
             {!fleet.isOnline(row) && <span class="last-report">{lastReportText(fleet, row)}</span>}
           </div>
-          {fleet.isOnline(row) && <Now {...{ fleet, row, tick }} />}
+          {fleet.isOnline(row) && (
+            <div class={fleet.isCurrent ? '' : 'stale'}>
+              <Now {...{ fleet, row, tick }} />
+            </div>
+          )}
           <FactsList facts={facts} />
           <HistoryCharts id={id} memTotal={facts.memTotal} diskTotal={facts.diskTotal} />
         </>

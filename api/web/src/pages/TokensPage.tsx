@@ -110,7 +110,9 @@ function TokenTable({ tokens, onDelete }: { tokens: Token[]; onDelete: (token: T
           {tokens.map((token) => (
             <tr key={token.id}>
               <td>
-                <div class="note">{token.note}</div>
+                <div class="note" title={token.note}>
+                  {token.note}
+                </div>
               </td>
               <td>{token.scopes.join(', ')}</td>
               <td class="breakable">{token.tags.length === 0 ? text.tokens.allServers : token.tags.join(', ')}</td>

@@ -6,11 +6,15 @@ import uPlot from 'uplot';
 
 import { NOTHING } from '../format';
 import type { ChartSpec } from '../history/charts';
+import { axisLabels, momentText } from '../history/clock';
 import { align, extentOf, type Series } from '../history/series';
 import { languageTag, messages } from '../i18n';
 import { colourOf, isDark } from '../theme';
 
-const HEIGHT = 190;
+/** As in server.css. */
+const HEIGHT = 206;
+/** Of the axis of time: a mark, and two lines of text. */
+const TIME_AXIS_HEIGHT = 50;
 /** 1, 2, 5, 10, 20 … 500 of each binary unit. */
 const BYTE_STEPS = [0, 1, 2, 3, 4].flatMap((power) =>
   [1, 2, 5, 10, 20, 50, 100, 200, 500].map((step) => step * 1024 ** power),
@@ -60,11 +64,15 @@ export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.El
     if (!extent) return `${label}: ${NOTHING}.`;
     return text.seriesSummary(label, spec.format(extent.latest), spec.format(extent.lowest), spec.format(extent.highest));
   });
+  const cursorTime = cursor === null ? null : data[0][cursor];
   const summary = isEmpty ? text.nothingReported : inWords.join(' ');
 
   return (
     <section class="chart">
-      <h3>{spec.title}</h3>
+      <div class="chart-head">
+        <h3>{spec.title}</h3>
+        {cursorTime != null && <time class="quiet">{momentText(cursorTime, languageTag.value)}</time>}
+      </div>
       <div class="plot" ref={box} role="img" aria-label={text.chartSummary(spec.title, rangeName, summary)} />
       {isEmpty && <p class="plot-empty">{text.nothingReported}</p>}
       <dl class="legend">
@@ -102,6 +110,8 @@ function optionsOf(
   return {
     width,
     height: HEIGHT,
+    // Half of a day's name, where the last mark is at the edge.
+    padding: [null, 26, null, null],
     legend: { show: false },
     cursor: { sync: { key: 'server' }, drag: { x: false, y: false }, points: { size: 6 } },
     scales: {
@@ -110,7 +120,11 @@ function optionsOf(
       y: { range: (_, __, highest) => [0, spec.max ?? roomAbove(highest)] },
     },
     axes: [
-      { ...axis, size: 32, values: (_, times, __, ___, increment) => times.map((time) => timeText(time, increment, language)) },
+      {
+        ...axis,
+        size: TIME_AXIS_HEIGHT,
+        values: (_, times, __, ___, increment) => axisLabels(times, increment, language),
+      },
       {
         ...axis,
         size: 76,
@@ -138,13 +152,4 @@ function lonePoints(chart: uPlot, series: number): number[] {
 
 function roomAbove(highest: number | null): number {
   return highest !== null && highest > 0 ? highest * 1.1 : 1;
-}
-
-const DAY_S = 86_400;
-
-function timeText(time: number, increment: number, language: string): string {
-  const date = new Date(time * 1000);
-  return increment >= DAY_S
-    ? date.toLocaleDateString(language, { month: 'numeric', day: 'numeric' })
-    : date.toLocaleTimeString(language, { hour: '2-digit', minute: '2-digit', hour12: false });
 }

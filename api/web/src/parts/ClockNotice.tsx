@@ -18,13 +18,18 @@ export function ClockNotice(): JSX.Element | null {
   useEffect(() => {
     if (!asks) return;
     const ask = async (): Promise<void> => {
+      if (document.hidden) return;
       // A hub that does not answer is said elsewhere.
       const hub = await call<{ clock_ahead_ms: number }>('GET', '/hub').catch(() => null);
       if (hub !== null) clockAheadMs.value = hub.clock_ahead_ms;
     };
     void ask();
     const timer = setInterval(() => void ask(), ASK_INTERVAL_MS);
-    return () => clearInterval(timer);
+    document.addEventListener('visibilitychange', ask);
+    return () => {
+      clearInterval(timer);
+      document.removeEventListener('visibilitychange', ask);
+    };
   }, [asks]);
   const ahead = clockAheadMs.value;
   if (!asks || ahead === 0) return null;

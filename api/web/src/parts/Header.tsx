@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 
 import { errorText } from '../errors';
 import { chooseLanguage, language, LANGUAGES, type Language, messages } from '../i18n';
+import { hrefOf } from '../root';
 import { navigate, route, type Route } from '../router';
 import { isAdmin, isSignedIn, session, signOut } from '../session';
 import { theme, THEMES } from '../theme';
@@ -16,7 +17,7 @@ export function Header(): JSX.Element {
   const mayLook = isSignedIn.value || session.value?.guests === true;
   return (
     <header class="header">
-      <a class="brand" href="/">
+      <a class="brand" href={hrefOf('/')}>
         <Logo />
         Windfire
       </a>
@@ -41,7 +42,7 @@ export function Header(): JSX.Element {
 
 function NavLink({ href, page, label }: { href: string; page: Route['page']; label: string }): JSX.Element {
   return (
-    <a href={href} aria-current={route.value.page === page ? 'page' : undefined}>
+    <a href={hrefOf(href)} aria-current={route.value.page === page ? 'page' : undefined}>
       {label}
     </a>
   );
@@ -50,7 +51,7 @@ function NavLink({ href, page, label }: { href: string; page: Route['page']; lab
 function SignInLink(): JSX.Element | null {
   if (route.value.page === 'login') return null;
   return (
-    <a class="button primary small" href="/login">
+    <a class="button primary small" href={hrefOf('/login')}>
       {messages.value.nav.signIn}
     </a>
   );

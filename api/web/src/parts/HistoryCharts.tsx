@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 
 import { errorText } from '../errors';
 import { type ChartSpec, chartsOf } from '../history/charts';
+import { zoneText } from '../history/clock';
 import { type History, loadHistory, type RangeName, RANGES, type Series } from '../history/series';
 import { messages } from '../i18n';
 import { Alert } from './Alert';
@@ -22,7 +23,7 @@ export function HistoryCharts({ id, memTotal, diskTotal }: HistoryChartsProps): 
   const text = messages.value.server;
   const [range, setRange] = useState<RangeName>('1h');
   const specs = useMemo(() => chartsOf(text, { memTotal, diskTotal }), [text, memTotal, diskTotal]);
-  const { history, error } = useHistory(id, specs, range);
+  const { loaded, error } = useHistory(id, specs, range);
   return (
     <section aria-labelledby="history-title">
       <div class="section-head">
@@ -36,8 +37,16 @@ export function HistoryCharts({ id, memTotal, diskTotal }: HistoryChartsProps): 
         </div>
       </div>
       {error !== null && <Alert>{error}</Alert>}
-      {history === null && error === null && <p class="quiet">{messages.value.loading}</p>}
-      <div class="charts">{history && <Charts specs={specs} history={history} rangeName={text.ranges[range]} />}</div>
+      {loaded === null && error === null && <p class="quiet">{messages.value.loading}</p>}
+      {loaded && (
+        // What is there of another range stays until this one comes, under its own name.
+        <div class={loaded.range === range ? '' : 'stale'}>
+          <p class="quiet">{text.timesAreIn(zoneText(loaded.history.from, loaded.history.to))}</p>
+          <div class="charts">
+            <Charts specs={specs} history={loaded.history} rangeName={text.ranges[loaded.range]} />
+          </div>
+        </div>
+      )}
     </section>
   );
 }
@@ -79,22 +88,31 @@ function seriesOf(spec: ChartSpec, history: History): Series[] {
   });
 }
 
+interface Loaded {
+  range: RangeName;
+  history: History;
+}
+
 /** Loads again and again while the page is seen. */
-function useHistory(id: number, specs: ChartSpec[], range: RangeName): { history: History | null; error: string | null } {
-  const [history, setHistory] = useState<History | null>(null);
+function useHistory(id: number, specs: ChartSpec[], range: RangeName): { loaded: Loaded | null; error: string | null } {
+  const [loaded, setLoaded] = useState<Loaded | null>(null);
   const [error, setError] = useState<string | null>(null);
   const metrics = specs.flatMap((spec) => spec.metrics).join(',');
 
   useEffect(() => {
     const aborter = new AbortController();
+    let isLoading = false;
     const load = async (): Promise<void> => {
-      if (document.hidden) return;
+      // A hub that is slow to answer is not asked once more meanwhile.
+      if (document.hidden || isLoading) return;
+      isLoading = true;
       try {
-        setHistory(await loadHistory(id, metrics.split(','), range, aborter.signal));
+        setLoaded({ range, history: await loadHistory(id, metrics.split(','), range, aborter.signal) });
         setError(null);
       } catch (failure) {
         if (!aborter.signal.aborted) setError(errorText(failure));
       }
+      isLoading = false;
     };
     void load();
     const timer = setInterval(() => void load(), range === '1h' ? REFRESH_HOUR_MS : REFRESH_MS);
@@ -106,5 +124,5 @@ function useHistory(id: number, specs: ChartSpec[], range: RangeName): { history
     };
   }, [id, range, metrics]);
 
-  return { history, error };
+  return { loaded, error };
 }

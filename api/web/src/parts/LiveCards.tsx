@@ -4,29 +4,36 @@ import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { bytes, bytesPerSecond, decimal } from '../format';
 import { languageTag, messages } from '../i18n';
 import type { Fleet, Shown } from '../live/fleet';
+import { hrefOf } from '../root';
 import { Bar } from './Bar';
-import { HiddenMark, lastReportText, LiveItem, type LiveItemProps, StateDot, uptimeText } from './LiveTable';
+import { Chip } from './Chip';
+import {
+  HiddenMark,
+  lastReportText,
+  LiveItem,
+  type LiveItemProps,
+  type LiveListProps,
+  StateDot,
+  uptimeText,
+  useInSight,
+} from './LiveTable';
 import { Sparkline } from './Sparkline';
 import { useWindow } from './useWindow';
 
 /** With the gap; as in live.css. */
-const CARD_HEIGHT = 172;
+const CARD_HEIGHT = 192;
 const CARD_WIDTH_MIN = 280;
 
-interface LiveCardsProps {
-  fleet: Fleet;
-  order: Uint32Array;
-  tick: number;
-}
-
 /** Cards in rows, of which only those in sight exist. */
-export function LiveCards({ fleet, order, tick }: LiveCardsProps): JSX.Element {
+export function LiveCards({ live, order, tick }: LiveListProps): JSX.Element {
+  const { fleet } = live;
   const list = useRef<HTMLUListElement>(null);
   const perRow = useCardsPerRow(list);
   const { first, end } = useWindow(list, Math.ceil(order.length / perRow), CARD_HEIGHT);
   const start = first * perRow;
   const count = Math.max(0, Math.min(end * perRow, order.length) - start);
   const places = Array.from({ length: count }, (_, offset) => start + offset);
+  useInSight(live, order.subarray(start, start + count));
   return (
     <ul
       class="cards"
@@ -76,6 +83,8 @@ class Card extends LiveItem<CardProps> {
     const isOnline = fleet.isOnline(row);
     const column = place % perRow;
     const line = Math.floor(place / perRow);
+    const platform = `${facts.platform} ${facts.platformVersion}`.trim();
+    const system = [facts.country.toUpperCase(), platform].filter((part) => part !== '').join(' · ');
     return (
       <li
         class={isOnline ? 'card' : 'card offline'}
@@ -88,17 +97,17 @@ class Card extends LiveItem<CardProps> {
       >
         <div class="card-inside">
           <div class="card-head">
-            <StateDot isOnline={isOnline} />
-            <a href={`/server/${facts.id}`} title={facts.name}>
+            <StateDot {...{ fleet, row, tick }} />
+            <a href={hrefOf(`/server/${facts.id}`)} title={facts.name}>
               {facts.name}
             </a>
             {facts.isHidden && <HiddenMark />}
-            {facts.tag !== '' && <span class="chip">{facts.tag}</span>}
+            <Chip text={facts.tag} />
           </div>
           <div class="card-system">
-            {[facts.country.toUpperCase(), `${facts.platform} ${facts.platformVersion}`.trim()]
-              .filter((part) => part !== '')
-              .join(' · ')}
+            <span class="cut" title={system}>
+              {system}
+            </span>
             {isOnline && <span class="card-uptime">{uptimeText(fleet, row)}</span>}
           </div>
           {isOnline ? <CardNumbers {...{ fleet, row, tick }} /> : <p class="last-report">{lastReportText(fleet, row)}</p>}
@@ -128,10 +137,9 @@ function CardNumbers({ fleet, row, tick }: Shown): JSX.Element {
       </div>
       <div class="card-net">
         <span>↓ {bytesPerSecond(value('net_in_speed'))}</span>
+        <span class="card-transfer">↓ {bytes(value('net_in_transfer'))}</span>
         <span>↑ {bytesPerSecond(value('net_out_speed'))}</span>
-        <span class="card-transfer">
-          ↓ {bytes(value('net_in_transfer'))} ↑ {bytes(value('net_out_transfer'))}
-        </span>
+        <span class="card-transfer">↑ {bytes(value('net_out_transfer'))}</span>
       </div>
     </>
   );

@@ -30,7 +30,12 @@ export function LiveFilters({ fleet, structure, view, shown }: LiveFiltersProps)
         value={searched}
         onInput={(event) => setFilter({ text: event.currentTarget.value })}
       />
-      <select aria-label={text.tag} value={tag} onChange={(event) => setFilter({ tag: event.currentTarget.value })}>
+      <select
+        aria-label={text.tag}
+        title={tag}
+        value={tag}
+        onChange={(event) => setFilter({ tag: event.currentTarget.value })}
+      >
         <option value="">{text.allTags}</option>
         {tagChoices(tags, tag).map((name) => (
           <option key={name} value={name}>

@@ -1,20 +1,24 @@
 import { Component, type JSX } from 'preact';
-import { useRef } from 'preact/hooks';
+import { useEffect, useRef } from 'preact/hooks';
 
 import { ago, bytes, bytesPerSecond, decimal, duration, NOTHING } from '../format';
 import { languageTag, messages } from '../i18n';
 import { type Fleet, NEVER, type Shown } from '../live/fleet';
 import type { SortKey } from '../live/order';
+import type { LiveFleet } from '../live/store';
 import { sort, sortBy } from '../live/view';
+import { hrefOf } from '../root';
 import { Bar } from './Bar';
 import { Sparkline } from './Sparkline';
+import { useMedia } from './useMedia';
 import { useWindow } from './useWindow';
 
 /** As in live.css. */
 const ROW_HEIGHT = 40;
+const HAS_SPARKLINES = '(min-width: 940.01px)';
 
-interface LiveListProps {
-  fleet: Fleet;
+export interface LiveListProps {
+  live: LiveFleet;
   order: Uint32Array;
   /** Another number whenever the values changed. */
   tick: number;
@@ -37,10 +41,13 @@ const COLUMNS: readonly SortKey[] = [
 ];
 
 /** A table of which only the rows in sight exist. */
-export function LiveTable({ fleet, order, tick }: LiveListProps): JSX.Element {
+export function LiveTable({ live, order, tick }: LiveListProps): JSX.Element {
+  const { fleet } = live;
   const body = useRef<HTMLDivElement>(null);
   const { first, end } = useWindow(body, order.length, ROW_HEIGHT);
   const places = Array.from({ length: end - first }, (_, offset) => first + offset);
+  const hasSparklines = useMedia(HAS_SPARKLINES);
+  useInSight(live, hasSparklines ? order.subarray(first, end) : NO_ROWS);
   return (
     <div class="live-table" role="table" aria-label={messages.value.live.servers} aria-rowcount={order.length + 1}>
       <div class="live-head" role="rowgroup">
@@ -65,6 +72,14 @@ export function LiveTable({ fleet, order, tick }: LiveListProps): JSX.Element {
       </div>
     </div>
   );
+}
+
+const NO_ROWS = new Uint32Array(0);
+
+/** Has the CPU of the minute before filled in for the servers of these rows. */
+export function useInSight({ fleet, recent }: LiveFleet, rows: Uint32Array): void {
+  const ids = Array.from(rows, (row) => fleet.factsAt(row).id);
+  useEffect(() => recent.see(ids), [recent, ids.join()]);
 }
 
 function HeadCell({ column }: { column: SortKey }): JSX.Element {
@@ -111,8 +126,8 @@ class LiveRow extends LiveItem {
         style={{ transform: `translateY(${place * ROW_HEIGHT}px)` }}
       >
         <div class="cell name" role="cell">
-          <StateDot isOnline={isOnline} />
-          <a href={`/server/${facts.id}`} title={facts.name}>
+          <StateDot {...{ fleet, row, tick }} />
+          <a href={hrefOf(`/server/${facts.id}`)} title={facts.name}>
             {facts.name}
           </a>
           {facts.isHidden && <HiddenMark />}
@@ -120,7 +135,7 @@ class LiveRow extends LiveItem {
         <div class="cell tag" role="cell" title={facts.tag}>
           {facts.tag}
         </div>
-        <div class="cell country" role="cell">
+        <div class="cell country" role="cell" title={facts.country.toUpperCase()}>
           {facts.country.toUpperCase()}
         </div>
         <div class="cell platform" role="cell" title={`${facts.platform} ${facts.platformVersion} ${facts.arch}`}>
@@ -172,7 +187,7 @@ function OfflineCells({ fleet, row }: Shown): JSX.Element {
   return (
     <>
       <div class="cell uptime" role="cell" />
-      <div class="cell cpu last-report" role="cell">
+      <div class="cell cpu last-report" role="cell" title={lastReportText(fleet, row)}>
         {lastReportText(fleet, row)}
       </div>
       {COLUMNS.slice(COLUMNS.indexOf('mem')).map((column) => (
@@ -182,10 +197,11 @@ function OfflineCells({ fleet, row }: Shown): JSX.Element {
   );
 }
 
-export function StateDot({ isOnline }: { isOnline: boolean }): JSX.Element {
+/** Whether a server is online; without the hub nobody knows. */
+export function StateDot({ fleet, row }: Shown): JSX.Element {
   const text = messages.value.live;
-  const label = isOnline ? text.online : text.offline;
-  return <span class={isOnline ? 'dot online' : 'dot offline'} role="img" aria-label={label} title={label} />;
+  const state = fleet.isCurrent ? (fleet.isOnline(row) ? 'online' : 'offline') : 'stateUnknown';
+  return <span class={`dot ${state}`} role="img" aria-label={text[state]} title={text[state]} />;
 }
 
 export function HiddenMark(): JSX.Element {

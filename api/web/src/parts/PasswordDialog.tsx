@@ -23,7 +23,7 @@ export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Elemen
     try {
       await changePassword(old, next);
     } catch (error) {
-      throw error instanceof ApiError && error.code === 401 ? new Error(text.password.wrong) : error;
+      throw error instanceof ApiError && error.failure === 'refused' && error.code === 401 ? new Error(text.password.wrong) : error;
     }
     onClose();
     announce(text.password.changed);

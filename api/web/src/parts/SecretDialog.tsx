@@ -1,5 +1,5 @@
-import type { JSX } from 'preact';
-import { useRef, useState } from 'preact/hooks';
+import type { ComponentChildren, JSX } from 'preact';
+import { useEffect, useRef, useState } from 'preact/hooks';
 
 import { messages } from '../i18n';
 import { Dialog } from './Dialog';
@@ -12,13 +12,18 @@ interface SecretDialogProps {
   label: string;
   secret: string;
   onClose: () => void;
+  /** What the secret depends on. */
+  children?: ComponentChildren;
 }
 
 /** Shows something once, ready to copy. */
-export function SecretDialog({ title, hint, label, secret, onClose }: SecretDialogProps): JSX.Element {
+export function SecretDialog({ title, hint, label, secret, onClose, children }: SecretDialogProps): JSX.Element {
   const text = messages.value;
   const field = useRef<HTMLTextAreaElement>(null);
   const [isCopied, setCopied] = useState(false);
+
+  // What was copied is another one.
+  useEffect(() => setCopied(false), [secret]);
 
   const copy = async (): Promise<void> => {
     field.current?.select();
@@ -29,6 +34,7 @@ export function SecretDialog({ title, hint, label, secret, onClose }: SecretDial
     <Dialog title={title} onClose={onClose}>
       <div class="form">
         <p>{hint}</p>
+        {children}
         <Field label={label}>
           {(attributes) => (
             <textarea {...attributes} ref={field} class="secret" readOnly rows={secret.length > 60 ? 4 : 1} value={secret} />

@@ -1,7 +1,7 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
-import { agentCommands } from '../agentCommand';
+import { type AgentCommand, agentCommands } from '../agentCommand';
 import { ApiError, call } from '../api';
 import { messages } from '../i18n';
 import { Alert } from './Alert';
@@ -15,7 +15,7 @@ type Settings = Pick<ManagedServer, 'name' | 'tag' | 'note' | 'display_index' | 
 const EMPTY: Settings = { name: '', tag: '', note: '', display_index: 0, hide_for_guest: false, country: '' };
 
 interface AddServerDialogProps {
-  onAdded: (command: string) => Promise<void>;
+  onAdded: (command: AgentCommand) => Promise<void>;
   onClose: () => void;
 }
 

@@ -3,6 +3,8 @@ import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
 import { dateTime, duration } from '../format';
 import { languageTag, messages } from '../i18n';
+import { hrefOf } from '../root';
+import { shownName } from '../live/fleet';
 import { HiddenMark } from './LiveTable';
 import { EditIcon, KeyIcon, TrashIcon } from './Icons';
 
@@ -183,13 +185,15 @@ function ServerTableRow({ server, isSelected, onSelectOne, onEdit, onRemove, onR
         />
       </td>
       <td class="breakable">
-        <a href={`/server/${id}`}>{name}</a>
+        <a href={hrefOf(`/server/${id}`)}>{shownName(id, name)}</a>
         {server.hide_for_guest && <HiddenMark />}
         <ClockMark skewMs={server.clock_skew_ms} />
       </td>
       <td class="breakable">{server.tag}</td>
       <td>
-        <div class="note">{server.note}</div>
+        <div class="note" title={server.note}>
+          {server.note}
+        </div>
       </td>
       <td>{server.display_index}</td>
       <td>{server.address}</td>

@@ -10,7 +10,7 @@ use http_body_util::BodyExt;
 use http_body_util::combinators::BoxBody;
 use hyper::body::Frame;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
 use windfire_api::live::{self, Live, TooMany, Watching};
 use windfire_engine::Engine;
 
@@ -77,7 +77,7 @@ impl Feed {
         let Self { http, connection, watching, sender, _held } = self;
         let mut ticks = http.ticks.clone();
         let _counted = http.metrics.live_streams.enter();
-        let mut outlet = Outlet { sender, on_way: [0, 0] };
+        let mut outlet = Outlet { sender, on_way: [0, 0], said_at: Instant::now() };
         let is_compressed = watching.is_compressed;
         let preamble = live::preamble(is_compressed);
         if !preamble.is_empty() && !outlet.send(preamble).await {
@@ -112,7 +112,8 @@ impl Feed {
                         return;
                     }
                 }
-                () = tokio::time::sleep(LIVE_KEEP_ALIVE) => if !outlet.send(live::keep_alive(is_compressed)).await { return },
+                // A tick comes every second, so this goes by what was said last.
+                () = sleep_until(outlet.said_at + LIVE_KEEP_ALIVE) => if !outlet.send(live::keep_alive(is_compressed)).await { return },
             }
         }
     }
@@ -123,6 +124,8 @@ struct Outlet {
     sender: mpsc::Sender<Bytes>,
     /// Bytes of the last two: one is on its way, and the other waits behind it.
     on_way: [usize; 2],
+    /// When the last of them was taken.
+    said_at: Instant,
 }
 
 impl Outlet {
@@ -130,7 +133,9 @@ impl Outlet {
     async fn send(&mut self, bytes: Bytes) -> bool {
         let [first, second] = self.on_way;
         self.on_way = [second, bytes.len()];
-        matches!(timeout(live_read_timeout(first + second), self.sender.send(bytes)).await, Ok(Ok(())))
+        let sent = timeout(live_read_timeout(first + second), self.sender.send(bytes)).await;
+        self.said_at = Instant::now();
+        matches!(sent, Ok(Ok(())))
     }
 }
 
