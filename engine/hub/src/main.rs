@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod committer;
 mod config;
+mod config_words;
 mod country;
 mod enroller;
 mod folder;
@@ -16,14 +17,15 @@ mod metrics;
 mod output;
 mod pacer;
 mod serve;
+mod starting;
 mod tls;
+mod unbound;
 
 use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use clap::Parser;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use rustix::time::{ClockId, clock_gettime};
@@ -35,6 +37,7 @@ use cli::{Cli, Verb};
 use config::{Config, Place, Settings, check_variables};
 use output::{Draft, Pipe, complain, plain, say};
 use tls::Certificate;
+use windfire_api::Agents;
 use windfire_engine::Options;
 use windfire_engine::clock::Reading;
 
@@ -46,7 +49,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Whatever lies in a data folder or a backup is for its owner only.
     let mask = umask(Mode::from_raw_mode(0o077));
-    let cli = Cli::parse();
+    let cli = cli::parse();
     let variables = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     match check_variables::<Cli>(variables).and_then(|()| run(cli, mask)) {
         Ok(()) => ExitCode::SUCCESS,
@@ -142,7 +145,13 @@ fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_m
 fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -> Result<Response, String> {
     let config = Config::load(place, Settings::default())?;
     let options = Options { retention: config.retention(), ..Options::default() };
-    admin::ask(&config.data, options, request, now_ms, out)
+    let agents = || Agents {
+        address: config.agents_address.clone(),
+        port: config.quic.port(),
+        // A store that was made without a hub has none yet.
+        fingerprint: Certificate::own(&config.data).map(|own| own.fingerprint()).unwrap_or_default(),
+    };
+    admin::ask(&config.data, options, agents, request, now_ms, out)
 }
 
 fn start_logs(filter: &str) -> Result<(), String> {
