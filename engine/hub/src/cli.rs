@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::str::ParseBoolError;
 use std::time::Duration;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::ContextKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
@@ -50,13 +50,13 @@ pub(crate) enum Verb {
     /// Show what history takes on disk, its forecast, and what a changed retention would free
     Storage {
         /// Days that every report would be kept
-        #[arg(long, value_name = "N", value_parser = days::<1>, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", value_parser = days::<1, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         raw_days: Option<u32>,
         /// Days that one row a minute would be kept
-        #[arg(long, value_name = "N", value_parser = days::<2>, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", value_parser = days::<2, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         minute_days: Option<u32>,
         /// Days that one row a quarter of an hour would be kept
-        #[arg(long, value_name = "N", value_parser = days::<2>, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", value_parser = days::<2, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         quarter_days: Option<u32>,
         #[command(flatten)]
         output: Output,
@@ -219,7 +219,7 @@ pub(crate) enum TokenVerb {
         #[arg(long = "tag", value_delimiter = ',')]
         tags: Vec<String>,
         /// Days until it is refused; never unless given
-        #[arg(long, value_name = "N", value_parser = expiry_days, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", value_parser = days::<1, EXPIRY_DAYS_MAX>, allow_negative_numbers = true)]
         expires_days: Option<u32>,
         #[command(flatten)]
         output: Output,
@@ -253,7 +253,7 @@ pub(crate) enum EnrolTokenVerb {
         #[arg(long, value_name = "N", value_parser = uses, allow_negative_numbers = true)]
         uses: Option<u64>,
         /// Days until it is refused; never unless given
-        #[arg(long, value_name = "N", value_parser = expiry_days, allow_negative_numbers = true)]
+        #[arg(long, value_name = "N", value_parser = days::<1, EXPIRY_DAYS_MAX>, allow_negative_numbers = true)]
         expires_days: Option<u32>,
         #[command(flatten)]
         output: Output,
@@ -298,40 +298,48 @@ pub(crate) fn parse() -> Cli {
     Cli::try_parse().unwrap_or_else(|error| in_plain_words(error).exit())
 }
 
-/// Puts what the libraries say of a value into words for whoever typed it.
+/// Puts what the libraries say of a value into words for whoever typed it, and a verb that stands below others to its place.
 fn in_plain_words(error: clap::Error) -> clap::Error {
-    let words = match error.source() {
-        Some(source) if source.is::<ParseIntError>() => "write a whole number, without a unit",
-        Some(source) if source.is::<ParseBoolError>() => "write true or false",
-        _ => return error,
-    };
     let told = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
-    let (argument, value) = (told(ContextKind::InvalidArg), told(ContextKind::InvalidValue));
-    Cli::command().error(ErrorKind::ValueValidation, format!("invalid value '{value}' for '{argument}': {words}"))
+    let value =
+        || format!("invalid value '{}' for '{}'", told(ContextKind::InvalidValue), told(ContextKind::InvalidArg));
+    let words = match error.source() {
+        Some(source) if source.is::<ParseIntError>() => format!("{}: write a whole number, without a unit", value()),
+        Some(source) if source.is::<ParseBoolError>() => format!("{}: write true or false", value()),
+        _ => match places_of(&told(ContextKind::InvalidSubcommand)) {
+            places if places.is_empty() => return error,
+            places => format!("there is {}", places.join(", ")),
+        },
+    };
+    clap::Error::raw(error.kind(), format!("{words}\n\nFor more information, try '--help'.\n"))
 }
 
-fn whole(text: &str, what: &str, min: u64, max: u64) -> Result<u64, String> {
-    let number = text.parse().ok().filter(|number| (min..=max).contains(number));
-    number.ok_or_else(|| match max {
-        u64::MAX => format!("{what}, a whole number from {min} on"),
-        _ => format!("{what}, a whole number from {min} to {max}"),
-    })
+/// Where a verb stands that was looked for at the top.
+fn places_of(verb: &str) -> Vec<String> {
+    let has = |command: &&clap::Command| command.get_subcommands().any(|below| below.get_name() == verb);
+    Cli::command()
+        .get_subcommands()
+        .filter(has)
+        .map(|above| format!("'windfire {} {verb}'", above.get_name()))
+        .collect()
+}
+
+/// A whole number within bounds; `None` for any other text.
+fn whole(text: &str, min: u64, max: u64) -> Option<u64> {
+    text.parse().ok().filter(|number| (min..=max).contains(number))
 }
 
 fn id(text: &str) -> Result<u64, String> {
-    whole(text, "ids are numbers: the command \"list\" shows them. Write one", 1, u64::MAX)
+    whole(text, 1, u64::MAX).ok_or_else(|| "ids are whole numbers from 1 on, as the verb 'list' shows them".to_owned())
 }
 
 fn uses(text: &str) -> Result<u64, String> {
-    whole(text, "write how many servers it may make", 1, u64::MAX)
+    whole(text, 1, u64::MAX).ok_or_else(|| "write how many servers it may make, a whole number from 1 on".to_owned())
 }
 
-fn days<const MIN: u64>(text: &str) -> Result<u32, String> {
-    whole(text, "write how many days", MIN, RETENTION_DAYS_MAX).map(|days| u32::try_from(days).unwrap_or(u32::MAX))
-}
-
-fn expiry_days(text: &str) -> Result<u32, String> {
-    whole(text, "write how many days", 1, EXPIRY_DAYS_MAX).map(|days| u32::try_from(days).unwrap_or(u32::MAX))
+fn days<const MIN: u64, const MAX: u64>(text: &str) -> Result<u32, String> {
+    let days = whole(text, MIN, MAX).and_then(|days| u32::try_from(days).ok());
+    days.ok_or_else(|| format!("write how many days, a whole number from {MIN} to {MAX}"))
 }
 
 impl AdminVerb {
@@ -605,7 +613,7 @@ mod tests {
     #[test]
     fn a_wrong_value_is_named_with_what_would_be_right() {
         for (arguments, words) in [
-            (&["server", "remove", "abc"][..], &["'abc'", "<ID>", "\"list\"", "from 1"][..]),
+            (&["server", "remove", "abc"][..], &["'abc'", "<ID>", "'list'", "from 1"][..]),
             (&["server", "rotate", ""], &["<ID>", "from 1"]),
             (&["server", "edit", "-1", "--name", "x"], &["'-1'", "<ID>"]),
             (&["token", "remove", "0"], &["'0'", "from 1"]),
@@ -637,6 +645,9 @@ mod tests {
     fn a_verb_that_is_misspelt_or_left_out_is_helped() {
         assert!(refusal(&["serv"]).contains("'serve'"));
         assert!(refusal(&["server", "ad", "--name", "x"]).contains("'add'"));
+        assert!(refusal(&["rotate", "1"]).contains("there is 'windfire server rotate'"));
+        let lists = "there is 'windfire server list', 'windfire token list', 'windfire enrol-token list'";
+        assert!(refusal(&["list"]).contains(lists));
         assert!(refusal(&["server", "add"]).contains("--name"));
         assert!(refusal(&["server", "add", "--nme", "x"]).contains("'--name'"));
         assert!(refusal(&[]).contains("serve"));

@@ -2,6 +2,7 @@
 //! a variable over the file, the file over the default. Unknown keys are errors.
 
 use std::fs;
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -171,7 +172,7 @@ impl Config {
         let file = match &place.config {
             None => Settings::default(),
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|error| in_file(path, &error))?;
+                let text = fs::read_to_string(path).map_err(|error| unread(path, &error))?;
                 parse(&text).map_err(|error| in_file(path, &error))?
             }
         };
@@ -284,6 +285,16 @@ pub(crate) fn check_variables<C: CommandFactory>(names: impl Iterator<Item = Str
         }
     }
     Ok(())
+}
+
+fn unread(path: &Path, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => "name the right one with --config or WINDFIRE_CONFIG",
+        io::ErrorKind::PermissionDenied => "give it to the user that runs this (chown), or open it to them (chmod)",
+        io::ErrorKind::InvalidData => "save it as UTF-8",
+        _ => return in_file(path, error),
+    };
+    in_file(path, &format!("{error}: {remedy}"))
 }
 
 fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {

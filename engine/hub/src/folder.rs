@@ -189,6 +189,7 @@ fn remedy(words: &str) -> &'static str {
         ("peration not permitted", ": run this as the user whom it belongs to, or name another with --data"),
         ("ead-only file system", ": mount it for writing, or name another with --data"),
         ("ot a directory", ": a part of its path is a file; name another with --data"),
+        ("o such file", ": it cannot be made there; name another with --data"),
         ("ile exists", ": there is a file of that name; name another with --data"),
         ("o space left", ": free some, or name one on a larger disk with --data"),
         ("oo many open files", ": let this process have more (ulimit -n)"),
@@ -253,7 +254,7 @@ mod tests {
     #[test]
     fn a_folder_that_cannot_be_used_comes_with_a_remedy() {
         let folder = Path::new("/srv/windfire");
-        for number in [1, 13, 17, 20, 24, 28, 30] {
+        for number in [1, 2, 13, 17, 20, 24, 28, 30] {
             let error = io::Error::from_raw_os_error(number);
             let said = unusable(folder, &error);
             assert!(said.starts_with("folder /srv/windfire cannot be used: "), "{said}");

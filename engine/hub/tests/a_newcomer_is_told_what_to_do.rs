@@ -124,7 +124,12 @@ fn a_file_that_is_wrong_is_shown_line_by_line() {
     assert!(shown[0].starts_with("windfire: ") && shown[0].contains(path) && shown[0].contains("line 3"), "{said}");
     assert!(shown[0].contains("did you mean \"commit_interval_ms\"?"), "{said}");
     assert_eq!(&shown[1..], ["  |", "3 | commit-interval-ms = 20", "  | ^^^^^^^^^^^^^^^^^^"], "{said}");
-    assert!(refused(&hub, &["serve", "--config", "/no/such/file.toml"]).contains("/no/such/file.toml"));
+    for (path, words) in [("/no/such/file.toml", "--config"), ("/tmp", "--config")] {
+        let said = refused(&hub, &["serve", "--config", path]);
+        assert!(said.contains(path) && said.contains(words), "{said}");
+    }
+    fs::write(&file, [0xff, 0xfe, b'a', 0]).expect("written");
+    assert!(refused(&hub, &["serve", "--config", path]).contains("UTF-8"));
     assert!(!hub.data().exists(), "nothing was made");
 }
 
