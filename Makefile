@@ -14,6 +14,8 @@ COMPARE ?=
 # What `make run` listens on; the defaults of the hub.
 HTTP ?= 127.0.0.1:8008
 QUIC ?= 0.0.0.0:5555
+# Where `make install` puts the programs: for yourself, or with sudo for everybody.
+PREFIX ?= $(if $(SUDO_USER),/usr/local,$(HOME)/.local)
 
 CARGO ?= cargo
 # One profile for everything, so that RocksDB is compiled once.
@@ -25,15 +27,27 @@ help: ## List the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 12
 
 .PHONY: run
-run: compilers ## Build, then run a hub and an agent that reports this machine
-	@bash .ci/build $(PROFILE) -p windfire-hub -p windfire-agent
+run: programs ## Build, then run a hub and an agent that reports this machine
 	@DATA='$(DATA)' HTTP='$(HTTP)' QUIC='$(QUIC)' BIN='$(BIN)' bash .ci/run-here
+
+.PHONY: install
+install: $(if $(SUDO_USER),built,programs) ## Build, then put windfire and windfire-agent into PREFIX/bin (~/.local; with sudo /usr/local)
+	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BIN='$(BIN)' bash .ci/install
+
+.PHONY: uninstall
+uninstall: ## Remove what `make install` made
+	rm -f '$(DESTDIR)$(PREFIX)/bin/windfire' '$(DESTDIR)$(PREFIX)/bin/windfire-agent'
 
 .PHONY: test
 test: build ## Run every test
 	$(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz
+	@BIN='$(BIN)' bash .ci/readme
 	@bash .ci/web-test
 	@bash .ci/api-fuzz 20
+
+.PHONY: readme
+readme: build ## Follow README.md word by word
+	@BIN='$(BIN)' bash .ci/readme
 
 .PHONY: web
 web: ## Build the panel
@@ -78,6 +92,17 @@ compare: build ## Give the same work to a hub and to VictoriaMetrics, and print 
 .PHONY: deny
 deny: ## Check advisories and licences of dependencies (needs cargo-deny)
 	$(CARGO) deny check
+
+# What people run, without the harness that tests need.
+.PHONY: programs
+programs: compilers
+	@bash .ci/build $(PROFILE) -p windfire-hub -p windfire-agent
+
+# Root builds nothing in somebody's clone.
+.PHONY: built
+built:
+	@[ -x '$(BIN)/windfire' ] && [ -x '$(BIN)/windfire-agent' ] || \
+		{ echo 'windfire: there is nothing to install yet: run "make install" without sudo, or "make run" before' >&2; exit 1; }
 
 .PHONY: build
 build: compilers

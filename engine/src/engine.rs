@@ -36,6 +36,9 @@ use crate::watermark::{Ticket, Watermark};
 /// Gives the country of a public address, lower case, or nothing.
 pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
 
+/// Hears how far a start has read the log, in commits: `(read, all)`. First `(0, 0)`, once the store is this process's.
+pub type ReplayListener = Box<dyn Fn(u64, u64) + Send + Sync>;
+
 /// What the engine does not decide itself.
 #[derive(Default)]
 pub struct Options {
@@ -53,6 +56,8 @@ pub struct Options {
     pub at_point: Option<fn(Point)>,
     /// Country of an address; without it countries stay empty unless given by hand.
     pub country_of: Option<CountryLookup>,
+    /// Hears how far a start is.
+    pub on_replay: Option<ReplayListener>,
 }
 
 /// Reports in, snapshots out.
@@ -104,7 +109,11 @@ impl Engine {
         let store = Store::open(folder)?;
         let history = History::open(&store, options.retention, options.at_point)?;
         let clock = Clock::new(store.clock()?);
-        let recovered = recover(&store)?;
+        let recovered = recover(&store, &|read, all| {
+            if let Some(listener) = &options.on_replay {
+                listener(read, all);
+            }
+        })?;
         let next = recovered.last_commit + 1;
         let has_full_head = |slot: &Arc<Slot>| !slot.status.lock().full_heads.is_empty();
         recovered.registry.slots().iter().filter(|slot| has_full_head(slot)).for_each(|slot| history.note_full(slot));

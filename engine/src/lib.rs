@@ -39,7 +39,7 @@ mod timing;
 mod watermark;
 
 pub use commit::Committed;
-pub use engine::{Engine, Options, Selection, ServerView};
+pub use engine::{Engine, Options, ReplayListener, Selection, ServerView};
 pub use session::{Flow, Scratch, Session};
 pub use slot::Kick;
 #[doc(hidden)]

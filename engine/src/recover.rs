@@ -27,8 +27,10 @@ pub(crate) struct Recovered {
 }
 
 /// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
-/// as a store from before there was history has, is made into blocks on the way: memory stays bounded.
-pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
+/// as a store from before there was history has, is made into blocks on the way: memory stays bounded. `on_replay` hears how
+/// far that is, in commits read and commits in all.
+pub(crate) fn recover(store: &Store, on_replay: &dyn Fn(u64, u64)) -> Result<Recovered, StoreError> {
+    on_replay(0, 0);
     let checkpoints = store.checkpoints()?;
     let last_commit = store.last_commit()?.max(checkpoints.newest());
     let mut statuses: HashMap<u64, Status> = HashMap::new();
@@ -54,8 +56,12 @@ pub(crate) fn recover(store: &Store) -> Result<Recovered, StoreError> {
         full_count: 0,
         replayed_reports: 0,
     };
+    let mut first = None;
     store.scan(key::LOG, &[], &mut |key, value| {
         let commit = key::commit_of(key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })?;
+        let first = *first.get_or_insert(commit);
+        let count_to = |commit: u64| commit.saturating_sub(first).saturating_add(1);
+        on_replay(count_to(commit), count_to(last_commit.max(commit)));
         log::read(value, &mut |entry| replay.take(entry, commit, &checkpoints))?;
         if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store) } else { Ok(()) }
     })?;

@@ -1,14 +1,20 @@
 //! The command line: verbs, and how their answers are shown.
 
+use std::error::Error as _;
+use std::num::ParseIntError;
 use std::path::PathBuf;
+use std::str::ParseBoolError;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand};
+use clap::error::ContextKind;
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use serde_json::{Value, json};
 
-use crate::admin::{Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
+use crate::admin::{AgentsLine, Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
 use crate::config::{Place, Settings};
+use crate::limits::{EXPIRY_DAYS_MAX, RETENTION_DAYS_MAX};
 use crate::output::plain;
+use crate::variables;
 
 /// The hub: watches a fleet, keeps its history, answers in Nezha v0's JSON.
 #[derive(Parser)]
@@ -45,13 +51,13 @@ pub(crate) enum Verb {
     /// Show what history takes on disk, its forecast, and what a changed retention would free
     Storage {
         /// Days that every report would be kept
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3650))]
+        #[arg(long, value_name = "N", value_parser = days::<1, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         raw_days: Option<u32>,
         /// Days that one row a minute would be kept
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=3650))]
+        #[arg(long, value_name = "N", value_parser = days::<2, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         minute_days: Option<u32>,
         /// Days that one row a quarter of an hour would be kept
-        #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(2..=3650))]
+        #[arg(long, value_name = "N", value_parser = days::<2, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         quarter_days: Option<u32>,
         #[command(flatten)]
         output: Output,
@@ -90,7 +96,7 @@ pub(crate) enum Verb {
         #[arg(long, default_value = "now", allow_hyphen_values = true)]
         to: String,
         /// Servers by id; all unless given
-        #[arg(long = "id", value_delimiter = ',')]
+        #[arg(long = "id", value_delimiter = ',', value_parser = id, allow_negative_numbers = true)]
         ids: Vec<u64>,
         /// Servers of this tag
         #[arg(long, conflicts_with = "ids")]
@@ -155,7 +161,8 @@ pub(crate) enum ServerVerb {
     },
     /// Change a server; what is not given stays
     Edit {
-        /// Its id
+        /// Its id, as "list" shows it
+        #[arg(value_parser = id, allow_negative_numbers = true)]
         id: u64,
         /// Shown name
         #[arg(long)]
@@ -180,14 +187,16 @@ pub(crate) enum ServerVerb {
     },
     /// Give a server a new credential; its agent with the old one is refused
     Rotate {
-        /// Its id
+        /// Its id, as "list" shows it
+        #[arg(value_parser = id, allow_negative_numbers = true)]
         id: u64,
         #[command(flatten)]
         output: Output,
     },
     /// Remove a server
     Remove {
-        /// Its id
+        /// Its id, as "list" shows it
+        #[arg(value_parser = id, allow_negative_numbers = true)]
         id: u64,
         #[command(flatten)]
         output: Output,
@@ -211,7 +220,7 @@ pub(crate) enum TokenVerb {
         #[arg(long = "tag", value_delimiter = ',')]
         tags: Vec<String>,
         /// Days until it is refused; never unless given
-        #[arg(long)]
+        #[arg(long, value_name = "N", value_parser = days::<1, EXPIRY_DAYS_MAX>, allow_negative_numbers = true)]
         expires_days: Option<u32>,
         #[command(flatten)]
         output: Output,
@@ -223,7 +232,8 @@ pub(crate) enum TokenVerb {
     },
     /// Remove an API token, effective at once
     Remove {
-        /// Its id
+        /// Its id, as "list" shows it
+        #[arg(value_parser = id, allow_negative_numbers = true)]
         id: u64,
         #[command(flatten)]
         output: Output,
@@ -241,10 +251,10 @@ pub(crate) enum EnrolTokenVerb {
         #[arg(long, default_value = "")]
         tag: String,
         /// Servers it may make; unlimited unless given
-        #[arg(long)]
+        #[arg(long, value_name = "N", value_parser = uses, allow_negative_numbers = true)]
         uses: Option<u64>,
         /// Days until it is refused; never unless given
-        #[arg(long)]
+        #[arg(long, value_name = "N", value_parser = days::<1, EXPIRY_DAYS_MAX>, allow_negative_numbers = true)]
         expires_days: Option<u32>,
         #[command(flatten)]
         output: Output,
@@ -256,7 +266,8 @@ pub(crate) enum EnrolTokenVerb {
     },
     /// Remove an enrolment token; servers made with it stay
     Remove {
-        /// Its id
+        /// Its id, as "list" shows it
+        #[arg(value_parser = id, allow_negative_numbers = true)]
         id: u64,
         #[command(flatten)]
         output: Output,
@@ -281,6 +292,55 @@ pub(crate) enum AdminVerb {
         #[command(flatten)]
         output: Output,
     },
+}
+
+/// The command line, read; a process that cannot read it ends here, with words on what is wrong.
+pub(crate) fn parse() -> Cli {
+    variables::read_command_line::<Cli>().unwrap_or_else(|error| in_plain_words(error).exit())
+}
+
+/// Puts what the libraries say of a value into words for whoever typed it, and a verb that stands below others to its place.
+pub(crate) fn in_plain_words(error: clap::Error) -> clap::Error {
+    let told = |kind| error.get(kind).map(ToString::to_string).unwrap_or_default();
+    let value =
+        || format!("invalid value '{}' for '{}'", told(ContextKind::InvalidValue), told(ContextKind::InvalidArg));
+    let words = match error.source() {
+        Some(source) if source.is::<ParseIntError>() => format!("{}: write a whole number, without a unit", value()),
+        Some(source) if source.is::<ParseBoolError>() => format!("{}: write true or false", value()),
+        _ => match places_of(&told(ContextKind::InvalidSubcommand)) {
+            places if places.is_empty() => return error,
+            places => format!("there is {}", places.join(", ")),
+        },
+    };
+    clap::Error::raw(error.kind(), format!("{words}\n\nFor more information, try '--help'.\n"))
+}
+
+/// Where a verb stands that was looked for at the top.
+fn places_of(verb: &str) -> Vec<String> {
+    let has = |command: &&clap::Command| command.get_subcommands().any(|below| below.get_name() == verb);
+    Cli::command()
+        .get_subcommands()
+        .filter(has)
+        .map(|above| format!("'windfire {} {verb}'", above.get_name()))
+        .collect()
+}
+
+/// A whole number within bounds; `None` for any other text.
+fn whole(text: &str, min: u64, max: u64) -> Option<u64> {
+    text.parse().ok().filter(|number| (min..=max).contains(number))
+}
+
+fn id(text: &str) -> Result<u64, String> {
+    whole(text, 1, u64::MAX).ok_or_else(|| "ids are whole numbers from 1 on, as the verb 'list' shows them".to_owned())
+}
+
+fn uses(text: &str) -> Result<u64, String> {
+    whole(text, 1, u64::MAX).ok_or_else(|| "write how many servers it may make, a whole number from 1 on".to_owned())
+}
+
+fn days<const MIN: u64, const MAX: u64>(text: &str) -> Result<u32, String> {
+    let days = whole(text, MIN, MAX).and_then(|days| u32::try_from(days).ok());
+    days.ok_or_else(|| format!("write how many days, a whole number from {MIN} to {MAX}"))
 }
 
 impl AdminVerb {
@@ -340,8 +400,14 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
     if json {
         let value: Value = match response {
             Response::Done | Response::Failed(_) => json!({}),
-            Response::Credential { id, credential } => json!({"id": id, "credential": credential}),
-            Response::Token { id, token } => json!({"id": id, "token": token}),
+            Response::Credential { id, credential, agents } => {
+                let command = agents.map(|agents| agent_command("CREDENTIAL", &credential, &agents));
+                json!({"id": id, "credential": credential, "command": command})
+            }
+            Response::Token { id, token, agents: None } => json!({"id": id, "token": token}),
+            Response::Token { id, token, agents: Some(agents) } => {
+                json!({"id": id, "token": token, "command": agent_command("ENROL", &token, &agents)})
+            }
             Response::Password { user, password } => json!({"user": user, "password": password}),
             Response::Users(lines) => json!(lines),
             Response::Servers(lines) => json!(lines),
@@ -357,11 +423,19 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
         Response::Done | Response::Rows | Response::Failed(_) => "done".to_owned(),
         Response::Storage(storage) => show_storage(&storage, now_s),
         Response::Verified(verified) => show_verified(&verified)?,
-        Response::Credential { id, credential } => {
-            format!("server {id}\ncredential {credential}\nThe credential is not kept and cannot be shown again.")
+        Response::Credential { id, credential, agents } => {
+            let start = agents.map_or_else(String::new, |agents| {
+                format!("\nOn the server:\n{}", agent_lines("CREDENTIAL", &credential, &agents))
+            });
+            format!(
+                "server {id}\ncredential {credential}{start}\nThe credential is not kept and cannot be shown again."
+            )
         }
-        Response::Token { id, token } => {
-            format!("token {id}\n{token}\nThe token is not kept and cannot be shown again.")
+        Response::Token { id, token, agents } => {
+            let start = agents.map_or_else(String::new, |agents| {
+                format!("\nOn each server:\n{}", agent_lines("ENROL", &token, &agents))
+            });
+            format!("token {id}\n{token}{start}\nThe token is not kept and cannot be shown again.")
         }
         Response::Password { user, password } => {
             format!("user {user}\npassword {password}\nThe password is not kept and cannot be shown again.")
@@ -400,6 +474,31 @@ pub(crate) fn show(response: Response, json: bool, now_s: i64) -> Result<String,
             table(["ID", "NOTE", "TAG", "USES LEFT", "EXPIRES"], rows)
         }
     })
+}
+
+/// Stands for what only the operator knows, or what is not made yet. No shell takes it for something of its own.
+const HUB_PLACEHOLDER: &str = "HUB";
+const FINGERPRINT_PLACEHOLDER: &str = "FINGERPRINT";
+
+/// The command that starts an agent with a secret of that kind, as the panel shows it.
+fn agent_command(kind: &str, secret: &str, agents: &AgentsLine) -> String {
+    let AgentsLine { address, port, fingerprint } = agents;
+    let hub = address.clone().unwrap_or_else(|| format!("{HUB_PLACEHOLDER}:{port}"));
+    let fingerprint = Some(fingerprint.as_str()).filter(|text| !text.is_empty()).unwrap_or(FINGERPRINT_PLACEHOLDER);
+    format!("WINDFIRE_{kind}={secret} windfire-agent --hub {hub} --fingerprint {fingerprint}")
+}
+
+/// The command, and what has to be put into it.
+fn agent_lines(kind: &str, secret: &str, agents: &AgentsLine) -> String {
+    let mut lines = format!("  {}", agent_command(kind, secret, agents));
+    if agents.address.is_none() {
+        lines += "\nIn the place of HUB, put the name or address by which it reaches this machine over UDP; agents_address in the \
+                  hub's\nconfiguration puts it there for good.";
+    }
+    if agents.fingerprint.is_empty() {
+        lines += "\nIn the place of FINGERPRINT, put what \"windfire fingerprint\" says once the hub has started.";
+    }
+    lines
 }
 
 fn show_storage(storage: &StorageAnswer, now_s: i64) -> String {
@@ -501,6 +600,92 @@ fn table<const N: usize>(head: [&str; N], rows: impl Iterator<Item = [String; N]
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_command_line_is_well_made() {
+        Cli::command().debug_assert();
+    }
+
+    fn refusal(arguments: &[&str]) -> String {
+        let all = ["windfire"].iter().chain(arguments);
+        in_plain_words(Cli::try_parse_from(all).err().expect("refused")).to_string()
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_what_would_be_right() {
+        for (arguments, words) in [
+            (&["server", "remove", "abc"][..], &["'abc'", "<ID>", "'list'", "from 1"][..]),
+            (&["server", "rotate", ""], &["<ID>", "from 1"]),
+            (&["server", "edit", "-1", "--name", "x"], &["'-1'", "<ID>"]),
+            (&["token", "remove", "0"], &["'0'", "from 1"]),
+            (&["enrol-token", "remove", "1.5"], &["'1.5'"]),
+            (&["server", "remove", "99999999999999999999"], &["99999999999999999999"]),
+            (&["export", "--id", "1,web"], &["'web'", "--id"]),
+            (&["enrol-token", "add", "--uses", "0"], &["--uses", "from 1"]),
+            (&["enrol-token", "add", "--expires-days", "-1"], &["'-1'", "--expires-days", "1 to 36525"]),
+            (&["token", "add", "--note", "n", "--expires-days", "1w"], &["'1w'", "1 to 36525"]),
+            (&["storage", "--raw-days", "0"], &["--raw-days", "1 to 3650"]),
+            (&["storage", "--minute-days", "60d"], &["'60d'", "2 to 3650"]),
+            (
+                &["server", "add", "--name", "n", "--display-index", "top"],
+                &["'top'", "--display-index", "whole number"],
+            ),
+            (&["serve", "--commit-interval-ms", "20ms"], &["'20ms'", "--commit-interval-ms"]),
+            (&["serve", "--sessions-max", "-5"], &["-5"]),
+            (&["server", "edit", "1", "--hide-for-guest", "maybe"], &["'maybe'", "true"]),
+        ] {
+            let said = refusal(arguments);
+            assert!(words.iter().all(|word| said.contains(word)), "{arguments:?}: {said}");
+            // The hub's settings have their own words.
+            for jargon in ["digit", "target type", "provided string", "parse", "..="] {
+                assert!(!said.contains(jargon) || arguments[0] == "serve", "{arguments:?}: {said}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_verb_that_is_misspelt_or_left_out_is_helped() {
+        assert!(refusal(&["serv"]).contains("'serve'"));
+        assert!(refusal(&["server", "ad", "--name", "x"]).contains("'add'"));
+        assert!(refusal(&["rotate", "1"]).contains("there is 'windfire server rotate'"));
+        let lists = "there is 'windfire server list', 'windfire token list', 'windfire enrol-token list'";
+        assert!(refusal(&["list"]).contains(lists));
+        assert!(refusal(&["server", "add"]).contains("--name"));
+        assert!(refusal(&["server", "add", "--nme", "x"]).contains("'--name'"));
+        assert!(refusal(&[]).contains("serve"));
+        assert!(refusal(&["server"]).contains("add"));
+    }
+
+    #[test]
+    fn a_server_that_is_made_comes_with_its_agents_command() {
+        let credential = |address: Option<&str>, fingerprint: &str| Response::Credential {
+            id: 7,
+            credential: "secret".to_owned(),
+            agents: Some(AgentsLine {
+                address: address.map(str::to_owned),
+                port: 5556,
+                fingerprint: fingerprint.to_owned(),
+            }),
+        };
+        let said = show(credential(Some("hub.example:1"), "ab"), false, 0).expect("shown");
+        let command = "WINDFIRE_CREDENTIAL=secret windfire-agent --hub hub.example:1 --fingerprint ab";
+        assert!(said.contains(&format!("\n  {command}\n")) && !said.contains("HUB"), "{said}");
+        let said = show(credential(Some("hub.example:1"), "ab"), true, 0).expect("shown");
+        let said: Value = serde_json::from_str(&said).expect("JSON");
+        assert_eq!(said, json!({"id": 7, "credential": "secret", "command": command}));
+        let said = show(credential(None, ""), false, 0).expect("shown");
+        assert!(said.contains("--hub HUB:5556 --fingerprint FINGERPRINT\n"), "{said}");
+        assert!(said.contains("agents_address") && said.contains("windfire fingerprint"), "{said}");
+        // An older hub answers without.
+        let old: Response = serde_json::from_str(r#"{"credential":{"id":7,"credential":"secret"}}"#).expect("read");
+        assert!(!show(old, false, 0).expect("shown").contains("--hub"));
+        let agents = AgentsLine { address: None, port: 5555, fingerprint: "ab".to_owned() };
+        let enrol = Response::Token { id: 1, token: "t".to_owned(), agents: Some(agents) };
+        let said = show(enrol, false, 0).expect("shown");
+        assert!(said.contains("WINDFIRE_ENROL=t windfire-agent --hub HUB:5555 --fingerprint ab"), "{said}");
+        let api = Response::Token { id: 1, token: "t".to_owned(), agents: None };
+        assert!(!show(api, false, 0).expect("shown").contains("windfire-agent"));
+    }
 
     #[test]
     fn a_cell_of_a_table_stays_in_its_place() {

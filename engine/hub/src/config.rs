@@ -2,6 +2,7 @@
 //! a variable over the file, the file over the default. Unknown keys are errors.
 
 use std::fs;
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use windfire_engine::history::Retention;
 use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
 
+use crate::config_words;
 use crate::limits::{
     FRAME_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
 };
@@ -158,7 +160,7 @@ impl Config {
         let file = match &place.config {
             None => Settings::default(),
             Some(path) => {
-                let text = fs::read_to_string(path).map_err(|error| in_file(path, &error))?;
+                let text = fs::read_to_string(path).map_err(|error| unread(path, &error))?;
                 parse(&text).map_err(|error| in_file(path, &error))?
             }
         };
@@ -309,11 +311,21 @@ fn parse(text: &str) -> Result<Settings, String> {
         // Read from the text, so that an error knows its line.
         _ => toml::from_str(text),
     };
-    read.map_err(|error| error.to_string().trim_end().replace('\n', " "))
+    read.map_err(|error| config_words::explain(&error))
 }
 
 fn is_blank(value: &toml::Value) -> bool {
     value.as_str().is_some_and(|text| plain(text).is_empty())
+}
+
+fn unread(path: &Path, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::IsADirectory => "name the right one with --config or WINDFIRE_CONFIG",
+        io::ErrorKind::PermissionDenied => "give it to the user that runs this (chown), or open it to them (chmod)",
+        io::ErrorKind::InvalidData => "save it as UTF-8",
+        _ => return in_file(path, error),
+    };
+    in_file(path, &format!("{error}: {remedy}"))
 }
 
 fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
@@ -338,11 +350,28 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_named() {
-        let error = parse("htpp = \"127.0.0.1:1\"\n").expect_err("unknown");
-        assert!(error.contains("htpp") && !error.contains('\n'), "{error}");
-        let error = parse("log = \"\"\nhtpp = \"127.0.0.1:1\"\n").expect_err("unknown, beside an empty one");
-        assert!(error.contains("htpp"), "{error}");
+    fn what_is_wrong_in_the_file_is_shown_where_it_stands_with_what_is_right() {
+        for (text, line, words) in [
+            ("# a comment\nhtpp = \"127.0.0.1:1\"\n", 2, "key \"htpp\" is unknown: did you mean \"http\"?"),
+            ("commit-interval-ms = 5\n", 1, "did you mean \"commit_interval_ms\"?"),
+            ("listen = \"127.0.0.1:1\"\n", 1, "key \"listen\" is unknown: there are data, http, quic,"),
+            ("[server]\nname = \"x\"\n", 1, "key \"server\" is unknown"),
+            ("\n\ncommit_interval_ms = \"20\"\n", 3, "write a whole number, without quotes"),
+            ("commit_interval_ms = 20ms\n", 1, ""),
+            ("report_interval_s = -1\n", 1, "within the key's bounds"),
+            ("report_interval_s = 1.5\n", 1, "write a whole number"),
+            ("guests = \"yes\"\n", 1, "write true or false, without quotes"),
+            ("log = 3\n", 1, "write it in quotes"),
+            ("data = [\"a\"]\n", 1, "write it in quotes"),
+            ("log = info\n", 1, ""),
+            ("log = \"a\"\nlog = \"b\"\n", 2, "duplicate key"),
+            ("log = \"never ends\n", 1, ""),
+        ] {
+            let error = parse(text).expect_err("wrong");
+            assert!(error.starts_with(&format!("line {line}, column ")), "{text:?}: {error}");
+            assert!(error.contains(&format!("\n{line} | ")) && error.contains('^'), "{text:?}: {error}");
+            assert!(error.lines().next().is_some_and(|first| first.contains(words)), "{text:?}: {error}");
+        }
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use windfire_engine::StoreError;
+
 /// What may lie in a folder on which a hub starts for the first time: a disk's own folder, this hub's log and configuration.
 const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
 /// What a hub keeps in its folder.
@@ -161,7 +163,38 @@ pub(crate) fn remove(path: &Path) {
 }
 
 fn unusable(folder: &Path, error: &io::Error) -> String {
-    format!("folder {} cannot be used: {error}", folder.display())
+    let words = error.to_string();
+    format!("folder {} cannot be used: {words}{}", folder.display(), remedy(&words))
+}
+
+/// What keeps a store from being opened, with what can be done.
+pub(crate) fn explain(error: &StoreError) -> String {
+    let words = error.to_string();
+    match error {
+        StoreError::Unusable { .. } | StoreError::Other(_) => {
+            let remedy = remedy(&words);
+            words + remedy
+        }
+        _ => words,
+    }
+}
+
+/// What can be done about the system's words on a folder. RocksDB hands on nothing but words.
+fn remedy(words: &str) -> &'static str {
+    let remedies = [
+        (
+            "ermission denied",
+            ": it belongs to another user. Give it to the one who runs this (chown -R), or name another with --data",
+        ),
+        ("peration not permitted", ": run this as the user whom it belongs to, or name another with --data"),
+        ("ead-only file system", ": mount it for writing, or name another with --data"),
+        ("ot a directory", ": a part of its path is a file; name another with --data"),
+        ("o such file", ": it cannot be made there; name another with --data"),
+        ("ile exists", ": there is a file of that name; name another with --data"),
+        ("o space left", ": free some, or name one on a larger disk with --data"),
+        ("oo many open files", ": let this process have more (ulimit -n)"),
+    ];
+    remedies.iter().find(|(system, _)| words.contains(system)).map_or("", |(_, remedy)| remedy)
 }
 
 #[cfg(test)]
@@ -216,6 +249,21 @@ mod tests {
         fs::write(folder.path().join("data/FORMAT"), "").expect("written");
         prepare(&folder.path().join("data")).expect("fit");
         assert_eq!((mode(&file), mode(&outside)), (0o600, 0o644));
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_used_comes_with_a_remedy() {
+        let folder = Path::new("/srv/windfire");
+        for number in [1, 2, 13, 17, 20, 24, 28, 30] {
+            let error = io::Error::from_raw_os_error(number);
+            let said = unusable(folder, &error);
+            assert!(said.starts_with("folder /srv/windfire cannot be used: "), "{said}");
+            assert!(said.len() > format!("folder /srv/windfire cannot be used: {error}").len(), "{said}");
+            let reason = format!("IO error: While open a file: /srv/windfire/rocksdb/CURRENT: {error}");
+            let said = explain(&StoreError::Unusable { folder: folder.to_owned(), reason });
+            assert!(said.contains(remedy(&error.to_string())), "{said}");
+        }
+        assert!(unusable(folder, &io::Error::from_raw_os_error(5)).ends_with("(os error 5)"));
     }
 
     #[test]

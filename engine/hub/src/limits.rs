@@ -112,6 +112,12 @@ pub(crate) const STALL_RETRY: Duration = Duration::from_millis(200);
 pub(crate) const ADMIN_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Time between two signs of life of a hub that is at work on a request.
 pub(crate) const ADMIN_SIGN_INTERVAL: Duration = Duration::from_secs(2);
+/// Time for whoever asks a hub that is starting to say what, and to hear that it is.
+pub(crate) const ADMIN_MEANWHILE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time that opening a store takes until something is said about it.
+pub(crate) const START_QUIET: Duration = Duration::from_secs(1);
+/// Time between two words on how far it is.
+pub(crate) const START_SIGN_INTERVAL: Duration = Duration::from_secs(5);
 /// Users that are named when there is none of the asked name.
 pub(crate) const USERS_NAMED_MAX: usize = 10;
 
@@ -120,6 +126,8 @@ pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two notes of when API tokens were last used.
 pub(crate) const TOKEN_USES_INTERVAL: Duration = Duration::from_secs(60);
 
+/// Days after which a token expires, at the most: a century.
+pub(crate) const EXPIRY_DAYS_MAX: u64 = 36_525;
 /// Days that any tier may be kept.
 pub(crate) const RETENTION_DAYS_MAX: u64 = 3650;
 /// Time between two rounds of history's upkeep; a full head starts one at once.

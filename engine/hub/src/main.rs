@@ -4,6 +4,7 @@ mod admin;
 mod cli;
 mod committer;
 mod config;
+mod config_words;
 mod country;
 mod enroller;
 mod folder;
@@ -16,7 +17,9 @@ mod metrics;
 mod output;
 mod pacer;
 mod serve;
+mod starting;
 mod tls;
+mod unbound;
 mod variables;
 
 use std::ffi::OsString;
@@ -36,6 +39,7 @@ use cli::{Cli, Verb};
 use config::{Config, Place, Settings};
 use output::{Draft, Pipe, complain, plain, say};
 use tls::Certificate;
+use windfire_api::Agents;
 use windfire_engine::Options;
 use windfire_engine::clock::Reading;
 
@@ -47,7 +51,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 fn main() -> ExitCode {
     // Whatever lies in a data folder or a backup is for its owner only.
     let mask = umask(Mode::from_raw_mode(0o077));
-    let cli: Cli = variables::read_command_line().unwrap_or_else(|error| error.exit());
+    let cli = cli::parse();
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let ignored = variables::check::<Cli>(std::env::vars_os().filter_map(text));
     match ignored.and_then(|ignored| run(cli, mask, &ignored)) {
@@ -147,7 +151,13 @@ fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_m
 fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -> Result<Response, String> {
     let config = Config::load(place, Settings::default())?;
     let options = Options { retention: config.retention(), ..Options::default() };
-    admin::ask(&config.data, options, request, now_ms, out)
+    let agents = || Agents {
+        address: config.agents_address_at(config.quic.port()),
+        port: config.quic.port(),
+        // A store that was made without a hub has none yet.
+        fingerprint: Certificate::own(&config.data).map(|own| own.fingerprint()).unwrap_or_default(),
+    };
+    admin::ask(&config.data, options, agents, request, now_ms, out)
 }
 
 fn start_logs(filter: &str) -> Result<(), String> {

@@ -28,10 +28,11 @@ use crate::folder;
 use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{Ingest, Lane, Refusals, Sockets};
-use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, STOP_TIMEOUT};
+use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL, STOP_TIMEOUT};
 use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::pacer;
+use crate::starting::Starting;
 use crate::tls::{self, Certificate};
 
 /// The trusted time, Unix milliseconds: what the engine makes of the machine's clocks.
@@ -45,11 +46,13 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
     let country_of = config.country_db.as_deref().map(country::open).transpose()?;
+    let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, |words| tracing::info!("starting: {words}"));
     let options = Options {
         report_interval_ms: config.report_interval_s * 1000,
         samples_per_frame_min: config.samples_per_frame,
         retention: config.retention(),
         country_of,
+        on_replay: Some(starting.listener_of_hub(&config.data)),
         ..Options::default()
     };
     let is_new = !windfire_engine::is_store(&config.data);
@@ -60,14 +63,15 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     if is_new || with_new_certificate {
         Certificate::make(&config.data)?;
     }
-    let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| error.to_string())?);
+    let engine = Arc::new(Engine::open(&config.data, options).map_err(|error| folder::explain(&error))?);
     let clock: Clock = {
         let engine = Arc::clone(&engine);
         Arc::new(move || engine.clock().read(reading()))
     };
     admin::is_a_hub_now(&config.data);
-    // From now on a verb waits for the hub instead of finding the store taken.
-    let admin_socket = admin::bind(&config.data)?;
+    // From now on a verb waits for the hub instead of hearing that it starts.
+    let admin_socket = starting.admin_socket(&config.data)?;
+    drop(starting);
     let own = Certificate::own(&config.data)?;
     let fingerprint = own.fingerprint();
     let reset_key = tls::reset_key(&config.data)?;
@@ -107,16 +111,14 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         stop: stop.clone(),
     };
     let quic_port = quic_sockets.address().map_or(0, |address| address.port());
+    let agents_way =
+        Agents { address: config.agents_address_at(quic_port), port: quic_port, fingerprint: fingerprint.clone() };
     let api = Arc::new(Api {
         cookie_name: config.cookie_name.clone(),
         cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
         are_guests_allowed: config.guests,
         is_https: config.https,
-        agents: Agents {
-            address: config.agents_address_at(quic_port),
-            port: quic_port,
-            fingerprint: fingerprint.clone(),
-        },
+        agents: agents_way.clone(),
         sign_in_limit: SignInLimit::default(),
         details: Details::default(),
     });
@@ -185,7 +187,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
             // The others would go on, and nobody would notice that agents are not heard, or nothing becomes durable.
             Some(name) = ended.recv() => Err(format!("the thread for {name} ended by itself: see the log, and start again")),
             never = pacing => match never {},
-            ended = admin::serve(admin_socket, config.data.clone(), engine, clock) => ended,
+            ended = admin::serve(admin_socket, config.data.clone(), engine, clock, agents_way) => ended,
         }
     });
 
@@ -225,8 +227,13 @@ fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), String> {
         let password = new_password();
         let hash = PasswordHash::of(&password)?;
         engine.add_user(ADMINISTRATOR.to_owned(), Role::Admin, hash, now_s).map_err(|error| error.to_string())?;
-        let line = format!("administrator: user {ADMINISTRATOR}, password {password} (shown once)");
-        if writeln!(io::stdout(), "{line}").is_err() {
+        // In one piece, and apart from the lines of a log that may be shown on the same terminal.
+        let rule = "-".repeat(72);
+        let lines = format!(
+            "\n{rule}\nadministrator: user {ADMINISTRATOR}, password {password} (shown once)\nIt is for the panel. \"windfire \
+             admin password\" makes a new one.\n{rule}\n\n"
+        );
+        if io::stdout().write_all(lines.as_bytes()).is_err() {
             tracing::warn!("nobody read the administrator's password: \"windfire admin password\" makes a new one");
         }
     }
@@ -317,7 +324,8 @@ impl Signals {
     }
 }
 
-fn runtime() -> Result<Runtime, String> {
+/// A runtime of one thread.
+pub(crate) fn runtime() -> Result<Runtime, String> {
     Builder::new_current_thread().enable_all().build().map_err(|error| format!("no runtime: {error}"))
 }
 

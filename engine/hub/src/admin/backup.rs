@@ -174,7 +174,10 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
         return Err(format!("data folder {data} is not empty: it has {name:?}; name a new one with --data"));
     }
     if !windfire_engine::is_store(backup) {
-        return Err(format!("{} is no backup: it has no file FORMAT", backup.display()));
+        return Err(format!(
+            "{} is no backup: it has no file FORMAT; name a folder that \"windfire backup\" made",
+            backup.display()
+        ));
     }
     let said = check_files(backup)?;
     let missing = tls::missing(backup)?;

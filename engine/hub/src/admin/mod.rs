@@ -8,6 +8,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use windfire_api::Agents;
 use windfire_engine::error::ChangeError;
 use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::token::{NewToken, Scope, Scopes};
@@ -19,7 +20,7 @@ use crate::serve::{ADMINISTRATOR, new_password};
 
 pub(crate) use backup::{is_a_hub_now, restore, salvage};
 pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer};
-pub(crate) use socket::{ask, bind, check_path, is_answered, serve};
+pub(crate) use socket::{Meanwhile, ask, bind, check_path, is_answered, serve};
 
 /// A request. One line of JSON on the socket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -105,10 +106,16 @@ pub(crate) enum Response {
     Credential {
         id: u64,
         credential: String,
+        /// An older hub does not say.
+        #[serde(default)]
+        agents: Option<AgentsLine>,
     },
     Token {
         id: u64,
         token: String,
+        /// For a token that agents enrol with.
+        #[serde(default)]
+        agents: Option<AgentsLine>,
     },
     Servers(Vec<ServerLine>),
     Tokens(Vec<TokenLine>),
@@ -123,6 +130,16 @@ pub(crate) enum Response {
     /// Rows follow.
     Rows,
     Failed(String),
+}
+
+/// How agents reach the hub.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AgentsLine {
+    /// Host and port, when the operator gave them.
+    pub(crate) address: Option<String>,
+    pub(crate) port: u16,
+    /// Empty when there is no certificate yet.
+    pub(crate) fingerprint: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -173,6 +190,8 @@ pub(crate) struct Hub<'a> {
     pub(crate) engine: &'a Engine,
     /// The data folder.
     pub(crate) data: &'a Path,
+    /// How agents reach it.
+    pub(crate) agents: &'a Agents,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
 }
@@ -188,12 +207,29 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
         Request::Export { from, to, ids, tag, is_csv } => {
             history::export(hub, (&from, &to), &ids, tag.as_deref(), is_csv, out).map(|_| Response::Done)
         }
-        other => change(hub.engine, other, hub.now_ms.div_euclid(1000)).map_err(|error| error.to_string()),
+        other => change(hub, other, hub.now_ms.div_euclid(1000)).map_err(|error| explain(&error)),
     };
     done.unwrap_or_else(Response::Failed)
 }
 
-fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, ChangeError> {
+/// An error with what to do on the command line.
+fn explain(error: &ChangeError) -> String {
+    let remedy = match error {
+        ChangeError::NoServer { .. } => ": \"windfire server list\" shows those there are",
+        ChangeError::NoToken { what: "API token", .. } => ": \"windfire token list\" shows those there are",
+        ChangeError::NoToken { .. } => ": \"windfire enrol-token list\" shows those there are",
+        ChangeError::Exists { what: "API token" } => ": it goes on as it is, or \"windfire token remove\" it first",
+        _ => "",
+    };
+    format!("{error}{remedy}")
+}
+
+fn change(hub: &Hub<'_>, request: Request, now_s: i64) -> Result<Response, ChangeError> {
+    let engine = hub.engine;
+    let agents = || {
+        let Agents { address, port, fingerprint } = hub.agents.clone();
+        Some(AgentsLine { address, port, fingerprint })
+    };
     Ok(match request {
         Request::Storage { .. } | Request::Backup { .. } | Request::Verify | Request::Export { .. } => Response::Done,
         Request::ServerAdd { name, .. } | Request::ServerEdit { name: Some(name), .. } if name.trim().is_empty() => {
@@ -215,7 +251,7 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
         Request::ServerAdd { name, tag, note, display_index, hide_for_guest, country } => {
             let new = NewServer { name, tag, note, display_index, hide_for_guest, country };
             let made = engine.add_server(new, now_s)?;
-            Response::Credential { id: made.id, credential: made.credential }
+            Response::Credential { id: made.id, credential: made.credential, agents: agents() }
         }
         Request::ServerEdit { id, name, tag, note, display_index, hide_for_guest, country } => {
             let version = None;
@@ -224,13 +260,16 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
         }
         Request::ServerRotate { id } => {
             let made = engine.rotate_credential(id)?;
-            Response::Credential { id: made.id, credential: made.credential }
+            Response::Credential { id: made.id, credential: made.credential, agents: agents() }
         }
         Request::ServerRemove { id } => {
             engine.remove_servers(&[id])?;
             Response::Done
         }
         Request::ServerList => Response::Servers(server_lines(engine)),
+        Request::TokenAdd { note, .. } if note.trim().is_empty() => Response::Failed(
+            "a token's note says what it is for, and this one is empty: give another --note".to_owned(),
+        ),
         Request::TokenAdd { note, token, scopes, tags, expires_days } => {
             let expires_s = in_days(expires_days, now_s);
             let scopes = match scopes.as_slice() {
@@ -238,7 +277,7 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
                 names => Scopes::of(names.iter().filter_map(|name| Scope::named(name))),
             };
             let (id, token) = engine.add_token(NewToken { text: token, note, scopes, tags, expires_s }, now_s)?;
-            Response::Token { id, token }
+            Response::Token { id, token, agents: None }
         }
         Request::TokenRemove { id } => {
             engine.remove_token(id)?;
@@ -247,7 +286,7 @@ fn change(engine: &Engine, request: Request, now_s: i64) -> Result<Response, Cha
         Request::TokenList => Response::Tokens(token_lines(engine)),
         Request::EnrolTokenAdd { note, tag, uses, expires_days } => {
             let (id, token) = engine.add_enrol_token(note, tag, uses, in_days(expires_days, now_s), now_s)?;
-            Response::Token { id, token }
+            Response::Token { id, token, agents: agents() }
         }
         Request::EnrolTokenRemove { id } => {
             engine.remove_enrol_token(id)?;
@@ -289,7 +328,7 @@ fn no_user(user: &str, users: &[User]) -> String {
 }
 
 fn in_days(days: Option<u32>, now_s: i64) -> Option<i64> {
-    days.map(|days| now_s + i64::from(days) * 86_400)
+    days.map(|days| now_s.saturating_add(i64::from(days) * 86_400))
 }
 
 fn server_lines(engine: &Engine) -> Vec<ServerLine> {

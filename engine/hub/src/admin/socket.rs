@@ -10,14 +10,22 @@ use std::sync::{Arc, mpsc};
 use std::thread;
 
 use socket2::{Domain, SockAddr, Socket, Type};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
+use windfire_api::Agents;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::{Hub, Request, Response, backup, execute};
-use crate::folder::check_is_hubs;
-use crate::limits::{ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX, ADMIN_TIMEOUT};
-use crate::serve::Clock;
+use crate::folder::{check_is_hubs, explain};
+use crate::limits::{
+    ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_MEANWHILE_TIMEOUT, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX,
+    ADMIN_TIMEOUT, START_QUIET, START_SIGN_INTERVAL,
+};
+use crate::output::complain;
+use crate::serve::{Clock, runtime};
+use crate::starting::{Progress, Starting};
 
 const FILE: &str = "admin.sock";
 /// Bytes of a path that systems take for a socket.
@@ -89,6 +97,7 @@ pub(crate) async fn serve(
     data: PathBuf,
     engine: Arc<Engine>,
     clock: Clock,
+    agents: Agents,
 ) -> Result<(), String> {
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
@@ -103,16 +112,86 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let (data, engine, now_ms) = (data.clone(), Arc::clone(&engine), clock());
+        let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents.clone());
         // A thread of its own, because a backup or an export takes its time.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let hub = Hub { engine: &engine, data: &data, now_ms };
+            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }
         });
     }
+}
+
+/// What answers the command line while the hub starts: that it does, and how far it is.
+pub(crate) struct Meanwhile(Option<(oneshot::Sender<()>, Answers)>);
+
+/// Gives its socket back.
+type Answers = thread::JoinHandle<Option<std::os::unix::net::UnixListener>>;
+
+impl Meanwhile {
+    /// Answers on a thread of its own, one after the other.
+    pub(crate) fn answer(
+        listener: std::os::unix::net::UnixListener,
+        data: PathBuf,
+        progress: Arc<Progress>,
+    ) -> Result<Self, String> {
+        let (over, mut is_over) = oneshot::channel();
+        let answers = move || {
+            runtime().ok()?.block_on(async {
+                let listener = UnixListener::from_std(listener).ok()?;
+                loop {
+                    let accepted = tokio::select! {
+                        _ = &mut is_over => return listener.into_std().ok(),
+                        accepted = listener.accept() => accepted,
+                    };
+                    let Ok((stream, _)) = accepted else { return None };
+                    let words = format!(
+                        "the hub of data folder {} is starting ({}): try again in a moment",
+                        data.display(),
+                        progress.words()
+                    );
+                    // Whoever says nothing, or does not listen, must not hold up the others, nor the start.
+                    let _heard = timeout(ADMIN_MEANWHILE_TIMEOUT, put_off(stream, words)).await;
+                }
+            })
+        };
+        let named = thread::Builder::new().name("admin".to_owned());
+        let thread = named.spawn(answers).map_err(|error| format!("no thread: {error}"))?;
+        Ok(Self(Some((over, thread))))
+    }
+
+    /// Gives the socket back; whoever came last waits in its queue.
+    pub(crate) fn end(mut self) -> Option<std::os::unix::net::UnixListener> {
+        self.stop()
+    }
+
+    fn stop(&mut self) -> Option<std::os::unix::net::UnixListener> {
+        let (over, thread) = self.0.take()?;
+        drop(over);
+        thread.join().ok().flatten()
+    }
+}
+
+impl Drop for Meanwhile {
+    fn drop(&mut self) {
+        let _nobody_answers_there_any_more = self.stop();
+    }
+}
+
+/// Hears a request out, and answers that it cannot be done.
+async fn put_off(mut stream: tokio::net::UnixStream, words: String) -> io::Result<()> {
+    let mut bytes = [0; 1024];
+    loop {
+        let count = stream.read(&mut bytes).await?;
+        if count == 0 || bytes[..count].contains(&b'\n') {
+            break;
+        }
+    }
+    let mut line = serde_json::to_vec(&Response::Failed(words))?;
+    line.push(b'\n');
+    stream.write_all(&line).await
 }
 
 fn exchange(stream: &UnixStream, hub: &Hub<'_>) -> io::Result<()> {
@@ -170,10 +249,12 @@ fn verb(request: &Request) -> String {
     text.split([' ', '{']).next().unwrap_or_default().to_owned()
 }
 
-/// Asks the running hub, or does it on the store itself when none runs. Rows of an export go to `out`.
+/// Asks the running hub, or does it on the store itself when none runs, as one whose agents come in as `agents` has it. Rows of
+/// an export go to `out`.
 pub(crate) fn ask(
     data: &Path,
     options: Options,
+    agents: impl FnOnce() -> Agents,
     request: Request,
     now_ms: i64,
     out: &mut dyn Write,
@@ -191,14 +272,19 @@ pub(crate) fn ask(
                     "{data} is a backup, and would be none any more: restore it into a folder of its own"
                 ));
             }
+            let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, |words| {
+                complain(&format!("no hub runs, so the store is read: {words}"));
+            });
+            let options = Options { on_replay: Some(starting.listener()), ..options };
             let engine = Engine::open(data, options).map_err(|error| match error {
                 StoreError::Locked { folder } => format!(
                     "a hub has data folder {} open and does not answer yet: it is starting or stopping; try again in a moment",
                     folder.display()
                 ),
-                error => error.to_string(),
+                error => explain(&error),
             })?;
-            Ok(execute(&Hub { engine: &engine, data, now_ms }, request, out))
+            drop(starting);
+            Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms }, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
     }

@@ -43,6 +43,7 @@ use crate::limits::{
 use crate::memory::Budgets;
 use crate::metrics::Metrics;
 use crate::serve::Clock;
+use crate::unbound;
 use budget::{Budget, Client, Held};
 use client_io::{ClientIo, Tcp};
 use connections::{Connection, Connections};
@@ -114,9 +115,7 @@ impl Socket {
             socket.set_nonblocking(true)?;
             Ok(Self(socket.into()))
         };
-        bind().map_err(|error: io::Error| {
-            format!("address {address} for HTTP (--http) cannot be used: {error}: stop what uses it, or choose another")
-        })
+        bind().map_err(|error: io::Error| unbound::explain(address, "HTTP", "--http", &error))
     }
 
     pub(crate) fn address(&self) -> Option<SocketAddr> {

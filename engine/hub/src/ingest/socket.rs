@@ -7,6 +7,7 @@ use socket2::{Domain, Protocol, Type};
 
 use super::connection_id::steer;
 use crate::limits::LISTENERS_MAX;
+use crate::unbound;
 
 /// The bound sockets, before anything is accepted. The n-th gets the packets of the n-th lane of connection ids.
 pub(crate) struct Sockets(pub(super) Vec<std::net::UdpSocket>);
@@ -22,11 +23,7 @@ impl Sockets {
             sockets.iter().try_for_each(|socket| enlarge(socket, buffer_bytes))?;
             Ok(sockets.into_iter().map(Into::into).collect())
         });
-        sockets.map(Self).map_err(|error| {
-            format!(
-                "address {address} for agents (--quic) cannot be used: {error}: stop what uses it, or choose another"
-            )
-        })
+        sockets.map(Self).map_err(|error| unbound::explain(address, "agents", "--quic", &error))
     }
 
     pub(crate) fn address(&self) -> Option<SocketAddr> {

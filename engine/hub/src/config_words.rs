@@ -1,0 +1,105 @@
+//! What is wrong with a configuration file: where, what would be right, and below it the parser's picture of the place.
+
+use std::borrow::Cow;
+
+/// One line that says it, then the lines of the picture.
+pub(crate) fn explain(error: &toml::de::Error) -> String {
+    let (shown, message) = (error.to_string(), error.message().trim_end());
+    let advice = advise(message);
+    let picture = shown.trim_end().strip_suffix(message).and_then(|shown| shown.trim_end().split_once('\n'));
+    match picture {
+        Some((place, picture)) => {
+            let place = place.split_once(" at ").map_or(place, |(_, place)| place);
+            format!("{place}: {advice}\n{picture}")
+        }
+        None => advice.into_owned(),
+    }
+}
+
+fn advise(message: &str) -> Cow<'_, str> {
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    if let Some(key) = quoted.next().filter(|_| message.starts_with("unknown field")) {
+        let keys: Vec<&str> = quoted.collect();
+        let advice = match nearest(key, &keys) {
+            Some(near) => format!("did you mean {near:?}?"),
+            None => format!("there are {}", keys.join(", ")),
+        };
+        return format!("key {key:?} is unknown: {advice}").into();
+    }
+    let Some((_, expected)) = message.rsplit_once("expected ") else { return message.into() };
+    let is_number = matches!(expected, "u8" | "u16" | "u32" | "u64" | "usize" | "i32" | "i64");
+    let advice = match expected {
+        _ if is_number && message.contains("integer") => "write a whole number within the key's bounds",
+        _ if is_number => "write a whole number, without quotes and without a unit",
+        "a boolean" => "write true or false, without quotes",
+        "a string" | "path string" | "socket address" => "write it in quotes, as in key = \"value\"",
+        _ => return message.into(),
+    };
+    format!("{message}: {advice}").into()
+}
+
+/// The key that somebody who wrote `key` had in mind; `None` when none is like it.
+fn nearest<'a>(key: &str, keys: &[&'a str]) -> Option<&'a str> {
+    // As a flag, or as a variable.
+    let key = key.to_lowercase().replace('-', "_");
+    let key = key.strip_prefix("windfire_").unwrap_or(&key);
+    let near = keys.iter().map(|known| (distance(key, known), *known)).min()?;
+    Some(near).filter(|(distance, known)| *distance <= 1 + known.len() / 4).map(|(_, known)| known)
+}
+
+/// Characters to be put in, taken out, exchanged, or swapped with their neighbour until one text is the other.
+fn distance(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let (mut before_last, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=to.len()).collect());
+    let mut previous = None;
+    for (row, char) in from.chars().enumerate() {
+        let mut line = vec![row + 1];
+        for (column, other) in to.iter().enumerate() {
+            let exchanged = last[column] + usize::from(char != *other);
+            let mut least = exchanged.min(last[column + 1] + 1).min(line[column] + 1);
+            if column > 0 && previous == Some(*other) && to[column - 1] == char {
+                least = least.min(before_last[column - 1] + 1);
+            }
+            line.push(least);
+        }
+        before_last = std::mem::replace(&mut last, line);
+        previous = Some(char);
+    }
+    last[to.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_key_is_found() {
+        let keys = ["data", "http", "https", "https_cert", "quic", "commit_interval_ms", "log", "guests", "country_db"];
+        for (key, near) in [
+            ("htpp", Some("http")),
+            ("HTTP", Some("http")),
+            ("http_", Some("http")),
+            ("commit-interval-ms", Some("commit_interval_ms")),
+            ("commit_interval", Some("commit_interval_ms")),
+            ("WINDFIRE_QUIC", Some("quic")),
+            ("gusets", Some("guests")),
+            ("https-cret", Some("https_cert")),
+            ("countrydb", Some("country_db")),
+            ("listen", None),
+            ("", None),
+            ("retention", None),
+        ] {
+            assert_eq!(nearest(key, &keys), near, "{key}");
+        }
+        assert_eq!(nearest("key", &[]), None);
+    }
+
+    #[test]
+    fn a_distance_counts_each_change_once() {
+        for (from, to, changes) in
+            [("", "abc", 3), ("abc", "", 3), ("abc", "acb", 1), ("kitten", "sitting", 3), ("é", "e", 1)]
+        {
+            assert_eq!(distance(from, to), changes, "{from} {to}");
+        }
+    }
+}

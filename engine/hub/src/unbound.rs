@@ -1,0 +1,40 @@
+//! Why an address cannot be listened on, in words.
+
+use std::io;
+use std::net::SocketAddr;
+
+/// What is wrong with the address that `flag` gives for `whose` connections, and what can be done.
+pub(crate) fn explain(address: SocketAddr, whose: &str, flag: &str, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::AddrInUse => "stop what uses it, or choose another port",
+        io::ErrorKind::PermissionDenied if address.port() < 1024 => {
+            "ports below 1024 need root or the right CAP_NET_BIND_SERVICE; choose another"
+        }
+        io::ErrorKind::AddrNotAvailable => {
+            "this machine has no such address; 0.0.0.0 or [::] stands for all that it has"
+        }
+        _ => "choose another",
+    };
+    format!("address {address} for {whose} ({flag}) cannot be used: {error}: {remedy}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_its_remedy() {
+        for (address, number, words) in [
+            ("127.0.0.1:8008", 98, "stop what uses it"),
+            ("0.0.0.0:80", 13, "CAP_NET_BIND_SERVICE"),
+            ("192.0.2.1:8008", 99, "0.0.0.0 or [::]"),
+            ("[::1]:8008", 97, "choose another"),
+            ("0.0.0.0:8080", 13, "choose another"),
+        ] {
+            let error = io::Error::from_raw_os_error(number);
+            let said = explain(address.parse().expect("an address"), "HTTP", "--http", &error);
+            assert!(said.starts_with(&format!("address {address} for HTTP (--http) cannot be used: ")), "{said}");
+            assert!(said.contains(words), "{said}");
+        }
+    }
+}
