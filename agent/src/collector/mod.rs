@@ -1,6 +1,6 @@
 //! Reads this machine's numbers, and nothing else: files under `/proc` and `/sys`, and system calls that only ask.
 //!
-//! A reading never waits: what may not answer (file systems, sensors) is asked [apart](apart), and its newest answer is taken.
+//! A reading never waits: what may not answer (file systems, sensors) is asked [apart], and its newest answer is taken.
 
 #[cfg(target_os = "linux")]
 mod apart;

@@ -48,7 +48,7 @@ fn nearest<'a>(key: &str, keys: &[&'a str]) -> Option<&'a str> {
 }
 
 /// Characters to be put in, taken out, exchanged, or swapped with their neighbour until one text is the other.
-fn distance(from: &str, to: &str) -> usize {
+pub(crate) fn distance(from: &str, to: &str) -> usize {
     let to: Vec<char> = to.chars().collect();
     let (mut before_last, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=to.len()).collect());
     let mut previous = None;

@@ -8,6 +8,8 @@ use std::str::FromStr;
 use clap::builder::Resettable;
 use clap::{Command, Parser};
 
+use crate::config_words::distance;
+
 /// What every variable of ours begins with.
 const PREFIX: &str = "WINDFIRE_";
 
@@ -114,21 +116,6 @@ fn is_port_of_service(text: &str) -> bool {
     number.parse::<u16>().is_ok()
         && matches!(protocol, "TCP" | "UDP" | "SCTP")
         && matches!(what, "" | "PROTO" | "PORT" | "ADDR")
-}
-
-/// Letters that have to be changed, left out or put in to make one text of the other.
-fn distance(left: &str, right: &str) -> usize {
-    let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, l) in left.bytes().enumerate() {
-        let mut diagonal = above;
-        row[0] = above + 1;
-        for (at, r) in right.bytes().enumerate() {
-            let changed = diagonal + usize::from(l != r);
-            diagonal = row[at + 1];
-            row[at + 1] = changed.min(diagonal + 1).min(row[at] + 1);
-        }
-    }
-    row[right.len()]
 }
 
 /// What editors, shells and tools leave around a text, and nobody sees.
