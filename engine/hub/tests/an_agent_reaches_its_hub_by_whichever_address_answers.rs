@@ -60,9 +60,7 @@ impl Drop for Stranger {
 }
 
 fn is_reached_beside(other: &Other) {
-    let (folder, mut hub) = new_hub(&[]);
-    let credential = hub.make_servers(1, "").remove(0);
-    hub.start();
+    let (folder, hub, credential) = hub_of_one_server();
     let dead = SocketAddr::new("::1".parse().expect("an address"), hub.quic().port());
     let (mut socket, mut stranger) = (None, None);
     match other {
@@ -76,6 +74,14 @@ fn is_reached_beside(other: &Other) {
     wait_until("the agent reports", || hub.metric("windfire_reports_taken_total") > 0.0);
     assert!(begun.elapsed() < Duration::from_secs(8), "not only after a time-out: {:?}", begun.elapsed());
     drop((socket.take(), stranger.take()));
+}
+
+/// A hub that runs, and the credential of its one server.
+fn hub_of_one_server() -> (TempDir, HubProcess, String) {
+    let (folder, mut hub) = new_hub(&[]);
+    let credential = hub.make_servers(1, "").remove(0);
+    hub.start();
+    (folder, hub, credential)
 }
 
 #[test]
@@ -95,9 +101,7 @@ fn somebody_elses_address_is_passed_over() {
 
 #[test]
 fn an_address_without_a_way_there_is_passed_over() {
-    let (folder, mut hub) = new_hub(&[]);
-    let credential = hub.make_servers(1, "").remove(0);
-    hub.start();
+    let (folder, hub, credential) = hub_of_one_server();
     let hosts = "2001:db8::1 hub.test\n0.0.0.0 hub.test\n127.0.0.1 hub.test\n";
     let Some(_agent) = start_agent(&folder, &hub, &credential, hosts) else { return };
     wait_until("the agent reports", || hub.metric("windfire_reports_taken_total") > 0.0);
@@ -105,9 +109,7 @@ fn an_address_without_a_way_there_is_passed_over() {
 
 #[test]
 fn an_error_names_every_address_that_was_tried() {
-    let (folder, mut hub) = new_hub(&[]);
-    let credential = hub.make_servers(1, "").remove(0);
-    hub.start();
+    let (folder, mut hub, credential) = hub_of_one_server();
     let port = hub.quic().port();
     hub.kill();
     let Some(mut agent) = start_agent(&folder, &hub, &credential, "::1 hub.test\n127.0.0.1 hub.test\n") else { return };
@@ -124,9 +126,7 @@ fn an_error_names_every_address_that_was_tried() {
 
 #[test]
 fn a_wrong_fingerprint_is_told_before_silence() {
-    let (folder, mut hub) = new_hub(&[]);
-    let credential = hub.make_servers(1, "").remove(0);
-    hub.start();
+    let (folder, mut hub, credential) = hub_of_one_server();
     let port = hub.quic().port();
     hub.kill();
     let _stranger = Stranger::start(&folder, SocketAddr::new("::1".parse().expect("an address"), port));
