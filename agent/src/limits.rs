@@ -16,6 +16,9 @@ pub const FRAME_AGE_MAX: Duration = Duration::from_secs(10);
 /// some.
 pub const MEMORY_REPORTS_MAX: u64 = 3600;
 
+/// Readings that wait for an outbox whose disk hangs: ten minutes at one a second. Then sampling pauses until it answers.
+pub const READINGS_WAITING_MAX: usize = 600;
+
 /// Bytes of one spool file. Files whose reports are all acknowledged are deleted whole.
 pub const SPOOL_SEGMENT_BYTES: u64 = 1024 * 1024;
 /// Bytes of all spool files unless configured: more than a week at one report a second.
@@ -59,6 +62,8 @@ pub const PATH_LOOK_INTERVAL: Duration = Duration::from_millis(2500);
 pub const PATH_SILENCE: Duration = Duration::from_secs(5);
 /// Changes of the port in one silence: after two more seconds than these take, the connection is given up anyway.
 pub const PATH_MOVES_MAX: u32 = 2;
+/// Time for the outbox to take the last readings at a stop.
+pub const KEEP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time to get the last reports acknowledged at a stop.
 pub const STOP_TIMEOUT: Duration = Duration::from_secs(3);
 

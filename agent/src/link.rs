@@ -220,7 +220,7 @@ impl Link {
             credential: self.options.identity.credential.clone(),
             enrol: self.options.identity.enrol.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            outbox_id: self.feed.outbox.lock().id(),
+            outbox_id: self.feed.outbox().await.id(),
             clock: Some(HelloClock { uptime_ms: self.feed.uptime_ms(), ..clock }),
         };
         let greeted = async {
@@ -236,20 +236,19 @@ impl Link {
                 return Err(broken("something else came before the welcome".to_owned()));
             }
         };
-        self.on_welcome(name, welcome)?;
+        self.on_welcome(name, welcome).await?;
         Ok(Welcomed { dialled, send, incoming, told })
     }
 
-    fn on_welcome(&self, hub: &str, welcome: Welcome) -> Result<(), LinkError> {
-        let unsent = {
-            let mut outbox = self.feed.outbox.lock();
-            match outbox.welcome(welcome) {
-                Ok(()) => {}
-                Err(WelcomeError::Spool(error)) => return Err(error.into()),
-                Err(error @ WelcomeError::Numbers { .. }) => return Err(no_numbers(hub, &error)),
-            }
-            outbox.len()
-        };
+    async fn on_welcome(&self, hub: &str, welcome: Welcome) -> Result<(), LinkError> {
+        let (outbox, welcomed) = self.feed.on_disk(move |outbox| outbox.welcome(welcome)).await;
+        match welcomed {
+            Ok(()) => {}
+            Err(WelcomeError::Spool(error)) => return Err(error.into()),
+            Err(error @ WelcomeError::Numbers { .. }) => return Err(no_numbers(hub, &error)),
+        }
+        let unsent = outbox.len();
+        drop(outbox);
         if welcome.report_interval_ms > 0 {
             let wanted = Duration::from_millis(u64::from(welcome.report_interval_ms));
             let interval = wanted.clamp(REPORT_INTERVAL_MIN, REPORT_INTERVAL_MAX);
@@ -276,7 +275,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
     stopped(&mut stop).await;
     let acked = async {
-        while !feed.outbox.lock().is_empty() {
+        while !feed.outbox().await.is_empty() {
             feed.acked.notified().await;
         }
     };
@@ -304,8 +303,9 @@ async fn send_all(
         }
         let is_stopping = *stop.borrow_and_update();
         let mut asked = false;
-        if is_stopping || is_new || feed.outbox.lock().unsent() >= feed.frame_samples() {
-            while let Some(frame) = next_frame(feed, &mut chain, is_stopping || options.ack_each_frame || is_new)? {
+        if is_stopping || is_new || feed.outbox().await.unsent() >= feed.frame_samples() {
+            let ack_wanted = is_stopping || options.ack_each_frame || is_new;
+            while let Some(frame) = next_frame(feed, &mut chain, ack_wanted).await? {
                 // Read after the readings of the frame were taken: no report is dated by a clock the hub was not told of.
                 if let Some(clock) = told.news(options.clock.read()) {
                     let clock = HelloClock { uptime_ms: feed.uptime_ms(), ..clock };
@@ -316,13 +316,13 @@ async fn send_all(
             }
             feed.gather.sent();
         }
-        if feed.outbox.lock().has_moved_on() {
+        if feed.outbox().await.has_moved_on() {
             return Ok(());
         }
         is_new = false;
         if is_stopping && !asked {
             // Everything went out before, so there is no frame left to ask with.
-            let next = feed.outbox.lock().next_sequence();
+            let next = feed.outbox().await.next_sequence();
             let question = Reports { first_sequence: next, ack_now: true, reports: Vec::new() };
             write(&mut send, &Up::Reports(question), hub).await?;
         }
@@ -335,10 +335,10 @@ async fn send_all(
 }
 
 /// As many unsent reports as one frame holds.
-fn next_frame(feed: &Feed, chain: &mut ReportChain, ack_wanted: bool) -> Result<Option<Up>, LinkError> {
+async fn next_frame(feed: &Feed, chain: &mut ReportChain, ack_wanted: bool) -> Result<Option<Up>, LinkError> {
     let usual = feed.frame_samples();
-    let mut outbox = feed.outbox.lock();
-    let Some(pending) = outbox.next(REPORTS_PER_FRAME_MAX)? else { return Ok(None) };
+    let (mut outbox, pending) = feed.on_disk(|outbox| outbox.next(REPORTS_PER_FRAME_MAX)).await;
+    let Some(pending) = pending? else { return Ok(None) };
     let mut reports = Vec::with_capacity(pending.reports.len());
     let mut bytes = FRAME_HEAD_BYTES;
     for report in &pending.reports {
@@ -394,10 +394,10 @@ impl Incoming<'_> {
 
     /// Listens until the run of the connection is settled.
     async fn receive_all(&mut self, feed: &Feed) -> Result<(), LinkError> {
-        while !feed.outbox.lock().has_moved_on() {
+        while !feed.outbox().await.has_moved_on() {
             match self.next().await? {
                 Down::Ack { up_to } => {
-                    feed.outbox.lock().ack(up_to)?;
+                    feed.on_disk(move |outbox| outbox.ack(up_to)).await.1?;
                     feed.acked.notify_one();
                 }
                 Down::Pace { samples_per_frame } => feed.gather.set(samples_per_frame),

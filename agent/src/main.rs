@@ -13,6 +13,7 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
+use tokio::time::timeout;
 use tracing_subscriber::EnvFilter;
 use windfire_agent::address::HubList;
 use windfire_agent::backoff::BackoffOptions;
@@ -21,7 +22,7 @@ use windfire_agent::collector::{Collector, CollectorOptions};
 use windfire_agent::given::{plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value};
 use windfire_agent::identity::{Identity, machine_id};
 use windfire_agent::limits::{
-    CA_FILE_BYTES_MAX, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN,
+    CA_FILE_BYTES_MAX, KEEP_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN,
 };
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
@@ -142,6 +143,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         clock: Clock::new(unix_ms),
         ack_each_frame: false,
     };
+    let transfers = arguments.spool.as_ref().map(|folder| folder.join("transfers"));
     let outbox = match arguments.spool {
         None => Outbox::in_memory(new_outbox_id()),
         Some(folder) => {
@@ -153,6 +155,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         temperatures: arguments.temperature,
         gpu: arguments.gpu,
         ip: arguments.ip.unwrap_or_default(),
+        transfers,
     };
     let collector = Collector::new(collector).map_err(|error| error.to_string())?;
     let feed = Feed::new(outbox, Duration::from_secs(arguments.interval_s));
@@ -172,13 +175,21 @@ async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed:
     let (stop_sender, stop) = watch::channel(false);
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let link = Link::new(options, endpoints, feed.clone(), host, stop);
-    let sampler = tokio::spawn(sampler::run(collector, feed, host_sender, unix_ms));
+    let (stop_sampling, sampling_stop) = watch::channel(false);
+    let sampler = tokio::spawn(sampler::run(collector, feed, host_sender, sampling_stop, unix_ms));
     let told_twice = async move {
         signals.next().await;
         tracing::info!("stopping");
-        sampler.abort();
-        let _link_is_gone = stop_sender.send(true);
-        signals.next().await;
+        let stopped_in_order = async {
+            let _sampler_is_gone = stop_sampling.send(true);
+            let _in_time = timeout(KEEP_TIMEOUT, sampler).await;
+            let _link_is_gone = stop_sender.send(true);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            () = stopped_in_order => {}
+            () = signals.next() => {}
+        }
         tracing::warn!("told again to stop: what is not acknowledged is not waited for");
     };
     tokio::select! {

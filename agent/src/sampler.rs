@@ -1,26 +1,33 @@
 //! Takes a reading at every interval and puts it into the outbox.
+//!
+//! A disk may hang, and an outbox may lie on one. So readings wait in a queue until the outbox has them, and whoever uses the
+//! outbox waits for it without holding the thread: sampling, the connection and a stop go on meanwhile.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{Notify, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::sync::{Notify, OwnedMutexGuard, mpsc, watch};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
 use windfire_wire::{Host, Report};
 
 use crate::collector::Collector;
-use crate::limits::{FRAME_AGE_MAX, SAMPLES_PER_FRAME_MAX};
+use crate::limits::{FRAME_AGE_MAX, READINGS_WAITING_MAX, SAMPLES_PER_FRAME_MAX};
 use crate::outbox::{Outbox, PushError};
 
 /// Time between two looks at the facts, which rarely change.
 const HOST_INTERVAL: Duration = Duration::from_secs(60);
+/// Time after which an outbox that does not take a reading is said to hang.
+const OUTBOX_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What sampler and link share.
 #[derive(Clone)]
 pub struct Feed {
     /// Reports that the hub does not have on disk yet.
-    pub outbox: Arc<Mutex<Outbox>>,
+    outbox: Arc<tokio::sync::Mutex<Outbox>>,
     /// Told when there is enough for a frame.
     pub pushed: Arc<Notify>,
     /// Told after every ack.
@@ -67,7 +74,7 @@ impl Feed {
     /// A feed into `outbox`, at `interval`.
     pub fn new(outbox: Outbox, interval: Duration) -> Self {
         Self {
-            outbox: Arc::new(Mutex::new(outbox)),
+            outbox: Arc::new(tokio::sync::Mutex::new(outbox)),
             pushed: Arc::new(Notify::new()),
             acked: Arc::new(Notify::new()),
             interval: watch::Sender::new(interval),
@@ -78,17 +85,45 @@ impl Feed {
 }
 
 impl Feed {
+    /// The outbox, for what does not touch a disk. Waits while somebody else uses it.
+    pub async fn outbox(&self) -> OwnedMutexGuard<Outbox> {
+        Arc::clone(&self.outbox).lock_owned().await
+    }
+
+    /// The same, for a thread that may wait.
+    ///
+    /// # Panics
+    /// On a thread that drives tasks.
+    pub fn outbox_now(&self) -> OwnedMutexGuard<Outbox> {
+        Arc::clone(&self.outbox).blocking_lock_owned()
+    }
+
+    /// Does with the outbox what may touch a disk: then another thread waits for that. Gives the outbox back for what has to
+    /// follow before anybody else uses it.
+    pub(crate) async fn on_disk<R: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Outbox) -> R + Send + 'static,
+    ) -> (OwnedMutexGuard<Outbox>, R) {
+        let mut outbox = self.outbox().await;
+        if !outbox.is_on_disk() {
+            let done = act(&mut outbox);
+            return (outbox, done);
+        }
+        let waiting = spawn_blocking(move || {
+            let done = act(&mut outbox);
+            (outbox, done)
+        });
+        waiting.await.unwrap_or_else(|error| resume_unwind(error.into_panic()))
+    }
+
     /// Keeps a report, and wakes the link when there are enough for a frame.
     ///
     /// # Errors
     /// See [`Outbox::push`]. The report was not kept.
-    pub fn push(&self, report: Report) -> Result<(), PushError> {
+    pub async fn push(&self, report: Report) -> Result<(), PushError> {
         *self.newest.lock() = Some((report.uptime_s, Instant::now()));
-        let (pushed, unsent) = {
-            let mut outbox = self.outbox.lock();
-            (outbox.push(report), outbox.unsent())
-        };
-        if pushed.is_err() || unsent >= self.frame_samples() {
+        let (outbox, pushed) = self.on_disk(|outbox| outbox.push(report)).await;
+        if pushed.is_err() || outbox.unsent() >= self.frame_samples() {
             self.pushed.notify_one();
         }
         pushed
@@ -108,11 +143,35 @@ impl Feed {
     }
 }
 
-/// Samples until dropped. `unix_ms` is the agent's clock.
-pub async fn run(mut collector: Collector, feed: Feed, host: watch::Sender<Host>, unix_ms: impl Fn() -> i64) {
-    let mut period = feed.interval.subscribe();
-    let mut is_paused = false;
+/// Samples until `stop` becomes true, and ends when the outbox has every reading. `unix_ms` is the agent's clock.
+pub async fn run(
+    collector: Collector,
+    feed: Feed,
+    host: watch::Sender<Host>,
+    mut stop: watch::Receiver<bool>,
+    unix_ms: impl Fn() -> i64,
+) {
+    let (sender, readings) = mpsc::channel(READINGS_WAITING_MAX);
+    let period = feed.interval.subscribe();
+    let sampling = async {
+        tokio::select! {
+            never = sample(collector, period, sender, host, unix_ms) => match never {},
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    };
+    tokio::join!(sampling, keep(&feed, readings));
+}
+
+/// Takes readings until dropped.
+async fn sample(
+    mut collector: Collector,
+    mut period: watch::Receiver<Duration>,
+    readings: mpsc::Sender<Report>,
+    host: watch::Sender<Host>,
+    unix_ms: impl Fn() -> i64,
+) -> std::convert::Infallible {
     let mut host_due = Instant::now() + HOST_INTERVAL;
+    let mut has_room = true;
     loop {
         let interval = *period.borrow_and_update();
         let mut ticks = interval_at(Instant::now() + interval, interval);
@@ -123,16 +182,14 @@ pub async fn run(mut collector: Collector, feed: Feed, host: watch::Sender<Host>
                 _ = ticks.tick() => {}
                 _ = period.changed() => break,
             }
-            let pushed = feed.push(collector.read(unix_ms()));
-            match (&pushed, is_paused) {
-                (Ok(()), true) => tracing::info!("sampling goes on"),
-                (Err(PushError::Full), false) => {
-                    tracing::warn!("the outbox is full: sampling pauses until the hub has taken some");
-                }
-                (Err(PushError::Full), true) | (Ok(()), false) => {}
-                (Err(error), _) => tracing::error!(%error, "a reading could not be kept"),
+            let had_room = has_room;
+            has_room = readings.try_send(collector.read(unix_ms())).is_ok();
+            if had_room && !has_room {
+                tracing::warn!(
+                    waiting = READINGS_WAITING_MAX,
+                    "too many readings wait for the outbox: sampling pauses"
+                );
             }
-            is_paused = pushed.is_err();
             if Instant::now() >= host_due {
                 host_due = Instant::now() + HOST_INTERVAL;
                 let facts = collector.host(unix_ms() / 1000);
@@ -145,5 +202,32 @@ pub async fn run(mut collector: Collector, feed: Feed, host: watch::Sender<Host>
                 });
             }
         }
+    }
+}
+
+/// Puts readings into the outbox until there are no more.
+async fn keep(feed: &Feed, mut readings: mpsc::Receiver<Report>) {
+    let mut is_paused = false;
+    while let Some(report) = readings.recv().await {
+        let mut pushed = std::pin::pin!(feed.push(report));
+        let pushed = match timeout(OUTBOX_PATIENCE, &mut pushed).await {
+            Ok(pushed) => pushed,
+            Err(_) => {
+                let patience_s = OUTBOX_PATIENCE.as_secs();
+                tracing::warn!(patience_s, "the spool's disk does not answer: readings wait in memory");
+                let pushed = pushed.await;
+                tracing::info!(waiting = readings.len(), "the spool's disk answers again");
+                pushed
+            }
+        };
+        match (&pushed, is_paused) {
+            (Ok(()), true) => tracing::info!("sampling goes on"),
+            (Err(PushError::Full), false) => {
+                tracing::warn!("the outbox is full: sampling pauses until the hub has taken some");
+            }
+            (Err(PushError::Full), true) | (Ok(()), false) => {}
+            (Err(error), _) => tracing::error!(%error, "a reading could not be kept"),
+        }
+        is_paused = pushed.is_err();
     }
 }

@@ -265,7 +265,7 @@ impl Swarm {
     /// Where each agent's reports are, in the order of the credentials.
     pub fn accounts(&self) -> Vec<Account> {
         let account = |agent: &Arc<SwarmAgent>| {
-            let outbox = agent.feed.outbox.lock();
+            let outbox = agent.feed.outbox_now();
             let pushed = outbox.kept_count();
             Account { pushed, acked: pushed - outbox.len() }
         };
@@ -428,7 +428,7 @@ async fn push_all(
             let due = started + period * lap + pusher.phase;
             if pusher.next <= due {
                 for before in (0..at_once).rev() {
-                    pusher.push(due, now, interval * before, &tally);
+                    pusher.push(due, now, interval * before, &tally).await;
                 }
                 pushed += 1;
             }
@@ -451,17 +451,17 @@ async fn push_all(
 
 impl Pusher {
     /// Makes the reading that was due `before` the one that is.
-    fn push(&mut self, due: Instant, now: Instant, before: Duration, tally: &Tally) {
-        let mut unacked = self.agent.unacked.lock();
-        let udp_conn_count = self.agent.feed.outbox.lock().kept_count() + 1;
+    async fn push(&mut self, due: Instant, now: Instant, before: Duration, tally: &Tally) {
+        let udp_conn_count = self.agent.feed.outbox().await.kept_count() + 1;
         if now.duration_since(due) > LATE {
             tally.late.fetch_add(1, Ordering::Relaxed);
         }
         let time_ms = unix_ms() - i64::try_from(before.as_millis()).unwrap_or(0);
         let report = Report { udp_conn_count, ..self.machine.next(&self.trace, time_ms) };
         // A full outbox pauses its agent, as in the real one.
-        if self.agent.feed.push(report).is_ok() {
-            unacked.push_back(due.checked_sub(before).unwrap_or(due));
+        if self.agent.feed.push(report).await.is_ok() {
+            // An ack that comes in between is told one report later: better than one that is told too early.
+            self.agent.unacked.lock().push_back(due.checked_sub(before).unwrap_or(due));
         } else {
             tally.refused.fetch_add(1, Ordering::Relaxed);
         }
@@ -478,8 +478,8 @@ async fn measure(agent: Arc<SwarmAgent>, tally: Arc<Tally>) {
     loop {
         agent.feed.acked.notified().await;
         let now = Instant::now();
+        let left = usize::try_from(agent.feed.outbox().await.len()).unwrap_or(usize::MAX);
         let mut unacked = agent.unacked.lock();
-        let left = usize::try_from(agent.feed.outbox.lock().len()).unwrap_or(usize::MAX);
         let acked = unacked.len().saturating_sub(left);
         let mut latencies = tally.latencies.lock();
         for (due, is_newest) in unacked.drain(..acked).zip((0..acked).rev().map(|left| left == 0)) {

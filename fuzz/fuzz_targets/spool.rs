@@ -1,7 +1,8 @@
-//! A spool segment and a state file of an agent: damaged bytes are skipped or refused.
+//! A spool's files: a segment, a state, transfers. Damaged bytes are skipped or refused.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use windfire_agent::collector::is_transfers;
 use windfire_agent::outbox::{count_records, is_state};
 
 fuzz_target!(|bytes: &[u8]| {
@@ -9,5 +10,6 @@ fuzz_target!(|bytes: &[u8]| {
     assert!(count_records(bytes) <= bytes.len() / 8);
     if let Ok(text) = std::str::from_utf8(bytes) {
         assert!(!is_state(text) || text.starts_with("windfire spool "));
+        assert!(!is_transfers(text, "boot") || text.starts_with("windfire transfers 1\nboot boot\n"));
     }
 });

@@ -9,6 +9,7 @@ mod linux;
 #[cfg(not(target_os = "linux"))]
 mod portable;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use windfire_wire::limits::{DEVICE_NAME_BYTES_MAX, DEVICES_MAX, HOST_TEXT_BYTES_MAX, TEMPERATURE_NAME_BYTES_MAX};
@@ -16,6 +17,9 @@ use windfire_wire::{Host, Report};
 
 #[cfg(target_os = "linux")]
 use linux::Machine;
+#[cfg(target_os = "linux")]
+#[doc(hidden)]
+pub use linux::is_transfers;
 #[cfg(not(target_os = "linux"))]
 use portable::Machine;
 
@@ -31,6 +35,8 @@ pub struct CollectorOptions {
     pub gpu: bool,
     /// Public addresses to report, `v4/v6`; empty lets the hub use the connection's address.
     pub ip: String,
+    /// File that keeps transfers over a restart of the agent; without one they begin with what the interfaces show then.
+    pub transfers: Option<PathBuf>,
 }
 
 /// Why this machine cannot be read.

@@ -115,6 +115,11 @@ impl Outbox {
         outbox
     }
 
+    /// Whether using it may wait for a disk.
+    pub fn is_on_disk(&self) -> bool {
+        matches!(self.storage, Storage::Spool(_))
+    }
+
     /// Names the run of numbers that is sent now; the hub remembers how far each run came.
     pub fn id(&self) -> u128 {
         match &self.storage {
@@ -194,7 +199,7 @@ impl Outbox {
         self.session = Some(self.id());
         let durable_end =
             if welcome.durable == 0 { self.first() } else { self.raw_of(welcome.durable).saturating_add(1) };
-        let can_be_any = matches!(self.storage, Storage::Spool(_)) && (self.is_found() || durable_end <= self.end());
+        let can_be_any = self.is_on_disk() && (self.is_found() || durable_end <= self.end());
         let maybe_sent = if can_be_any { self.end() } else { self.maybe_sent };
         if durable_end > maybe_sent {
             let newer = durable_end - maybe_sent;

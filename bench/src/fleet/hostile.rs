@@ -234,7 +234,7 @@ async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Rece
         for _ in 0..200 {
             let report =
                 Report { time_ms: unix_ms() + AHEAD_MS, temperatures: temperatures.clone(), ..Report::default() };
-            if feed.push(report).is_err() {
+            if feed.push(report).await.is_err() {
                 break;
             }
         }
@@ -243,7 +243,7 @@ async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Rece
             _ = stopped.changed() => {}
         }
     }
-    let outbox = feed.outbox.lock();
+    let outbox = feed.outbox().await;
     outbox.kept_count() - outbox.len()
 }
 

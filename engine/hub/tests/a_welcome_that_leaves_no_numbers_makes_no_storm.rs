@@ -14,7 +14,7 @@ use windfire_wire::limits::SEQUENCE_MAX;
 
 async fn is_a_refusal(outbox: Outbox, durable: u64, next: u64) {
     let feed = Feed::new(outbox, Duration::from_secs(1));
-    feed.push(Report { time_ms: 1, ..Report::default() }).expect("room");
+    feed.push(Report { time_ms: 1, ..Report::default() }).await.expect("room");
     let hub = FakeHub::new();
     let quick = Duration::from_millis(10);
     let _stop = hub.agent(&feed, BackoffOptions { first: quick, max: quick, refused: Duration::from_secs(60) }, || 1);
@@ -23,7 +23,7 @@ async fn is_a_refusal(outbox: Outbox, durable: u64, next: u64) {
     session.closed().await;
     // The one wait that cannot be awaited: for something not to happen. A lost connection comes back after 10 ms.
     assert!(!hub.is_knocked_at_within(Duration::from_millis(500)).await, "came back after {durable}, {next}");
-    assert_eq!(feed.outbox.lock().len(), 1, "after {durable}, {next}");
+    assert_eq!(feed.outbox().await.len(), 1, "after {durable}, {next}");
 }
 
 #[tokio::test]

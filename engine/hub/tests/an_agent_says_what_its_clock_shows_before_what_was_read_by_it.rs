@@ -70,7 +70,7 @@ async fn an_agent_says_what_its_clock_shows_before_what_was_read_by_it() {
     for step_ms in [0, 400, 900, 0, -3_600_000, -400, 0, -1_786_000_000_000] {
         AHEAD_MS.fetch_add(step_ms, Ordering::Relaxed);
         error_ms += step_ms;
-        feed.push(Report { time_ms: unix_ms(), uptime_s: UPTIME_S, ..Report::default() }).expect("room");
+        feed.push(Report { time_ms: unix_ms(), uptime_s: UPTIME_S, ..Report::default() }).await.expect("room");
         let (told, time_ms) = until_a_report(&mut session, &mut chain).await;
         assert!((time_ms - unix_ms()).abs() < 30_000, "the report that was just read");
         if step_ms.abs() > 500 {

@@ -55,5 +55,5 @@ async fn an_agent_settles_each_run_of_its_spool_in_a_session_of_its_own() {
         }
         session.closed().await;
     }
-    assert!(feed.outbox.lock().is_empty());
+    assert!(feed.outbox().await.is_empty());
 }

@@ -4,39 +4,12 @@
 mod hub;
 
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use hub::agent_process::{AgentProcess, program};
-use hub::{HUB, new_hub, wait_until};
+use hub::namespaces::{in_namespaces, made};
+use hub::wait_until;
 use windfire_bench::hub_process::HubProcess;
-
-/// A stopped hub's folder, a server's credential, and the options of an agent that believes the hub.
-fn made() -> (tempfile::TempDir, HubProcess, Vec<String>) {
-    let (folder, mut hub) = new_hub(&[]);
-    let credential = hub.make_servers(1, "").remove(0);
-    // It makes its certificate at its first start.
-    hub.start();
-    hub.terminate();
-    let fingerprint = hub.fingerprint().to_string();
-    (folder, hub, vec!["--fingerprint".to_owned(), fingerprint, "--credential".to_owned(), credential])
-}
-
-/// Runs a script in a network namespace; whatever it starts is gone with it. `None` where this process may not make one.
-/// Its arguments are the hub's program, its folder, the agent's program, the test's folder, then the agent's options.
-fn in_network(script: &str, folder: &Path, hub: &HubProcess, options: &[String]) -> Option<AgentProcess> {
-    let alone = ["--net", "--pid", "--fork", "--kill-child"];
-    let may =
-        Command::new("unshare").args(alone).args(["ip", "link", "set", "lo", "up"]).stderr(Stdio::null()).status();
-    if !may.is_ok_and(|status| status.success()) {
-        eprintln!("passed over: needs the right to make a network namespace, and ip");
-        return None;
-    }
-    let script = format!("set -e; hub=$1 data=$2 agent=$3 folder=$4; shift 4; ip link set lo up; {script}");
-    let mut command = Command::new("unshare");
-    command.args(alone).args(["sh", "-c", &script, "sh", HUB]).arg(hub.data()).arg(program()).arg(folder).args(options);
-    Some(AgentProcess::start(command))
-}
 
 /// What the hub says of the server, through its socket, which no network namespace keeps away.
 fn server(hub: &HubProcess) -> serde_json::Value {
@@ -67,7 +40,7 @@ fn an_agent_whose_address_goes_keeps_its_session() {
         until test -e \"$folder/ready\"; do sleep 0.05; done
         ip link set wf1 netns $inner
         wait";
-    let Some(mut network) = in_network(script, folder.path(), &hub, &options) else { return };
+    let Some(mut network) = in_namespaces(&[], script, folder.path(), &hub, &options) else { return };
     network.wait_for_log("connected");
     wait_until("the agent is shown at its first address", || server(&hub).to_string().contains("10.77.0.2"));
     fs::write(folder.path().join("move"), "").expect("written");
@@ -87,7 +60,7 @@ fn a_link_local_address_is_reached_by_its_zone() {
             number=$(ip -o link show wf0 | cut -d: -f1)
             \"$hub\" --data \"$data\" serve --http 127.0.0.1:0 --quic '[::]:5555' &
             exec \"$agent\" \"$1\" \"$2\" \"$3\" \"$4\" --hub \"$(echo \"$5\" | sed \"s/NUMBER/$number/\")\"";
-        let Some(mut network) = in_network(script, folder.path(), &hub, &options) else { return };
+        let Some(mut network) = in_namespaces(&[], script, folder.path(), &hub, &options) else { return };
         network.wait_for_log("connected");
     }
 }

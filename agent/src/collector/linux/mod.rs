@@ -10,6 +10,7 @@ mod network;
 mod sensors;
 #[cfg(test)]
 mod testing;
+mod transfers;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,6 +25,8 @@ use disks::{Disks, Space};
 use files::Files;
 use network::Network;
 use sensors::{Readings, Sensors};
+#[doc(hidden)]
+pub use transfers::is_transfers;
 
 /// Time that the first reading waits for what is asked apart.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
@@ -71,7 +74,7 @@ impl Machine {
         let mut machine = Self {
             files: Files::new(root),
             busy: Use::default(),
-            network: Network::default(),
+            network: options.transfers.as_deref().map_or_else(Network::default, |path| Network::resumed(root, path)),
             disks,
             sensors,
             gpus,
@@ -289,7 +292,7 @@ mod tests {
 
     #[test]
     fn this_machine_can_be_read() {
-        let options = CollectorOptions { temperatures: true, gpu: true, ip: String::new() };
+        let options = CollectorOptions { temperatures: true, gpu: true, ..CollectorOptions::default() };
         let mut machine = Machine::below(Path::new("/"), &options);
         let (report, host) = (machine.read(Instant::now()), machine.host(1_790_000_000));
         assert!(

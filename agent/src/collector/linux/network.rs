@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::files::{self, Files};
+use super::transfers::{Counted, Keeper};
 
 /// Bytes received and sent.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -17,7 +18,7 @@ pub(super) struct Bytes {
 /// What a reading found.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Traffic {
-    /// A counter: what the interfaces had counted when the agent started, and what they counted since.
+    /// A counter: what the interfaces had counted when the first process of this boot began, and what they counted since.
     pub(super) transfer: Bytes,
     /// A second.
     pub(super) speed: Bytes,
@@ -37,7 +38,7 @@ const RATE_MAX: u64 = 500_000_000_000;
 /// Bytes that a counter of 32 bits may still have had room for when it began anew: beside four times what came before.
 const WRAP_BYTES: u64 = 1024 * 1024;
 
-/// Traffic since the agent's start.
+/// Traffic, added up from reading to reading.
 #[derive(Debug, Default)]
 pub(super) struct Network {
     names: Vec<String>,
@@ -46,11 +47,15 @@ pub(super) struct Network {
     known: HashMap<Identity, Known>,
     transfer: Bytes,
     before: Option<Instant>,
+    /// Where the transfers outlast this process.
+    keeper: Option<Keeper>,
+    /// Whether there is something to keep: what was kept, and what the counters show, do not lead to the present transfer.
+    is_unkept: bool,
 }
 
 /// An interface keeps its number when it is renamed, and another that takes its name has another number.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Identity {
+pub(super) enum Identity {
     Index(u32),
     Name(String),
 }
@@ -58,13 +63,26 @@ enum Identity {
 /// The last look at an interface.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    at: Instant,
+    /// `None`: by a process before this one.
+    at: Option<Instant>,
     bytes: Bytes,
     /// What it had grown by then.
     grown: Bytes,
 }
 
 impl Network {
+    /// Goes on where the last process of this boot stopped, by what it kept in that file.
+    pub(super) fn resumed(root: &Path, path: &Path) -> Self {
+        let Some((keeper, counted)) = Keeper::open(root, path) else { return Self::default() };
+        let mut network = Self { keeper: Some(keeper), ..Self::default() };
+        if let Some(Counted { transfer, interfaces }) = counted {
+            let known = |(identity, bytes)| (identity, Known { at: None, bytes, grown: Bytes::default() });
+            network.known = interfaces.into_iter().take(KNOWN_MAX).map(known).collect();
+            network.transfer = transfer;
+        }
+        network
+    }
+
     pub(super) fn read(&mut self, files: &mut Files, now: Instant) -> Traffic {
         let found = match files::names(&files.path(CLASS)) {
             Ok(names) if names.is_empty() => Err("no interface is there".to_owned()),
@@ -106,13 +124,15 @@ impl Network {
     /// go.
     fn add_up(&mut self, found: Vec<(Identity, Bytes)>, now: Instant) -> Traffic {
         let before = self.before.replace(now);
-        let is_first = before.is_none();
+        let is_first = before.is_none() && self.known.is_empty();
+        let was_there = |known: &Known| before.is_some() && known.at == before;
+        let mut gone = self.known.values().filter(|known| was_there(known)).count();
         let (mut speed, mut impossible) = (Bytes::default(), 0);
         for (identity, bytes) in found {
             let known = self.known.get(&identity).copied();
             let mut grown = Bytes::default();
             if let Some(known) = known {
-                let elapsed = now.duration_since(known.at);
+                let elapsed = known.at.map(|at| now.duration_since(at));
                 let mut one = |before, now, usual| {
                     grown_by(before, now, usual, elapsed).unwrap_or_else(|| {
                         impossible += 1;
@@ -121,19 +141,24 @@ impl Network {
                 };
                 grown.received = one(known.bytes.received, bytes.received, known.grown.received);
                 grown.sent = one(known.bytes.sent, bytes.sent, known.grown.sent);
-                if Some(known.at) == before {
+                if was_there(&known) {
                     speed = speed.plus(grown);
+                    gone -= 1;
                 }
+                self.is_unkept |= known.bytes.plus(grown) != bytes;
             } else if is_first {
                 self.transfer = self.transfer.plus(bytes);
             }
+            self.is_unkept |= !known.is_some_and(|known| was_there(&known));
             self.transfer = self.transfer.plus(grown);
-            self.known.insert(identity, Known { at: now, bytes, grown });
+            self.known.insert(identity, Known { at: Some(now), bytes, grown });
         }
+        self.is_unkept |= gone > 0;
         // Those that went may come back under the same number, but not without end.
         if self.known.len() > KNOWN_MAX {
-            self.known.retain(|_, known| known.at == now);
+            self.known.retain(|_, known| known.at == Some(now));
         }
+        self.keep();
         let elapsed = before.map_or(Duration::ZERO, |before| now.duration_since(before));
         let a_second = |bytes: u64| {
             let per_second = u128::from(bytes) * 1000 / elapsed.as_millis().max(1);
@@ -144,14 +169,23 @@ impl Network {
     }
 }
 
+impl Network {
+    /// As the counters grow, what was kept stays true: only what else changed has to be kept.
+    fn keep(&mut self) {
+        let Some(keeper) = self.keeper.as_ref().filter(|_| self.is_unkept) else { return };
+        let interfaces = self.known.iter().map(|(identity, known)| (identity.clone(), known.bytes)).collect();
+        self.is_unkept = !keeper.keep(&Counted { transfer: self.transfer, interfaces });
+    }
+}
+
 impl Bytes {
     fn plus(self, other: Self) -> Self {
         Self { received: self.received.saturating_add(other.received), sent: self.sent.saturating_add(other.sent) }
     }
 }
 
-/// What a counter grew by; `None` when that cannot be.
-fn grown_by(before: u64, now: u64, usual: u64, elapsed: Duration) -> Option<u64> {
+/// What a counter grew by in that time, if it is known; `None` when that cannot be.
+fn grown_by(before: u64, now: u64, usual: u64, elapsed: Option<Duration>) -> Option<u64> {
     const WRAP: u64 = 1 << 32;
     let left = WRAP.checked_sub(before).filter(|left| left.saturating_add(now) <= usual.saturating_mul(4) + WRAP_BYTES);
     let grown = match (now.checked_sub(before), left) {
@@ -161,8 +195,8 @@ fn grown_by(before: u64, now: u64, usual: u64, elapsed: Duration) -> Option<u64>
         // Begun anew.
         (None, None) => now,
     };
-    let most = u128::from(RATE_MAX) * elapsed.as_millis().max(1) / 1000;
-    (u128::from(grown) <= most).then_some(grown)
+    let can_be = |elapsed: Duration| u128::from(grown) <= u128::from(RATE_MAX) * elapsed.as_millis().max(1) / 1000;
+    elapsed.is_none_or(can_be).then_some(grown)
 }
 
 /// What the kernel says that an interface is.
@@ -414,6 +448,63 @@ mod tests {
     }
 
     #[test]
+    fn an_agent_that_starts_again_goes_on_where_it_stopped() {
+        let boot = |tree: &Tree, id: &str| tree.put("/proc/sys/kernel/random/boot_id", id);
+        let tree = Tree::of(&[]);
+        boot(&tree, "one\n");
+        let (path, start) = (tree.root().join("transfers"), Instant::now());
+        let eth0 = |bytes| put(&tree, "eth0", 2, bytes, HARDWARE);
+        // Reads twice, a second apart: transfer and speed at the second.
+        let process = |between: &dyn Fn(), expected: u64| {
+            let (mut network, mut files) = (Network::resumed(tree.root(), &path), tree.files());
+            let first = network.read(&mut files, start);
+            assert_eq!(first.speed.received, 0);
+            between();
+            let traffic = network.read(&mut files, start + Duration::from_secs(1));
+            assert_eq!(traffic.transfer.received, expected);
+            assert_eq!(traffic.impossible, 0);
+            while network.is_unkept {
+                network.keep();
+                std::thread::yield_now();
+            }
+            network.keeper.expect("a boot").finish();
+            let kept = fs::read_to_string(&path).expect("kept");
+            assert!(kept.contains(&format!("transfer {expected} ")), "{kept}");
+        };
+        eth0(1_000);
+        put(&tree, "wwan0", 3, TERA, HARDWARE);
+        // One goes: what it counted stays counted, also for the next process.
+        process(&|| tree.remove("/sys/class/net/wwan0"), TERA + 1_000);
+        eth0(1_500);
+        process(&|| put(&tree, "usb0", 4, TERA, HARDWARE), TERA + 1_500);
+        // What counted before it came is no traffic of this machine, and neither is what came while no agent ran.
+        put(&tree, "usb0", 4, TERA + 20, HARDWARE);
+        put(&tree, "usb1", 5, TERA, HARDWARE);
+        process(&|| eth0(7), TERA + 1_527);
+        // Another boot: the counters are what there is.
+        boot(&tree, "two\n");
+        tree.remove("/sys/class/net/usb0");
+        tree.remove("/sys/class/net/usb1");
+        process(&|| put(&tree, "usb0", 4, TERA, HARDWARE), 7);
+        fs::write(&path, "windfire transfers 1\nboot two\ntransfer 1 1\nindex 2 5").expect("written");
+        process(&|| eth0(3), 7 + TERA + 3);
+    }
+
+    #[test]
+    fn counters_that_only_grow_need_no_writing() {
+        let tree = Tree::of(&[("/proc/sys/kernel/random/boot_id", "one")]);
+        let (mut network, mut files) = (Network::resumed(tree.root(), &tree.root().join("transfers")), tree.files());
+        let start = Instant::now();
+        for second in 0..5 {
+            put(&tree, "eth0", 2, 1_000 * second, HARDWARE);
+            network.keeper = None;
+            network.read(&mut files, start + Duration::from_secs(second));
+            assert_eq!(network.is_unkept, second == 0, "at second {second}");
+            network.is_unkept = false;
+        }
+    }
+
+    #[test]
     fn one_that_was_gone_for_a_moment_goes_on_and_makes_no_speed() {
         let found = readings(&[
             &|tree| put(tree, "eth0", 2, 100, HARDWARE),
@@ -429,7 +520,7 @@ mod tests {
 
     #[test]
     fn a_counter_of_32_bits_wraps_and_one_that_falls_begins_anew() {
-        let second = Duration::from_secs(1);
+        let second = Some(Duration::from_secs(1));
         let near = u64::from(u32::MAX) - 99;
         assert_eq!(grown_by(near, 50, 200, second), Some(150));
         assert_eq!(grown_by(3_000_000_000, 50, 200, second), Some(50));

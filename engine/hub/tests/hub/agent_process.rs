@@ -38,22 +38,26 @@ impl AgentProcess {
             }
         }
         let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the agent's program");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        // Paths need not be text.
+        let lines = BufReader::new(child.stderr.take().expect("piped")).split(b'\n');
+        let mut lines = lines.map_while(Result::ok).map(|line| String::from_utf8_lossy(&line).into_owned());
         let (sender, log) = channel();
         // Until nobody wants the lines any more: then the pipe is closed.
-        thread::spawn(move || lines.by_ref().map_while(Result::ok).all(|line| sender.send(line).is_ok()));
+        thread::spawn(move || lines.all(|line| sender.send(line).is_ok()));
         Self { child, log: Some(log) }
     }
 
     /// The next line of the log that has that in it.
     pub(crate) fn wait_for_log(&mut self, what: &str) -> String {
         let log = self.log.as_ref().expect("still read");
+        let mut passed = Vec::new();
         loop {
             let line = log.recv_timeout(LOG_TIMEOUT);
-            let line = line.unwrap_or_else(|error| panic!("the agent did not say {what:?}: {error}"));
+            let line = line.unwrap_or_else(|error| panic!("the agent did not say {what:?} ({error}) but {passed:#?}"));
             if line.contains(what) {
                 return line;
             }
+            passed.push(line);
         }
     }
 

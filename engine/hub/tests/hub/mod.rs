@@ -4,6 +4,8 @@
 pub(crate) mod agent_process;
 #[allow(dead_code, reason = "few tests freeze a disk")]
 pub(crate) mod frozen_disk;
+#[allow(dead_code, reason = "few tests run in namespaces")]
+pub(crate) mod namespaces;
 pub(crate) mod panel;
 pub(crate) mod raw_agent;
 
