@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::path::Path;
 use std::str::FromStr;
 
+use tracing_subscriber::filter::{LevelFilter, Targets};
 use windfire_wire::limits::{NAME_BYTES_MAX, SECRET_BYTES_MAX};
 
 use crate::limits::SECRET_FILE_BYTES_MAX;
@@ -31,6 +32,20 @@ pub fn some_text(text: &str) -> Result<String, String> {
     match plain(text) {
         "" => Err("it is empty: give a text, or leave the option out".to_owned()),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// A level, or levels of modules. `EnvFilter` would read more, and be a tenth of the program.
+///
+/// # Errors
+/// A word that is no level, or no text.
+pub fn log_filter(text: &str) -> Result<Targets, String> {
+    let text = some_text(text)?;
+    let is_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
+    // A word that is no level would be read as a module that says everything, and all else would be silent.
+    match text.split(',').find(|part| !is_level(part.trim())) {
+        Some(odd) => Err(format!("{odd:?} is none of off, error, warn, info, debug, trace")),
+        None => text.parse().map_err(|error| format!("{error}")),
     }
 }
 
@@ -127,6 +142,17 @@ fn secret_of_bytes(bytes: &[u8]) -> Result<String, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_is_one_of_those_there_are() {
+        for right in ["info", " debug ", "off", "info,quinn=debug", "warn, rustls=error"] {
+            assert!(log_filter(right).is_ok(), "{right:?}");
+        }
+        for odd in ["inof", "info debug", "info,debgu", "quinn=loud", "", "info;debug"] {
+            assert!(log_filter(odd).is_err(), "{odd:?}");
+        }
+        assert!(log_filter("inof").unwrap_err().contains("\"inof\" is none of"));
+    }
 
     #[test]
     fn what_stands_around_a_text_is_not_part_of_it() {

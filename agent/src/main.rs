@@ -14,12 +14,16 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 use windfire_agent::address::HubList;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::clock::Clock;
 use windfire_agent::collector::{Collector, CollectorOptions};
-use windfire_agent::given::{plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value};
+use windfire_agent::given::{
+    log_filter, plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value,
+};
 use windfire_agent::identity::{Identity, machine_id};
 use windfire_agent::limits::{
     CA_FILE_BYTES_MAX, KEEP_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN,
@@ -80,8 +84,8 @@ struct Arguments {
     #[arg(long, env = "WINDFIRE_GPU", value_parser = truth)]
     gpu: bool,
     /// What is logged: error, warn, info, debug
-    #[arg(long, env = "WINDFIRE_LOG", default_value = "info", value_parser = some_text)]
-    log: String,
+    #[arg(long, env = "WINDFIRE_LOG", default_value = "info", value_parser = log_filter)]
+    log: Targets,
 }
 
 /// Taken as it is, with blanks and quotes: it was always part of the machine's credential.
@@ -115,16 +119,13 @@ fn arguments() -> Arguments {
 
 fn main() -> ExitCode {
     let arguments = arguments();
-    let filter = EnvFilter::try_new(&arguments.log).unwrap_or_else(|_| EnvFilter::new("info"));
-    let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
+    let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
         // Who reads the log may go away; the agent goes on.
-        .log_internal_errors(false)
-        .init();
+        .log_internal_errors(false);
+    tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use windfire_engine::history::Retention;
 use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
 
@@ -257,7 +259,18 @@ impl Config {
         {
             return Err(format!("cors_origin = {origin:?} cannot stand in a header"));
         }
-        Ok(())
+        self.log_filter().map(drop)
+    }
+
+    /// What is logged.
+    pub(crate) fn log_filter(&self) -> Result<EnvFilter, String> {
+        let log = &self.log;
+        // A word that is no level would be read as a module that says everything, and all else would be silent.
+        let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
+        match log.split(',').find(|part| !is_level(part.trim())) {
+            Some(odd) => Err(format!("log = {log:?}: {odd:?} is none of off, error, warn, info, debug, trace")),
+            None => EnvFilter::try_new(log).map_err(|error| format!("log = {log:?} is no filter: {error}")),
+        }
     }
 }
 

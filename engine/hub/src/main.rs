@@ -69,7 +69,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
     match cli.verb {
         Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings)?;
-            start_logs(&config.log)?;
+            start_logs(config.log_filter()?);
             for variable in ignored {
                 tracing::debug!(variable, "not ours: Kubernetes or Docker sets it for a service of this name");
             }
@@ -160,8 +160,7 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
     admin::ask(&config.data, options, agents, request, now_ms, out)
 }
 
-fn start_logs(filter: &str) -> Result<(), String> {
-    let filter = EnvFilter::try_new(filter).map_err(|error| format!("log = {filter:?} is no filter: {error}"))?;
+fn start_logs(filter: EnvFilter) {
     let is_terminal = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -171,7 +170,6 @@ fn start_logs(filter: &str) -> Result<(), String> {
         // Who reads the log may go away; the hub goes on.
         .log_internal_errors(false)
         .init();
-    Ok(())
 }
 
 /// A panic is a fault in this program, and what it left behind cannot be trusted. Everything acknowledged is on disk, so

@@ -41,6 +41,18 @@ fn a_taken_port_is_named() {
 }
 
 #[test]
+fn a_level_of_the_log_that_is_none_is_named() {
+    let (_folder, hub) = new_hub(&[]);
+    for (log, odd) in [("inof", "inof"), ("info,debgu", "debgu"), ("info;debug", "info;debug")] {
+        let words = fails(hub.data(), &["--log", log]);
+        assert!(words.contains("log = ") && words.contains(odd), "{words}");
+    }
+    let words = fails(hub.data(), &["--log", "quinn=loud"]);
+    assert!(words.contains("no filter"), "{words}");
+    assert!(!hub.data().exists(), "nothing was made");
+}
+
+#[test]
 fn a_folder_in_use_is_named() {
     let (_folder, mut hub) = new_hub(&[]);
     hub.start();
