@@ -110,7 +110,7 @@ impl State {
             self.epoch = fastrand::u64(1..);
         }
         // Read before anything is looked at: what changes meanwhile is made anew the next time.
-        let registry_version = engine.registry_version();
+        let registry_version = engine.registry().version();
         if self.registry_version != Some(registry_version) {
             self.arrange(engine);
             self.registry_version = Some(registry_version);

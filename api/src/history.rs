@@ -190,11 +190,11 @@ fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
     if query.step == Step::Raw {
         return Err("step raw has no totals: reports of different servers come at different moments".to_owned());
     }
-    if query.step == Step::Auto && asked.engine.plan(&query).step_ms < GROUP_STEP_MIN_MS {
+    if query.step == Step::Auto && asked.engine.history().plan(&query).step_ms < GROUP_STEP_MIN_MS {
         // Totals need common points.
         query.step = Step::Ms(GROUP_STEP_MIN_MS);
     }
-    let plan = asked.engine.plan(&query);
+    let plan = asked.engine.history().plan(&query);
     let servers = asked.records();
     let tags: std::collections::BTreeSet<String> = servers.iter().map(|server| group_of(server)).collect();
     let points = points(&plan);
@@ -210,7 +210,8 @@ fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
         asked.stream(format.content_type(), bytes, move |out| {
             let mut groups: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
             for server in &servers {
-                let series = engine.series(server.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
+                let series =
+                    engine.history().series(server.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
                 groups.entry(group_of(server)).or_default().add(series);
             }
             let mut writer = HistoryWriter::begin(out, format, &plan)?;
@@ -226,7 +227,7 @@ fn try_history(asked: &Asked<'_>) -> Result<Answer, Wrong> {
 const GROUP_STEP_MIN_MS: i64 = 10_000;
 
 fn series(asked: &Asked<'_>, query: &HistoryQuery, format: Format, note: Option<String>) -> Answer {
-    let plan = asked.engine.plan(query);
+    let plan = asked.engine.history().plan(query);
     let notes = notes(query, &plan, note);
     // What is written line by line holds next to nothing, however much there is.
     let is_every = query.step == Step::Raw && plan.step_ms == 0 && format != Format::Json;
@@ -247,7 +248,7 @@ fn whole_series(asked: &Asked<'_>, query: &HistoryQuery, plan: Plan, format: For
         let mut too_long = 0usize;
         for server in servers {
             // A server that was removed meanwhile has no series.
-            let all = engine.series(server.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default();
+            let all = engine.history().series(server.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default();
             too_long += usize::from(plan.step_ms == 0 && all.first().is_some_and(|series| series.step_ms != 0));
             all.iter().try_for_each(|series| writer.series(&server, series))?;
         }
@@ -276,7 +277,7 @@ fn every_report(asked: &Asked<'_>, query: &HistoryQuery, plan: Plan, format: For
                         written = writer.report(&server, sample, &metrics);
                     }
                 };
-                engine.reports(server.id, from_ms, to_ms, visit).map_err(io_error)?;
+                engine.history().reports(server.id, from_ms, to_ms, visit).map_err(io_error)?;
                 written?;
                 from_ms = to_ms;
             }
@@ -375,7 +376,7 @@ pub(crate) fn uptime(asked: &Asked<'_>) -> Answer {
         out.write_all(render::history::LIST_HEAD)?;
         let mut is_first = true;
         for server in servers {
-            if let Some(uptime) = engine.uptime(server.id, from_ms, to_ms).map_err(io_error)? {
+            if let Some(uptime) = engine.history().uptime(server.id, from_ms, to_ms).map_err(io_error)? {
                 out.write_all(&render::history::uptime(&server, &uptime, is_first))?;
                 is_first = false;
             }
@@ -398,7 +399,7 @@ pub(crate) fn facts(asked: &Asked<'_>) -> Answer {
             out.write_all(&render::history::facts_head(server, index == 0))?;
             let mut next_ms = Some(from_ms);
             while let Some(from_here_ms) = next_ms {
-                let page = engine.facts_changes(server.id, from_here_ms, to_ms).map_err(io_error)?;
+                let page = engine.history().facts_changes(server.id, from_here_ms, to_ms).map_err(io_error)?;
                 out.write_all(&render::history::facts(&page.changes, from_here_ms == from_ms))?;
                 next_ms = page.next_from_ms;
             }
@@ -435,12 +436,12 @@ fn try_v2_metrics(asked: &Asked<'_>, server_id: u64) -> Result<Answer, Wrong> {
         step: Step::Ms(step_ms),
         points_max: POINTS_MAX,
     };
-    let plan = asked.engine.plan(&query);
+    let plan = asked.engine.history().plan(&query);
     let engine = Arc::clone(asked.engine);
     // The whole text is made at once, of points that are at most some thousands.
     let bytes = series_bytes(&query, &plan).saturating_mul(2);
     Ok(asked.stream(Format::Json.content_type(), bytes, move |out| {
-        let series = engine.series(server_id, &plan, &query.metrics).map_err(io_error)?;
+        let series = engine.history().series(server_id, &plan, &query.metrics).map_err(io_error)?;
         let points = series.unwrap_or_default().into_iter().next().map_or(Vec::new(), |series| series.points);
         out.write_all(&render::history::v2_metrics(&server.record, name, &points))
     }))
@@ -489,7 +490,7 @@ pub fn export(
                 rows += 1;
             }
         };
-        engine.reports(server.record.id, from_ms, to_ms, visit).map_err(io_error)?;
+        engine.history().reports(server.record.id, from_ms, to_ms, visit).map_err(io_error)?;
         result?;
     }
     out.flush()?;
@@ -531,8 +532,8 @@ mod tests {
     fn whatever_reads_history_does_so_where_it_may_wait() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
-        engine.add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
-        let token = engine.add_token(NewToken::of_v0("a script"), 0).expect("room").1;
+        engine.registry().add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
+        let token = engine.registry().add_token(NewToken::of_v0("a script"), 0).expect("room").1;
         for path in
             ["1/metrics?metric=cpu", "history?metric=cpu", "history?metric=cpu&group=all&step=1h", "uptime", "facts"]
         {
@@ -563,7 +564,7 @@ mod tests {
     fn room_is_asked_for_before_anything_is_made() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
-        let token = engine.add_token(NewToken::of_v0("a script"), 0).expect("room").1;
+        let token = engine.registry().add_token(NewToken::of_v0("a script"), 0).expect("room").1;
         let status = |path: &str| {
             let request = Request::get(path).header("Authorization", &token).body(bytes::Bytes::new());
             let request = request.expect("a request");

@@ -46,7 +46,7 @@ pub(crate) fn register(
         let message = format!("this token is limited to other tags than {:?}", new.tag);
         return Answer::json(200, render::register_failed(403, &message));
     }
-    match engine.add_server(new, caller.now_s()) {
+    match engine.registry().add_server(new, caller.now_s()) {
         Ok(made) if matches!(query.given("simple"), Some("1" | "true")) => {
             Answer::json(200, render::registered_simple(&made.credential))
         }

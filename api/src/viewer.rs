@@ -61,13 +61,13 @@ impl Viewer {
     /// Whoever holds the request's token.
     pub fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
         let token = token_of(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
-        let grant = engine.token_grant(token, now_s)?;
+        let grant = engine.registry().token_grant(token, now_s)?;
         let audience = if grant.tags.is_empty() { Audience::All } else { Audience::Tags(grant.tags) };
         Some(Self { audience, scopes: grant.scopes, by: By::Token(token.to_owned()) })
     }
 
     fn of_cookie(engine: &Engine, cookie: &str, now_s: i64) -> Option<Self> {
-        let user = engine.login_user(cookie, now_s)?;
+        let user = engine.registry().login_user(cookie, now_s)?;
         let scope = match user.role {
             Role::Admin => Scope::Admin,
             Role::Viewer => Scope::Read,
@@ -122,8 +122,8 @@ impl Viewer {
     pub fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
         match &self.by {
             By::Nothing => true,
-            By::Token(token) => engine.token_grant(token, now_s).is_some(),
-            By::Login { cookie, .. } => engine.login_user(cookie, now_s).is_some(),
+            By::Token(token) => engine.registry().token_grant(token, now_s).is_some(),
+            By::Login { cookie, .. } => engine.registry().login_user(cookie, now_s).is_some(),
         }
     }
 }

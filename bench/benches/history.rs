@@ -56,8 +56,8 @@ fn history(criterion: &mut Criterion) {
         let query = HistoryQuery { metrics, from_ms, to_ms, step, points_max: 20_000 };
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let plan = fleet.engine.plan(&query);
-                fleet.engine.series(id, &plan, &query.metrics).expect("readable").expect("a known server")
+                let plan = fleet.engine.history().plan(&query);
+                fleet.engine.history().series(id, &plan, &query.metrics).expect("readable").expect("a known server")
             });
         });
     }

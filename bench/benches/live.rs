@@ -19,7 +19,7 @@ fn live(criterion: &mut Criterion) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut sessions = Sessions::open(folder.path(), SERVERS);
     let mut scratch = Scratch::default();
-    let (_, token) = sessions.engine.add_token(NewToken::of_v0("bench"), 0).expect("room");
+    let (_, token) = sessions.engine.registry().add_token(NewToken::of_v0("bench"), 0).expect("room");
     let request = http::Request::get("/api/v1/server/stream")
         .header("Authorization", &token)
         .body(bytes::Bytes::new())

@@ -19,7 +19,7 @@ fn render(criterion: &mut Criterion) {
     let trace = Trace::new();
     for number in 0..SERVERS {
         let new = NewServer { name: format!("server-{number}"), ..NewServer::default() };
-        let credential = engine.add_server(new, 0).expect("room").credential;
+        let credential = engine.registry().add_server(new, 0).expect("room").credential;
         let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
         let (agent_version, clock) = (String::new(), Some(HelloClock::default()));
         let hello = Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version, outbox_id: 1, clock };
@@ -32,7 +32,7 @@ fn render(criterion: &mut Criterion) {
         session.on_frame(&engine, Up::Reports(batch), 1000).expect("taken");
     }
     engine.commit().expect("on disk");
-    let (_, token) = engine.add_token(NewToken::of_v0("bench"), 0).expect("room");
+    let (_, token) = engine.registry().add_token(NewToken::of_v0("bench"), 0).expect("room");
     let api = Api::default();
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
     let mut group = criterion.benchmark_group("render");

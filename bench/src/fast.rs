@@ -32,10 +32,10 @@ impl FastFleet {
     /// When the engine refuses what it should take.
     pub fn open(folder: &Path, servers: usize, options: Options, now_ms: i64) -> Self {
         let engine = Engine::open(folder, options).expect("a store");
-        for number in engine.server_count()..servers {
+        for number in engine.registry().server_count()..servers {
             let tag = ["web", "db", "edge"][number % 3].to_owned();
             let new = NewServer { name: format!("server-{number}"), tag, ..NewServer::default() };
-            engine.add_server(new, now_ms / 1000).expect("room for a server");
+            engine.registry().add_server(new, now_ms / 1000).expect("room for a server");
         }
         let ids: Vec<u64> = engine.snapshot(Selection::All).iter().map(|view| view.record.id).collect();
         let agents = ids.into_iter().map(|id| Agent::connect(&engine, id, now_ms)).collect();
@@ -108,7 +108,7 @@ impl FastFleet {
 
 impl Agent {
     fn connect(engine: &Engine, server_id: u64, now_ms: i64) -> Self {
-        let credential = engine.rotate_credential(server_id).expect("a known server").credential;
+        let credential = engine.registry().rotate_credential(server_id).expect("a known server").credential;
         let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
         // An agent whose clock is the hub's.
         let clock = Some(HelloClock { now_ms, uptime_ms: 0 });

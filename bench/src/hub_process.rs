@@ -126,7 +126,7 @@ impl HubProcess {
             ..NewServer::default()
         };
         let add = |number| {
-            let made = engine.add_server(server(number), 0).expect("room for a server");
+            let made = engine.registry().add_server(server(number), 0).expect("room for a server");
             self.servers.lock().push(made.id);
             made.credential
         };
@@ -142,7 +142,7 @@ impl HubProcess {
         self.servers.lock().clear();
         let rotate = |view: ServerView| {
             self.servers.lock().push(view.record.id);
-            engine.rotate_credential(view.record.id).expect("known").credential
+            engine.registry().rotate_credential(view.record.id).expect("known").credential
         };
         engine.snapshot(Selection::All).into_iter().map(rotate).collect()
     }
@@ -158,7 +158,7 @@ impl HubProcess {
     /// When the store cannot be used.
     pub fn make_token(&self) -> String {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
-        engine.add_token(NewToken::of_v0("harness"), 0).expect("room for a token").1
+        engine.registry().add_token(NewToken::of_v0("harness"), 0).expect("room for a token").1
     }
 
     /// The numbers that a [`crate::swarm::Swarm`]'s reports carry, of each server in ascending id, in the order in which the
@@ -168,7 +168,7 @@ impl HubProcess {
     /// When the store cannot be used, history is damaged, or a server that was made here is gone.
     pub fn reported_numbers(&self) -> Vec<Vec<u64>> {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
-        let verified = engine.verify().expect("readable");
+        let verified = engine.history().verify().expect("readable");
         assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
         let views = engine.snapshot(Selection::All);
         let found: Vec<u64> = views.iter().map(|view| view.record.id).collect();
@@ -178,7 +178,7 @@ impl HubProcess {
             let mut numbers = Vec::new();
             let mut visit = |sequence, sample: &Sample| numbers.push((sequence, sample.udp_conn_count));
             let now_ms = unix_ms();
-            engine.reports(view.record.id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
+            engine.history().reports(view.record.id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
             numbers.sort_unstable();
             numbers.into_iter().map(|(_, number)| number).collect()
         };
@@ -207,7 +207,7 @@ impl HubProcess {
                 }
             };
             // A server that is not there has no report.
-            engine.reports(*id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
+            engine.history().reports(*id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
             lost += is_there.iter().filter(|is_there| !**is_there).count() as u64;
         }
         (lost, doubled)
@@ -515,7 +515,7 @@ mod tests {
         hub.make_servers(3, "");
         assert_eq!(hub.check_history([0, 0, 0].into_iter()), (0, 0));
         let engine = Engine::open(folder.path(), Options::default()).expect("a store");
-        engine.remove_servers(&[1]).expect("there");
+        engine.registry().remove_servers(&[1]).expect("there");
         drop(engine);
         assert_eq!(hub.check_history([7, 0, 0].into_iter()), (7, 0), "its reports are lost, and no other's");
         assert!(

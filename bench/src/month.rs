@@ -104,9 +104,9 @@ pub fn make(folder: &Path, month: Month) -> String {
 /// # Panics
 /// When the store fails.
 pub fn usage(engine: &Engine, now_ms: i64) -> String {
-    engine.compact().expect("a healthy store");
+    engine.history().compact().expect("a healthy store");
     let mut text = String::new();
-    for tier in engine.usage(&engine.retention(), now_ms).expect("a healthy store") {
+    for tier in engine.history().usage(&engine.history().retention(), now_ms).expect("a healthy store") {
         let per_row = tier.bytes_per_row.unwrap_or_default();
         let _infallible =
             writeln!(text, "tier {:<4} {:>12} bytes, {per_row:.2} bytes a row", tier.tier.name(), tier.bytes);

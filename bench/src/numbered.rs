@@ -103,7 +103,7 @@ pub struct Checked {
 /// When that is not so.
 pub fn check(data: &Path, acks: &Path) -> Checked {
     let engine = Engine::open(data, options(None)).expect("a store");
-    let verified = engine.verify().expect("readable");
+    let verified = engine.history().verify().expect("readable");
     assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
     let mut acked: BTreeMap<u64, u64> = BTreeMap::new();
     // The last line may be torn.
@@ -128,7 +128,7 @@ pub fn check(data: &Path, acks: &Path) -> Checked {
             checked.reports += 1;
             expected = Some(sequence + 1);
         };
-        engine.reports(id, START_MS, START_MS + 1000 * 86_400_000, &mut visit).expect("readable");
+        engine.history().reports(id, START_MS, START_MS + 1000 * 86_400_000, &mut visit).expect("readable");
         // Expiry takes whole hours.
         let is_cut_clean = first.is_none_or(|time_ms| time_ms == report(id, 1).time_ms || time_ms % 3_600_000 == 0);
         assert!(is_cut_clean, "server {id}: history begins in the middle of an hour, at {first:?}");

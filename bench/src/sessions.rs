@@ -30,7 +30,7 @@ impl Sessions {
         let (mut sessions, mut machines) = (Vec::new(), Vec::new());
         for number in 0..servers {
             let new = NewServer { name: format!("server-{number}"), tag: "fleet".to_owned(), ..NewServer::default() };
-            let credential = engine.add_server(new, 0).expect("room").credential;
+            let credential = engine.registry().add_server(new, 0).expect("room").credential;
             let mut session = Session::new("127.0.0.1".to_owned(), Box::new(|_| {}));
             let hello = Hello {
                 protocol: PROTOCOL_VERSION,

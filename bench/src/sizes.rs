@@ -100,8 +100,9 @@ pub fn stored(fleet: Fleet, servers: usize, seconds: usize) -> String {
     for minutes in [12, 90] {
         running.upkeep(START_MS + seconds as i64 * 1000 + minutes * 60_000);
     }
-    running.engine.compact().expect("a healthy store");
-    let usage = running.engine.usage(&running.engine.retention(), START_MS).expect("a healthy store");
+    running.engine.history().compact().expect("a healthy store");
+    let usage =
+        running.engine.history().usage(&running.engine.history().retention(), START_MS).expect("a healthy store");
     let points = (servers * seconds * POINTS_PER_REPORT) as f64;
     format!("stored, packed by the hour, everything counted: {:.3} bytes/point", usage[0].bytes as f64 / points)
 }

@@ -15,16 +15,16 @@ fn a_corrupt_block_is_named_and_passed_over() {
         let now_ms = report(0, until).time_ms;
         fleet.run(now_ms, &mut |server, sequence| (sequence <= until).then(|| report(ids[server], sequence)));
     }
-    let before = fleet.engine.verify().expect("readable");
+    let before = fleet.engine.history().verify().expect("readable");
     assert_eq!(before.corrupt_blocks, 0);
-    fleet.engine.damage_block(ids[0], START_MS + 3 * 3_600_000).expect("a block in that hour");
-    let after = fleet.engine.verify().expect("readable");
+    fleet.engine.history().damage_block(ids[0], START_MS + 3 * 3_600_000).expect("a block in that hour");
+    let after = fleet.engine.history().verify().expect("readable");
     assert_eq!((after.corrupt_blocks, after.blocks), (1, before.blocks));
     assert!(after.corrupt[0].contains(&format!("raw block of server {}", ids[0])), "{:?}", after.corrupt);
     let read = |server: u64| {
         let mut numbers = Vec::new();
         let visit = &mut |sequence, _: &_| numbers.push(sequence);
-        fleet.engine.reports(server, START_MS, START_MS + 86_400_000, visit).expect("readable");
+        fleet.engine.history().reports(server, START_MS, START_MS + 86_400_000, visit).expect("readable");
         numbers
     };
     let hour = 3_600_000 / INTERVAL_MS.unsigned_abs();

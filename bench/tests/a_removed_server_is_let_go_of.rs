@@ -11,7 +11,7 @@ fn a_removed_server_is_let_go_of() {
     let mut fleet = FastFleet::open(folder.path(), 40, Options::default(), START_MS);
     let ids = fleet.server_ids();
     fleet.commit(START_MS, &mut |server, sequence| (sequence == 1).then(|| report(ids[server], sequence)));
-    fleet.engine.remove_servers(&ids[..30]).expect("known servers");
+    fleet.engine.registry().remove_servers(&ids[..30]).expect("known servers");
     let mut changed = Vec::new();
     fleet.engine.visit_changed(|record, _| changed.push(record.id));
     changed.sort_unstable();

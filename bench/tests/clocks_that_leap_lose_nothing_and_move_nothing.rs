@@ -264,7 +264,7 @@ fn run(seed: u64) {
     world.agents = (0..AGENTS)
         .map(|number| {
             let new = NewServer { name: format!("server-{number}"), ..NewServer::default() };
-            let made = engine.add_server(new, START_S).expect("room");
+            let made = engine.registry().add_server(new, START_S).expect("room");
             Agent {
                 server_id: made.id,
                 credential: made.credential,
@@ -300,7 +300,10 @@ fn run(seed: u64) {
             found.push((sample.udp_conn_count, sample.time_ms));
         };
         let years_ms = 5 * 365 * DAY_S * 1000;
-        engine.reports(agent.server_id, to_ms - years_ms, to_ms + years_ms, &mut visit).expect("a healthy store");
+        engine
+            .history()
+            .reports(agent.server_id, to_ms - years_ms, to_ms + years_ms, &mut visit)
+            .expect("a healthy store");
         found.sort_unstable();
         let numbers: Vec<u64> = found.iter().map(|(number, _)| *number).collect();
         let acked = agent.taken_ms.len() as u64 - agent.outbox.len();
@@ -316,7 +319,8 @@ fn run(seed: u64) {
             let taken_s = START_S + i64::try_from(pair[1].0).expect("small") * INTERVAL_S;
             panic!("seed {seed}: {pair:?} of {} are out of order{}", agent.server_id, world.before(taken_s));
         }
-        let uptime = engine.uptime(agent.server_id, from_ms, to_ms).expect("a healthy store").expect("a server");
+        let uptime =
+            engine.history().uptime(agent.server_id, from_ms, to_ms).expect("a healthy store").expect("a server");
         let mut minutes: Vec<i64> = agent.taken_ms.iter().map(|ms| ms.div_euclid(60_000)).collect();
         minutes.dedup();
         let off = uptime.up_minutes - minutes.len() as i64;
@@ -334,8 +338,12 @@ fn run(seed: u64) {
             step: Step::Ms(3_600_000),
             points_max: 100,
         };
-        let plan = engine.plan(&query);
-        let series = engine.series(agent.server_id, &plan, &query.metrics).expect("a healthy store").expect("a server");
+        let plan = engine.history().plan(&query);
+        let series = engine
+            .history()
+            .series(agent.server_id, &plan, &query.metrics)
+            .expect("a healthy store")
+            .expect("a server");
         let increase: f64 = series[0].points.iter().filter_map(|(_, value)| value.map(|value| value.as_f64())).sum();
         let truth = (agent.taken_ms.len() as f64 - 1.0) * 1000.0 * INTERVAL_S as f64;
         assert!((increase - truth).abs() <= 60_000.0 + 25.0 * 5_000.0, "seed {seed}: {increase} of {truth} bytes");

@@ -44,20 +44,28 @@ fn details_kept_ready_are_what_would_be_rendered() {
     let mut random = fastrand::Rng::with_seed(seed);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut fleet = FastFleet::open(folder.path(), 30, Options::default(), 1000);
-    let (_, token) = fleet.engine.add_token(NewToken::of_v0("test"), 0).expect("room");
+    let (_, token) = fleet.engine.registry().add_token(NewToken::of_v0("test"), 0).expect("room");
     let reader = Reader { api: Api::default(), token };
     let (trace, mut machines) = (Trace::new(), (0..30).map(Machine::new).collect::<Vec<_>>());
     let (mut tags, mut last) = (HashSet::new(), None);
     for _ in 0..STEPS {
         let ids: Vec<u64> = fleet.engine.snapshot(Selection::All).iter().map(|view| view.record.id).collect();
         match random.u32(0..10) {
-            0 => drop(fleet.engine.add_server(NewServer { name: "new".to_owned(), ..NewServer::default() }, 0)),
+            0 => drop(
+                fleet.engine.registry().add_server(NewServer { name: "new".to_owned(), ..NewServer::default() }, 0),
+            ),
             // One that has no agent, or the test's own fleet would lose one.
-            1 if ids.len() > 32 => fleet.engine.remove_servers(&ids[ids.len() - 1..]).expect("removed"),
+            1 if ids.len() > 32 => fleet.engine.registry().remove_servers(&ids[ids.len() - 1..]).expect("removed"),
             2 => {
                 let name = Some(format!("called {}", random.u8(..)));
                 let id = ids[random.usize(..ids.len())];
-                drop(fleet.engine.edit_server(id, ServerEdit { name, ..ServerEdit::default() }).expect("edited"));
+                drop(
+                    fleet
+                        .engine
+                        .registry()
+                        .edit_server(id, ServerEdit { name, ..ServerEdit::default() })
+                        .expect("edited"),
+                );
             }
             3 => {}
             _ => {
@@ -87,7 +95,7 @@ fn details_kept_ready_are_what_would_be_rendered() {
     let engine = Arc::new(fleet.engine);
     drop(reader.get(&engine, "/api/v1/server/details", "zstd"));
     let id = engine.snapshot(Selection::All)[0].record.id;
-    engine.edit_server(id, edit).expect("edited");
+    engine.registry().edit_server(id, edit).expect("edited");
     let (_, packed) = reader.get(&engine, "/api/v1/server/details", "zstd");
     let unpacked = zstd::decode_all(&packed[..]).expect("zstd");
     assert!(String::from_utf8_lossy(&unpacked).contains("seen at once"));

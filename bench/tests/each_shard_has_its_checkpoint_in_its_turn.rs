@@ -37,6 +37,6 @@ fn each_shard_has_its_checkpoint_in_its_turn() {
     assert!((0..SERVERS).all(|server| fleet.next_sequence(server) == COMMITS + 1));
     let now_ms = START_MS + (COMMITS + 1).cast_signed() * INTERVAL_MS;
     fleet.commit(now_ms, &mut |server, number| (number == COMMITS + 1).then(|| report(ids[server], number)));
-    let verified = fleet.engine.verify().expect("readable");
+    let verified = fleet.engine.history().verify().expect("readable");
     assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0));
 }

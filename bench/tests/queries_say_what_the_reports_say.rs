@@ -103,11 +103,15 @@ fn check(fleet: &FastFleet, samples: &[Sample], range: (i64, i64), step_ms: i64,
         step: Step::Ms(step_ms),
         points_max: 20_000,
     };
-    let plan = fleet.engine.plan(&query);
+    let plan = fleet.engine.history().plan(&query);
     assert_eq!((plan.tier, plan.step_ms), (tier, step_ms));
     let range = (plan.from_ms, plan.to_ms);
-    let series =
-        fleet.engine.series(fleet.server_ids()[0], &plan, &metrics).expect("readable").expect("a known server");
+    let series = fleet
+        .engine
+        .history()
+        .series(fleet.server_ids()[0], &plan, &metrics)
+        .expect("readable")
+        .expect("a known server");
     let mut values = 0;
     for series in series {
         for (bucket_ms, found) in &series.points {
@@ -130,7 +134,7 @@ fn placed(fleet: &FastFleet, taken: &[Sample]) -> Vec<Sample> {
     let mut times = Vec::new();
     let mut visit = |sequence: u64, sample: &Sample| times.push((sequence, sample.time_ms));
     let range = (START_MS, START_MS + 1000 * HOUR_MS);
-    fleet.engine.reports(fleet.server_ids()[0], range.0, range.1, &mut visit).expect("readable");
+    fleet.engine.history().reports(fleet.server_ids()[0], range.0, range.1, &mut visit).expect("readable");
     times.sort_unstable();
     taken.iter().zip(times).map(|(sent, (_, time_ms))| Sample { time_ms, ..sent.clone() }).collect()
 }
@@ -166,6 +170,7 @@ fn queries_say_what_the_reports_say() {
     let mut read = Vec::new();
     fleet
         .engine
+        .history()
         .reports(fleet.server_ids()[0], START_MS, START_MS + 1000 * HOUR_MS, &mut |sequence, sample| {
             read.push((sequence, sample.clone()));
         })
@@ -180,6 +185,6 @@ fn queries_say_what_the_reports_say() {
     assert!(placed.is_sorted_by(|a, b| a.time_ms < b.time_ms));
     let moved = placed.iter().zip(&taken).skip(step_back).map(|(placed, taken)| placed.time_ms - taken.time_ms);
     assert!(moved.into_iter().all(|ms| ms.abs_diff(STEP_BACK_MS) <= INTERVAL_MS.unsigned_abs()));
-    let verified = fleet.engine.verify().expect("readable");
+    let verified = fleet.engine.history().verify().expect("readable");
     assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0));
 }

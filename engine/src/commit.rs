@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::history::{DAY_MS, MINUTE_MS};
 use crate::limits::{COMMITS_PER_CHECKPOINT, SHARDS};
-use crate::shard::{Pending, Shard};
+use crate::shard::{Pending, Shards};
 use crate::slot::Slot;
 use crate::store::{Changes, Checkpoints, Store, StoreError, hosts, key, latest};
 use crate::watermark::Watermark;
@@ -58,7 +58,7 @@ impl Committer {
     /// shards, whosever turn it is.
     pub(crate) fn commit(
         &mut self,
-        shards: &[Shard],
+        shards: &Shards,
         store: &Store,
         watermark: &Watermark,
         with_checkpoint: bool,

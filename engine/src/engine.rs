@@ -9,28 +9,18 @@ use windfire_wire::{HelloClock, Host};
 
 use crate::clock::Clock;
 use crate::commit::{Committed, Committer};
-use crate::error::{ChangeError, Credentialed, Refusal};
 use crate::health::Health;
-use crate::history::{
-    FactsPage, HOUR_MS, History, HistoryQuery, Plan, Point, Retention, Series, Tier, TierUsage, Upkeep, Uptime,
-    Verified,
-};
+use crate::history::{History, HistoryReader, Point, Retention, Upkeep};
 use crate::latest::{HostFacts, Latest};
-use crate::limits::SHARDS;
-use crate::metric::Metric;
 use crate::metrics::Metrics;
 use crate::pacing::Pacing;
 use crate::recover::recover;
 use crate::registry::Registry;
-use crate::sample::Sample;
-use crate::server::{NewServer, ServerEdit, ServerRecord};
-use crate::shard::{Applied, Batch, NotApplied, Shard};
+use crate::server::ServerRecord;
+use crate::shard::{Applied, Batch, NotApplied, Shards};
 use crate::share::Rates;
 use crate::slot::Slot;
-use crate::store::{Changes, Store, StoreError, key};
-use crate::summary::Aggregate;
-use crate::token::{EnrolToken, Enrolment, Grant, NewToken, Token};
-use crate::user::{NewLogin, PasswordHash, Role, User, UserEdit};
+use crate::store::{Changes, Store, StoreError};
 use crate::watermark::{Ticket, Watermark};
 
 /// Gives the country of a public address, lower case, or nothing.
@@ -62,9 +52,9 @@ pub struct Options {
 
 /// Reports in, snapshots out.
 pub struct Engine {
-    store: Store,
+    store: Arc<Store>,
     registry: Registry,
-    shards: Vec<Shard>,
+    shards: Arc<Shards>,
     committer: Mutex<Committer>,
     watermark: Watermark,
     history: History,
@@ -106,10 +96,11 @@ impl Engine {
     /// # Errors
     /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let store = Store::open(folder)?;
+        let store = Arc::new(Store::open(folder)?);
+        let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
         let history = History::open(&store, options.retention, options.at_point)?;
         let clock = Clock::new(store.clock()?);
-        let recovered = recover(&store, &|read, all| {
+        let recovered = recover(&store, &shards, &|read, all| {
             if let Some(listener) = &options.on_replay {
                 listener(read, all);
             }
@@ -117,13 +108,11 @@ impl Engine {
         let next = recovered.last_commit + 1;
         let has_full_head = |slot: &Arc<Slot>| !slot.status.lock().full_heads.is_empty();
         recovered.registry.slots().iter().filter(|slot| has_full_head(slot)).for_each(|slot| history.note_full(slot));
-        let rates = Rates::of(options.reports_per_s_max);
-        let mut dirty: Vec<Vec<Arc<Slot>>> = (0..SHARDS).map(|_| Vec::new()).collect();
-        recovered.dirty.into_iter().for_each(|slot| dirty[slot.shard()].push(slot));
+        shards.begin(Ticket(next), recovered.dirty);
         Ok(Self {
             store,
             registry: recovered.registry,
-            shards: dirty.into_iter().map(|dirty| Shard::new(Ticket(next), dirty, rates)).collect(),
+            shards,
             committer: Mutex::new(Committer::new(next, recovered.checkpoints)),
             watermark: Watermark::new(recovered.last_commit),
             history,
@@ -141,6 +130,16 @@ impl Engine {
     #[cfg(test)]
     pub(crate) fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Servers, tokens, users: to look up and to change.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// History, to read.
+    pub fn history(&self) -> HistoryReader<'_> {
+        HistoryReader::new(&self.history, &self.store, &self.registry)
     }
 
     // Reading
@@ -163,15 +162,10 @@ impl Engine {
         }
     }
 
-    /// Rises whenever a server is made, edited or removed.
-    pub fn registry_version(&self) -> u64 {
-        self.registry.version()
-    }
-
     /// Shows each server whose status or facts changed since the last call, as it is now, in no order. For one reader that
     /// keeps what it made of the others: what one call showed, another does not.
     pub fn visit_changed(&self, mut visit: impl FnMut(&Arc<ServerRecord>, &Latest)) {
-        for slot in self.shards.iter().flat_map(Shard::take_changed) {
+        for slot in self.shards.take_changed() {
             let record = Arc::clone(&slot.record.read());
             let mut status = slot.status.lock();
             status.is_changed = false;
@@ -192,19 +186,9 @@ impl Engine {
         self.registry.slot(server_id)?.status.lock().timing.skew_ms()
     }
 
-    /// Servers whose clock is off by more than what is left alone, as of the last round of upkeep that looked at all.
-    pub fn clocks_off(&self) -> usize {
-        self.history.clocks_off()
-    }
-
-    /// Watched servers.
-    pub fn server_count(&self) -> usize {
-        self.registry.server_count()
-    }
-
     /// Bytes of reports that wait for the next commit.
     pub fn pending_bytes(&self) -> usize {
-        self.shards.iter().map(Shard::pending_bytes).sum()
+        self.shards.pending_bytes()
     }
 
     /// Reports that the start read again from the log, because they were newer than the last checkpoint.
@@ -238,7 +222,7 @@ impl Engine {
     /// old. To be called about once a second; whether more is due at once. What failed is tried again by the next call.
     pub fn upkeep(&self, now_ms: i64) -> (Upkeep, Result<bool, StoreError>) {
         // Read before any head is looked at: what comes later has this ticket or a higher one.
-        let next = self.shards.iter().map(Shard::ticket).min().unwrap_or_default();
+        let next = self.shards.ticket();
         let checkpoint = match self.store.checkpoints() {
             Ok(checkpoints) => checkpoints.oldest(),
             Err(error) => return (Upkeep::default(), Err(error)),
@@ -250,116 +234,6 @@ impl Engine {
             self.notify_pending();
         }
         done
-    }
-
-    /// Whether a head is full, so that [`Engine::upkeep`] has something to do at once.
-    pub fn has_full_heads(&self) -> bool {
-        self.history.has_full()
-    }
-
-    /// How a query would be answered now.
-    pub fn plan(&self, query: &HistoryQuery) -> Plan {
-        self.history.plan(query)
-    }
-
-    /// The series of one server, in the order of the metrics; `None` when there is no such server. Reads the disk.
-    ///
-    /// # Errors
-    /// The store cannot be read. Corrupt blocks are passed over.
-    pub fn series(
-        &self,
-        server_id: u64,
-        plan: &Plan,
-        metrics: &[(Metric, Aggregate)],
-    ) -> Result<Option<Vec<Series>>, StoreError> {
-        let slot = self.registry.slot(server_id);
-        slot.map(|slot| self.history.series(&self.store, &slot, plan, metrics)).transpose()
-    }
-
-    /// When a server reported within a range of Unix milliseconds; `None` when there is no such server.
-    ///
-    /// # Errors
-    /// As [`Engine::series`].
-    pub fn uptime(&self, server_id: u64, from_ms: i64, to_ms: i64) -> Result<Option<Uptime>, StoreError> {
-        let slot = self.registry.slot(server_id);
-        slot.map(|slot| self.history.uptime(&self.store, &slot, from_ms, to_ms)).transpose()
-    }
-
-    /// Every report of a server within a range of Unix milliseconds that is kept, in the order of time, with its sequence
-    /// number.
-    ///
-    /// # Errors
-    /// As [`Engine::series`].
-    pub fn reports(
-        &self,
-        server_id: u64,
-        from_ms: i64,
-        to_ms: i64,
-        visit: &mut dyn FnMut(u64, &Sample),
-    ) -> Result<(), StoreError> {
-        match self.registry.slot(server_id) {
-            Some(slot) => self.history.reports(&self.store, &slot, from_ms, to_ms, visit),
-            None => Ok(()),
-        }
-    }
-
-    /// Facts of a server as they were from each minute on within a range, the earliest first: [`FactsPage`] says where to go
-    /// on, because a server may have changed a million times.
-    ///
-    /// # Errors
-    /// As [`Engine::series`].
-    pub fn facts_changes(&self, server_id: u64, from_ms: i64, to_ms: i64) -> Result<FactsPage, StoreError> {
-        self.history.facts_changes(&self.store, server_id, from_ms, to_ms)
-    }
-
-    /// Each tier on disk, and what `retention` would free at once.
-    ///
-    /// # Errors
-    /// The store cannot be read.
-    pub fn usage(&self, retention: &Retention, now_ms: i64) -> Result<Vec<TierUsage>, StoreError> {
-        self.history.usage(&self.store, retention, now_ms)
-    }
-
-    /// How long history is kept.
-    pub fn retention(&self) -> Retention {
-        self.history.retention
-    }
-
-    /// Reads every block of history and the log.
-    ///
-    /// # Errors
-    /// The store cannot be read. Corrupt blocks are in the answer.
-    pub fn verify(&self) -> Result<Verified, StoreError> {
-        self.history.verify(&self.store)
-    }
-
-    /// Turns one byte of a block of reports over, for tests. `None` when the server has no block in that hour.
-    #[doc(hidden)]
-    pub fn damage_block(&self, server_id: u64, time_ms: i64) -> Option<()> {
-        let (from, to) = key::raw_range(time_ms.div_euclid(HOUR_MS), server_id);
-        let mut damaged = None;
-        let mut visit = |key: &[u8], value: &[u8]| {
-            let mut value = value.to_vec();
-            let middle = value.len() / 2;
-            value[middle] ^= 1;
-            damaged = Some((key.to_vec(), value));
-            Ok(())
-        };
-        self.store.scan_range(key::RAW, &from, &to, &mut visit).ok()?;
-        let (key, value) = damaged?;
-        let mut changes = Changes::default();
-        changes.put(key::RAW, &key, value);
-        self.store.write_synced(&changes).ok()
-    }
-
-    /// Merges history's files, so that their size is that of what is kept. For measurements.
-    ///
-    /// # Errors
-    /// The store cannot be written.
-    #[doc(hidden)]
-    pub fn compact(&self) -> Result<(), StoreError> {
-        let mut families = Tier::ALL.map(Tier::family).into_iter().chain([key::LOG]);
-        families.try_for_each(|family| self.store.compact(family))
     }
 
     /// Makes a copy of the store in `folder`, which must not exist or be empty: everything durable when it began. Reports
@@ -445,9 +319,9 @@ impl Engine {
     pub fn mend_store(&self) -> Result<(), StoreError> {
         // No commit is under way, which would reopen the store as well.
         let _committer = self.committer.lock();
-        self.registry.try_store(&self.store).or_else(|_| {
+        self.registry.try_store().or_else(|_| {
             self.store.reopen()?;
-            self.registry.try_store(&self.store)
+            self.registry.try_store()
         })
     }
 
@@ -469,15 +343,6 @@ impl Engine {
 
     // For sessions
 
-    pub(crate) fn slot_by_credential(&self, credential: &str) -> Option<Arc<Slot>> {
-        self.registry.slot_by_credential(credential)
-    }
-
-    /// Whether that request may wait for [`Engine::enrol`]; looks at memory only.
-    pub(crate) fn check_enrolment(&self, wish: &Enrolment, now_s: i64) -> Result<(), Refusal> {
-        self.registry.check_enrolment(wish, now_s)
-    }
-
     pub(crate) fn apply(
         &self,
         slot: &Arc<Slot>,
@@ -489,7 +354,7 @@ impl Engine {
         let applied = if self.poison.is_failing() {
             Err(NotApplied::Full)
         } else {
-            self.shards[slot.shard()].apply(slot, epoch, outbox_id, batch, self.clock.hub_time(now_ms))
+            self.shards.of(slot).apply(slot, epoch, outbox_id, batch, self.clock.hub_time(now_ms))
         };
         match applied {
             Ok(applied) => {
@@ -518,7 +383,7 @@ impl Engine {
     ) -> Result<(), NotApplied> {
         let address = if host.ip.is_empty() { peer_address.to_owned() } else { host.ip.clone() };
         let country = self.options.country_of.as_ref().map_or_else(String::new, |country_of| country_of(&address));
-        self.shards[slot.shard()].set_facts(slot, epoch, HostFacts { host, address, country }, now_ms)?;
+        self.shards.of(slot).set_facts(slot, epoch, HostFacts { host, address, country }, now_ms)?;
         self.notify_pending();
         Ok(())
     }
@@ -566,174 +431,5 @@ impl Engine {
 
     pub(crate) fn samples_per_frame_of(&self, server_id: u64) -> u32 {
         self.pacing.of(server_id)
-    }
-
-    // The registry. Every change is on disk when it returns.
-
-    /// Makes a server. Its credential is in the answer and nowhere else.
-    ///
-    /// # Errors
-    /// A text over its limit, too many servers, the disk.
-    pub fn add_server(&self, new: NewServer, now_s: i64) -> Result<Credentialed, ChangeError> {
-        self.registry.add_server(&self.store, new, now_s)
-    }
-
-    /// Changes what people decided about a server, and gives what is decided now.
-    ///
-    /// # Errors
-    /// No such server, a text over its limit, the disk.
-    pub fn edit_server(&self, id: u64, edit: ServerEdit) -> Result<Arc<ServerRecord>, ChangeError> {
-        self.registry.edit_server(&self.store, id, edit)
-    }
-
-    /// Gives a server a new credential and ends the session that has the old one.
-    ///
-    /// # Errors
-    /// No such server, the disk.
-    pub fn rotate_credential(&self, id: u64) -> Result<Credentialed, ChangeError> {
-        self.registry.rotate_credential(&self.store, id)
-    }
-
-    /// Gives all of these servers a tag, or changes none.
-    ///
-    /// # Errors
-    /// As [`Engine::edit_server`].
-    pub fn retag_servers(&self, ids: &[u64], tag: &str) -> Result<(), ChangeError> {
-        self.registry.retag_servers(&self.store, ids, tag)
-    }
-
-    /// Forgets servers and ends their sessions, or forgets none. Their ids are not given out again.
-    ///
-    /// # Errors
-    /// No such server, the disk.
-    pub fn remove_servers(&self, ids: &[u64]) -> Result<(), ChangeError> {
-        self.registry.remove_servers(&self.store, ids)?;
-        // Many may be removed at once, and reports wait while a shard's list is looked through.
-        let ids = ids.iter().copied().collect();
-        self.shards.iter().for_each(|shard| shard.forget(&ids));
-        Ok(())
-    }
-
-    /// Makes an API token and gives its id and text.
-    ///
-    /// # Errors
-    /// A note over its limit, a text that is taken, too many tokens, the disk.
-    pub fn add_token(&self, new: NewToken, now_s: i64) -> Result<(u64, String), ChangeError> {
-        self.registry.add_token(&self.store, new, now_s)
-    }
-
-    /// Every API token, in ascending id.
-    pub fn tokens(&self) -> Vec<Token> {
-        self.registry.tokens()
-    }
-
-    /// Removes an API token, effective at once.
-    ///
-    /// # Errors
-    /// No such token, the disk.
-    pub fn remove_token(&self, id: u64) -> Result<(), ChangeError> {
-        self.registry.remove_token(&self.store, id)
-    }
-
-    /// What the API token of that text may do, when there is one and it is not over.
-    pub fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
-        self.registry.token_grant(text, now_s)
-    }
-
-    /// Stores when API tokens and logins were last used. For now and then, and for a graceful stop.
-    ///
-    /// # Errors
-    /// The disk.
-    pub fn store_uses(&self) -> Result<(), StoreError> {
-        self.registry.store_last_used(&self.store)?;
-        self.registry.store_logins(&self.store)
-    }
-
-    /// Makes the servers of agents that bring enrolment tokens, all in one write, and gives the id of each, or why not: in the
-    /// order of the requests. A credential that is known by now is that of its server.
-    pub fn enrol(&self, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
-        self.registry.enrol(&self.store, wishes, now_s)
-    }
-
-    /// Makes an enrolment token for servers with `tag` and gives its id and text.
-    ///
-    /// # Errors
-    /// A text over its limit, too many tokens, the disk.
-    pub fn add_enrol_token(
-        &self,
-        note: String,
-        tag: String,
-        uses: Option<u64>,
-        expires_s: Option<i64>,
-        now_s: i64,
-    ) -> Result<(u64, String), ChangeError> {
-        self.registry.add_enrol_token(&self.store, note, tag, uses, expires_s, now_s)
-    }
-
-    /// Every enrolment token, in ascending id.
-    pub fn enrol_tokens(&self) -> Vec<EnrolToken> {
-        self.registry.enrol_tokens()
-    }
-
-    /// Removes an enrolment token; servers made with it stay.
-    ///
-    /// # Errors
-    /// No such token, the disk.
-    pub fn remove_enrol_token(&self, id: u64) -> Result<(), ChangeError> {
-        self.registry.remove_enrol_token(&self.store, id)
-    }
-
-    /// Makes a user of the panel and gives its id.
-    ///
-    /// # Errors
-    /// A bad name or one that is taken, too many users, the disk.
-    pub fn add_user(&self, name: String, role: Role, password: PasswordHash, now_s: i64) -> Result<u64, ChangeError> {
-        self.registry.add_user(&self.store, name, role, password, now_s)
-    }
-
-    /// Every user of the panel, in ascending id.
-    pub fn users(&self) -> Vec<User> {
-        self.registry.users()
-    }
-
-    /// The user of that name.
-    pub fn user(&self, name: &str) -> Option<User> {
-        self.registry.user(name)
-    }
-
-    /// Changes a user and ends its logins, but for the one of the cookie `keep`.
-    ///
-    /// # Errors
-    /// No such user, the last administrator, the disk.
-    pub fn edit_user(&self, id: u64, edit: UserEdit, keep: Option<&str>) -> Result<(), ChangeError> {
-        self.registry.edit_user(&self.store, id, edit, keep)
-    }
-
-    /// Removes a user and ends its logins.
-    ///
-    /// # Errors
-    /// As [`Engine::edit_user`].
-    pub fn remove_user(&self, id: u64) -> Result<(), ChangeError> {
-        self.registry.remove_user(&self.store, id)
-    }
-
-    /// Signs the user of that name in to the panel; `cookie` brings one along. A login that the disk does not take is kept in
-    /// memory, and stored with [`Engine::store_uses`] when it does.
-    ///
-    /// # Errors
-    /// No such user, too many logins.
-    pub fn add_login(&self, cookie: Option<String>, user: String, now_s: i64) -> Result<NewLogin, ChangeError> {
-        self.registry.add_login(&self.store, cookie, user, now_s)
-    }
-
-    /// Who signed in with that cookie, when the login is not over. Using it makes it last longer.
-    pub fn login_user(&self, cookie: &str, now_s: i64) -> Option<User> {
-        self.registry.login_user(cookie, now_s)
-    }
-
-    /// Ends the login of that cookie, or all logins of its user, at once. Whether the disk has it too; otherwise it has with
-    /// [`Engine::store_uses`], and only a start before that would bring them back.
-    pub fn end_login(&self, cookie: &str, everywhere: bool) -> bool {
-        self.registry.end_login(&self.store, cookie, everywhere)
     }
 }

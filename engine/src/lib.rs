@@ -29,7 +29,7 @@ pub mod metric;
 mod pacing;
 mod record;
 mod recover;
-mod registry;
+pub mod registry;
 mod shard;
 mod share;
 mod slot;

@@ -9,6 +9,7 @@ use crate::watermark::Ticket;
 
 use crate::latest::HostFacts;
 use crate::registry::Registry;
+use crate::shard::Shards;
 use crate::slot::{Slot, Status, shard_of};
 use crate::store::{Changes, Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
 use crate::timing::Timing;
@@ -29,7 +30,11 @@ pub(crate) struct Recovered {
 /// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
 /// as a store from before there was history has, is made into blocks on the way: memory stays bounded. `on_replay` hears how
 /// far that is, in commits read and commits in all.
-pub(crate) fn recover(store: &Store, on_replay: &dyn Fn(u64, u64)) -> Result<Recovered, StoreError> {
+pub(crate) fn recover(
+    store: &Arc<Store>,
+    shards: &Arc<Shards>,
+    on_replay: &dyn Fn(u64, u64),
+) -> Result<Recovered, StoreError> {
     on_replay(0, 0);
     let checkpoints = store.checkpoints()?;
     let last_commit = store.last_commit()?.max(checkpoints.newest());
@@ -74,7 +79,7 @@ pub(crate) fn recover(store: &Store, on_replay: &dyn Fn(u64, u64)) -> Result<Rec
     for status in statuses.values_mut().filter(|status| status.progress.last_sequence > 0) {
         status.timing = Timing::after_start(status.latest.sample.time_ms);
     }
-    let registry = Registry::load(store, |id| statuses.remove(&id).unwrap_or_default())?;
+    let registry = Registry::load(store, shards, |id| statuses.remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty).collect();
     Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports })
 }

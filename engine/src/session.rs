@@ -252,7 +252,7 @@ impl Session {
         }
     }
 
-    /// What the agent wants of [`Engine::enrol`] while it waits for that.
+    /// What the agent wants of [`Registry::enrol`](crate::registry::Registry::enrol) while it waits for that.
     pub fn enrolment(&self) -> Option<Enrolment> {
         match &self.state {
             State::Enrolling(hello, _) => enrolment_of(hello),
@@ -260,7 +260,7 @@ impl Session {
         }
     }
 
-    /// Goes on after [`Engine::enrol`] gave that for this session's agent.
+    /// Goes on after [`Registry::enrol`](crate::registry::Registry::enrol) gave that for this session's agent.
     pub fn enrolled(&mut self, engine: &Engine, result: Result<u64, Refusal>, now_ms: i64) -> Result<Flow, Refusal> {
         let State::Enrolling(mut hello, since) = std::mem::replace(&mut self.state, State::New) else {
             return Err(bad_frame("nothing was to be enrolled"));
@@ -275,16 +275,16 @@ impl Session {
             clock.uptime_ms = clock.uptime_ms.saturating_add(waited_ms.unsigned_abs());
         }
         // Looked up again: it may be gone by now.
-        let slot = engine.slot_by_credential(&hello.credential).ok_or_else(unknown_credential)?;
+        let slot = engine.registry().slot_by_credential(&hello.credential).ok_or_else(unknown_credential)?;
         self.open(engine, slot, &hello, now_ms)
     }
 
     fn greet(&mut self, engine: &Engine, hello: Hello, now_ms: i64) -> Result<Flow, Refusal> {
-        if let Some(slot) = engine.slot_by_credential(&hello.credential) {
+        if let Some(slot) = engine.registry().slot_by_credential(&hello.credential) {
             return self.open(engine, slot, &hello, now_ms);
         }
         let wish = enrolment_of(&hello).ok_or_else(unknown_credential)?;
-        engine.check_enrolment(&wish, now_ms.div_euclid(1000))?;
+        engine.registry().check_enrolment(&wish, now_ms.div_euclid(1000))?;
         self.state = State::Enrolling(Box::new(hello), engine.clock().hub_time(now_ms));
         Ok(Flow::Enrol)
     }
@@ -453,16 +453,16 @@ mod tests {
     #[test]
     fn a_credential_that_is_changed_after_its_slot_was_found_opens_nothing() {
         let (_folder, engine) = engine();
-        let Credentialed { id, credential } = engine.add_server(NewServer::default(), 0).expect("room");
+        let Credentialed { id, credential } = engine.registry().add_server(NewServer::default(), 0).expect("room");
         let mut found_before = session();
-        let slot = engine.slot_by_credential(&credential).expect("known");
-        let fresh = engine.rotate_credential(id).expect("known").credential;
+        let slot = engine.registry().slot_by_credential(&credential).expect("known");
+        let fresh = engine.registry().rotate_credential(id).expect("known").credential;
         let opened = found_before.open(&engine, slot, &hello(&credential, None), 0);
         assert_eq!(opened.map_err(|refusal| refusal.reason), Err(RefuseReason::BadCredential));
         assert!(found_before.on_watermark(&engine).is_none());
         // Whoever came with the new one meanwhile is not pushed out either.
         let (mut honest, _) = open_session(&engine, &fresh);
-        let slot = engine.slot_by_credential(&fresh).expect("known");
+        let slot = engine.registry().slot_by_credential(&fresh).expect("known");
         assert!(session().open(&engine, slot, &hello(&credential, None), 0).is_err());
         assert_eq!(report(&mut honest, &engine, 1, 1), Ok(Flow::Read));
     }
@@ -470,7 +470,7 @@ mod tests {
     #[test]
     fn an_address_that_changes_in_mid_session_is_the_one_that_is_shown() {
         let (_folder, engine) = engine();
-        let Credentialed { credential, .. } = engine.add_server(NewServer::default(), 0).expect("room");
+        let Credentialed { credential, .. } = engine.registry().add_server(NewServer::default(), 0).expect("room");
         let shown = || engine.snapshot(Selection::All)[0].latest.facts.address.clone();
         let (mut session, _) = open_session(&engine, &credential);
         let move_to = |session: &mut Session, address: &str| session.on_peer_address(&engine, address.to_owned(), 0);
@@ -494,7 +494,8 @@ mod tests {
     #[test]
     fn an_enrolment_waits_outside_of_the_session() {
         let (_folder, engine) = engine();
-        let (_, token) = engine.add_enrol_token(String::new(), String::new(), Some(1), None, 0).expect("room");
+        let (_, token) =
+            engine.registry().add_enrol_token(String::new(), String::new(), Some(1), None, 0).expect("room");
         let greet = |token: &str, credential: &str| {
             let mut session = session();
             let enrol = Some(Enrol { token: token.to_owned(), name: "new".into() });
@@ -503,10 +504,10 @@ mod tests {
         };
         let own = "0123456789abcdef0123456789abcdef";
         let (mut session, flow) = greet(&token, own);
-        assert_eq!((flow, engine.server_count()), (Ok(Flow::Enrol), 0));
+        assert_eq!((flow, engine.registry().server_count()), (Ok(Flow::Enrol), 0));
         assert!(!session.is_waiting() && session.on_watermark(&engine).is_none());
         let wish = session.enrolment().expect("a wish");
-        let answer = engine.enrol(&[wish], 0).remove(0);
+        let answer = engine.registry().enrol(&[wish], 0).remove(0);
         assert_eq!(session.enrolled(&engine, answer, 0), Ok(Flow::Read));
         assert!(matches!(session.on_watermark(&engine), Some(Down::Welcome(Welcome { server_id: 1, next: 1, .. }))));
         assert_eq!(report(&mut session, &engine, 1, 1), Ok(Flow::Read));
@@ -521,14 +522,14 @@ mod tests {
     #[test]
     fn a_server_that_is_gone_when_its_enrolment_is_told_opens_nothing() {
         let (_folder, engine) = engine();
-        let (_, token) = engine.add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
+        let (_, token) = engine.registry().add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
         let mut session = session();
         let enrol = Some(Enrol { token, name: "new".into() });
         let hello = hello("0123456789abcdef0123456789abcdef", enrol);
         session.on_frame(&engine, Up::Hello(hello), 0).expect("may wait");
         assert_eq!(report(&mut session, &engine, 1, 1), Err(RefuseReason::BadFrame), "not before Welcome");
-        let answer = engine.enrol(&[session.enrolment().expect("a wish")], 0).remove(0);
-        engine.remove_servers(&[1]).expect("made");
+        let answer = engine.registry().enrol(&[session.enrolment().expect("a wish")], 0).remove(0);
+        engine.registry().remove_servers(&[1]).expect("made");
         let told = session.enrolled(&engine, answer, 0);
         assert_eq!(told.map_err(|refusal| refusal.reason), Err(RefuseReason::BadCredential));
         let twice = session.enrolled(&engine, Ok(1), 0);
@@ -538,7 +539,7 @@ mod tests {
     #[test]
     fn numbers_far_beyond_those_before_are_refused_and_nothing_is_taken() {
         let (_folder, engine) = engine();
-        let credential = engine.add_server(NewServer::default(), 0).expect("room").credential;
+        let credential = engine.registry().add_server(NewServer::default(), 0).expect("room").credential;
         let taken = || engine.metrics().reports_taken.get();
         for first in [SEQUENCE_MAX - 1, SEQUENCE_MAX / 2, SEQUENCE_JUMP_MAX + 1, SEQUENCE_JUMP_MAX] {
             let (mut session, welcome) = open_session(&engine, &credential);
@@ -560,9 +561,9 @@ mod tests {
     #[test]
     fn a_server_whose_numbers_are_used_up_is_refused_with_words_instead_of_an_impossible_welcome() {
         let (_folder, engine) = engine();
-        let credential = engine.add_server(NewServer::default(), 0).expect("room").credential;
+        let credential = engine.registry().add_server(NewServer::default(), 0).expect("room").credential;
         let progress = |last_sequence| {
-            let slot = engine.slot_by_credential(&credential).expect("known");
+            let slot = engine.registry().slot_by_credential(&credential).expect("known");
             slot.status.lock().progress.last_sequence = last_sequence;
         };
         progress(SEQUENCE_MAX - SEQUENCE_JUMP_MAX - 1);

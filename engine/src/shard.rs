@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use windfire_wire::Temperature;
 
 use crate::latest::HostFacts;
-use crate::limits::{BATCH_LOG_BYTES_MAX, FACTS_INTERVAL_MS, FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX};
+use crate::limits::{BATCH_LOG_BYTES_MAX, FACTS_INTERVAL_MS, FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX, SHARDS};
 use crate::sample::Sample;
 use crate::share::Rates;
 use crate::slot::{Slot, Status};
@@ -27,6 +27,9 @@ pub(crate) struct Shard {
     /// Servers whose status or facts changed since somebody looked, each once.
     changed: Mutex<Vec<Arc<Slot>>>,
 }
+
+/// All shards.
+pub(crate) struct Shards(Vec<Shard>);
 
 /// What the next commit takes.
 #[derive(Default)]
@@ -74,11 +77,51 @@ pub(crate) enum NotApplied {
     Closed,
 }
 
-impl Shard {
-    pub(crate) fn new(ticket: Ticket, dirty: Vec<Arc<Slot>>, rates: Rates) -> Self {
-        Self { rates, pending: Mutex::new(Pending { ticket, dirty, ..Pending::default() }), changed: Mutex::default() }
+impl Shards {
+    /// Shards that take nothing until [`Shards::begin`].
+    pub(crate) fn new(rates: Rates) -> Self {
+        let shard = |_| Shard { rates, pending: Mutex::default(), changed: Mutex::default() };
+        Self((0..SHARDS).map(shard).collect())
     }
 
+    /// From now on the commit of that ticket takes what comes; `dirty` changed since the last checkpoint.
+    pub(crate) fn begin(&self, ticket: Ticket, dirty: Vec<Arc<Slot>>) {
+        self.iter().for_each(|shard| shard.pending.lock().ticket = ticket);
+        dirty.into_iter().for_each(|slot| self.of(&slot).pending.lock().dirty.push(slot));
+    }
+
+    pub(crate) fn of(&self, slot: &Slot) -> &Shard {
+        &self.0[slot.shard()]
+    }
+
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Shard> {
+        self.0.iter()
+    }
+
+    /// Servers that changed since the last call, each once.
+    pub(crate) fn take_changed(&self) -> impl Iterator<Item = Arc<Slot>> {
+        self.iter().flat_map(Shard::take_changed)
+    }
+
+    /// The commit that takes what comes next, in the shard that is furthest behind.
+    pub(crate) fn ticket(&self) -> Ticket {
+        self.iter().map(|shard| shard.pending.lock().ticket).min().unwrap_or_default()
+    }
+
+    /// Bytes of reports that wait for the next commit.
+    pub(crate) fn pending_bytes(&self) -> usize {
+        self.iter().map(|shard| shard.pending.lock().log.len()).sum()
+    }
+
+    /// Lets go of removed servers: nobody may ever ask what changed, and no report of theirs is taken any more.
+    pub(crate) fn forget(&self, ids: &HashSet<u64>) {
+        if !ids.is_empty() {
+            self.iter().for_each(|shard| shard.changed.lock().retain(|slot| !ids.contains(&slot.id)));
+        }
+    }
+}
+
+impl Shard {
     /// Takes the reports of `batch` that are new for the server. A report is new when its sequence number is above all
     /// before it; the others were stored already and are only counted.
     pub(crate) fn apply(
@@ -184,16 +227,10 @@ impl Shard {
         }
     }
 
-    /// Servers that changed since the last call, each once.
-    pub(crate) fn take_changed(&self) -> Vec<Arc<Slot>> {
+    fn take_changed(&self) -> Vec<Arc<Slot>> {
         let mut changed = self.changed.lock();
         let room = changed.capacity();
         std::mem::replace(&mut *changed, Vec::with_capacity(room.min(1024)))
-    }
-
-    /// Lets go of removed servers: nobody may ever ask what changed, and no report of theirs is taken any more.
-    pub(crate) fn forget(&self, ids: &HashSet<u64>) {
-        self.changed.lock().retain(|slot| !ids.contains(&slot.id));
     }
 
     /// Hands what is pending to the commit of that ticket, after `before` has seen it under the lock; later reports wait
@@ -208,15 +245,6 @@ impl Shard {
             ..Pending::default()
         };
         std::mem::replace(&mut pending, next)
-    }
-
-    /// The commit that will take what comes next.
-    pub(crate) fn ticket(&self) -> Ticket {
-        self.pending.lock().ticket
-    }
-
-    pub(crate) fn pending_bytes(&self) -> usize {
-        self.pending.lock().log.len()
     }
 }
 
@@ -256,6 +284,10 @@ mod tests {
     use crate::store::LogEntry;
     use windfire_wire::limits::REPORTS_PER_FRAME_MAX;
 
+    fn pending_bytes(shard: &Shard) -> usize {
+        shard.pending.lock().log.len()
+    }
+
     const NOW_MS: i64 = 1_790_000_000_000;
 
     fn slot(id: u64) -> Arc<Slot> {
@@ -274,7 +306,9 @@ mod tests {
     }
 
     fn shard() -> Shard {
-        Shard::new(Ticket(1), Vec::new(), Rates::of(0))
+        let shard = Shard { rates: Rates::of(0), pending: Mutex::default(), changed: Mutex::default() };
+        shard.pending.lock().ticket = Ticket(1);
+        shard
     }
 
     fn batch(first_sequence: u64, sensors: usize, celsius: f64) -> Batch {
@@ -323,20 +357,20 @@ mod tests {
                 Ok(_) => taken += 1,
                 Err(why) => assert_eq!(why, NotApplied::Full),
             }
-            most = most.max(shard.pending_bytes());
+            most = most.max(pending_bytes(&shard));
         }
         assert!(taken >= 2 && most <= PENDING_BYTES_PER_SHARD_MAX, "{taken} batches, {most} bytes");
         // What did not fit left nothing behind, and is taken into the next buffer.
         let late = slot(900);
         assert_eq!(apply(&shard, &late, 1, &batch(1, 128, 1.0), NOW_MS).map(|applied| applied.taken).ok(), Some(256));
-        for id in (1000..).take_while(|_| shard.pending_bytes() + 256 * 100 < PENDING_BYTES_PER_SHARD_MAX) {
+        for id in (1000..).take_while(|_| pending_bytes(&shard) + 256 * 100 < PENDING_BYTES_PER_SHARD_MAX) {
             if apply(&shard, &slot(id), 1, &batch(1, 0, 1.0), NOW_MS).is_err() {
                 break;
             }
         }
-        let (refused, before) = (slot(902), shard.pending_bytes());
+        let (refused, before) = (slot(902), pending_bytes(&shard));
         assert_eq!(apply(&shard, &refused, 7, &batch(1, 0, 1.0), NOW_MS), Err(NotApplied::Full));
-        assert_eq!(shard.pending_bytes(), before);
+        assert_eq!(pending_bytes(&shard), before);
         assert_eq!(refused.status.lock().progress, crate::latest::Progress::default());
         let first = shard.take(|_| ());
         assert!(reports_of(&first, 902).is_empty());

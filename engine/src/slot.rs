@@ -64,6 +64,11 @@ pub(crate) struct Status {
 }
 
 impl Status {
+    /// Nobody may report for it any more.
+    pub(crate) fn remove(&mut self) {
+        self.is_removed = true;
+    }
+
     /// Adds a report to the head. Whether a head is full now and waits to become a block.
     pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, ticket: Ticket, now_ms: i64) -> bool {
         self.head.push(sequence, sample, ticket, now_ms);

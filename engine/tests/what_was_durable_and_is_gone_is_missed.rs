@@ -15,7 +15,7 @@ fn store() -> (tempfile::TempDir, PathBuf) {
     let engine = Engine::open(&data, Options::default()).expect("a new store");
     for number in 0..SERVERS {
         let new = NewServer { name: format!("server {number}"), note: "n".repeat(300), ..NewServer::default() };
-        engine.add_server(new, 0).expect("room");
+        engine.registry().add_server(new, 0).expect("room");
     }
     (folder, data)
 }
@@ -78,7 +78,7 @@ fn a_log_that_is_missing_empty_or_shorter_is_missed_and_nothing_is_changed() {
         assert!(everything(&data) == before, "nothing was changed");
         fs::write(&log, whole).expect("put back");
         let engine = Engine::open(&data, Options::default()).expect("whole again");
-        assert_eq!(engine.server_count(), SERVERS);
+        assert_eq!(engine.registry().server_count(), SERVERS);
     }
 }
 
@@ -89,7 +89,7 @@ fn a_store_that_was_opened_again_and_again_misses_nothing() {
         drop(Engine::open(&data, Options::default()).expect("whole"));
     }
     let engine = Engine::open(&data, Options::default()).expect("whole");
-    assert_eq!(engine.server_count(), SERVERS);
+    assert_eq!(engine.registry().server_count(), SERVERS);
     drop(engine);
     // An older hub wrote no note, and the newest log of a store that nothing was written to is empty.
     fs::remove_file(data.join("DURABLE")).expect("there");
@@ -143,9 +143,17 @@ fn what_lies_before_and_behind_a_damaged_record_is_saved() {
         assert!(saved.lost_places > 0 && !saved.lost.is_empty(), "{saved:?}");
         let engine = Engine::open(&new, Options::default()).expect("a whole store");
         // RocksDB gives a damaged record up with the rest of its block of 32 KiB, at most.
-        assert!(engine.server_count() >= SERVERS - 90, "{} of {SERVERS}: {:?}", engine.server_count(), saved.lost);
-        assert!(engine.server_count() < SERVERS || part == 0, "{saved:?}");
-        engine.add_server(NewServer { name: "one more".to_owned(), ..NewServer::default() }, 0).expect("works");
+        assert!(
+            engine.registry().server_count() >= SERVERS - 90,
+            "{} of {SERVERS}: {:?}",
+            engine.registry().server_count(),
+            saved.lost
+        );
+        assert!(engine.registry().server_count() < SERVERS || part == 0, "{saved:?}");
+        engine
+            .registry()
+            .add_server(NewServer { name: "one more".to_owned(), ..NewServer::default() }, 0)
+            .expect("works");
     }
 }
 

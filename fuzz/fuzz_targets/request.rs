@@ -20,10 +20,10 @@ struct Hub {
 static HUB: LazyLock<Hub> = LazyLock::new(|| {
     let folder = tempfile::tempdir().expect("a temporary folder").keep();
     let engine = Engine::open(&folder, Options::default()).expect("a new store");
-    engine.add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
+    engine.registry().add_server(NewServer { name: "web".to_owned(), ..NewServer::default() }, 0).expect("room");
     let password = PasswordHash::of("correct horse battery").expect("long enough");
-    engine.add_user("admin".to_owned(), Role::Admin, password, 0).expect("room");
-    engine.add_login(Some(COOKIE.to_owned()), "admin".to_owned(), 0).expect("room");
+    engine.registry().add_user("admin".to_owned(), Role::Admin, password, 0).expect("room");
+    engine.registry().add_login(Some(COOKIE.to_owned()), "admin".to_owned(), 0).expect("room");
     Hub { api: Api::default(), engine: Arc::new(engine) }
 });
 

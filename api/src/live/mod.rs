@@ -355,7 +355,7 @@ mod tests {
         let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
         for number in 0..servers {
             let server = NewServer { name: format!("server {number}"), ..NewServer::default() };
-            engine.add_server(server, 0).expect("room");
+            engine.registry().add_server(server, 0).expect("room");
         }
         (folder, engine)
     }
@@ -433,7 +433,7 @@ mod tests {
             // Every server is edited each second, so every event is as large as a snapshot.
             for id in 1..=20 {
                 let edit = windfire_engine::server::ServerEdit { note: Some(now_s.to_string()), ..Default::default() };
-                engine.edit_server(id, edit).expect("there");
+                engine.registry().edit_server(id, edit).expect("there");
             }
             live.advance(&engine, now_s);
             assert!(live.held_bytes() <= BYTES, "{}", live.held_bytes());

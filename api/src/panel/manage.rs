@@ -42,7 +42,7 @@ pub(super) fn tokens(asked: &Asked<'_>) -> Answer {
             "last_used": token.last_used_s,
         })
     };
-    success(asked.engine.tokens().into_iter().map(line).collect::<Vec<_>>())
+    success(asked.engine.registry().tokens().into_iter().map(line).collect::<Vec<_>>())
 }
 
 pub(super) fn add_token(asked: &Asked<'_>) -> Done {
@@ -57,12 +57,12 @@ pub(super) fn add_token(asked: &Asked<'_>) -> Done {
         Some(names) => Scopes::of(names.iter().map(scope).collect::<Result<Vec<_>, _>>()?),
     };
     let new = NewToken { text: None, note, scopes, tags, expires_s: in_future(asked, expires)? };
-    let (id, token) = asked.engine.add_token(new, asked.now_s())?;
+    let (id, token) = asked.engine.registry().add_token(new, asked.now_s())?;
     Ok(success(json!({"id": id, "token": token})))
 }
 
 pub(super) fn remove_token(asked: &Asked<'_>) -> Done {
-    asked.engine.remove_token(asked.number)?;
+    asked.engine.registry().remove_token(asked.number)?;
     Ok(success(()))
 }
 
@@ -162,7 +162,7 @@ pub(super) fn add_server(asked: &Asked<'_>) -> Done {
         return Err(Wrong::new(400, "name is empty: a server needs one"));
     }
     let new = NewServer { name, tag, note, display_index: display_index.0, hide_for_guest, country };
-    Ok(credentialed(&asked.engine.add_server(new, asked.now_s())?))
+    Ok(credentialed(&asked.engine.registry().add_server(new, asked.now_s())?))
 }
 
 pub(super) fn edit_server(asked: &Asked<'_>) -> Done {
@@ -173,17 +173,17 @@ pub(super) fn edit_server(asked: &Asked<'_>) -> Done {
     let version = version.map(|Version(version)| version);
     let display_index = display_index.map(|Whole(index)| index);
     let edit = ServerEdit { version, name, tag, note, display_index, hide_for_guest, country };
-    let record = asked.engine.edit_server(asked.number, edit)?;
+    let record = asked.engine.registry().edit_server(asked.number, edit)?;
     Ok(success(json!({"version": version_text(record.version())})))
 }
 
 pub(super) fn remove_server(asked: &Asked<'_>) -> Done {
-    asked.engine.remove_servers(&[asked.number])?;
+    asked.engine.registry().remove_servers(&[asked.number])?;
     Ok(success(()))
 }
 
 pub(super) fn rotate_credential(asked: &Asked<'_>) -> Done {
-    Ok(credentialed(&asked.engine.rotate_credential(asked.number)?))
+    Ok(credentialed(&asked.engine.registry().rotate_credential(asked.number)?))
 }
 
 pub(super) fn change_servers(asked: &Asked<'_>) -> Done {
@@ -198,8 +198,8 @@ pub(super) fn change_servers(asked: &Asked<'_>) -> Done {
         ));
     }
     match (tag, remove) {
-        (Some(tag), false) => asked.engine.retag_servers(&ids, &tag)?,
-        (None, true) => asked.engine.remove_servers(&ids)?,
+        (Some(tag), false) => asked.engine.registry().retag_servers(&ids, &tag)?,
+        (None, true) => asked.engine.registry().remove_servers(&ids)?,
         _ => return Err(Wrong::new(400, "say either tag or remove: true")),
     }
     Ok(success(json!({"changed": ids.len()})))
@@ -236,19 +236,19 @@ pub(super) fn enrol_tokens(asked: &Asked<'_>) -> Answer {
             "expires": token.expires_s,
         })
     };
-    success(asked.engine.enrol_tokens().into_iter().map(line).collect::<Vec<_>>())
+    success(asked.engine.registry().enrol_tokens().into_iter().map(line).collect::<Vec<_>>())
 }
 
 pub(super) fn add_enrol_token(asked: &Asked<'_>) -> Done {
     let AddEnrolToken { note, tag, uses, expires } = asked.body()?;
     let expires_s = in_future(asked, expires)?;
     let (id, token) =
-        asked.engine.add_enrol_token(note, tag, uses.map(|Whole(uses)| uses), expires_s, asked.now_s())?;
+        asked.engine.registry().add_enrol_token(note, tag, uses.map(|Whole(uses)| uses), expires_s, asked.now_s())?;
     Ok(success(json!({"id": id, "token": token})))
 }
 
 pub(super) fn remove_enrol_token(asked: &Asked<'_>) -> Done {
-    asked.engine.remove_enrol_token(asked.number)?;
+    asked.engine.registry().remove_enrol_token(asked.number)?;
     Ok(success(()))
 }
 
@@ -273,14 +273,14 @@ pub(super) fn users(asked: &Asked<'_>) -> Answer {
     let line = |user: windfire_engine::user::User| -> Value {
         json!({"id": user.id, "name": user.name, "role": user.role.name(), "created": user.created_s})
     };
-    success(asked.engine.users().into_iter().map(line).collect::<Vec<_>>())
+    success(asked.engine.registry().users().into_iter().map(line).collect::<Vec<_>>())
 }
 
 pub(super) fn add_user(asked: &Asked<'_>) -> Done {
     let AddUser { name, password, role } = asked.body()?;
     let role = role_named(&role)?;
     let password = PasswordHash::of(&password).map_err(|wrong| Wrong::new(400, wrong))?;
-    let id = asked.engine.add_user(name, role, password, asked.now_s())?;
+    let id = asked.engine.registry().add_user(name, role, password, asked.now_s())?;
     Ok(success(json!({"id": id})))
 }
 
@@ -290,12 +290,12 @@ pub(super) fn edit_user(asked: &Asked<'_>) -> Done {
     let password = password.map(|password| PasswordHash::of(&password)).transpose();
     let password = password.map_err(|wrong| Wrong::new(400, wrong))?;
     let own_cookie = asked.viewer.login().filter(|(user, _)| user.id == asked.number).map(|(_, cookie)| cookie);
-    asked.engine.edit_user(asked.number, UserEdit { role, password }, own_cookie)?;
+    asked.engine.registry().edit_user(asked.number, UserEdit { role, password }, own_cookie)?;
     Ok(success(()))
 }
 
 pub(super) fn remove_user(asked: &Asked<'_>) -> Done {
-    asked.engine.remove_user(asked.number)?;
+    asked.engine.registry().remove_user(asked.number)?;
     Ok(success(()))
 }
 

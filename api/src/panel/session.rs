@@ -39,12 +39,12 @@ pub(super) fn sign_in(asked: &Asked<'_>) -> Done {
         retry_after_s: Some(seconds),
         ..Wrong::new(429, format!("too many tries to sign in: wait {seconds} s"))
     })?;
-    let user = asked.engine.user(&user);
+    let user = asked.engine.registry().user(&user);
     let hash = user.as_ref().map_or_else(PasswordHash::of_nobody, |user| user.password.clone());
     let matches = hash.matches(&password);
     let user = user.filter(|_| matches).ok_or_else(|| Wrong::new(401, "user or password is wrong"))?;
     // A new cookie each time: one that somebody planted beforehand signs nobody in.
-    let NewLogin { cookie, .. } = asked.engine.add_login(None, user.name.clone(), asked.now_s())?;
+    let NewLogin { cookie, .. } = asked.engine.registry().add_login(None, user.name.clone(), asked.now_s())?;
     let set_cookie = set_cookie(asked, &cookie, LOGIN_S);
     Ok(described(asked, Some((&user, &cookie))).with(SET_COOKIE, &set_cookie))
 }
@@ -56,7 +56,7 @@ pub(super) fn sign_out(asked: &Asked<'_>) -> Done {
         Some("true") => true,
         Some(other) => return Err(Wrong::new(400, format!("all {other:?} is none of true, false"))),
     };
-    asked.engine.end_login(cookie, everywhere);
+    asked.engine.registry().end_login(cookie, everywhere);
     Ok(success(()).with(SET_COOKIE, &set_cookie(asked, "", 0)))
 }
 
@@ -67,7 +67,7 @@ pub(super) fn change_password(asked: &Asked<'_>) -> Done {
         return Err(Wrong::new(401, "the old password is wrong"));
     }
     let password = PasswordHash::of(&new).map_err(|wrong| Wrong::new(400, wrong))?;
-    asked.engine.edit_user(user.id, UserEdit { password: Some(password), role: None }, Some(cookie))?;
+    asked.engine.registry().edit_user(user.id, UserEdit { password: Some(password), role: None }, Some(cookie))?;
     Ok(success(()))
 }
 

@@ -74,7 +74,7 @@ fn pack(data: &Path) -> io::Result<()> {
         let now_ms = unix_ms() + 2 * HOUR_MS + minutes * 60_000;
         while engine.upkeep(now_ms).1.map_err(io::Error::other)? {}
     }
-    engine.compact().map_err(io::Error::other)?;
+    engine.history().compact().map_err(io::Error::other)?;
     drop(engine);
     // The write-ahead log of what is in files by now goes at the next start.
     drop(open()?);

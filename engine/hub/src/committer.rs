@@ -32,7 +32,7 @@ impl Committer {
             mending.look(&self.engine);
             if Instant::now() >= token_uses_due {
                 token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
-                if let Err(error) = self.engine.store_uses() {
+                if let Err(error) = self.engine.registry().store_uses() {
                     tracing::warn!(%error, "token uses were not stored");
                 }
             }
@@ -46,7 +46,12 @@ impl Committer {
                 thread::sleep(COMMIT_RETRY);
             }
         }
-        match self.engine.checkpoint().and_then(|_| self.engine.store_uses()).and_then(|()| self.engine.store_clock()) {
+        match self
+            .engine
+            .checkpoint()
+            .and_then(|_| self.engine.registry().store_uses())
+            .and_then(|()| self.engine.store_clock())
+        {
             Ok(()) => tracing::info!("last commit done"),
             Err(error) => tracing::error!(%error, "last commit failed: agents keep what was not acknowledged"),
         }

@@ -64,7 +64,7 @@ impl Enroller {
             let others = self.waiting.try_iter().take(ENROLMENTS_PER_WRITE_MAX - 1);
             let (wishes, told): (Vec<Enrolment>, Vec<Enrolled>) =
                 std::iter::once(first).chain(others).map(|Waiting { wish, enrolled }| (wish, enrolled)).unzip();
-            let results = self.engine.enrol(&wishes, (self.clock)().div_euclid(1000));
+            let results = self.engine.registry().enrol(&wishes, (self.clock)().div_euclid(1000));
             let made = results.iter().filter(|result| result.is_ok()).count();
             self.metrics.servers_enrolled.add(made as u64);
             self.metrics.enrolment_writes.add(1);
@@ -90,7 +90,7 @@ mod tests {
     fn a_queue_that_is_full_pushes_back_and_what_waits_is_all_answered() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
-        let (_, token) = engine.add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
+        let (_, token) = engine.registry().add_enrol_token(String::new(), String::new(), None, None, 0).expect("room");
         let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::default(), Arc::new(|| 0));
         let (sender, answers) = channel();
         let ask = |number| {
@@ -104,6 +104,6 @@ mod tests {
         drop((enrolments, sender));
         enroller.run();
         assert_eq!(answers.iter().filter(Result::is_ok).count(), ENROLMENTS_WAITING_MAX);
-        assert_eq!(engine.server_count(), ENROLMENTS_WAITING_MAX);
+        assert_eq!(engine.registry().server_count(), ENROLMENTS_WAITING_MAX);
     }
 }

@@ -66,7 +66,7 @@ impl Historian {
             let due = Instant::now() + pause;
             while Instant::now() < due && !self.stop.load(Ordering::Acquire) {
                 thread::sleep(POLL);
-                if pause == UPKEEP_INTERVAL && self.engine.has_full_heads() {
+                if pause == UPKEEP_INTERVAL && self.engine.history().has_full_heads() {
                     break;
                 }
             }

@@ -122,7 +122,7 @@ impl Metrics {
     pub(crate) fn render(&self, engine: &Engine) -> String {
         let mut page = Page(String::with_capacity(4096));
         let counts = engine.metrics();
-        page.gauge("windfire_servers", "Watched servers.", engine.server_count());
+        page.gauge("windfire_servers", "Watched servers.", engine.registry().server_count());
         page.gauge("windfire_sessions", "Agents connected.", self.sessions.get());
         page.gauge("windfire_handshakes", "Agents connecting.", self.handshakes.get());
         page.counter("windfire_sessions_opened_total", "Agents welcomed.", &self.sessions_opened);
@@ -186,7 +186,11 @@ impl Metrics {
             "counter",
         );
         page.line("windfire_clock_leaps_total", clock.leaps);
-        page.gauge("windfire_agent_clocks_off", "Servers whose clock is off by more than 5 s.", engine.clocks_off());
+        page.gauge(
+            "windfire_agent_clocks_off",
+            "Servers whose clock is off by more than 5 s.",
+            engine.history().clocks_off(),
+        );
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.counter("windfire_rounds_total", "Times that a thread for agents looked at what had come.", &self.rounds);

@@ -82,7 +82,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
 
     let mut signals = signals.map_or_else(Signals::watch, Ok)?;
     let replayed = engine.replayed_reports();
-    tracing::info!(data = %config.data.display(), servers = engine.server_count(), replayed, "store open");
+    tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
     let (committed_sender, committed) = watch::channel(0);
     let (stop_sender, stop) = watch::channel(false);
     let commits_stop = Arc::new(AtomicBool::new(false));
@@ -223,10 +223,13 @@ fn listeners(config: &Config) -> usize {
 
 /// Makes the first administrator of a new store, and prints its password where no log keeps it.
 fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), String> {
-    if engine.users().is_empty() {
+    if engine.registry().users().is_empty() {
         let password = new_password();
         let hash = PasswordHash::of(&password)?;
-        engine.add_user(ADMINISTRATOR.to_owned(), Role::Admin, hash, now_s).map_err(|error| error.to_string())?;
+        engine
+            .registry()
+            .add_user(ADMINISTRATOR.to_owned(), Role::Admin, hash, now_s)
+            .map_err(|error| error.to_string())?;
         // In one piece, and apart from the lines of a log that may be shown on the same terminal.
         let rule = "-".repeat(72);
         let lines = format!(

@@ -118,15 +118,15 @@ fn fill_registry(hub: &HubProcess, fixture: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     for token in fixture["api_tokens"].as_array().expect("tokens") {
         let new = NewToken { text: Some(text(&token["token"])), ..NewToken::of_v0(&text(&token["note"])) };
-        engine.add_token(new, 0).expect("room");
+        engine.registry().add_token(new, 0).expect("room");
     }
     for user in fixture["users"].as_array().into_iter().flatten() {
         let is_over = text(&user["session_expires"]).starts_with("2020");
         let name = text(&user["login"]);
         let password = PasswordHash::of("vectors have no passwords").expect("long enough");
-        engine.add_user(name.clone(), Role::Admin, password, 0).expect("room");
+        engine.registry().add_user(name.clone(), Role::Admin, password, 0).expect("room");
         let signed_in_s = if is_over { 0 } else { now_s() };
-        engine.add_login(Some(text(&user["session_token"])), name, signed_in_s).expect("room");
+        engine.registry().add_login(Some(text(&user["session_token"])), name, signed_in_s).expect("room");
     }
     let server = |server: &Value| {
         let new = NewServer {
@@ -137,7 +137,7 @@ fn fill_registry(hub: &HubProcess, fixture: &Value) -> Vec<String> {
             country: text(&server["country_code"]),
             ..NewServer::default()
         };
-        let made = engine.add_server(new, 0).expect("room");
+        let made = engine.registry().add_server(new, 0).expect("room");
         assert_eq!(Some(made.id), server["id"].as_u64());
         made.credential
     };

@@ -11,6 +11,7 @@
 mod expire;
 mod pack;
 mod query;
+mod reader;
 mod seal;
 mod storage;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 
 pub use query::{FactsPage, HistoryQuery, Otherwise, Plan, Series, Step};
+pub use reader::HistoryReader;
 pub(crate) use seal::{seal_heads, write_sealed};
 pub use storage::TierUsage;
 pub use uptime::Uptime;

@@ -1,13 +1,15 @@
 //! API tokens: who may read.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use super::change::{Change, IdKind};
 use super::{Registry, check_length, check_room};
 use crate::error::ChangeError;
 use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, TAGS_PER_TOKEN_MAX, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, TOKENS_MAX};
 use crate::secret::{SecretHash, new_secret};
-use crate::store::{Changes, Store, StoreError, key, tokens};
+use crate::store::StoreError;
 use crate::token::{Grant, NewToken, Scope, Token, is_over};
 
 /// A token with the time of its last use, which is stored now and then.
@@ -20,8 +22,11 @@ pub(super) struct KeptToken {
 const NEVER: i64 = i64::MIN;
 
 impl Registry {
-    /// Makes a token. `text` is for tokens brought along from elsewhere; otherwise one is made.
-    pub(crate) fn add_token(&self, store: &Store, new: NewToken, now_s: i64) -> Result<(u64, String), ChangeError> {
+    /// Makes an API token and gives its id and text.
+    ///
+    /// # Errors
+    /// A note over its limit, a text that is taken, too many tokens, the disk.
+    pub fn add_token(&self, new: NewToken, now_s: i64) -> Result<(u64, String), ChangeError> {
         let NewToken { text, note, scopes, tags, expires_s } = new;
         check_length("note", &note, NOTE_CHARS_MAX)?;
         if scopes.allows(Scope::Admin) && !tags.is_empty() {
@@ -32,42 +37,38 @@ impl Registry {
         text.as_deref().map_or(Ok(()), check_text)?;
         let text = text.unwrap_or_else(new_secret);
         let hash = SecretHash::of(&text);
-        let mut next_ids = self.changing();
+        let mut changing = self.changing();
         check_room("API tokens", self.tokens.read().len(), TOKENS_MAX)?;
         if self.tokens.read().contains_key(&hash) {
             return Err(ChangeError::Exists { what: "API token" });
         }
-        let id = next_ids.token;
-        next_ids.token += 1;
+        let id = changing.take_id(IdKind::Token);
         let token = Token { id, hash, note, scopes, tags: tags.into(), created_s: now_s, expires_s, last_used_s: None };
-        let mut changes = Changes::default();
-        changes.put(key::TOKENS, &key::id_key(id), tokens::write_token(&token));
-        changes.put_number(key::NEXT_TOKEN_ID, next_ids.token);
-        store.write_synced(&changes)?;
-        self.tokens.write().insert(hash, token.into());
+        let next_id = changing.next_id(IdKind::Token);
+        changing.carry_out(vec![Change::Token(token), next_id])?;
         Ok((id, text))
     }
 
     /// Every API token, in ascending id.
-    pub(crate) fn tokens(&self) -> Vec<Token> {
+    pub fn tokens(&self) -> Vec<Token> {
         let mut tokens: Vec<Token> = self.tokens.read().values().map(KeptToken::current).collect();
         tokens.sort_by_key(|token| token.id);
         tokens
     }
 
-    pub(crate) fn remove_token(&self, store: &Store, id: u64) -> Result<(), ChangeError> {
-        let _changing = self.changing();
+    /// Removes an API token, effective at once.
+    ///
+    /// # Errors
+    /// No such token, the disk.
+    pub fn remove_token(&self, id: u64) -> Result<(), ChangeError> {
+        let changing = self.changing();
         let hash = self.tokens.read().values().find(|kept| kept.token.id == id).map(|kept| kept.token.hash);
         let hash = hash.ok_or(ChangeError::NoToken { what: "API token", id })?;
-        let mut changes = Changes::default();
-        changes.delete(key::TOKENS, &key::id_key(id));
-        store.write_synced(&changes)?;
-        self.tokens.write().remove(&hash);
-        Ok(())
+        Ok(changing.carry_out(vec![Change::TokenRemoved { id, hash }])?)
     }
 
-    /// What the token of that text may do at `now_s`, when it exists and is not over. Notes the use.
-    pub(crate) fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
+    /// What the API token of that text may do, when there is one and it is not over.
+    pub fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
         // No token is blank; a store from before that was checked may have one.
         let text = Some(text).filter(|text| !text.trim().is_empty())?;
         let tokens = self.tokens.read();
@@ -77,29 +78,24 @@ impl Registry {
     }
 
     /// Stores when tokens were last used.
-    pub(crate) fn store_last_used(&self, store: &Store) -> Result<(), StoreError> {
+    pub(super) fn store_last_used(&self) -> Result<(), StoreError> {
         // No token can be removed meanwhile, or this would bring it back.
-        let _changing = self.changing();
-        let used: Vec<Token> = {
+        let changing = self.changing();
+        let used: Vec<Change> = {
             let tokens = self.tokens.read();
             let current = tokens.values().map(|kept| (kept.token.last_used_s, kept.current()));
-            current.filter(|(stored, token)| *stored != token.last_used_s).map(|(_, token)| token).collect()
+            let used = current.filter(|(stored, token)| *stored != token.last_used_s);
+            used.map(|(_, token)| Change::Token(token)).collect()
         };
-        if used.is_empty() {
-            return Ok(());
-        }
-        let mut changes = Changes::default();
-        for token in &used {
-            changes.put(key::TOKENS, &key::id_key(token.id), tokens::write_token(token));
-        }
-        store.write_synced(&changes)?;
-        let mut tokens = self.tokens.write();
-        for token in used {
-            if let Some(kept) = tokens.get_mut(&token.hash) {
-                kept.token = token;
-            }
-        }
-        Ok(())
+        changing.carry_out(used)
+    }
+}
+
+/// Puts a token in its place. One that is there already may have been used since.
+pub(super) fn insert(tokens: &mut HashMap<SecretHash, KeptToken>, token: Token) {
+    match tokens.get_mut(&token.hash) {
+        Some(kept) => kept.token = token,
+        None => drop(tokens.insert(token.hash, token.into())),
     }
 }
 

@@ -1,6 +1,7 @@
 //! Servers, tokens, users: who there is and who may. In memory for every look-up, on disk before any change counts.
 
 mod api_tokens;
+mod change;
 mod enrol_tokens;
 mod servers;
 #[cfg(test)]
@@ -11,20 +12,25 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard, RwLock};
+use parking_lot::{Mutex, RwLock};
 
 use crate::error::ChangeError;
 use crate::secret::SecretHash;
+use crate::shard::Shards;
 use crate::slot::{Slot, Status};
-use crate::store::{Changes, Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
+use crate::store::{Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
 use crate::token::EnrolToken;
 use crate::waits;
 use api_tokens::KeptToken;
+use change::{Changing, IdKind};
 use servers::Servers;
 use users::Users;
 
-/// Who there is and who may.
-pub(crate) struct Registry {
+/// Who there is and who may. Every change is on disk when it returns.
+pub struct Registry {
+    store: Arc<Store>,
+    /// Let go of servers that are removed.
+    shards: Arc<Shards>,
     servers: RwLock<Servers>,
     tokens: RwLock<HashMap<SecretHash, KeptToken>>,
     enrol_tokens: RwLock<HashMap<SecretHash, EnrolToken>>,
@@ -36,7 +42,7 @@ pub(crate) struct Registry {
     version: AtomicU64,
 }
 
-#[derive(Clone, Copy)]
+/// Ids that were never given out.
 struct NextIds {
     server: u64,
     token: u64,
@@ -46,7 +52,11 @@ struct NextIds {
 
 impl Registry {
     /// Reads the registry; `status_of` gives what was recovered of a server.
-    pub(crate) fn load(store: &Store, mut status_of: impl FnMut(u64) -> Status) -> Result<Self, StoreError> {
+    pub(crate) fn load(
+        store: &Arc<Store>,
+        shards: &Arc<Shards>,
+        mut status_of: impl FnMut(u64) -> Status,
+    ) -> Result<Self, StoreError> {
         let mut servers = Servers::default();
         for record in store.scan_ids(key::SERVERS, stored_servers::read)? {
             let status = status_of(record.id);
@@ -61,16 +71,18 @@ impl Registry {
             Ok(())
         })?;
         // Above all that there are, even where the numbers themselves were lost.
-        let next = |stored: &'static [u8], highest: Option<u64>| {
-            Ok::<u64, StoreError>(store.number(stored)?.max(highest.unwrap_or(0).saturating_add(1)))
+        let next = |kind: IdKind, highest: Option<u64>| {
+            Ok::<u64, StoreError>(store.number(kind.key())?.max(highest.unwrap_or(0).saturating_add(1)))
         };
         let next_ids = NextIds {
-            server: next(key::NEXT_SERVER_ID, servers.highest_id())?,
-            token: next(key::NEXT_TOKEN_ID, tokens.iter().map(|token| token.id).max())?,
-            enrol_token: next(key::NEXT_ENROL_TOKEN_ID, enrol_tokens.iter().map(|token| token.id).max())?,
-            user: next(key::NEXT_USER_ID, users.iter().map(|user| user.id).max())?,
+            server: next(IdKind::Server, servers.highest_id())?,
+            token: next(IdKind::Token, tokens.iter().map(|token| token.id).max())?,
+            enrol_token: next(IdKind::EnrolToken, enrol_tokens.iter().map(|token| token.id).max())?,
+            user: next(IdKind::User, users.iter().map(|user| user.id).max())?,
         };
         Ok(Self {
+            store: Arc::clone(store),
+            shards: Arc::clone(shards),
             servers: RwLock::new(servers),
             tokens: RwLock::new(tokens.into_iter().map(|token| (token.hash, KeptToken::from(token))).collect()),
             enrol_tokens: RwLock::new(enrol_tokens.into_iter().map(|token| (token.hash, token)).collect()),
@@ -83,26 +95,45 @@ impl Registry {
 
 impl Registry {
     /// Rises with every change of a server, after it can be seen.
-    pub(crate) fn version(&self) -> u64 {
+    pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Begins a change, after the one before it. It may write while it holds this, so no reader and no loop ever takes it.
-    fn changing(&self) -> MutexGuard<'_, NextIds> {
+    /// Begins a change, after the one before it.
+    fn changing(&self) -> Changing<'_> {
         debug_assert!(waits::are_allowed(), "a loop waits for a change");
-        self.next_ids.lock()
+        Changing { registry: self, next_ids: self.next_ids.lock() }
     }
 
     /// Writes what is written already, to see whether the store takes anything.
-    pub(crate) fn try_store(&self, store: &Store) -> Result<(), StoreError> {
-        let next_ids = self.changing();
-        let mut changes = Changes::default();
-        changes.put_number(key::NEXT_USER_ID, next_ids.user);
-        store.write_synced(&changes)
+    pub(crate) fn try_store(&self) -> Result<(), StoreError> {
+        let mut changing = self.changing();
+        let same = changing.next_id(IdKind::User);
+        changing.store(&[same])
+    }
+
+    /// Stores when API tokens and logins were last used. For now and then, and for a graceful stop.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn store_uses(&self) -> Result<(), StoreError> {
+        self.store_last_used()?;
+        self.store_logins()
     }
 
     fn note_change(&self) {
         self.version.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl NextIds {
+    fn of(&mut self, kind: IdKind) -> &mut u64 {
+        match kind {
+            IdKind::Server => &mut self.server,
+            IdKind::Token => &mut self.token,
+            IdKind::EnrolToken => &mut self.enrol_token,
+            IdKind::User => &mut self.user,
+        }
     }
 }
 

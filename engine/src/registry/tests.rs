@@ -54,14 +54,14 @@ fn hello(credential: String, enrol: Option<Enrol>) -> Up {
 
 /// Everything that loops ask of the registry.
 fn ask_as_loops_do(engine: &Engine, cookie: &str, token: &str, enrol_token: &str, server: &str) {
-    engine.login_user(cookie, NOW_S);
-    engine.token_grant(token, NOW_S);
-    engine.user("admin");
-    engine.users();
-    engine.tokens();
-    engine.enrol_tokens();
+    engine.registry().login_user(cookie, NOW_S);
+    engine.registry().token_grant(token, NOW_S);
+    engine.registry().user("admin");
+    engine.registry().users();
+    engine.registry().tokens();
+    engine.registry().enrol_tokens();
     engine.snapshot(Selection::All);
-    engine.server_count();
+    engine.registry().server_count();
     engine.visit(|_, _| {});
     engine.store_failure();
     let open = |up| Session::new(String::new(), Box::new(|_| {})).on_frame(engine, up, NOW_S * 1000);
@@ -74,43 +74,44 @@ fn ask_as_loops_do(engine: &Engine, cookie: &str, token: &str, enrol_token: &str
 fn nobody_who_looks_waits_for_a_change_that_waits_for_the_disk() {
     type Change = fn(&Engine, &str);
     let changes: [(&str, Change); 16] = [
-        ("add_login", |engine, _| drop(engine.add_login(None, "admin".into(), NOW_S))),
+        ("add_login", |engine, _| drop(engine.registry().add_login(None, "admin".into(), NOW_S))),
         ("end_login", |engine, cookie| {
-            engine.end_login(cookie, true);
+            engine.registry().end_login(cookie, true);
         }),
         ("store_uses", |engine, cookie| {
-            engine.login_user(cookie, NOW_S + 3600);
-            drop(engine.store_uses());
+            engine.registry().login_user(cookie, NOW_S + 3600);
+            drop(engine.registry().store_uses());
         }),
-        ("edit_user", |engine, _| drop(engine.edit_user(1, UserEdit::default(), None))),
-        ("remove_user", |engine, _| drop(engine.remove_user(2))),
+        ("edit_user", |engine, _| drop(engine.registry().edit_user(1, UserEdit::default(), None))),
+        ("remove_user", |engine, _| drop(engine.registry().remove_user(2))),
         ("add_user", |engine, _| {
-            drop(engine.add_user("new".into(), Role::Viewer, PasswordHash::of_nobody(), NOW_S));
+            drop(engine.registry().add_user("new".into(), Role::Viewer, PasswordHash::of_nobody(), NOW_S));
         }),
-        ("add_token", |engine, _| drop(engine.add_token(NewToken::of_v0("new"), NOW_S))),
-        ("remove_token", |engine, _| drop(engine.remove_token(1))),
+        ("add_token", |engine, _| drop(engine.registry().add_token(NewToken::of_v0("new"), NOW_S))),
+        ("remove_token", |engine, _| drop(engine.registry().remove_token(1))),
         ("add_enrol_token", |engine, _| {
-            drop(engine.add_enrol_token(String::new(), String::new(), None, None, NOW_S));
+            drop(engine.registry().add_enrol_token(String::new(), String::new(), None, None, NOW_S));
         }),
-        ("remove_enrol_token", |engine, _| drop(engine.remove_enrol_token(2))),
-        ("add_server", |engine, _| drop(engine.add_server(NewServer::default(), NOW_S))),
-        ("edit_server", |engine, _| drop(engine.edit_server(1, ServerEdit::default()))),
-        ("retag_servers", |engine, _| drop(engine.retag_servers(&[1, 2], "tag"))),
-        ("rotate_credential", |engine, _| drop(engine.rotate_credential(2))),
-        ("remove_servers", |engine, _| drop(engine.remove_servers(&[2]))),
+        ("remove_enrol_token", |engine, _| drop(engine.registry().remove_enrol_token(2))),
+        ("add_server", |engine, _| drop(engine.registry().add_server(NewServer::default(), NOW_S))),
+        ("edit_server", |engine, _| drop(engine.registry().edit_server(1, ServerEdit::default()))),
+        ("retag_servers", |engine, _| drop(engine.registry().retag_servers(&[1, 2], "tag"))),
+        ("rotate_credential", |engine, _| drop(engine.registry().rotate_credential(2))),
+        ("remove_servers", |engine, _| drop(engine.registry().remove_servers(&[2]))),
         ("mend_store", |engine, _| drop(engine.mend_store())),
     ];
     for (name, change) in changes {
         let (_folder, engine) = engine();
         for user in ["admin", "other"] {
-            engine.add_user(user.into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
+            engine.registry().add_user(user.into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
         }
-        let cookie = engine.add_login(None, "admin".into(), NOW_S).expect("room").cookie;
-        let (_, token) = engine.add_token(NewToken::of_v0(""), NOW_S).expect("room");
-        let enrol_token = || engine.add_enrol_token(String::new(), String::new(), None, None, NOW_S).expect("room").1;
+        let cookie = engine.registry().add_login(None, "admin".into(), NOW_S).expect("room").cookie;
+        let (_, token) = engine.registry().add_token(NewToken::of_v0(""), NOW_S).expect("room");
+        let enrol_token =
+            || engine.registry().add_enrol_token(String::new(), String::new(), None, None, NOW_S).expect("room").1;
         let (enrol_token, _) = (enrol_token(), enrol_token());
-        let server = engine.add_server(NewServer::default(), NOW_S).expect("room").credential;
-        engine.add_server(NewServer::default(), NOW_S).expect("room");
+        let server = engine.registry().add_server(NewServer::default(), NOW_S).expect("room").credential;
+        engine.registry().add_server(NewServer::default(), NOW_S).expect("room");
 
         let (entered, is_writing) = channel();
         let (let_go, may_go) = channel::<()>();
@@ -142,23 +143,25 @@ fn a_thread_that_serves_many_is_refused_by_the_store() {
     let asked = thread::scope(|threads| {
         let asking = threads.spawn(|| {
             crate::waits::never_here();
-            engine.compact()
+            engine.history().compact()
         });
         asking.join()
     });
     // A panic where faults are looked for, an error where people depend on it.
     assert!(if cfg!(debug_assertions) { asked.is_err() } else { asked.is_ok_and(|answer| answer.is_err()) });
     assert_eq!(engine.store_failure(), None);
-    engine.compact().expect("other threads may");
+    engine.history().compact().expect("other threads may");
 }
 
 #[test]
 fn a_batch_of_enrolments_is_one_write_and_each_has_its_own_answer() {
     let (folder, engine) = engine();
-    let enrol_token =
-        |tag: &str, uses| engine.add_enrol_token(String::new(), tag.into(), uses, None, NOW_S).expect("room").1;
+    let enrol_token = |tag: &str, uses| {
+        engine.registry().add_enrol_token(String::new(), tag.into(), uses, None, NOW_S).expect("room").1
+    };
     let (few, many) = (enrol_token("few", Some(2)), enrol_token("many", None));
-    let (_, expired) = engine.add_enrol_token(String::new(), String::new(), None, Some(NOW_S), NOW_S).expect("room");
+    let (_, expired) =
+        engine.registry().add_enrol_token(String::new(), String::new(), None, Some(NOW_S), NOW_S).expect("room");
     let (writes, written) = channel();
     *engine.store().at_write.lock() = Some(Box::new(move || writes.send(()).map_err(|_| unreachable!())));
     let wishes = [
@@ -174,7 +177,7 @@ fn a_batch_of_enrolments_is_one_write_and_each_has_its_own_answer() {
         Enrolment { credential: "short".into(), ..wish(&many, 8) },
         wish(&many, 9),
     ];
-    let answers = engine.enrol(&wishes, NOW_S);
+    let answers = engine.registry().enrol(&wishes, NOW_S);
     let answers: Vec<Result<u64, RefuseReason>> =
         answers.into_iter().map(|answer| answer.map_err(|refusal| refusal.reason)).collect();
     use RefuseReason::{BadCredential, BadEnrolToken, Full};
@@ -197,47 +200,48 @@ fn a_batch_of_enrolments_is_one_write_and_each_has_its_own_answer() {
     let engine = reopened(&folder, engine);
     assert_eq!(engine.snapshot(Selection::Tag("few")).len(), 2);
     assert_eq!(engine.snapshot(Selection::Tag("many")).len(), 2);
-    assert_eq!(engine.enrol_tokens()[0].uses_left, Some(0));
-    assert_eq!(engine.enrol(&wishes[..1], NOW_S), [Ok(1)], "it is known by its credential");
+    assert_eq!(engine.registry().enrol_tokens()[0].uses_left, Some(0));
+    assert_eq!(engine.registry().enrol(&wishes[..1], NOW_S), [Ok(1)], "it is known by its credential");
 }
 
 #[test]
 fn enrolments_that_are_not_stored_make_nothing_and_use_up_nothing() {
     let (folder, engine) = engine();
-    let (_, token) = engine.add_enrol_token(String::new(), String::new(), Some(3), None, NOW_S).expect("room");
-    assert_eq!(engine.enrol(&[wish(&token, 1)], NOW_S), [Ok(1)]);
+    let (_, token) =
+        engine.registry().add_enrol_token(String::new(), String::new(), Some(3), None, NOW_S).expect("room");
+    assert_eq!(engine.registry().enrol(&[wish(&token, 1)], NOW_S), [Ok(1)]);
     set_disk_full(&engine, true);
-    let answers = engine.enrol(&[wish(&token, 1), wish(&token, 2), wish("unknown", 3)], NOW_S);
+    let answers = engine.registry().enrol(&[wish(&token, 1), wish(&token, 2), wish("unknown", 3)], NOW_S);
     assert_eq!(answers[0], Ok(1));
     let reasons = answers[1..].iter().map(|answer| answer.as_ref().map_err(|refusal| refusal.reason));
     assert!(reasons.eq([Err(RefuseReason::Full), Err(RefuseReason::BadEnrolToken)]));
-    assert_eq!((engine.server_count(), engine.enrol_tokens()[0].uses_left), (1, Some(2)));
+    assert_eq!((engine.registry().server_count(), engine.registry().enrol_tokens()[0].uses_left), (1, Some(2)));
     set_disk_full(&engine, false);
-    assert!(engine.enrol(&[wish(&token, 2)], NOW_S)[0].is_ok());
+    assert!(engine.registry().enrol(&[wish(&token, 2)], NOW_S)[0].is_ok());
     let engine = reopened(&folder, engine);
-    assert_eq!((engine.server_count(), engine.enrol_tokens()[0].uses_left), (2, Some(1)));
+    assert_eq!((engine.registry().server_count(), engine.registry().enrol_tokens()[0].uses_left), (2, Some(1)));
 }
 
 #[test]
 fn a_full_disk_keeps_nobody_from_signing_in_and_out() {
     let (folder, engine) = engine();
-    engine.add_user("admin".into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
-    let sign_in = |engine: &Engine| engine.add_login(None, "admin".into(), NOW_S).expect("room");
+    engine.registry().add_user("admin".into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
+    let sign_in = |engine: &Engine| engine.registry().add_login(None, "admin".into(), NOW_S).expect("room");
     let before = sign_in(&engine);
     assert!(before.is_stored);
     set_disk_full(&engine, true);
     let (kept, ended) = (sign_in(&engine), sign_in(&engine));
     assert!(!kept.is_stored && !ended.is_stored);
-    let is_in = |engine: &Engine, cookie: &str| engine.login_user(cookie, NOW_S + 1).is_some();
+    let is_in = |engine: &Engine, cookie: &str| engine.registry().login_user(cookie, NOW_S + 1).is_some();
     assert!(is_in(&engine, &kept.cookie) && is_in(&engine, &ended.cookie));
-    assert!(!engine.end_login(&ended.cookie, false));
-    assert!(!engine.end_login(&before.cookie, false));
+    assert!(!engine.registry().end_login(&ended.cookie, false));
+    assert!(!engine.registry().end_login(&before.cookie, false));
     assert!(!is_in(&engine, &ended.cookie) && !is_in(&engine, &before.cookie));
-    assert!(engine.store_uses().is_err());
+    assert!(engine.registry().store_uses().is_err());
     assert!(engine.store_failure().is_some_and(|reason| reason.contains("no space left")));
 
     set_disk_full(&engine, false);
-    engine.store_uses().expect("the disk is back");
+    engine.registry().store_uses().expect("the disk is back");
     assert_eq!(engine.store_failure(), None);
     let engine = reopened(&folder, engine);
     assert!(is_in(&engine, &kept.cookie), "it was stored when the disk was back");
@@ -247,27 +251,28 @@ fn a_full_disk_keeps_nobody_from_signing_in_and_out() {
 #[test]
 fn renewed_logins_that_were_not_stored_are_the_next_time() {
     let (folder, engine) = engine();
-    engine.add_user("admin".into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
-    let cookie = engine.add_login(None, "admin".into(), NOW_S).expect("room").cookie;
+    engine.registry().add_user("admin".into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
+    let cookie = engine.registry().add_login(None, "admin".into(), NOW_S).expect("room").cookie;
     let later_s = NOW_S + 6 * 86_400;
-    engine.login_user(&cookie, later_s).expect("signed in");
+    engine.registry().login_user(&cookie, later_s).expect("signed in");
     set_disk_full(&engine, true);
-    assert!(engine.store_uses().is_err());
+    assert!(engine.registry().store_uses().is_err());
     set_disk_full(&engine, false);
-    engine.store_uses().expect("the disk is back");
+    engine.registry().store_uses().expect("the disk is back");
     let engine = reopened(&folder, engine);
-    assert!(engine.login_user(&cookie, later_s + 6 * 86_400).is_some());
+    assert!(engine.registry().login_user(&cookie, later_s + 6 * 86_400).is_some());
 }
 
 #[test]
 fn a_login_of_a_user_who_is_gone_waits_for_nobody() {
     let (_folder, engine) = engine();
-    let add_user =
-        |name: &str| engine.add_user(name.into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room");
+    let add_user = |name: &str| {
+        engine.registry().add_user(name.into(), Role::Admin, PasswordHash::of_nobody(), NOW_S).expect("room")
+    };
     add_user("admin");
     let id = add_user("bob");
-    engine.remove_user(id).expect("there");
-    let login = engine.add_login(None, "bob".into(), NOW_S);
+    engine.registry().remove_user(id).expect("there");
+    let login = engine.registry().add_login(None, "bob".into(), NOW_S);
     assert!(matches!(login, Err(ChangeError::NoUserNamed { .. })));
 }
 
@@ -275,14 +280,14 @@ fn a_login_of_a_user_who_is_gone_waits_for_nobody() {
 fn any_write_that_fails_is_noticed_and_the_store_is_mended() {
     let (_folder, engine) = engine();
     set_disk_full(&engine, true);
-    assert!(matches!(engine.add_server(NewServer::default(), NOW_S), Err(ChangeError::Store(_))));
+    assert!(matches!(engine.registry().add_server(NewServer::default(), NOW_S), Err(ChangeError::Store(_))));
     assert!(engine.store_failure().is_some() && engine.poison_reason().is_none());
     assert!(engine.mend_store().is_err());
     assert!(engine.store_failure().is_some());
     set_disk_full(&engine, false);
     engine.mend_store().expect("the disk is back");
     assert_eq!(engine.store_failure(), None);
-    engine.add_server(NewServer::default(), NOW_S).expect("room");
+    engine.registry().add_server(NewServer::default(), NOW_S).expect("room");
 }
 
 #[test]
@@ -290,7 +295,7 @@ fn a_token_that_is_brought_along_is_long_visible_and_never_blank() {
     let (_folder, engine) = engine();
     let add = |text: &str| {
         let new = NewToken { text: Some(text.to_owned()), scopes: Scopes::V0, ..NewToken::of_v0("") };
-        engine.add_token(new, NOW_S)
+        engine.registry().add_token(new, NOW_S)
     };
     let long = "x".repeat(1025);
     let refused = [
@@ -305,8 +310,8 @@ fn a_token_that_is_brought_along_is_long_visible_and_never_blank() {
     ];
     for text in refused {
         assert!(matches!(add(text), Err(ChangeError::BadTokenText { .. })), "{text:?}");
-        assert_eq!(engine.token_grant(text, NOW_S), None);
+        assert_eq!(engine.registry().token_grant(text, NOW_S), None);
     }
     let (_, token) = add("sixteen-letters!").expect("long enough");
-    assert!(engine.token_grant(&token, NOW_S).is_some());
+    assert!(engine.registry().token_grant(&token, NOW_S).is_some());
 }

@@ -57,15 +57,15 @@ pub(super) fn storage(
     minute_days: Option<u32>,
     quarter_days: Option<u32>,
 ) -> Result<StorageAnswer, String> {
-    let present = hub.engine.retention();
+    let present = hub.engine.history().retention();
     let asked = Retention {
         raw_days: raw_days.unwrap_or(present.raw_days),
         minute_days: minute_days.unwrap_or(present.minute_days),
         quarter_days: quarter_days.unwrap_or(present.quarter_days),
         ..present
     };
-    let usage = hub.engine.usage(&asked, hub.now_ms).map_err(|error| error.to_string())?;
-    let servers = hub.engine.server_count();
+    let usage = hub.engine.history().usage(&asked, hub.now_ms).map_err(|error| error.to_string())?;
+    let servers = hub.engine.registry().server_count();
     let days = [asked.raw_days, asked.minute_days, asked.quarter_days];
     let line = |(usage, days): (&windfire_engine::history::TierUsage, u32)| {
         let rows_a_day = usage.row_interval_ms.map(|interval_ms| DAY_MS / interval_ms);
@@ -102,7 +102,7 @@ fn whole(bytes: f64) -> u64 {
 }
 
 pub(super) fn verify(hub: &Hub<'_>) -> Result<VerifiedAnswer, String> {
-    hub.engine.verify().map(verified_answer).map_err(|error| error.to_string())
+    hub.engine.history().verify().map(verified_answer).map_err(|error| error.to_string())
 }
 
 pub(super) fn verified_answer(verified: Verified) -> VerifiedAnswer {

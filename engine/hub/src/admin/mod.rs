@@ -250,20 +250,22 @@ fn change(hub: &Hub<'_>, request: Request, now_s: i64) -> Result<Response, Chang
         ),
         Request::ServerAdd { name, tag, note, display_index, hide_for_guest, country } => {
             let new = NewServer { name, tag, note, display_index, hide_for_guest, country };
-            let made = engine.add_server(new, now_s)?;
+            let made = engine.registry().add_server(new, now_s)?;
             Response::Credential { id: made.id, credential: made.credential, agents: agents() }
         }
         Request::ServerEdit { id, name, tag, note, display_index, hide_for_guest, country } => {
             let version = None;
-            engine.edit_server(id, ServerEdit { version, name, tag, note, display_index, hide_for_guest, country })?;
+            engine
+                .registry()
+                .edit_server(id, ServerEdit { version, name, tag, note, display_index, hide_for_guest, country })?;
             Response::Done
         }
         Request::ServerRotate { id } => {
-            let made = engine.rotate_credential(id)?;
+            let made = engine.registry().rotate_credential(id)?;
             Response::Credential { id: made.id, credential: made.credential, agents: agents() }
         }
         Request::ServerRemove { id } => {
-            engine.remove_servers(&[id])?;
+            engine.registry().remove_servers(&[id])?;
             Response::Done
         }
         Request::ServerList => Response::Servers(server_lines(engine)),
@@ -276,36 +278,40 @@ fn change(hub: &Hub<'_>, request: Request, now_s: i64) -> Result<Response, Chang
                 [] => Scopes::V0,
                 names => Scopes::of(names.iter().filter_map(|name| Scope::named(name))),
             };
-            let (id, token) = engine.add_token(NewToken { text: token, note, scopes, tags, expires_s }, now_s)?;
+            let (id, token) =
+                engine.registry().add_token(NewToken { text: token, note, scopes, tags, expires_s }, now_s)?;
             Response::Token { id, token, agents: None }
         }
         Request::TokenRemove { id } => {
-            engine.remove_token(id)?;
+            engine.registry().remove_token(id)?;
             Response::Done
         }
         Request::TokenList => Response::Tokens(token_lines(engine)),
         Request::EnrolTokenAdd { note, tag, uses, expires_days } => {
-            let (id, token) = engine.add_enrol_token(note, tag, uses, in_days(expires_days, now_s), now_s)?;
+            let (id, token) =
+                engine.registry().add_enrol_token(note, tag, uses, in_days(expires_days, now_s), now_s)?;
             Response::Token { id, token, agents: agents() }
         }
         Request::EnrolTokenRemove { id } => {
-            engine.remove_enrol_token(id)?;
+            engine.registry().remove_enrol_token(id)?;
             Response::Done
         }
         Request::Password { user, is_new } => {
             let password = new_password();
             // Nobody chose it, so nothing about it can be refused.
             let Ok(hash) = PasswordHash::of(&password) else { return Ok(Response::Failed("no password".to_owned())) };
-            let users = engine.users();
-            match engine.user(&user) {
+            let users = engine.registry().users();
+            match engine.registry().user(&user) {
                 Some(_) if is_new => {
                     return Ok(Response::Failed(format!(
                         "user {user:?} exists already: leave --new out for a new password"
                     )));
                 }
-                Some(found) => engine.edit_user(found.id, UserEdit { password: Some(hash), role: None }, None)?,
+                Some(found) => {
+                    engine.registry().edit_user(found.id, UserEdit { password: Some(hash), role: None }, None)?;
+                }
                 None if is_new || (users.is_empty() && user == ADMINISTRATOR) => {
-                    engine.add_user(user.clone(), Role::Admin, hash, now_s)?;
+                    engine.registry().add_user(user.clone(), Role::Admin, hash, now_s)?;
                 }
                 None => return Ok(Response::Failed(no_user(&user, &users))),
             }
@@ -356,7 +362,7 @@ fn token_lines(engine: &Engine) -> Vec<TokenLine> {
         expires: token.expires_s,
         last_used: token.last_used_s,
     };
-    engine.tokens().into_iter().map(line).collect()
+    engine.registry().tokens().into_iter().map(line).collect()
 }
 
 fn user_lines(engine: &Engine) -> Vec<UserLine> {
@@ -366,7 +372,7 @@ fn user_lines(engine: &Engine) -> Vec<UserLine> {
         role: user.role.name().to_owned(),
         created: user.created_s,
     };
-    engine.users().into_iter().map(line).collect()
+    engine.registry().users().into_iter().map(line).collect()
 }
 
 fn enrol_token_lines(engine: &Engine) -> Vec<EnrolTokenLine> {
@@ -378,5 +384,5 @@ fn enrol_token_lines(engine: &Engine) -> Vec<EnrolTokenLine> {
         created: token.created_s,
         expires: token.expires_s,
     };
-    engine.enrol_tokens().into_iter().map(line).collect()
+    engine.registry().enrol_tokens().into_iter().map(line).collect()
 }

@@ -341,12 +341,12 @@ mod tests {
     #[tokio::test]
     async fn an_answer_breaks_off_when_its_token_is_removed() {
         let (_folder, http) = http();
-        let (id, token) = http.engine.add_token(NewToken::of_v0("a script"), 0).expect("room");
+        let (id, token) = http.engine.registry().add_token(NewToken::of_v0("a script"), 0).expect("room");
         let mut headers = http::HeaderMap::new();
         headers.insert("authorization", token.parse().expect("a header"));
         let viewer = Viewer::of_token(&http.engine, &headers, 1000).expect("valid");
         let body = begin_as(&http, viewer, pieces(100)).await.expect("it began");
-        http.engine.remove_token(id).expect("there");
+        http.engine.registry().remove_token(id).expect("there");
         assert!(body.collect().await.is_err());
     }
 }

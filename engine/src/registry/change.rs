@@ -1,0 +1,175 @@
+//! What a verb of the registry changes, as a list: stored in one write, then made visible in one place. A failed write leaves
+//! everything as it was, and no reader waits for the disk.
+
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
+use windfire_wire::RefuseReason;
+
+use super::{NextIds, Registry};
+use crate::secret::SecretHash;
+use crate::server::ServerRecord;
+use crate::slot::{Slot, Status};
+use crate::store::{Changes, StoreError, key, servers, tokens, users};
+use crate::token::{EnrolToken, Token};
+use crate::user::{Login, User};
+
+/// One thing that is different from now on.
+pub(super) enum Change {
+    /// A server, new or edited.
+    Server(ServerRecord),
+    ServerRemoved(u64),
+    /// An API token, new or used.
+    Token(Token),
+    TokenRemoved {
+        id: u64,
+        hash: SecretHash,
+    },
+    /// An enrolment token, new or used.
+    EnrolToken(EnrolToken),
+    EnrolTokenRemoved {
+        id: u64,
+        hash: SecretHash,
+    },
+    /// A user, new or edited.
+    User(User),
+    UserRemoved(u64),
+    /// A login, new or renewed.
+    Login(Login),
+    LoginEnded(SecretHash),
+    /// The lowest id of that kind that was never given out.
+    NextId(IdKind, u64),
+}
+
+/// What has ids of its own.
+#[derive(Clone, Copy)]
+pub(super) enum IdKind {
+    Server,
+    Token,
+    EnrolToken,
+    User,
+}
+
+/// A change under way: the next one waits for its end. It may write meanwhile, so no reader and no loop ever takes it.
+pub(super) struct Changing<'a> {
+    pub(super) registry: &'a Registry,
+    pub(super) next_ids: MutexGuard<'a, NextIds>,
+}
+
+impl Changing<'_> {
+    /// A new id. It is used up even if the write fails: a failed write may still have reached the disk.
+    pub(super) fn take_id(&mut self, kind: IdKind) -> u64 {
+        let next = self.next_ids.of(kind);
+        *next += 1;
+        *next - 1
+    }
+
+    /// As it is stored with what got the newest id.
+    pub(super) fn next_id(&mut self, kind: IdKind) -> Change {
+        Change::NextId(kind, *self.next_ids.of(kind))
+    }
+
+    /// Stores the changes, all in one write, and makes them visible.
+    ///
+    /// # Errors
+    /// The disk. Nothing changed.
+    pub(super) fn carry_out(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.store(&changes)?;
+        self.registry.apply(changes);
+        Ok(())
+    }
+
+    /// Stores the changes without making them visible, for what is visible already.
+    pub(super) fn store(&self, changes: &[Change]) -> Result<(), StoreError> {
+        let mut written = Changes::default();
+        changes.iter().for_each(|change| change.put(&mut written));
+        if written.is_empty() { Ok(()) } else { self.registry.store.write_synced(&written) }
+    }
+}
+
+impl Change {
+    fn put(&self, changes: &mut Changes) {
+        match self {
+            Self::Server(record) => changes.put(key::SERVERS, &key::id_key(record.id), servers::write(record)),
+            Self::ServerRemoved(id) => {
+                let families = [key::SERVERS, key::HOSTS, key::LATEST];
+                families.into_iter().for_each(|family| changes.delete(family, &key::id_key(*id)));
+            }
+            Self::Token(token) => changes.put(key::TOKENS, &key::id_key(token.id), tokens::write_token(token)),
+            Self::TokenRemoved { id, .. } => changes.delete(key::TOKENS, &key::id_key(*id)),
+            Self::EnrolToken(token) => {
+                changes.put(key::ENROL_TOKENS, &key::id_key(token.id), tokens::write_enrol_token(token));
+            }
+            Self::EnrolTokenRemoved { id, .. } => changes.delete(key::ENROL_TOKENS, &key::id_key(*id)),
+            Self::User(user) => changes.put(key::USERS, &key::id_key(user.id), users::write_user(user)),
+            Self::UserRemoved(id) => changes.delete(key::USERS, &key::id_key(*id)),
+            Self::Login(login) => changes.put(key::LOGINS, &login.hash.0, users::write_login(login)),
+            Self::LoginEnded(hash) => changes.delete(key::LOGINS, &hash.0),
+            Self::NextId(kind, next) => changes.put_number(kind.key(), *next),
+        }
+    }
+}
+
+impl IdKind {
+    pub(super) const fn key(self) -> &'static [u8] {
+        match self {
+            Self::Server => key::NEXT_SERVER_ID,
+            Self::Token => key::NEXT_TOKEN_ID,
+            Self::EnrolToken => key::NEXT_ENROL_TOKEN_ID,
+            Self::User => key::NEXT_USER_ID,
+        }
+    }
+}
+
+impl Registry {
+    /// Makes stored changes visible.
+    fn apply(&self, changes: Vec<Change>) {
+        let mut removed = Vec::new();
+        let mut is_of_servers = false;
+        for change in changes {
+            match change {
+                Change::Server(record) => {
+                    is_of_servers = true;
+                    self.apply_server(record);
+                }
+                Change::ServerRemoved(id) => {
+                    is_of_servers = true;
+                    removed.extend(self.servers.write().remove(id));
+                }
+                Change::Token(token) => super::api_tokens::insert(&mut self.tokens.write(), token),
+                Change::TokenRemoved { hash, .. } => drop(self.tokens.write().remove(&hash)),
+                Change::EnrolToken(token) => drop(self.enrol_tokens.write().insert(token.hash, token)),
+                Change::EnrolTokenRemoved { hash, .. } => drop(self.enrol_tokens.write().remove(&hash)),
+                Change::User(user) => self.users.write().insert(user),
+                Change::UserRemoved(id) => self.users.write().remove(id),
+                Change::Login(login) => self.users.write().insert_login(&login, true),
+                Change::LoginEnded(hash) => self.users.write().end_login(&hash, true),
+                // Whoever made the change took the id under the lock for changes.
+                Change::NextId(..) => {}
+            }
+        }
+        if is_of_servers {
+            self.note_change();
+        }
+        // Many may be removed at once, and reports wait while a shard's list is looked through.
+        let ids = removed.iter().map(|slot| slot.id).collect();
+        for slot in &removed {
+            slot.status.lock().remove();
+            slot.kick(RefuseReason::BadCredential);
+        }
+        self.shards.forget(&ids);
+    }
+
+    fn apply_server(&self, record: ServerRecord) {
+        let Some(slot) = self.slot(record.id) else {
+            return self.servers.write().insert(Arc::new(Slot::new(record, Status::default())));
+        };
+        let (old, new) = (slot.record.read().credential, record.credential);
+        // First the record, then the session: whoever opens one meanwhile finds the new record, or is found here.
+        *slot.record.write() = Arc::new(record);
+        if old != new {
+            self.servers.write().rekey(&old, new, &slot);
+            slot.kick(RefuseReason::BadCredential);
+        }
+    }
+}
