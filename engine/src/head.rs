@@ -9,12 +9,12 @@ use windfire_wire::Temperature;
 use windfire_wire::report::bytes_per_second;
 
 use crate::block::{Run, scaled};
+use crate::intake::Position;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_ROWS_MAX};
 use crate::metric::{Kind, Metric};
 use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference};
 use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
 use crate::store::StoreError;
-use crate::watermark::Ticket;
 
 /// Bits of a row's mask; below them one for each scalar.
 const SEQUENCE: u64 = 1 << 16;
@@ -32,9 +32,9 @@ pub(crate) struct Head {
     /// Number of the first report; 0 when there is none.
     pub(crate) first_sequence: u64,
     /// The commit of the first report: the log is needed from there on.
-    pub(crate) first_ticket: Ticket,
+    pub(crate) first_position: Position,
     /// The commit of the last report.
-    pub(crate) last_ticket: Ticket,
+    pub(crate) last_position: Position,
     /// Lowest and highest time of the reports.
     pub(crate) time_first_ms: i64,
     pub(crate) time_last_ms: i64,
@@ -73,14 +73,14 @@ impl Head {
     }
 
     /// Adds a report whose number is above all before it.
-    pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, ticket: Ticket, now_ms: i64) {
+    pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, position: Position, now_ms: i64) {
         if self.count == 0 {
-            (self.first_sequence, self.first_ticket, self.opened_ms) = (sequence, ticket, now_ms);
+            (self.first_sequence, self.first_position, self.opened_ms) = (sequence, position, now_ms);
             (self.time_first_ms, self.time_last_ms) = (sample.time_ms, sample.time_ms);
         }
         self.time_first_ms = self.time_first_ms.min(sample.time_ms);
         self.time_last_ms = self.time_last_ms.max(sample.time_ms);
-        self.last_ticket = ticket;
+        self.last_position = position;
         self.count += 1;
         self.chain.shrink(sequence, sample, &mut self.rows);
     }
@@ -292,7 +292,7 @@ mod tests {
             let (mut head, mut run, mut sequence) = (Head::default(), Run::default(), 0);
             for (sample, step) in samples.iter().zip(numbers) {
                 sequence += step;
-                head.push(sequence, sample, Ticket(1), 0);
+                head.push(sequence, sample, Position(1), 0);
                 run.push(sequence, sample);
             }
             let back = head.run().expect("in memory");

@@ -1,16 +1,16 @@
 //! Reports in, snapshots out: the core of Windfire. No network and no clock; time is handed in.
 //!
-//! The path of a report: [`session`] takes a frame, `shard` applies it to the server's [`latest`] status and keeps it
-//! pending, `commit` writes everything pending in one synced write to `store`, `watermark` rises, the session acknowledges.
+//! The path of a report: [`session`] takes a frame, `intake` applies it to the server's `status` and keeps it pending,
+//! writes everything pending in one synced commit to `store`, and raises the watermark; the session acknowledges.
 //! Beside it, the report goes into the server's `head`, which becomes a [`block`] and, by and by, rows of coarser tiers
 //! ([`history`]). `recover` is the way back after a stop of any kind. [`engine`] is the front. `docs/ARCHITECTURE.md` draws it.
 
 pub mod clock;
+pub mod counters;
 pub mod engine;
 pub mod error;
 pub mod latest;
 pub mod limits;
-pub mod metrics;
 pub mod sample;
 pub mod secret;
 pub mod server;
@@ -21,27 +21,30 @@ pub mod waits;
 
 #[doc(hidden)]
 pub mod block;
-mod commit;
 mod head;
 mod health;
 pub mod history;
+mod intake;
 pub mod metric;
+mod options;
 mod pacing;
 mod record;
 mod recover;
 pub mod registry;
-mod shard;
 mod share;
 mod slot;
+mod status;
 mod store;
 pub mod summary;
 mod timing;
-mod watermark;
+mod view;
 
-pub use commit::Committed;
-pub use engine::{Engine, Options, ReplayListener, Selection, ServerView};
+pub use engine::Engine;
+pub use intake::Committed;
+pub use options::{CountryLookup, Options, ReplayListener};
 pub use session::{Flow, Scratch, Session};
-pub use slot::Kick;
+pub use status::Kick;
 #[doc(hidden)]
 pub use store::is_any_record;
 pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};
+pub use view::{Selection, ServerView};

@@ -4,15 +4,12 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::history::{seal_heads, write_sealed};
+use crate::intake::{Position, Shards};
 use crate::limits::RECOVERED_HEADS_MAX;
-use crate::watermark::Ticket;
-
-use crate::latest::HostFacts;
 use crate::registry::Registry;
-use crate::shard::Shards;
-use crate::slot::{Slot, Status, shard_of};
+use crate::slot::{Slot, shard_of};
+use crate::status::Status;
 use crate::store::{Changes, Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
-use crate::timing::Timing;
 
 /// What was found on disk.
 pub(crate) struct Recovered {
@@ -40,13 +37,10 @@ pub(crate) fn recover(
     let last_commit = store.last_commit()?.max(checkpoints.newest());
     let mut statuses: HashMap<u64, Status> = HashMap::new();
     for (id, record) in store.scan_ids(key::LATEST, |id, value| Ok((id, latest::read(value)?)))? {
-        let status = statuses.entry(id).or_default();
-        status.progress = record.progress;
-        status.latest.last_active_ms = record.last_active_s.map(|at_s| at_s.saturating_mul(1000));
-        status.latest.sample = record.sample;
+        statuses.entry(id).or_default().restore(record.progress, record.sample, record.last_active_s);
     }
     for (id, facts) in store.scan_ids(key::HOSTS, |id, value| Ok((id, hosts::read(value)?)))? {
-        statuses.entry(id).or_default().latest.facts = Arc::<HostFacts>::new(facts);
+        statuses.entry(id).or_default().restore_facts(facts);
     }
     let sealed = store.scan_ids(key::SEALED, |id, value| {
         let sequence =
@@ -73,14 +67,11 @@ pub(crate) fn recover(
     let Replay { mut statuses, sealed, replayed_reports, .. } = replay;
     // No number that is in history may be given out again, even where the latest status was lost and salvage did without it.
     for (id, sequence) in sealed {
-        let progress = &mut statuses.entry(id).or_default().progress;
-        progress.last_sequence = progress.last_sequence.max(sequence);
+        statuses.entry(id).or_default().restore_sequence(sequence);
     }
-    for status in statuses.values_mut().filter(|status| status.progress.last_sequence > 0) {
-        status.timing = Timing::after_start(status.latest.sample.time_ms);
-    }
+    statuses.values_mut().for_each(Status::end_replay);
     let registry = Registry::load(store, shards, |id| statuses.remove(&id).unwrap_or_default())?;
-    let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty).collect();
+    let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty()).collect();
     Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports })
 }
 
@@ -103,7 +94,7 @@ impl Replay {
         match entry {
             LogEntry::Outbox { server_id, outbox_id } => {
                 if is_after_checkpoint(server_id) {
-                    self.statuses.entry(server_id).or_default().progress.switch_to(outbox_id);
+                    self.statuses.entry(server_id).or_default().replay_outbox(outbox_id);
                 }
             }
             LogEntry::Report { server_id, sequence, received_ms, sample } => {
@@ -111,18 +102,15 @@ impl Replay {
                     return;
                 }
                 let status = self.statuses.entry(server_id).or_default();
-                status.progress.last_sequence = status.progress.last_sequence.max(sequence);
+                status.restore_sequence(sequence);
                 if sequence > self.sealed.get(&server_id).copied().unwrap_or(0)
-                    && status.push(sequence, &sample, Ticket(commit), received_ms)
+                    && status.push(sequence, &sample, Position(commit), received_ms)
                 {
                     self.full.insert(server_id);
                     self.full_count += 1;
                 }
                 if is_after_checkpoint(server_id) {
-                    status.progress.advance(sequence);
-                    status.latest.sample = sample;
-                    status.latest.last_active_ms = Some(received_ms);
-                    status.is_dirty = true;
+                    status.replay(sequence, sample, received_ms);
                     self.replayed_reports += 1;
                 }
             }
@@ -134,8 +122,8 @@ impl Replay {
         let mut changes = Changes::default();
         for server_id in std::mem::take(&mut self.full) {
             let status = self.statuses.entry(server_id).or_default();
-            seal_heads(&mut changes, server_id, status.full_heads.iter().map(Arc::as_ref), i64::MIN)?;
-            status.full_heads.clear();
+            seal_heads(&mut changes, server_id, status.full_heads().iter().map(Arc::as_ref), i64::MIN)?;
+            status.seal(status.full_heads().len());
         }
         self.full_count = 0;
         write_sealed(store, &changes)

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::Path;
 
 use maxminddb::{PathElement, Reader};
-use windfire_engine::engine::CountryLookup;
+use windfire_engine::CountryLookup;
 
 /// Opens the database. Both layouts in use are understood: a `country` object with an `iso_code`, and a plain text
 /// `country`; a continent stands in where there is no country, as in v0.

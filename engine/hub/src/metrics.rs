@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use windfire_engine::Engine;
-use windfire_engine::metrics::Counter;
+use windfire_engine::counters::Counter;
 use windfire_wire::RefuseReason;
 
 /// Upper ends of the commit histogram's buckets, milliseconds.
@@ -121,7 +121,7 @@ impl Metrics {
     /// The page, in Prometheus' text format.
     pub(crate) fn render(&self, engine: &Engine) -> String {
         let mut page = Page(String::with_capacity(4096));
-        let counts = engine.metrics();
+        let counts = engine.counters();
         page.gauge("windfire_servers", "Watched servers.", engine.registry().server_count());
         page.gauge("windfire_sessions", "Agents connected.", self.sessions.get());
         page.gauge("windfire_handshakes", "Agents connecting.", self.handshakes.get());

@@ -32,10 +32,10 @@ pub use uptime::Uptime;
 pub use verify::{Verified, verify_unopened};
 
 use crate::clock::Clock;
+use crate::intake::{Position, Watermark};
 use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
-use crate::watermark::{Ticket, Watermark};
 
 /// Milliseconds of an hour: reports are kept together by it.
 pub(crate) const HOUR_MS: i64 = 3_600_000;
@@ -240,7 +240,7 @@ impl History {
         store: &Store,
         watermark: &Watermark,
         slots: &dyn Fn() -> Vec<Arc<Slot>>,
-        next_and_checkpoint: (Ticket, u64),
+        next_and_checkpoint: (Position, u64),
         clock: &Clock,
         now_ms: i64,
     ) -> (Upkeep, Result<bool, StoreError>) {

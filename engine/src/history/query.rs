@@ -543,11 +543,7 @@ struct Heads {
 
 impl Heads {
     fn of(slot: &Slot, plan: &Plan) -> Result<Self, StoreError> {
-        let heads: Vec<Arc<Head>> = {
-            let status = slot.status.lock();
-            let open = (!status.head.is_empty()).then(|| Arc::new(status.head.clone()));
-            status.full_heads.iter().map(Arc::clone).chain(open).collect()
-        };
+        let heads = slot.status.lock().heads();
         let from_sequence = heads.first().map_or(u64::MAX, |head| head.first_sequence);
         let in_range = |head: &&Arc<Head>| head.time_last_ms >= plan.from_ms && head.time_first_ms < plan.to_ms;
         let runs: Vec<Run> = heads.iter().filter(in_range).map(|head| head.run()).collect::<Result<_, _>>()?;
@@ -1210,7 +1206,7 @@ mod tests {
             let (made, slot) = (Made::new(Retention::default(), None), slot(SERVER));
             made.put(SERVER, early, HEAD_ROWS_MAX);
             for (sequence, sample) in (early.len() as u64 + 1..).zip(late) {
-                slot.status.lock().push(sequence, sample, crate::watermark::Ticket(1), 0);
+                slot.status.lock().push(sequence, sample, crate::intake::Position(1), 0);
             }
             let expected = in_order(samples);
             let metrics = [(Metric::MemUsed, Aggregate::Last)];
@@ -1324,7 +1320,7 @@ mod tests {
         made.put(SERVER, &samples(10, |number| number * 1000), HEAD_ROWS_MAX);
         for (sequence, hours) in [(11, -1), (12, 0), (13, 1)] {
             let sample = Sample { time_ms: START_MS + hours * HOUR_MS + 500, mem_used: sequence, ..Sample::default() };
-            slot.status.lock().push(sequence, &sample, crate::watermark::Ticket(1), 0);
+            slot.status.lock().push(sequence, &sample, crate::intake::Position(1), 0);
         }
         let mut times = Vec::new();
         let walk = made.history.walk(&made.store, &slot, &plan(1), &[], &mut |piece| {

@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use super::{HOUR_MS, History, Point, State, Tier, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
-use crate::limits::{CLOCK_SKEW_KEPT_MS, HEAD_AGE_MS_MAX, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};
+use crate::intake::{Position, Ticket, Watermark};
+use crate::limits::{CLOCK_SKEW_KEPT_MS, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
-use crate::watermark::{Ticket, Watermark};
 
 /// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours before `oldest_hour` are left out, and counted
 /// in the result.
@@ -60,8 +60,9 @@ impl History {
             let mut changes = Changes::default();
             let mut taken: Vec<(&Arc<Slot>, usize)> = Vec::new();
             for slot in slots {
-                let heads: Vec<Arc<Head>> = slot.status.lock().full_heads.iter().map(Arc::clone).collect();
-                let durable = heads.iter().take_while(|head| watermark.covers(head.last_ticket)).count();
+                let heads: Vec<Arc<Head>> = slot.status.lock().full_heads().iter().map(Arc::clone).collect();
+                let ticket = |head: &Head| Ticket { shard: slot.shard(), position: head.last_position };
+                let durable = heads.iter().take_while(|head| watermark.covers(ticket(head))).count();
                 if durable < heads.len() {
                     later.push(Arc::clone(slot));
                 }
@@ -79,7 +80,7 @@ impl History {
             self.pass(Point::SealWritten);
             for (slot, durable) in taken {
                 // Only this thread takes heads away, and new ones come in behind them.
-                slot.status.lock().full_heads.drain(..durable);
+                slot.status.lock().seal(durable);
                 upkeep.heads_sealed += durable as u64;
             }
             Ok(())
@@ -100,7 +101,7 @@ impl History {
         state: &mut State,
         store: &Store,
         slots: &dyn Fn() -> Vec<Arc<Slot>>,
-        (next, checkpoint): (Ticket, u64),
+        (next, checkpoint): (Position, u64),
         now_ms: i64,
     ) -> Result<(), StoreError> {
         if (0..SWEEP_INTERVAL_MS).contains(&now_ms.saturating_sub(state.swept_ms)) {
@@ -110,19 +111,16 @@ impl History {
         let (mut needed, mut clocks_off) = (next.0.min(checkpoint + 1), 0);
         for slot in &slots() {
             let mut status = slot.status.lock();
-            if status.is_removed {
-                status.head = Head::default();
-                status.full_heads.clear();
+            if status.is_removed() {
+                status.drop_heads();
                 continue;
             }
             let is_off = |skew_ms: i64| skew_ms.saturating_abs() > CLOCK_SKEW_KEPT_MS;
-            clocks_off += usize::from(status.timing.skew_ms().is_some_and(is_off));
-            // By the hub's clock; one that was set back makes the head old at once, which does no harm.
-            let age_ms = now_ms.saturating_sub(status.head.opened_ms);
-            if !(0..HEAD_AGE_MS_MAX).contains(&age_ms) && status.close_head() {
+            clocks_off += usize::from(status.skew_ms().is_some_and(is_off));
+            if status.close_old_head(now_ms) {
                 self.note_full(slot);
             }
-            needed = status.log_needed_from().map_or(needed, |ticket| needed.min(ticket.0));
+            needed = status.log_needed_from().map_or(needed, |position| needed.min(position.0));
         }
         self.clocks_off.store(clocks_off, Ordering::Relaxed);
         let is_due = !(0..LOG_CUT_INTERVAL_MS).contains(&now_ms.saturating_sub(state.log_cut_ms));

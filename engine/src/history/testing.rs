@@ -10,7 +10,8 @@ use crate::block::{Effort, Run};
 use crate::sample::Sample;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
-use crate::slot::{Slot, Status};
+use crate::slot::Slot;
+use crate::status::Status;
 use crate::store::{Changes, Store, key};
 
 /// The hour of all reports, since 1970.

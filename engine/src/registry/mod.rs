@@ -15,9 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use parking_lot::{Mutex, RwLock};
 
 use crate::error::ChangeError;
+use crate::intake::Shards;
 use crate::secret::SecretHash;
-use crate::shard::Shards;
-use crate::slot::{Slot, Status};
+use crate::slot::Slot;
+use crate::status::Status;
 use crate::store::{Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
 use crate::token::EnrolToken;
 use crate::waits;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use tempfile::TempDir;
 use windfire_wire::{Enrol, Hello, PROTOCOL_VERSION, RefuseReason, Up};
 
-use crate::engine::{Engine, Options, Selection};
 use crate::error::ChangeError;
 use crate::server::{NewServer, ServerEdit};
 use crate::session::{Flow, Session};
 use crate::store::StoreError;
 use crate::token::{Enrolment, NewToken, Scopes};
 use crate::user::{PasswordHash, Role, UserEdit};
+use crate::{Engine, Options, Selection};
 
 const NOW_S: i64 = 1_790_000_000;
 

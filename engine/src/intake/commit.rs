@@ -3,14 +3,12 @@
 //! A commit that fails is kept whole and written again under the same keys, whether or not the failed attempt reached the
 //! disk: a second copy overwrites the first, so nothing is lost and nothing is stored twice.
 
-use std::sync::Arc;
-
+use super::shard::{Pending, Shards};
+use super::watermark::{Position, Watermark};
 use crate::history::{DAY_MS, MINUTE_MS};
 use crate::limits::{COMMITS_PER_CHECKPOINT, SHARDS};
-use crate::shard::{Pending, Shards};
 use crate::slot::Slot;
 use crate::store::{Changes, Checkpoints, Store, StoreError, hosts, key, latest};
-use crate::watermark::Watermark;
 
 /// What one commit made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,7 +20,7 @@ pub struct Committed {
 }
 
 /// Writes commits, one at a time.
-pub(crate) struct Committer {
+pub(super) struct Committer {
     next: u64,
     /// A commit whose write failed.
     failed: Option<Commit>,
@@ -40,12 +38,12 @@ struct Commit {
 }
 
 impl Committer {
-    pub(crate) fn new(next: u64, checkpoints: Checkpoints) -> Self {
+    pub(super) fn new(next: u64, checkpoints: Checkpoints) -> Self {
         Self { next, failed: None, checkpoints, commits_since_turn: 0 }
     }
 
     /// Writes again what failed before, after reopening the store.
-    pub(crate) fn retry(&mut self, store: &Store, watermark: &Watermark) -> Result<Option<Committed>, StoreError> {
+    pub(super) fn retry(&mut self, store: &Store, watermark: &Watermark) -> Result<Option<Committed>, StoreError> {
         let Some(commit) = self.failed.take() else { return Ok(None) };
         if let Err(error) = store.reopen() {
             self.failed = Some(commit);
@@ -56,7 +54,7 @@ impl Committer {
 
     /// Takes what is pending and writes it; `Ok(None)` when there is nothing. `with_checkpoint` adds the checkpoints of all
     /// shards, whosever turn it is.
-    pub(crate) fn commit(
+    pub(super) fn commit(
         &mut self,
         shards: &Shards,
         store: &Store,
@@ -85,7 +83,7 @@ impl Committer {
         }
         self.next += 1;
         if changes.is_empty() {
-            watermark.raise(number);
+            watermark.raise_all(Position(number));
             return Ok(None);
         }
         self.commits_since_turn += 1;
@@ -95,7 +93,7 @@ impl Committer {
     fn write(&mut self, commit: Commit, store: &Store, watermark: &Watermark) -> Result<Committed, StoreError> {
         match store.write_synced(&commit.changes) {
             Ok(()) => {
-                watermark.raise(commit.number);
+                watermark.raise_all(Position(commit.number));
                 Ok(Committed { reports: commit.reports, bytes: commit.changes.bytes() })
             }
             Err(error) => {
@@ -107,21 +105,16 @@ impl Committer {
 }
 
 fn put_latest(changes: &mut Changes, slot: &Slot) {
-    let mut status = slot.status.lock();
-    status.is_dirty = false;
-    if !status.is_removed {
-        let value = latest::write(&status.progress, status.latest.last_active_s(), &status.latest.sample);
+    if let Some(status) = slot.status.lock().checkpoint() {
+        let (progress, latest) = (status.progress(), status.latest());
+        let value = latest::write(progress, latest.last_active_s(), &latest.sample);
         changes.put(key::LATEST, &key::id_key(slot.id), value);
     }
 }
 
 fn put_facts(changes: &mut Changes, taken: &Pending) {
     for slot in &taken.new_facts {
-        let facts = {
-            let mut status = slot.status.lock();
-            status.has_new_facts = false;
-            (!status.is_removed).then(|| (Arc::clone(&status.latest.facts), status.facts_ms))
-        };
+        let facts = slot.status.lock().take_facts();
         if let Some((facts, now_ms)) = facts {
             let value = hosts::write(&facts);
             // One record a minute at most: an agent that changes its facts all the time cannot fill the disk with them.

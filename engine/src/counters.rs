@@ -20,7 +20,7 @@ impl Counter {
 
 /// The engine's counters.
 #[derive(Debug, Default)]
-pub struct Metrics {
+pub struct Counters {
     /// Reports taken for the next commit.
     pub reports_taken: Counter,
     /// Reports that came again and were already stored or pending.

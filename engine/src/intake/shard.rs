@@ -10,14 +10,15 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use windfire_wire::Temperature;
 
+use super::{Applied, Batch, NotApplied, Position, Ticket};
 use crate::latest::HostFacts;
-use crate::limits::{BATCH_LOG_BYTES_MAX, FACTS_INTERVAL_MS, FULL_HEADS_MAX, PENDING_BYTES_PER_SHARD_MAX, SHARDS};
+use crate::limits::{BATCH_LOG_BYTES_MAX, PENDING_BYTES_PER_SHARD_MAX, SHARDS};
 use crate::sample::Sample;
 use crate::share::Rates;
-use crate::slot::{Slot, Status};
+use crate::slot::Slot;
+use crate::status::{Status, Taken};
 use crate::store::log;
 use crate::timing::HubTime;
-use crate::watermark::Ticket;
 
 /// The pending reports of the servers whose id falls into this shard.
 pub(crate) struct Shard {
@@ -42,39 +43,7 @@ pub(crate) struct Pending {
     /// Servers changed since the last checkpoint, each once.
     pub(crate) dirty: Vec<Arc<Slot>>,
     /// The commit that will take this.
-    pub(crate) ticket: Ticket,
-}
-
-/// Consecutive reports of one session.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Batch {
-    pub(crate) first_sequence: u64,
-    pub(crate) samples: Vec<Sample>,
-    pub(crate) ack_now: bool,
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Applied {
-    /// The commit that makes the server's newest report durable.
-    pub(crate) ticket: Ticket,
-    /// The server's newest sequence number.
-    pub(crate) last_sequence: u64,
-    pub(crate) taken: u64,
-    pub(crate) duplicates: u64,
-    /// The server has a head that should become a block.
-    pub(crate) has_full_head: bool,
-}
-
-/// Why a batch was not taken. Nothing of it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotApplied {
-    /// Too much waits for the next commit: try again after it.
-    Full,
-    /// The server brought more than its share: try again after a while.
-    OverShare,
-    /// The session is not the server's newest, or the server is gone.
-    Closed,
+    pub(crate) position: Position,
 }
 
 impl Shards {
@@ -84,9 +53,9 @@ impl Shards {
         Self((0..SHARDS).map(shard).collect())
     }
 
-    /// From now on the commit of that ticket takes what comes; `dirty` changed since the last checkpoint.
-    pub(crate) fn begin(&self, ticket: Ticket, dirty: Vec<Arc<Slot>>) {
-        self.iter().for_each(|shard| shard.pending.lock().ticket = ticket);
+    /// From now on the commit of that position takes what comes; `dirty` changed since the last checkpoint.
+    pub(crate) fn begin(&self, position: Position, dirty: Vec<Arc<Slot>>) {
+        self.iter().for_each(|shard| shard.pending.lock().position = position);
         dirty.into_iter().for_each(|slot| self.of(&slot).pending.lock().dirty.push(slot));
     }
 
@@ -104,8 +73,8 @@ impl Shards {
     }
 
     /// The commit that takes what comes next, in the shard that is furthest behind.
-    pub(crate) fn ticket(&self) -> Ticket {
-        self.iter().map(|shard| shard.pending.lock().ticket).min().unwrap_or_default()
+    pub(crate) fn position(&self) -> Position {
+        self.iter().map(|shard| shard.pending.lock().position).min().unwrap_or_default()
     }
 
     /// Bytes of reports that wait for the next commit.
@@ -122,9 +91,8 @@ impl Shards {
 }
 
 impl Shard {
-    /// Takes the reports of `batch` that are new for the server. A report is new when its sequence number is above all
-    /// before it; the others were stored already and are only counted.
-    pub(crate) fn apply(
+    /// As [`Intake::offer`](super::Intake::offer), for a server of this shard.
+    pub(super) fn offer(
         &self,
         slot: &Arc<Slot>,
         epoch: u64,
@@ -132,97 +100,59 @@ impl Shard {
         batch: &mut Batch,
         now: HubTime,
     ) -> Result<Applied, NotApplied> {
-        let now_ms = now.now_ms;
         let mut pending = self.pending.lock();
         let mut status = slot.status.lock();
-        if status.epoch != epoch || status.is_removed {
+        if !status.is_open(epoch) {
             return Err(NotApplied::Closed);
         }
-        if pending.log.len() >= PENDING_BYTES_PER_SHARD_MAX || status.full_heads.len() >= FULL_HEADS_MAX {
+        if pending.log.len() >= PENDING_BYTES_PER_SHARD_MAX || !status.has_room() {
             return Err(NotApplied::Full);
         }
         let mut has_full_head = false;
-        let known = known_count(batch.first_sequence, batch.samples.len(), status.progress.last_sequence);
-        let (old, new) = batch.samples.split_at_mut(known);
+        let known = status.known_count(batch);
+        let first_new = batch.first_sequence + known as u64;
+        let new = &mut batch.samples[known..];
         if !new.is_empty() {
-            let newest_ms =
-                new.iter().map(|sample| sample.time_ms).max().map_or(now_ms, |ms| status.timing.shifted(ms));
-            // The server's newest report is in this very value when the commit that takes it is the one that takes this.
-            let is_in_value = status.last_ticket == pending.ticket;
-            let mut sensors = status.latest.sample.temperatures.clone().filter(|_| is_in_value);
-            if !status.share.has_any(self.rates, newest_ms, now_ms) {
+            if !status.has_share(self.rates, new, now.now_ms) {
                 return Err(NotApplied::OverShare);
             }
-            if !pending.has_room(new, sensors.as_deref()) {
+            if !pending.has_room(new, || status.sensors_at(pending.position)) {
                 return Err(NotApplied::Full);
             }
-            let before_bytes = pending.log.len();
-            if !status.progress.is_current(outbox_id) {
-                status.progress.switch_to(outbox_id);
-                status.timing.on_outbox();
-                log::put_outbox(&mut pending.log, slot.id, outbox_id);
-            }
-            let first_new = batch.first_sequence + old.len() as u64;
-            for (sequence, sample) in (first_new..).zip(&mut *new) {
-                // From here on it lies where the hub's clock has it: in the log, in history, in what is shown.
-                sample.time_ms = status.timing.place(sample.time_ms, sample.uptime_s, now);
-                log::put_report(&mut pending.log, slot.id, sequence, now_ms, sample, sensors.as_deref());
-                sensors.clone_from(&sample.temperatures);
-                has_full_head |= status.push(sequence, sample, pending.ticket, now_ms);
-            }
-            pending.save_facts(slot, &mut status, now_ms);
-            status.share.take(new.len(), pending.log.len() - before_bytes);
-            status.progress.advance(first_new + new.len() as u64 - 1);
-            if let Some(newest) = new.last() {
-                status.latest.sample.clone_from(newest);
-            }
-            status.latest.last_active_ms = Some(now_ms);
-            status.last_ticket = pending.ticket;
-            if !status.is_dirty {
-                status.is_dirty = true;
-                pending.dirty.push(Arc::clone(slot));
-            }
-            pending.reports += new.len() as u64;
+            has_full_head = pending.put(slot, &mut status, (outbox_id, first_new, &mut *new), now);
             self.note_changed(slot, &mut status);
         }
         Ok(Applied {
-            ticket: status.last_ticket,
-            last_sequence: status.progress.last_sequence,
+            ticket: Ticket { shard: slot.shard(), position: status.last_position() },
+            last_sequence: status.progress().last_sequence,
             taken: new.len() as u64,
-            duplicates: old.len() as u64,
+            duplicates: known as u64,
             has_full_head,
         })
     }
 
-    /// Replaces the server's facts. An empty country keeps the one known before, as v0 does.
-    pub(crate) fn set_facts(
+    /// Replaces the server's facts.
+    pub(super) fn set_facts(
         &self,
         slot: &Arc<Slot>,
         epoch: u64,
-        mut facts: HostFacts,
+        facts: HostFacts,
         now_ms: i64,
     ) -> Result<(), NotApplied> {
         let mut pending = self.pending.lock();
         let mut status = slot.status.lock();
-        if status.epoch != epoch || status.is_removed {
+        if !status.is_open(epoch) {
             return Err(NotApplied::Closed);
         }
-        if facts.country.is_empty() {
-            facts.country.clone_from(&status.latest.facts.country);
-        }
-        if *status.latest.facts != facts {
-            status.latest.facts = Arc::new(facts);
-            status.facts_ms = now_ms;
+        if status.set_facts(facts, now_ms) {
             self.note_changed(slot, &mut status);
-            status.has_unsaved_facts = true;
             pending.save_facts(slot, &mut status, now_ms);
         }
         Ok(())
     }
 
     fn note_changed(&self, slot: &Arc<Slot>, status: &mut Status) {
-        if !status.is_changed {
-            status.is_changed = true;
+        if status.note_changed() {
             self.changed.lock().push(Arc::clone(slot));
         }
     }
@@ -233,15 +163,15 @@ impl Shard {
         std::mem::replace(&mut *changed, Vec::with_capacity(room.min(1024)))
     }
 
-    /// Hands what is pending to the commit of that ticket, after `before` has seen it under the lock; later reports wait
+    /// Hands what is pending to the commit of that position, after `before` has seen it under the lock; later reports wait
     /// for the commit after.
-    pub(crate) fn take(&self, before: impl FnOnce(&mut Pending)) -> Pending {
+    pub(super) fn take(&self, before: impl FnOnce(&mut Pending)) -> Pending {
         let mut pending = self.pending.lock();
         before(&mut pending);
         let next = Pending {
             log: Vec::with_capacity(pending.log.len()),
             dirty: std::mem::take(&mut pending.dirty),
-            ticket: Ticket(pending.ticket.0 + 1),
+            position: Position(pending.position.0 + 1),
             ..Pending::default()
         };
         std::mem::replace(&mut pending, next)
@@ -249,30 +179,46 @@ impl Shard {
 }
 
 impl Pending {
-    /// Hands facts to the next commit, if there are new ones; not sooner than a while after those before. Until then they are
-    /// shown, and the agent says them at each connection anyway.
-    fn save_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, now_ms: i64) {
-        let is_soon = |saved_ms: i64| (0..FACTS_INTERVAL_MS).contains(&now_ms.saturating_sub(saved_ms));
-        if !status.has_unsaved_facts || status.has_new_facts || status.facts_saved_ms.is_some_and(is_soon) {
-            return;
+    /// Applies new reports of an outbox, the first of them with that number, and keeps what the log has to have of them. Whether
+    /// the server has a full head now.
+    fn put(
+        &mut self,
+        slot: &Arc<Slot>,
+        status: &mut Status,
+        (outbox_id, first_new, new): (u128, u64, &mut [Sample]),
+        now: HubTime,
+    ) -> bool {
+        let before_bytes = self.log.len();
+        let (id, log) = (slot.id, &mut self.log);
+        let has_full_head = status.apply(outbox_id, first_new, new, self.position, now, &mut |taken| match taken {
+            Taken::Outbox(outbox_id) => log::put_outbox(log, id, outbox_id),
+            Taken::Report { sequence, sample, sensors_before } => {
+                log::put_report(log, id, sequence, now.now_ms, sample, sensors_before);
+            }
+        });
+        self.save_facts(slot, status, now.now_ms);
+        status.spend(new.len(), self.log.len() - before_bytes);
+        if status.note_dirty() {
+            self.dirty.push(Arc::clone(slot));
         }
-        status.has_unsaved_facts = false;
-        status.has_new_facts = true;
-        status.facts_saved_ms = Some(now_ms);
-        self.new_facts.push(Arc::clone(slot));
+        self.reports += new.len() as u64;
+        has_full_head
+    }
+
+    fn save_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, now_ms: i64) {
+        if status.save_facts(now_ms) {
+            self.new_facts.push(Arc::clone(slot));
+        }
     }
 
     /// Whether reports fit; in an empty buffer those of any frame do. `before` is what the server's report before them in
     /// this value had for sensors.
-    fn has_room(&self, samples: &[Sample], before: Option<&[Temperature]>) -> bool {
+    fn has_room(&self, samples: &[Sample], before: impl FnOnce() -> Option<Arc<[Temperature]>>) -> bool {
         let left = PENDING_BYTES_PER_SHARD_MAX.saturating_sub(self.log.len());
-        self.log.is_empty() || left >= BATCH_LOG_BYTES_MAX || left >= log::reports_bytes_max(samples, before)
+        self.log.is_empty()
+            || left >= BATCH_LOG_BYTES_MAX
+            || left >= log::reports_bytes_max(samples, before().as_deref())
     }
-}
-
-/// How many of `count` reports that start at sequence `first` have a number of at most `last`.
-fn known_count(first: u64, count: usize, last: u64) -> usize {
-    usize::try_from((last + 1).saturating_sub(first)).unwrap_or(usize::MAX).min(count)
 }
 
 #[cfg(test)]
@@ -307,7 +253,7 @@ mod tests {
 
     fn shard() -> Shard {
         let shard = Shard { rates: Rates::of(0), pending: Mutex::default(), changed: Mutex::default() };
-        shard.pending.lock().ticket = Ticket(1);
+        shard.pending.lock().position = Position(1);
         shard
     }
 
@@ -327,7 +273,7 @@ mod tests {
         batch: &Batch,
         now_ms: i64,
     ) -> Result<Applied, NotApplied> {
-        shard.apply(slot, 0, outbox_id, &mut batch.clone(), HubTime { now_ms, leapt_ms: 0 })
+        shard.offer(slot, 0, outbox_id, &mut batch.clone(), HubTime { now_ms, leapt_ms: 0 })
     }
 
     /// Reports of each server in what a commit takes.
@@ -371,7 +317,7 @@ mod tests {
         let (refused, before) = (slot(902), pending_bytes(&shard));
         assert_eq!(apply(&shard, &refused, 7, &batch(1, 0, 1.0), NOW_MS), Err(NotApplied::Full));
         assert_eq!(pending_bytes(&shard), before);
-        assert_eq!(refused.status.lock().progress, crate::latest::Progress::default());
+        assert_eq!(*refused.status.lock().progress(), crate::latest::Progress::default());
         let first = shard.take(|_| ());
         assert!(reports_of(&first, 902).is_empty());
         assert!(apply(&shard, &refused, 7, &batch(1, 0, 1.0), NOW_MS).is_ok());
@@ -403,7 +349,7 @@ mod tests {
         while let Ok(applied) = apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS) {
             (sequence, taken) = (applied.last_sequence + 1, taken + applied.taken);
             shard.take(|_| ());
-            greedy.status.lock().full_heads.clear();
+            greedy.status.lock().drop_heads();
         }
         let burst = u64::from(REPORTS_BURST_MAX);
         assert!((burst..burst + 300).contains(&taken), "{taken}");
@@ -423,7 +369,7 @@ mod tests {
             let batch = batch(number * REPORTS_PER_FRAME_MAX as u64 + 1, 128, 40.0);
             apply(&shard, &slot, 1, &batch, NOW_MS).expect("room");
             bytes += shard.take(|_| ()).log.len();
-            slot.status.lock().full_heads.clear();
+            slot.status.lock().drop_heads();
         }
         // Each value has the names once: ten of them, not 2,560.
         assert!(bytes < LOG_BYTES_BURST_MAX as usize / 8, "{bytes}");

@@ -1,0 +1,345 @@
+//! A server's newest state, changed by the verbs of its life only: a session opens and closes, reports are applied, facts come,
+//! heads become blocks, a checkpoint and a commit take what is due, the server is removed.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use windfire_wire::{RefuseReason, Temperature};
+
+use crate::head::Head;
+use crate::intake::{Batch, Position};
+use crate::latest::{HostFacts, Latest, Progress};
+use crate::limits::{FACTS_INTERVAL_MS, FULL_HEADS_MAX, HEAD_AGE_MS_MAX};
+use crate::sample::Sample;
+use crate::share::{Rates, Share};
+use crate::timing::{HubTime, Timing};
+
+/// Ends a session from outside, with the reason to give. Called at most once, without any lock held.
+pub type Kick = Box<dyn FnOnce(RefuseReason) + Send>;
+
+/// One server's newest state. In the order in which it is read, so that a question touches few lines of cache.
+#[derive(Default)]
+#[repr(C)]
+pub(crate) struct Status {
+    latest: Latest,
+    progress: Progress,
+    /// What is known of its agent's clock.
+    timing: Timing,
+    /// Where its newest report lies.
+    last_position: Position,
+    /// Newest reports, open for more.
+    head: Head,
+    /// Full heads that are not blocks yet, oldest first.
+    full_heads: VecDeque<Arc<Head>>,
+    /// Counts sessions; only the newest one's reports are taken.
+    epoch: u64,
+    kick: Option<Kick>,
+    /// Changed since the last checkpoint; a list of the shard has it then.
+    is_dirty: bool,
+    /// Changed since [`crate::Engine::visit_changed`] last showed it; a list of the shard has it then.
+    is_changed: bool,
+    /// When the facts came, Unix milliseconds by the hub's clock.
+    facts_ms: i64,
+    /// When facts were last handed to a commit, Unix milliseconds by the hub's clock; `None` before the first.
+    facts_saved_ms: Option<i64>,
+    /// The facts differ from what was handed to a commit.
+    has_unsaved_facts: bool,
+    /// Facts wait for the next commit; a list of the shard has it then.
+    has_new_facts: bool,
+    /// What it may bring.
+    share: Share,
+    /// Nobody may report for it any more.
+    is_removed: bool,
+}
+
+/// What was taken of a batch, entry by entry, in the order in which a log has to have it.
+pub(crate) enum Taken<'a> {
+    /// Reports from here on come from this outbox.
+    Outbox(u128),
+    /// A report in its place in time, and what the one before it had for sensors if that is in the same value of the log.
+    Report { sequence: u64, sample: &'a Sample, sensors_before: Option<&'a [Temperature]> },
+}
+
+/// Looks.
+impl Status {
+    pub(crate) fn latest(&self) -> &Latest {
+        &self.latest
+    }
+
+    pub(crate) fn progress(&self) -> &Progress {
+        &self.progress
+    }
+
+    pub(crate) fn last_position(&self) -> Position {
+        self.last_position
+    }
+
+    /// Milliseconds that its agent's clock is ahead of the hub's; `None` when it never said what it shows.
+    pub(crate) fn skew_ms(&self) -> Option<i64> {
+        self.timing.skew_ms()
+    }
+
+    pub(crate) fn is_removed(&self) -> bool {
+        self.is_removed
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.is_dirty
+    }
+}
+
+/// A start.
+impl Status {
+    /// As a checkpoint has it.
+    pub(crate) fn restore(&mut self, progress: Progress, sample: Sample, last_active_s: Option<i64>) {
+        self.progress = progress;
+        self.latest.last_active_ms = last_active_s.map(|at_s| at_s.saturating_mul(1000));
+        self.latest.sample = sample;
+    }
+
+    pub(crate) fn restore_facts(&mut self, facts: HostFacts) {
+        self.latest.facts = Arc::new(facts);
+    }
+
+    /// No number up to this one may be given out again.
+    pub(crate) fn restore_sequence(&mut self, sequence: u64) {
+        self.progress.last_sequence = self.progress.last_sequence.max(sequence);
+    }
+
+    /// The log says that reports after this come from that outbox.
+    pub(crate) fn replay_outbox(&mut self, outbox_id: u128) {
+        self.progress.switch_to(outbox_id);
+    }
+
+    /// The log has a report that is newer than the checkpoint.
+    pub(crate) fn replay(&mut self, sequence: u64, sample: Sample, received_ms: i64) {
+        self.progress.advance(sequence);
+        self.latest.sample = sample;
+        self.latest.last_active_ms = Some(received_ms);
+        self.is_dirty = true;
+    }
+
+    /// Everything of the log was read.
+    pub(crate) fn end_replay(&mut self) {
+        if self.progress.last_sequence > 0 {
+            self.timing = Timing::after_start(self.latest.sample.time_ms);
+        }
+    }
+}
+
+/// Sessions.
+impl Status {
+    /// Whether reports of that session are taken.
+    pub(crate) fn is_open(&self, epoch: u64) -> bool {
+        self.epoch == epoch && !self.is_removed
+    }
+
+    /// A session is about to open.
+    pub(crate) fn greet(&mut self) {
+        self.timing.on_session();
+    }
+
+    /// Takes what its agent's clock shows. How far that is ahead of the hub's, milliseconds.
+    pub(crate) fn take_clock(&mut self, agent_ms: i64, uptime_ms: u64, now: HubTime) -> i64 {
+        self.timing.on_clock(agent_ms, uptime_ms, now)
+    }
+
+    /// Opens a session: its epoch, and what ends the one before.
+    pub(crate) fn open(&mut self, kick: Option<Kick>) -> (u64, Option<Kick>) {
+        self.epoch += 1;
+        (self.epoch, std::mem::replace(&mut self.kick, kick))
+    }
+
+    /// A session ended by itself.
+    pub(crate) fn close(&mut self, epoch: u64) {
+        if self.epoch == epoch {
+            self.kick = None;
+        }
+    }
+
+    /// Lets no report of the present session in any more; what ends it, if there is one.
+    pub(crate) fn shut(&mut self) -> Option<Kick> {
+        self.epoch += 1;
+        self.kick.take()
+    }
+
+    /// Nobody may report for it any more.
+    pub(crate) fn remove(&mut self) {
+        self.is_removed = true;
+    }
+}
+
+/// Reports.
+impl Status {
+    /// Whether its heads leave room for a batch.
+    pub(crate) fn has_room(&self) -> bool {
+        self.full_heads.len() < FULL_HEADS_MAX
+    }
+
+    /// How many of the batch's reports were taken before.
+    pub(crate) fn known_count(&self, batch: &Batch) -> usize {
+        let known = (self.progress.last_sequence + 1).saturating_sub(batch.first_sequence);
+        usize::try_from(known).unwrap_or(usize::MAX).min(batch.samples.len())
+    }
+
+    /// Whether it may bring these now.
+    pub(crate) fn has_share(&mut self, rates: Rates, new: &[Sample], now_ms: i64) -> bool {
+        let newest_ms = new.iter().map(|sample| sample.time_ms).max();
+        let newest_ms = newest_ms.map_or(now_ms, |ms| self.timing.shifted(ms));
+        self.share.has_any(rates, newest_ms, now_ms)
+    }
+
+    /// What its newest report had for sensors, if that lies at this very position.
+    pub(crate) fn sensors_at(&self, position: Position) -> Option<Arc<[Temperature]>> {
+        self.latest.sample.temperatures.clone().filter(|_| self.last_position == position)
+    }
+
+    /// Applies new reports, the first of them with that number, which come to lie at `position`: places each in time, and shows
+    /// it to `visit`. Depends on nothing but this and what is handed in. Whether a head is full now.
+    #[inline]
+    pub(crate) fn apply(
+        &mut self,
+        outbox_id: u128,
+        first_new: u64,
+        new: &mut [Sample],
+        position: Position,
+        now: HubTime,
+        visit: &mut impl FnMut(Taken<'_>),
+    ) -> bool {
+        let mut sensors = self.sensors_at(position);
+        if !self.progress.is_current(outbox_id) {
+            self.progress.switch_to(outbox_id);
+            self.timing.on_outbox();
+            visit(Taken::Outbox(outbox_id));
+        }
+        let mut has_full_head = false;
+        for (sequence, sample) in (first_new..).zip(&mut *new) {
+            // From here on it lies where the hub's clock has it: in the log, in history, in what is shown.
+            sample.time_ms = self.timing.place(sample.time_ms, sample.uptime_s, now);
+            visit(Taken::Report { sequence, sample, sensors_before: sensors.as_deref() });
+            sensors.clone_from(&sample.temperatures);
+            has_full_head |= self.push(sequence, sample, position, now.now_ms);
+        }
+        if let Some(newest) = new.last() {
+            self.progress.advance(first_new + new.len() as u64 - 1);
+            self.latest.sample.clone_from(newest);
+            self.latest.last_active_ms = Some(now.now_ms);
+            self.last_position = position;
+        }
+        has_full_head
+    }
+
+    /// Counts what was taken against its share.
+    pub(crate) fn spend(&mut self, reports: usize, log_bytes: usize) {
+        self.share.take(reports, log_bytes);
+    }
+
+    /// Whether it has to be put on the list for the next checkpoint.
+    pub(crate) fn note_dirty(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_dirty, true)
+    }
+
+    /// Whether it has to be put on the list of what changed.
+    pub(crate) fn note_changed(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_changed, true)
+    }
+
+    /// Somebody sees it now.
+    pub(crate) fn show_changed(&mut self) -> &Latest {
+        self.is_changed = false;
+        &self.latest
+    }
+
+    /// A checkpoint takes it, unless it is removed.
+    pub(crate) fn checkpoint(&mut self) -> Option<&Self> {
+        self.is_dirty = false;
+        (!self.is_removed).then_some(self)
+    }
+}
+
+/// Facts.
+impl Status {
+    /// Replaces the facts. An empty country keeps the one known before, as v0 does. Whether they are others.
+    pub(crate) fn set_facts(&mut self, mut facts: HostFacts, now_ms: i64) -> bool {
+        if facts.country.is_empty() {
+            facts.country.clone_from(&self.latest.facts.country);
+        }
+        let is_other = *self.latest.facts != facts;
+        if is_other {
+            self.latest.facts = Arc::new(facts);
+            self.facts_ms = now_ms;
+            self.has_unsaved_facts = true;
+        }
+        is_other
+    }
+
+    /// Whether facts have to be put on the list for the next commit: new ones, not sooner than a while after those before. Until
+    /// then they are shown, and the agent says them at each connection anyway.
+    pub(crate) fn save_facts(&mut self, now_ms: i64) -> bool {
+        let is_soon = |saved_ms: i64| (0..FACTS_INTERVAL_MS).contains(&now_ms.saturating_sub(saved_ms));
+        if !self.has_unsaved_facts || self.has_new_facts || self.facts_saved_ms.is_some_and(is_soon) {
+            return false;
+        }
+        (self.has_unsaved_facts, self.has_new_facts, self.facts_saved_ms) = (false, true, Some(now_ms));
+        true
+    }
+
+    /// A commit takes the facts, and when they came; unless the server is removed.
+    pub(crate) fn take_facts(&mut self) -> Option<(Arc<HostFacts>, i64)> {
+        self.has_new_facts = false;
+        (!self.is_removed).then(|| (Arc::clone(&self.latest.facts), self.facts_ms))
+    }
+}
+
+/// Heads, on their way to be blocks.
+impl Status {
+    /// Adds a report to the head. Whether a head is full now and waits to become a block.
+    pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, position: Position, now_ms: i64) -> bool {
+        self.head.push(sequence, sample, position, now_ms);
+        self.head.is_full() && self.close_head()
+    }
+
+    /// Sets the head aside to become a block. Whether there was one.
+    pub(crate) fn close_head(&mut self) -> bool {
+        if self.head.is_empty() {
+            return false;
+        }
+        self.full_heads.push_back(Arc::new(std::mem::take(&mut self.head)));
+        true
+    }
+
+    /// Sets the head aside when it is old. Whether it was. By the hub's clock; one that was set back makes the head old at once,
+    /// which does no harm.
+    pub(crate) fn close_old_head(&mut self, now_ms: i64) -> bool {
+        let age_ms = now_ms.saturating_sub(self.head.opened_ms);
+        !(0..HEAD_AGE_MS_MAX).contains(&age_ms) && self.close_head()
+    }
+
+    /// Heads that wait to become blocks, oldest first.
+    pub(crate) fn full_heads(&self) -> &VecDeque<Arc<Head>> {
+        &self.full_heads
+    }
+
+    /// Every head, the open one as it is now.
+    pub(crate) fn heads(&self) -> Vec<Arc<Head>> {
+        let open = (!self.head.is_empty()).then(|| Arc::new(self.head.clone()));
+        self.full_heads.iter().map(Arc::clone).chain(open).collect()
+    }
+
+    /// The oldest `count` full heads are blocks now.
+    pub(crate) fn seal(&mut self, count: usize) {
+        self.full_heads.drain(..count);
+    }
+
+    /// Lets go of every head of a server that is gone.
+    pub(crate) fn drop_heads(&mut self) {
+        self.head = Head::default();
+        self.full_heads.clear();
+    }
+
+    /// The oldest position whose reports are not all in blocks.
+    pub(crate) fn log_needed_from(&self) -> Option<Position> {
+        let open = (!self.head.is_empty()).then_some(self.head.first_position);
+        self.full_heads.front().map(|head| head.first_position).or(open)
+    }
+}
