@@ -35,6 +35,13 @@ pub fn new_secret() -> String {
     secret
 }
 
+/// A password that nobody guesses: 20 base62 characters, 119 bits.
+pub fn new_password() -> String {
+    let mut password = new_secret();
+    password.truncate(20);
+    password
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

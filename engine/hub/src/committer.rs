@@ -1,7 +1,6 @@
 //! The thread that commits: as soon as something is pending, but no more often than the interval.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,6 +9,7 @@ use windfire_engine::Engine;
 
 use crate::limits::{COMMIT_RETRY, TOKEN_USES_INTERVAL};
 use crate::metrics::Metrics;
+use crate::threads::{Phase, Stop};
 
 /// Longest wait for something pending, so that a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
@@ -20,7 +20,7 @@ pub(crate) struct Committer {
     pub(crate) interval: Duration,
     /// Told after every commit; sessions wait for it.
     pub(crate) committed: watch::Sender<u64>,
-    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) stop: Stop,
 }
 
 impl Committer {
@@ -28,7 +28,7 @@ impl Committer {
     pub(crate) fn run(self) {
         let mut token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
         let mut mending = Mending::default();
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.stop.has_reached(Phase::LastWrites) {
             mending.look(&self.engine);
             if Instant::now() >= token_uses_due {
                 token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;

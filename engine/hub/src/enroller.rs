@@ -13,9 +13,9 @@ use windfire_engine::error::Refusal;
 use windfire_engine::token::Enrolment;
 use windfire_wire::RefuseReason;
 
+use crate::clock::Clock;
 use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX};
 use crate::metrics::Metrics;
-use crate::serve::Clock;
 
 /// Takes what came of an enrolment: the server, or why there is none. Called once, unless the hub stops before.
 pub(crate) type Enrolled = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;

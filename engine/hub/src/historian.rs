@@ -1,7 +1,6 @@
 //! The thread that looks after history: blocks, tiers, expiry. What fails is tried again, and reports stay in the log.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,9 +8,10 @@ use windfire_engine::Engine;
 use windfire_engine::clock::ClockState;
 use windfire_engine::history::Upkeep;
 
+use crate::clock::Clock;
 use crate::limits::{UPKEEP_INTERVAL, UPKEEP_RETRY};
 use crate::metrics::Metrics;
-use crate::serve::Clock;
+use crate::threads::{Phase, Stop};
 
 /// Time between two looks at whether there is something to do at once, or a stop.
 const POLL: Duration = Duration::from_millis(50);
@@ -40,7 +40,7 @@ pub(crate) struct Historian {
     pub(crate) engine: Arc<Engine>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) clock: Clock,
-    pub(crate) stop: Arc<AtomicBool>,
+    pub(crate) stop: Stop,
 }
 
 impl Historian {
@@ -49,7 +49,7 @@ impl Historian {
         // Of this thread alone, on Linux. Where it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
         let mut is_clock_doubted = false;
-        while !self.stop.load(Ordering::Acquire) {
+        while !self.stop.has_reached(Phase::LastWrites) {
             let started = Instant::now();
             let (done, result) = self.engine.upkeep((self.clock)());
             self.note(&done);
@@ -64,7 +64,7 @@ impl Historian {
             };
             self.metrics.observe_upkeep(started.elapsed());
             let due = Instant::now() + pause;
-            while Instant::now() < due && !self.stop.load(Ordering::Acquire) {
+            while Instant::now() < due && !self.stop.has_reached(Phase::LastWrites) {
                 thread::sleep(POLL);
                 if pause == UPKEEP_INTERVAL && self.engine.history().has_full_heads() {
                     break;

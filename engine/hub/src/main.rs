@@ -2,6 +2,7 @@
 
 mod admin;
 mod cli;
+mod clock;
 mod committer;
 mod config;
 mod config_words;
@@ -17,7 +18,9 @@ mod metrics;
 mod output;
 mod pacer;
 mod serve;
+mod signals;
 mod starting;
+mod threads;
 mod tls;
 mod unbound;
 mod variables;

@@ -1,6 +1,7 @@
 //! What the command line may ask of a hub, running or not: the same requests, over a local socket or on the store itself.
 
 mod backup;
+mod first;
 mod history;
 mod socket;
 
@@ -10,15 +11,17 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use windfire_api::Agents;
 use windfire_engine::error::ChangeError;
+use windfire_engine::secret::new_password;
 use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::token::{NewToken, Scope, Scopes};
 use windfire_engine::user::{PasswordHash, Role, User, UserEdit};
 use windfire_engine::{Engine, Selection};
 
 use crate::limits::USERS_NAMED_MAX;
-use crate::serve::{ADMINISTRATOR, new_password};
 
 pub(crate) use backup::{is_a_hub_now, restore, salvage};
+use first::ADMINISTRATOR;
+pub(crate) use first::make_administrator;
 pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer};
 pub(crate) use socket::{Meanwhile, ask, bind, check_path, is_answered, serve};
 

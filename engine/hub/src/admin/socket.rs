@@ -18,14 +18,15 @@ use windfire_api::Agents;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::{Hub, Request, Response, backup, execute};
+use crate::clock::Clock;
 use crate::folder::{check_is_hubs, explain};
 use crate::limits::{
     ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_MEANWHILE_TIMEOUT, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX,
     ADMIN_TIMEOUT, START_QUIET, START_SIGN_INTERVAL,
 };
 use crate::output::complain;
-use crate::serve::{Clock, runtime};
 use crate::starting::{Progress, Starting};
+use crate::threads::runtime;
 
 const FILE: &str = "admin.sock";
 /// Bytes of a path that systems take for a socket.

@@ -17,23 +17,18 @@ use windfire_engine::Engine;
 use super::Http;
 use super::budget::Held;
 use super::connections::Connection;
+use crate::clock::Clock;
 use crate::limits::{LIVE_INTERVAL, LIVE_KEEP_ALIVE, live_read_timeout};
-use crate::serve::Clock;
+use crate::threads::{Phase, Stop};
 
 /// Advances the stream until stopped; the ticks end with it, and so does every stream.
-pub(crate) async fn run(
-    live: Arc<Live>,
-    engine: Arc<Engine>,
-    clock: Clock,
-    ticks: watch::Sender<u64>,
-    mut stop: watch::Receiver<bool>,
-) {
+pub(crate) async fn run(live: Arc<Live>, engine: Arc<Engine>, clock: Clock, ticks: watch::Sender<u64>, mut stop: Stop) {
     let mut seconds = interval(LIVE_INTERVAL);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = seconds.tick() => {}
-            _ = stop.wait_for(|stop| *stop) => return,
+            () = stop.reached(Phase::Draining) => return,
         }
         let (live, engine, now_s) = (Arc::clone(&live), Arc::clone(&engine), clock().div_euclid(1000));
         // A look at every server takes milliseconds, in which others' requests are answered.

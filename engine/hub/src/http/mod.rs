@@ -35,6 +35,7 @@ use windfire_api::live::Live;
 use windfire_api::{Admission, Api, Body, Busy, Caller, Viewer, Work, busy, handle_if, may_wait};
 use windfire_engine::Engine;
 
+use crate::clock::Clock;
 use crate::limits::{
     ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY,
     HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, HTTP_UNSENT_BYTES_MAX,
@@ -42,7 +43,7 @@ use crate::limits::{
 };
 use crate::memory::Budgets;
 use crate::metrics::Metrics;
-use crate::serve::Clock;
+use crate::threads::{Phase, Stop};
 use crate::unbound;
 use budget::{Budget, Client, Held};
 use client_io::{ClientIo, Tcp};
@@ -129,7 +130,7 @@ impl Http {
         self,
         socket: Socket,
         tls: Option<rustls::ServerConfig>,
-        mut stop: watch::Receiver<bool>,
+        mut stop: Stop,
     ) -> Result<(), String> {
         let failed = |error: io::Error| format!("the socket for HTTP cannot be used: {error}");
         let listener = TcpListener::from_std(socket.0).map_err(failed)?;
@@ -140,7 +141,7 @@ impl Http {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stop.reached(Phase::Draining) => break,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -164,7 +165,7 @@ impl Http {
             // Where nobody can be spared, others wait in the listener's queue meanwhile.
             let slot = tokio::select! {
                 slot = connections.enter(peer.ip(), Arc::downgrade(&stream)) => slot,
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stop.reached(Phase::Draining) => break,
             };
             let (http, tls, stop) = (Arc::clone(&http), tls.clone(), stop.clone());
             tokio::spawn(async move {
@@ -189,7 +190,7 @@ impl Http {
         stream: ClientIo<Tcp>,
         connection: &Arc<Connection>,
         tls: Option<TlsAcceptor>,
-        stop: watch::Receiver<bool>,
+        stop: Stop,
     ) -> Result<(), String> {
         let connection = Arc::clone(connection);
         let service = service_fn(move |request| Arc::clone(&self).answer(request, Arc::clone(&connection)));
@@ -351,12 +352,7 @@ fn hold(client: Client, wanted: &[(&Arc<Budget>, usize)]) -> Result<Vec<Held>, B
 }
 
 /// Answers requests of one connection, until it ends or the hub stops and the open one is answered.
-async fn converse<I, S>(
-    builder: &http1::Builder,
-    stream: I,
-    service: S,
-    mut stop: watch::Receiver<bool>,
-) -> hyper::Result<()>
+async fn converse<I, S>(builder: &http1::Builder, stream: I, service: S, mut stop: Stop) -> hyper::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     S: HttpService<Incoming, ResBody = BoxBody<Bytes, io::Error>>,
@@ -365,7 +361,7 @@ where
     let mut connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
     tokio::select! {
         ended = &mut connection => return ended,
-        _ = stop.wait_for(|stop| *stop) => connection.as_mut().graceful_shutdown(),
+        () = stop.reached(Phase::Draining) => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }

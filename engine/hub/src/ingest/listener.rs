@@ -28,6 +28,7 @@ use crate::enroller::Enrolled;
 use crate::limits::{
     HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX,
 };
+use crate::threads::Phase;
 
 /// What another thread tells a conversation of this listener.
 pub(super) enum Mail {
@@ -151,7 +152,7 @@ impl Listener {
                 () = tokio::time::sleep_until(next.into()) => {}
                 _ = committed.changed(), if !self.listed.is_empty() => {}
                 mail = self.mail.recv() => self.deliver(mail),
-                _ = stop.wait_for(|stop| *stop), if !self.is_stopping => {
+                () = stop.reached(Phase::Draining), if !self.is_stopping => {
                     self.is_stopping = true;
                     stop_by = Some(Instant::now() + STOP_TIMEOUT);
                     // Sessions end by themselves now; whoever comes later hears nothing and tries again.

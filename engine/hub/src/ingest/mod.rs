@@ -16,9 +16,10 @@ use rustls::ServerConfig;
 use tokio::sync::watch;
 use windfire_engine::Engine;
 
+use crate::clock::Clock;
 use crate::enroller::Enrolments;
 use crate::metrics::Metrics;
-use crate::serve::Clock;
+use crate::threads::Stop;
 use listener::Listener;
 pub(crate) use refusals::Refusals;
 pub(crate) use socket::Sockets;
@@ -34,7 +35,7 @@ pub(crate) struct Ingest {
     pub(crate) enrolments: Enrolments,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) committed: watch::Receiver<u64>,
-    pub(crate) stop: watch::Receiver<bool>,
+    pub(crate) stop: Stop,
 }
 
 /// One listener's part, before it has a runtime.

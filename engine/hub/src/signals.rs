@@ -1,0 +1,91 @@
+//! When the hub is asked to stop.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::limits::STOP_TIMEOUT;
+use crate::threads::runtime;
+
+/// SIGTERM and SIGINT, on a thread of their own.
+pub(crate) struct Signals {
+    /// Whether a stop was asked for.
+    asked: watch::Receiver<bool>,
+    /// Set once there is something to be stopped in order.
+    is_running: Arc<AtomicBool>,
+}
+
+impl Signals {
+    /// For a process that is the first of its container: it ends by no signal that it does not look at, and opening a store
+    /// takes its time. Any other ends by itself until [`Signals::watch`].
+    pub(crate) fn watch_from_the_start() -> Result<Option<Self>, String> {
+        (std::process::id() == 1).then(|| Self::watch_while(false)).transpose()
+    }
+
+    /// For a hub that has something to be stopped in order.
+    pub(crate) fn watch() -> Result<Self, String> {
+        Self::watch_while(true)
+    }
+
+    fn watch_while(is_running: bool) -> Result<Self, String> {
+        let (sender, asked) = watch::channel(false);
+        let (ready_sender, ready) = std::sync::mpsc::channel();
+        let is_running = Arc::new(AtomicBool::new(is_running));
+        let is_running_now = Arc::clone(&is_running);
+        let watch = move || -> Result<(), String> {
+            let runtime = runtime()?;
+            runtime.block_on(async {
+                let failed = |error: io::Error| format!("signals: {error}");
+                let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+                let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+                let _start_goes_on = ready_sender.send(());
+                let mut first_asked = None;
+                loop {
+                    tokio::select! {
+                        _ = terminate.recv() => {}
+                        _ = interrupt.recv() => {}
+                    }
+                    // What was acknowledged is on disk, so the process may end at any moment.
+                    if !is_running_now.load(Ordering::Acquire) {
+                        tracing::info!("stopped while starting");
+                        std::process::exit(0);
+                    }
+                    sender.send_replace(true);
+                    // One wish to stop may come as several signals, from a terminal and from who watches over the hub.
+                    if first_asked.get_or_insert_with(Instant::now).elapsed() > STOP_TIMEOUT {
+                        tracing::warn!("asked to stop again: stopped at once, agents keep what was not acknowledged");
+                        // Not in order, which would wait for the same disk; the first of a container must end itself.
+                        let _first =
+                            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+                        std::process::exit(1);
+                    }
+                }
+            })
+        };
+        let named = thread::Builder::new().name("signals".to_owned());
+        // It ends with the process.
+        let thread = named.spawn(watch).map_err(|error| format!("no thread: {error}"))?;
+        match ready.recv() {
+            Ok(()) => Ok(Self { asked, is_running }),
+            Err(_) => Err(why_it_ended(thread)),
+        }
+    }
+
+    /// Ends when a stop was asked for.
+    pub(crate) async fn asked(&mut self) {
+        self.is_running.store(true, Ordering::Release);
+        if self.asked.wait_for(|asked| *asked).await.is_err() {
+            // Signals are watched as long as the process lives.
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn why_it_ended(thread: thread::JoinHandle<Result<(), String>>) -> String {
+    thread.join().ok().and_then(Result::err).unwrap_or_else(|| "signals cannot be watched".to_owned())
+}
