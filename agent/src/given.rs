@@ -44,7 +44,7 @@ pub fn log_filter(text: &str) -> Result<Targets, String> {
     let is_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
     // A word that is no level would be read as a module that says everything, and all else would be silent.
     match text.split(',').find(|part| !is_level(part.trim())) {
-        Some(odd) => Err(format!("{odd:?} is none of off, error, warn, info, debug, trace")),
+        Some(odd) => Err(format!("{odd:?} must be one of off, error, warn, info, debug, trace")),
         None => text.parse().map_err(|error| format!("{error}")),
     }
 }
@@ -151,7 +151,7 @@ mod tests {
         for odd in ["inof", "info debug", "info,debgu", "quinn=loud", "", "info;debug"] {
             assert!(log_filter(odd).is_err(), "{odd:?}");
         }
-        assert!(log_filter("inof").unwrap_err().contains("\"inof\" is none of"));
+        assert!(log_filter("inof").unwrap_err().contains("\"inof\" must be one of"));
     }
 
     #[test]

@@ -1,37 +1,47 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
-//! Reading order: `operation` (the paths), `routes` (who answers them), `viewer` (who is asking), `csrf`, `query` (Go's rules
-//! for parameters), `path`, `admission` (whether there is room), `render` (Nezha's JSON and history's, and the only place that knows their names), `history`, `details` (the fleet, kept ready), `register`,
-//! `live` (the stream), `panel` (what its page asks for), `pages` (the page itself), `openapi`, `answer` (ETag, compression,
-//! headers), `body`.
+//! Reading order: `table` (every operation), `routes` (finds one, asks who is asking), `viewer` (who that is), `csrf`, `query` (Go's
+//! rules for parameters), `path`, `admission` (whether there is room), `request` (what answers get, and how they fail), `v0` (Nezha's
+//! routes), `resource` (what the panel manages, one file each), `history`, `stream` and `live`, `render` (Nezha's JSON and
+//! history's), `details` (the fleet, kept ready), `pages` (the page itself), `openapi`, `answer` (ETag, compression, headers), `body`.
 
 mod admission;
 mod answer;
 mod body;
+mod context;
 mod csrf;
 mod details;
 mod history;
+mod limits;
 pub mod live;
 mod openapi;
 mod operation;
 mod pages;
-mod panel;
 pub mod path;
 mod query;
 mod register;
 pub mod render;
+mod request;
+mod resource;
 mod routes;
+mod schema;
+mod sign_in_limit;
+mod stream;
+mod table;
+mod time_arguments;
+mod v0;
 mod viewer;
-mod when;
+mod whole_number;
 
 pub use admission::{Admission, Busy, Unbounded, Work};
 pub use answer::{busy, failed};
 pub use body::{Body, PIECE_BYTES, Producer, Streamed};
+pub use context::{Agents, Api, Caller};
 pub use details::Details;
 pub use history::{export, parse_range};
-pub use operation::may_wait;
-pub use panel::SignInLimit;
-pub use routes::{Agents, Api, Caller, handle, handle_if};
+pub use operation::is_blocking;
+pub use routes::{handle, handle_if};
+pub use sign_in_limit::SignInLimit;
 pub use viewer::{Audience, Viewer};
 
 /// Parses a query string by Go's rules, for the fuzzer.

@@ -1,15 +1,14 @@
 //! The OpenAPI document, made of the table of operations.
 
-mod schemas;
-
 use serde_json::{Map, Value, json};
 
-use crate::operation::{Access, Kind, OPERATIONS, Operation, Parameter, Refusal};
+use crate::operation::{Access, Kind, Operation, Parameter, RefusalStyle};
+use crate::schema::{Schemas, envelope, integer, object, text};
 
-/// The document.
-pub(crate) fn document() -> Vec<u8> {
+/// The document of these operations and shapes.
+pub(crate) fn document(operations: impl Iterator<Item = &'static Operation>, shapes: Schemas) -> Vec<u8> {
     let mut paths = Map::new();
-    for operation in &OPERATIONS {
+    for operation in operations {
         let methods = paths.entry(operation.path).or_insert_with(|| json!({}));
         if let Some(methods) = methods.as_object_mut() {
             methods.insert(operation.method.to_ascii_lowercase(), describe(operation));
@@ -44,7 +43,7 @@ pub(crate) fn document() -> Vec<u8> {
                     "description": "Beside the cookie, for changes: `csrf` of the session",
                 },
             },
-            "schemas": schemas::all(),
+            "schemas": Map::from_iter(shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape))),
         },
     });
     document.to_string().into_bytes()
@@ -53,7 +52,7 @@ pub(crate) fn document() -> Vec<u8> {
 fn describe(operation: &Operation) -> Value {
     let mut described = json!({
         "summary": operation.about,
-        "operationId": operation_id(operation),
+        "operationId": operation.name,
         "parameters": operation.parameters.iter().map(parameter).collect::<Vec<_>>(),
         "responses": responses(operation),
         "security": security(operation),
@@ -65,18 +64,13 @@ fn describe(operation: &Operation) -> Value {
     described
 }
 
-fn operation_id(operation: &Operation) -> String {
-    let name = format!("{:?}", operation.route);
-    name.trim_start_matches("Panel(").trim_end_matches(')').to_owned()
-}
-
 fn reference(name: &str) -> Value {
     json!({"$ref": format!("#/components/schemas/{name}")})
 }
 
 fn responses(operation: &Operation) -> Value {
     let content_type = if operation.answer == "Stream" { "text/event-stream" } else { "application/json" };
-    let is_refused_in_body = operation.refusal == Refusal::InBody && operation.access != Access::Anyone;
+    let is_refused_in_body = operation.refusal == RefusalStyle::InBody && operation.access != Access::Anyone;
     let schema = if is_refused_in_body {
         // Who may not ask is told with status 200, as in Nezha v0.
         json!({"anyOf": [reference(operation.answer), reference("Refused")]})
@@ -99,7 +93,7 @@ fn responses(operation: &Operation) -> Value {
         let content = json!({"application/json": {"schema": reference("Error")}});
         answers.insert(status.to_string(), json!({"description": about, "content": content}));
     };
-    let is_ours = operation.refusal == Refusal::InStatus;
+    let is_ours = operation.refusal == RefusalStyle::InStatus;
     if !operation.ignores_unknown || !operation.parameters.is_empty() || operation.body.is_some() {
         error(400, "Something in the request is wrong; the message says what");
     }
@@ -130,7 +124,7 @@ fn responses(operation: &Operation) -> Value {
 }
 
 fn security(operation: &Operation) -> Value {
-    let is_change = operation.method != "GET" && operation.refusal == Refusal::InStatus;
+    let is_change = operation.method != "GET" && operation.refusal == RefusalStyle::InStatus;
     let login = if is_change { json!({"login": [], "csrf": []}) } else { json!({"login": []}) };
     match operation.access {
         Access::Anyone => json!([]),
@@ -163,19 +157,13 @@ fn parameter(parameter: &Parameter) -> Value {
     described
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_operation_is_described_and_every_reference_leads_somewhere() {
-        let document: Value = serde_json::from_slice(&document()).expect("JSON");
-        for operation in &OPERATIONS {
-            let described = &document["paths"][operation.path][operation.method.to_ascii_lowercase()];
-            assert_eq!(described["parameters"].as_array().map(Vec::len), Some(operation.parameters.len()));
-            for name in std::iter::once(operation.answer).chain(operation.body) {
-                assert!(document["components"]["schemas"][name].is_object(), "{name}");
-            }
-        }
-    }
+/// Shapes of what every operation may answer.
+pub(crate) fn schemas() -> Schemas {
+    vec![
+        ("OpenApi", json!({"type": "object"})),
+        ("Error", object(json!({"code": integer(), "message": text()}))),
+        ("Text", text()),
+        ("Stream", text()),
+        ("Done", envelope(json!({"type": "null"}))),
+    ]
 }

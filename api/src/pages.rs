@@ -5,7 +5,7 @@ use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
 use rust_embed::RustEmbed;
 
 use crate::answer::Answer;
-use crate::operation::OPERATIONS;
+use crate::table::operations;
 
 /// What `npm run build` made in `api/web`. Empty where there was no Node.
 #[derive(RustEmbed)]
@@ -93,7 +93,7 @@ fn without_panel() -> String {
         "Windfire {version}\n\nThis hub was built without its panel, because Node.js was missing. To get it: install Node.js 20.19 \
          or newer with npm,\nrun \"make build\" again, and restart the hub. Everything else works without it:\n\n"
     );
-    for operation in &OPERATIONS {
+    for operation in operations() {
         text.push_str(&format!("{:<6} {:<34} {}\n", operation.method, operation.path, operation.about));
     }
     text.push_str(

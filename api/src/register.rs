@@ -2,52 +2,43 @@
 
 use std::net::IpAddr;
 
-use bytes::Bytes;
-use http::{HeaderMap, Request};
+use http::HeaderMap;
 use serde_json::Value;
-use windfire_engine::Engine;
 use windfire_engine::error::ChangeError;
 use windfire_engine::server::NewServer;
 
 use crate::answer::Answer;
-use crate::query::Query;
 use crate::render;
-use crate::routes::Caller;
-use crate::viewer::Viewer;
+use crate::request::ApiRequest;
 
 /// What a script asks for; every key is optional.
 #[derive(Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct RegisterBody {
     name: Option<String>,
     tag: Option<String>,
     note: Option<String>,
     hide_for_guest: Option<String>,
 }
 
-pub(crate) fn register(
-    engine: &Engine,
-    viewer: &Viewer,
-    request: &Request<Bytes>,
-    query: &Query,
-    caller: Caller,
-) -> Answer {
-    let Some(wish) = parse(request.body()) else {
+pub(crate) fn register(request: &ApiRequest<'_>) -> Answer {
+    let (viewer, caller) = (request.viewer, request.caller);
+    let Some(body) = parse(request.request.body()) else {
         return Answer::json(400, render::register_failed(400, "Parse JSON failed"));
     };
     let given = |text: Option<String>| text.filter(|text| !text.is_empty());
     let new = NewServer {
-        name: given(wish.name).unwrap_or_else(|| client_address(request.headers(), caller.peer)),
-        tag: given(wish.tag).unwrap_or_else(|| "AutoRegister".to_owned()),
-        note: wish.note.unwrap_or_default(),
-        hide_for_guest: given(wish.hide_for_guest).is_none_or(|text| text == "on"),
+        name: given(body.name).unwrap_or_else(|| client_address(request.request.headers(), caller.peer)),
+        tag: given(body.tag).unwrap_or_else(|| "AutoRegister".to_owned()),
+        note: body.note.unwrap_or_default(),
+        hide_for_guest: given(body.hide_for_guest).is_none_or(|text| text == "on"),
         ..NewServer::default()
     };
     if !viewer.may_tag(&new.tag) {
         let message = format!("this token is limited to other tags than {:?}", new.tag);
         return Answer::json(200, render::register_failed(403, &message));
     }
-    match engine.registry().add_server(new, caller.now_s()) {
-        Ok(made) if matches!(query.given("simple"), Some("1" | "true")) => {
+    match request.engine.registry().add_server(new, caller.now_s()) {
+        Ok(made) if matches!(request.query.given("simple"), Some("1" | "true")) => {
             Answer::json(200, render::registered_simple(&made.credential))
         }
         Ok(made) => Answer::json(200, render::registered(made.id, &made.credential)),
@@ -59,21 +50,21 @@ pub(crate) fn register(
 }
 
 /// The body by Go's rules: keys match whatever their case, the last of a repeated one counts, unknown ones are ignored,
-/// `null` is an empty wish, and what follows the first value does not matter.
-pub(crate) fn parse(body: &[u8]) -> Option<Wish> {
+/// `null` is an empty body, and what follows the first value does not matter.
+pub(crate) fn parse(body: &[u8]) -> Option<RegisterBody> {
     let first = serde_json::Deserializer::from_slice(body).into_iter::<Value>().next()?.ok()?;
     let fields = match first {
-        Value::Null => return Some(Wish::default()),
+        Value::Null => return Some(RegisterBody::default()),
         Value::Object(fields) => fields,
         _ => return None,
     };
-    let mut wish = Wish::default();
+    let mut body = RegisterBody::default();
     for (key, value) in fields {
         let field = match key.to_ascii_lowercase().as_str() {
-            "name" => &mut wish.name,
-            "tag" => &mut wish.tag,
-            "note" => &mut wish.note,
-            "hideforguest" => &mut wish.hide_for_guest,
+            "name" => &mut body.name,
+            "tag" => &mut body.tag,
+            "note" => &mut body.note,
+            "hideforguest" => &mut body.hide_for_guest,
             _ => continue,
         };
         match value {
@@ -82,7 +73,7 @@ pub(crate) fn parse(body: &[u8]) -> Option<Wish> {
             _ => return None,
         }
     }
-    Some(wish)
+    Some(body)
 }
 
 /// The client's address: only a default name, so a proxy's word is good enough.
@@ -103,7 +94,7 @@ mod tests {
         assert!(parse(b"[]").is_none());
         assert!(parse(b"{\"Name\":1}").is_none());
         assert!(parse(b"null").is_some());
-        let wish = parse("{\"nAmE\":\"é\",\"TAG\":\"t\",\"other\":[1]} trailing".as_bytes()).expect("JSON");
-        assert_eq!((wish.name.as_deref(), wish.tag.as_deref()), (Some("é"), Some("t")));
+        let body = parse("{\"nAmE\":\"é\",\"TAG\":\"t\",\"other\":[1]} trailing".as_bytes()).expect("JSON");
+        assert_eq!((body.name.as_deref(), body.tag.as_deref()), (Some("é"), Some("t")));
     }
 }

@@ -1,10 +1,9 @@
 //! Which path answers what: finds the operation, asks who is asking, calls what answers. The paths are in
-//! [`crate::operation`].
+//! [`crate::table`].
 //!
 //! HEAD answers like GET. A known path with a slash at its end is redirected, as v0 does.
 
-use std::net::IpAddr;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{
@@ -12,83 +11,19 @@ use http::header::{
     ACCESS_CONTROL_EXPOSE_HEADERS, HeaderName, HeaderValue, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
 use http::{HeaderMap, Method, Request, Response};
+use windfire_engine::Engine;
 use windfire_engine::token::Scope;
-use windfire_engine::{Engine, Selection};
 
 use crate::admission::{Admission, Unbounded, Work};
 use crate::answer::Answer;
 use crate::body::Body;
-use crate::details::Details;
-use crate::history::{self, Asked};
-use crate::operation::{Access, Found, Operation, PanelRoute, Refusal, Route};
-use crate::panel::{self, SignInLimit};
-use crate::query::{Query, distinct_ids, ids};
-use crate::register::register;
-use crate::render;
-use crate::viewer::{self, Audience, Viewer};
-use crate::{csrf, live, openapi, pages, path};
-
-/// Made once: it is large, anybody may ask for it, and it is always the same.
-static OPEN_API: LazyLock<Vec<u8>> = LazyLock::new(openapi::document);
-
-/// What the operator chose for the API, and what it keeps between requests.
-#[derive(Debug)]
-pub struct Api {
-    /// Name of the panel's session cookie.
-    pub cookie_name: String,
-    /// Origin that browsers may call from; `None` sends no CORS header at all, as v0.
-    pub cors_origin: Option<HeaderValue>,
-    /// Whether who is not signed in sees the servers that are not hidden.
-    pub are_guests_allowed: bool,
-    /// Whether this hub serves HTTPS, so that cookies are for HTTPS alone.
-    pub is_https: bool,
-    /// How agents reach the hub.
-    pub agents: Agents,
-    /// Who tried to sign in too often.
-    pub sign_in_limit: SignInLimit,
-    /// `details` of all servers.
-    pub details: Details,
-}
-
-/// How agents reach the hub.
-#[derive(Debug, Clone, Default)]
-pub struct Agents {
-    /// Host and port, when the operator gave them.
-    pub address: Option<String>,
-    /// The port, to go with the name by which a browser reached the hub.
-    pub port: u16,
-    /// What agents pin.
-    pub fingerprint: String,
-}
-
-impl Default for Api {
-    fn default() -> Self {
-        Self {
-            cookie_name: "nezha-dashboard".to_owned(),
-            cors_origin: None,
-            are_guests_allowed: true,
-            is_https: false,
-            agents: Agents::default(),
-            sign_in_limit: SignInLimit::default(),
-            details: Details::default(),
-        }
-    }
-}
-
-/// Where a request comes from, and when.
-#[derive(Debug, Clone, Copy)]
-pub struct Caller {
-    /// The client's address.
-    pub peer: IpAddr,
-    /// Unix milliseconds.
-    pub now_ms: i64,
-}
-
-impl Caller {
-    pub(crate) fn now_s(&self) -> i64 {
-        self.now_ms.div_euclid(1000)
-    }
-}
+use crate::context::{Api, Caller};
+use crate::operation::{Access, Match, Operation, RefusalStyle};
+use crate::query::Query;
+use crate::request::{ApiError, ApiRequest};
+use crate::table::operations;
+use crate::viewer::{self, Viewer};
+use crate::{csrf, pages, path, render};
 
 /// Answers one request. The body is whole and was limited by whoever read it.
 pub fn handle(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Response<Body> {
@@ -136,10 +71,10 @@ fn route(
     if path == "/ws" {
         return web_socket(admission, api, engine, request, caller);
     }
-    let (operation, number) = match Operation::find(&path, method) {
-        Found::Operation(operation, number) => (operation, number),
-        Found::OtherMethods(allow) => return Answer::method_not_allowed(&allow),
-        Found::Nothing => return page_or_nothing(&path, request),
+    let (operation, number) = match Operation::find(&operations(), &path, method) {
+        Match::Operation(operation, number) => (operation, number),
+        Match::OtherMethods(allow) => return Answer::method_not_allowed(&allow),
+        Match::Nothing => return page_or_nothing(&path, request),
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let viewer = match admit(api, engine, request, operation, caller) {
@@ -149,56 +84,11 @@ fn route(
     if let Err(wrong) = operation.check(&query) {
         return Answer::json(400, render::error(400, &wrong));
     }
-    if let Err(busy) = admission.admit(&viewer, work(operation)) {
+    if let Err(busy) = admission.admit(&viewer, operation.work) {
         return Answer::busy(busy);
     }
-    let asked = Asked { admission, engine, viewer: &viewer, query: &query, now_ms: caller.now_ms };
-    let tag = query.given("tag").map_or(Selection::All, Selection::Tag);
-    match operation.route {
-        Route::OpenApi => Answer::whole(200, "application/json; charset=utf-8", OPEN_API.as_slice()),
-        Route::List => Answer::json(200, render::list(&viewer, &engine.snapshot(tag))),
-        Route::Details => {
-            let ids = query.given("id").map(ids);
-            // Where both are given v0's code lets the tag win, against its own documentation.
-            let selection = match (&tag, &ids) {
-                (Selection::All, Some(ids)) => Selection::Ids(ids),
-                _ => tag,
-            };
-            let sees_all = *viewer.audience() == Audience::All;
-            let ready = || Answer::ready(&api.details, engine, request.headers());
-            let ready = if sees_all && selection == Selection::All { ready() } else { None };
-            ready.unwrap_or_else(|| Answer::json(200, render::details(&viewer, &engine.snapshot(selection))))
-        }
-        Route::History => history::history(&asked),
-        Route::Top => history::top(&asked),
-        Route::Uptime => history::uptime(&asked),
-        Route::Facts => history::facts(&asked),
-        Route::V2Metrics => history::v2_metrics(&asked, number),
-        Route::Register => register(engine, &viewer, request, &query, caller),
-        Route::Stream => {
-            let seen = request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
-            let seen = seen.filter(|id| !id.is_empty()).or(query.given("last_event_id"));
-            match live::watch(&viewer, (query.given("tag"), query.given("id").map(distinct_ids)), seen) {
-                Ok(watching) => Answer::live(watching),
-                Err(wrong) => Answer::json(400, render::error(400, &wrong)),
-            }
-        }
-        Route::Panel(route) => {
-            panel::answer(route, &panel::Asked { api, engine, viewer: &viewer, query: &query, request, caller, number })
-        }
-    }
-}
-
-/// What an operation costs, as far as its name tells. What is read from history says more once it is planned.
-fn work(operation: &Operation) -> Work {
-    match operation.route {
-        Route::List | Route::Details | Route::Top => Work::Whole,
-        Route::Stream => Work::Live,
-        // Signing in, and the page that asks who is signed in, must be possible beside any number of answers.
-        Route::Panel(_) if operation.method == "GET" && operation.access != Access::Anyone => Work::Whole,
-        Route::OpenApi | Route::Register | Route::Panel(_) => Work::Small,
-        Route::History | Route::Uptime | Route::Facts | Route::V2Metrics => Work::Small,
-    }
+    let request = ApiRequest { admission, api, engine, viewer: &viewer, query: &query, request, caller, number };
+    (operation.answered_by)(&request).unwrap_or_else(ApiError::into_answer)
 }
 
 /// Why nobody is known who asks.
@@ -261,8 +151,8 @@ fn admit(
 ) -> Result<Viewer, Answer> {
     let headers = request.headers();
     let refused = |status: u16, message: &str| match operation.refusal {
-        Refusal::InBody => Answer::json(200, render::refused(message)),
-        Refusal::InStatus => Answer::json(status, render::error(status, message)).not_kept(),
+        RefusalStyle::InBody => Answer::json(200, render::refused(message)),
+        RefusalStyle::InStatus => Answer::json(status, render::error(status, message)).not_kept(),
     };
     let is_change = operation.method != "GET";
     if is_change && !csrf::is_own_site(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
@@ -292,10 +182,8 @@ fn admit(
             }
         }
     }
-    // Nezha's own `register` was made by scripts with cookies, which know of no such header.
-    let is_ours = matches!(operation.route, Route::Panel(route) if route != PanelRoute::SignIn);
     match viewer.login() {
-        Some((_, cookie)) if is_change && is_ours && !csrf::shows_token(headers, cookie) => {
+        Some((_, cookie)) if is_change && operation.wants_csrf_token && !csrf::shows_token(headers, cookie) => {
             Err(refused(403, "the header X-CSRF-Token is missing or not of this session"))
         }
         _ => Ok(viewer),
@@ -348,10 +236,10 @@ fn page_or_nothing(path: &str, request: &Request<Bytes>) -> Answer {
         return if is_read { page } else { Answer::method_not_allowed("GET, HEAD") };
     }
     let shorter = path.strip_suffix('/').unwrap_or_default();
-    let leads_on = match Operation::find(shorter, method) {
-        Found::Operation(..) => Some(shorter.to_owned()),
-        Found::OtherMethods(_) => None,
-        Found::Nothing => (*method == Method::GET && pages::is_page(shorter)).then(|| pages::relative(shorter)),
+    let leads_on = match Operation::find(&operations(), shorter, method) {
+        Match::Operation(..) => Some(shorter.to_owned()),
+        Match::OtherMethods(_) => None,
+        Match::Nothing => (*method == Method::GET && pages::is_page(shorter)).then(|| pages::relative(shorter)),
     };
     if let Some(to) = leads_on {
         let location = match request.uri().query() {

@@ -268,7 +268,7 @@ impl Config {
         // A word that is no level would be read as a module that says everything, and all else would be silent.
         let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
         match log.split(',').find(|part| !is_level(part.trim())) {
-            Some(odd) => Err(format!("log = {log:?}: {odd:?} is none of off, error, warn, info, debug, trace")),
+            Some(odd) => Err(format!("log = {log:?}: {odd:?} must be one of off, error, warn, info, debug, trace")),
             None => EnvFilter::try_new(log).map_err(|error| format!("log = {log:?} is no filter: {error}")),
         }
     }

@@ -111,13 +111,13 @@ fn history_is_answered_over_http() {
 
     // What is wrong is said.
     wrong(&hub, &token, "/api/v1/server/history?id=1", "metric is missing");
-    wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpus", "is none of cpu");
+    wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpus", "must be one of cpu");
     wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&agg=rate", "choose one of mean");
     wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&from=yesterday", "RFC 3339");
     wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&from=-1h&to=-2h", "is not before");
     wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&step=0", "duration");
     wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&points=1000000", "within 1 to 20000");
-    wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&format=xml", "none of json");
+    wrong(&hub, &token, "/api/v1/server/history?id=1&metric=cpu&format=xml", "must be one of json");
     wrong(&hub, &token, "/api/v1/server/top?metric=cpu&n=0", "within 1 to 1000");
     let refused = hub.get("/api/v1/server/history?id=1&metric=cpu", "nobody").text();
     assert!(refused.starts_with("{\"code\":401"), "{refused}");

@@ -32,7 +32,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use windfire_api::live::Live;
-use windfire_api::{Admission, Api, Body, Busy, Caller, Viewer, Work, busy, handle_if, may_wait};
+use windfire_api::{Admission, Api, Body, Busy, Caller, Viewer, Work, busy, handle_if, is_blocking};
 use windfire_engine::Engine;
 
 use crate::clock::Clock;
@@ -273,7 +273,7 @@ impl Http {
         asking: Asking,
         caller: Caller,
     ) -> (Response<Body>, Admitted) {
-        if !may_wait(request.method()) {
+        if !is_blocking(request.method()) {
             let response = handle_if(&asking, &self.api, &self.engine, &request, caller);
             return (response, asking.admitted.into_inner());
         }

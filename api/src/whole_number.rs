@@ -5,9 +5,9 @@ use serde::{Deserialize, Deserializer};
 
 /// A whole number within the bounds of `T`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Whole<T>(pub(super) T);
+pub(crate) struct WholeNumber<T>(pub(crate) T);
 
-impl<'de, T: TryFrom<i128>> Deserialize<'de> for Whole<T> {
+impl<'de, T: TryFrom<i128>> Deserialize<'de> for WholeNumber<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = deserializer.deserialize_any(AnyNumber)?;
         let within = T::try_from(number).map_err(|_| Error::custom(format!("{number} is out of bounds")))?;
@@ -51,7 +51,7 @@ mod tests {
 
     #[test]
     fn whole_floats_are_numbers_and_others_are_not() {
-        let whole = |text| serde_json::from_str::<Whole<u64>>(text).ok().map(|Whole(number)| number);
+        let whole = |text| serde_json::from_str::<WholeNumber<u64>>(text).ok().map(|WholeNumber(number)| number);
         assert_eq!((whole("3"), whole("3.0"), whole("1e3")), (Some(3), Some(3), Some(1000)));
         assert_eq!((whole("3.5"), whole("-1"), whole("1e30"), whole("\"3\"")), (None, None, None, None));
         assert_eq!(whole("18446744073709551615"), Some(u64::MAX));

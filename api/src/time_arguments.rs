@@ -16,7 +16,7 @@ const TEXT_BYTES_MAX: usize = 64;
 /// A sentence for the client.
 pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     let explain =
-        || format!("time {text:?} is none of: Unix seconds, RFC 3339, now, or before now (-90s, -15m, -24h, -7d)");
+        || format!("time {text:?} must be one of: Unix seconds, RFC 3339, now, or before now (-90s, -15m, -24h, -7d)");
     if text.len() > TEXT_BYTES_MAX {
         return Err("a time is longer than any time is".to_owned());
     }
@@ -38,7 +38,7 @@ pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
 /// # Errors
 /// A sentence for the client.
 pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
-    let explain = || format!("duration {text:?} is none of: seconds, 500ms, 90s, 5m, 24h, 30d, 2w");
+    let explain = || format!("duration {text:?} must be one of: seconds, 500ms, 90s, 5m, 24h, 30d, 2w");
     let units: [(&str, i64); 6] =
         [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000), ("w", 7 * 86_400_000)];
     let with_unit = units.iter().find_map(|(unit, ms)| {

@@ -1,10 +1,5 @@
-//! What the panel asks for: sign-in, tokens, servers, users. Each answer is an envelope with a `result`; what was wrong is
-//! said with the HTTP status and a message.
-
-mod manage;
-mod session;
-mod sign_in;
-mod whole;
+//! A request that may be answered, what of it is read, and how it ends: with an answer, or with what was wrong, which is said
+//! with the HTTP status and a message.
 
 use std::sync::Arc;
 
@@ -16,18 +11,16 @@ use serde_json::{Value, json};
 use windfire_engine::Engine;
 use windfire_engine::error::ChangeError;
 
+use crate::admission::Admission;
 use crate::answer::Answer;
-use crate::operation::PanelRoute;
+use crate::context::{Api, Caller};
 use crate::query::Query;
 use crate::render;
-use crate::routes::{Api, Caller};
 use crate::viewer::Viewer;
 
-pub(crate) use manage::SERVERS_PER_CHANGE_MAX;
-pub use sign_in::SignInLimit;
-
-/// What every answer here needs.
-pub(crate) struct Asked<'a> {
+/// A request that may be answered, and what every answer needs.
+pub(crate) struct ApiRequest<'a> {
+    pub(crate) admission: &'a dyn Admission,
     pub(crate) api: &'a Api,
     pub(crate) engine: &'a Arc<Engine>,
     pub(crate) viewer: &'a Viewer,
@@ -38,36 +31,36 @@ pub(crate) struct Asked<'a> {
     pub(crate) number: u64,
 }
 
-impl Asked<'_> {
-    fn now_s(&self) -> i64 {
+impl ApiRequest<'_> {
+    pub(crate) fn now_s(&self) -> i64 {
         self.caller.now_s()
     }
 
     /// The body as JSON. A browser cannot send this content type from another site's form.
-    fn body<T: DeserializeOwned>(&self) -> Result<T, Wrong> {
+    pub(crate) fn body<T: DeserializeOwned>(&self) -> Result<T, ApiError> {
         let content_type = self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(Wrong::new(415, "the body must be application/json, and the Content-Type say so"));
+            return Err(ApiError::new(415, "the body must be application/json, and the Content-Type say so"));
         }
         // A list of values in the order of the keys would do for serde.
         if self.request.body().trim_ascii_start().first() != Some(&b'{') {
-            return Err(Wrong::new(400, "the body is not what this path takes: it must be a JSON object"));
+            return Err(ApiError::new(400, "the body is not what this path takes: it must be a JSON object"));
         }
         serde_json::from_slice(self.request.body())
-            .map_err(|error| Wrong::new(400, format!("the body is not what this path takes: {error}")))
+            .map_err(|error| ApiError::new(400, format!("the body is not what this path takes: {error}")))
     }
 }
 
 /// Why something was not done.
-pub(crate) struct Wrong {
-    status: u16,
-    message: String,
-    retry_after_s: Option<u64>,
+pub(crate) struct ApiError {
+    pub(crate) status: u16,
+    pub(crate) message: String,
+    pub(crate) retry_after_s: Option<u64>,
 }
 
-impl Wrong {
-    fn new(status: u16, message: impl Into<String>) -> Self {
+impl ApiError {
+    pub(crate) fn new(status: u16, message: impl Into<String>) -> Self {
         Self { status, message: message.into(), retry_after_s: None }
     }
 
@@ -81,7 +74,7 @@ impl Wrong {
     }
 }
 
-impl From<ChangeError> for Wrong {
+impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         let status = match &error {
             ChangeError::NoServer { .. }
@@ -103,37 +96,17 @@ impl From<ChangeError> for Wrong {
     }
 }
 
-type Done = Result<Answer, Wrong>;
+pub(crate) type ApiResult = Result<Answer, ApiError>;
 
-fn success(result: impl Serialize) -> Answer {
+/// An envelope with that result.
+pub(crate) fn success(result: impl Serialize) -> Answer {
     let envelope: Value = json!({"code": 0, "message": "success", "result": result});
     Answer::json(200, envelope.to_string().into_bytes()).not_kept()
 }
 
-/// Does what is asked.
-pub(crate) fn answer(route: PanelRoute, asked: &Asked<'_>) -> Answer {
-    let done = match route {
-        PanelRoute::Session => Ok(session::show(asked)),
-        PanelRoute::SignIn => session::sign_in(asked),
-        PanelRoute::SignOut => session::sign_out(asked),
-        PanelRoute::OwnPassword => session::change_password(asked),
-        PanelRoute::Tokens => Ok(manage::tokens(asked)),
-        PanelRoute::AddToken => manage::add_token(asked),
-        PanelRoute::RemoveToken => manage::remove_token(asked),
-        PanelRoute::Servers => Ok(manage::servers(asked)),
-        PanelRoute::AddServer => manage::add_server(asked),
-        PanelRoute::EditServer => manage::edit_server(asked),
-        PanelRoute::RemoveServer => manage::remove_server(asked),
-        PanelRoute::RotateCredential => manage::rotate_credential(asked),
-        PanelRoute::ChangeServers => manage::change_servers(asked),
-        PanelRoute::EnrolTokens => Ok(manage::enrol_tokens(asked)),
-        PanelRoute::AddEnrolToken => manage::add_enrol_token(asked),
-        PanelRoute::RemoveEnrolToken => manage::remove_enrol_token(asked),
-        PanelRoute::Users => Ok(manage::users(asked)),
-        PanelRoute::AddUser => manage::add_user(asked),
-        PanelRoute::EditUser => manage::edit_user(asked),
-        PanelRoute::RemoveUser => manage::remove_user(asked),
-        PanelRoute::Hub => Ok(manage::hub(asked)),
-    };
-    done.unwrap_or_else(Wrong::into_answer)
+/// A message about what is wrong with a request.
+impl From<String> for ApiError {
+    fn from(message: String) -> Self {
+        Self::new(400, message)
+    }
 }

@@ -1,0 +1,67 @@
+//! What the operator chose for the API, and where a request comes from.
+
+use std::net::IpAddr;
+
+use http::HeaderValue;
+
+use crate::details::Details;
+use crate::sign_in_limit::SignInLimit;
+
+/// What the operator chose for the API, and what it keeps between requests.
+#[derive(Debug)]
+pub struct Api {
+    /// Name of the panel's session cookie.
+    pub cookie_name: String,
+    /// Origin that browsers may call from; `None` sends no CORS header at all, as v0.
+    pub cors_origin: Option<HeaderValue>,
+    /// Whether who is not signed in sees the servers that are not hidden.
+    pub are_guests_allowed: bool,
+    /// Whether this hub serves HTTPS, so that cookies are for HTTPS alone.
+    pub is_https: bool,
+    /// How agents reach the hub.
+    pub agents: Agents,
+    /// Who tried to sign in too often.
+    pub sign_in_limit: SignInLimit,
+    /// `details` of all servers.
+    pub details: Details,
+}
+
+/// How agents reach the hub.
+#[derive(Debug, Clone, Default)]
+pub struct Agents {
+    /// Host and port, when the operator gave them.
+    pub address: Option<String>,
+    /// The port, to go with the name by which a browser reached the hub.
+    pub port: u16,
+    /// What agents pin.
+    pub fingerprint: String,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Self {
+            cookie_name: "nezha-dashboard".to_owned(),
+            cors_origin: None,
+            are_guests_allowed: true,
+            is_https: false,
+            agents: Agents::default(),
+            sign_in_limit: SignInLimit::default(),
+            details: Details::default(),
+        }
+    }
+}
+
+/// Where a request comes from, and when.
+#[derive(Debug, Clone, Copy)]
+pub struct Caller {
+    /// The client's address.
+    pub peer: IpAddr,
+    /// Unix milliseconds.
+    pub now_ms: i64,
+}
+
+impl Caller {
+    pub(crate) fn now_s(&self) -> i64 {
+        self.now_ms.div_euclid(1000)
+    }
+}

@@ -1,0 +1,8 @@
+//! Every bound of the API that is not the engine's.
+
+/// Servers that one request changes: their ids fit into a body of 64 KiB.
+pub(crate) const SERVERS_PER_CHANGE_MAX: usize = 2_500;
+/// Servers that `top` names at most.
+pub(crate) const TOP_MAX: usize = 1000;
+/// Values of all groups that are held at once.
+pub(crate) const GROUP_VALUES_MAX: usize = 4_000_000;

@@ -1,0 +1,153 @@
+//! Signing in and out.
+
+use http::header::SET_COOKIE;
+use serde::Deserialize;
+use serde_json::json;
+use windfire_engine::user::{LOGIN_S, NewLogin, PasswordHash, User, UserEdit};
+
+use crate::answer::Answer;
+use crate::csrf;
+use crate::operation::{Access, Kind, MANAGE, Operation, parameter};
+use crate::request::{ApiError, ApiRequest, ApiResult, success};
+use crate::schema::{Schemas, body, envelope, flag, maybe, object, password, text};
+
+pub(crate) const OPERATIONS: [Operation; 4] = [
+    Operation {
+        name: "Session",
+        answered_by: |request| Ok(show(request)),
+        path: "/api/v1/session",
+        access: Access::Anyone,
+        about: "Who is signed in",
+        answer: "Session",
+        ..MANAGE
+    },
+    Operation {
+        name: "SignIn",
+        answered_by: sign_in,
+        path: "/api/v1/session",
+        method: "POST",
+        access: Access::Anyone,
+        wants_csrf_token: false,
+        body: Some("SignIn"),
+        about: "Signs in to the panel and sets its cookie",
+        answer: "Session",
+        ..MANAGE
+    },
+    Operation {
+        name: "SignOut",
+        answered_by: sign_out,
+        path: "/api/v1/session",
+        method: "DELETE",
+        access: Access::Login,
+        about: "Signs out",
+        parameters: &[parameter("all", Kind::OneOf(|| vec!["true", "false"]), "`true` for every browser of this user")],
+        ..MANAGE
+    },
+    Operation {
+        name: "OwnPassword",
+        answered_by: change_password,
+        path: "/api/v1/session/password",
+        method: "PUT",
+        access: Access::Login,
+        body: Some("OwnPassword"),
+        about: "Changes the own password; other logins of this user end",
+        ..MANAGE
+    },
+];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    user: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OwnPassword {
+    old: String,
+    new: String,
+}
+
+/// Who is signed in. Renews the cookie, whose end moves with each use.
+fn show(request: &ApiRequest<'_>) -> Answer {
+    let login = request.viewer.login();
+    let answer = described(request, login);
+    match login {
+        Some((_, cookie)) => answer.with(SET_COOKIE, &set_cookie(request, cookie, LOGIN_S)),
+        None => answer,
+    }
+}
+
+fn sign_in(request: &ApiRequest<'_>) -> ApiResult {
+    let SignIn { user, password } = request.body()?;
+    request.api.sign_in_limit.check(request.caller.peer).map_err(|seconds| ApiError {
+        retry_after_s: Some(seconds),
+        ..ApiError::new(429, format!("too many tries to sign in: wait {seconds} s"))
+    })?;
+    let user = request.engine.registry().user(&user);
+    let hash = user.as_ref().map_or_else(PasswordHash::of_nobody, |user| user.password.clone());
+    let matches = hash.matches(&password);
+    let user = user.filter(|_| matches).ok_or_else(|| ApiError::new(401, "user or password is wrong"))?;
+    // A new cookie each time: one that somebody planted beforehand signs nobody in.
+    let NewLogin { cookie, .. } = request.engine.registry().add_login(None, user.name.clone(), request.now_s())?;
+    let set_cookie = set_cookie(request, &cookie, LOGIN_S);
+    Ok(described(request, Some((&user, &cookie))).with(SET_COOKIE, &set_cookie))
+}
+
+fn sign_out(request: &ApiRequest<'_>) -> ApiResult {
+    let (_, cookie) = request.viewer.login().ok_or_else(not_signed_in)?;
+    let everywhere = match request.query.given("all") {
+        None | Some("false") => false,
+        Some("true") => true,
+        Some(other) => return Err(ApiError::new(400, format!("all {other:?} must be true or false"))),
+    };
+    request.engine.registry().end_login(cookie, everywhere);
+    Ok(success(()).with(SET_COOKIE, &set_cookie(request, "", 0)))
+}
+
+fn change_password(request: &ApiRequest<'_>) -> ApiResult {
+    let (user, cookie) = request.viewer.login().ok_or_else(not_signed_in)?;
+    let OwnPassword { old, new } = request.body()?;
+    if !user.password.matches(&old) {
+        return Err(ApiError::new(401, "the old password is wrong"));
+    }
+    let password = PasswordHash::of(&new).map_err(|wrong| ApiError::new(400, wrong))?;
+    request.engine.registry().edit_user(user.id, UserEdit { password: Some(password), role: None }, Some(cookie))?;
+    Ok(success(()))
+}
+
+fn not_signed_in() -> ApiError {
+    ApiError::new(401, "nobody is signed in")
+}
+
+fn described(request: &ApiRequest<'_>, login: Option<(&User, &str)>) -> Answer {
+    success(json!({
+        "user": login.map(|(user, _)| &user.name),
+        "role": login.map(|(user, _)| user.role.name()),
+        "csrf": login.map(|(_, cookie)| csrf::token(cookie)),
+        "guests": request.api.are_guests_allowed,
+        "version": env!("CARGO_PKG_VERSION"),
+    }))
+}
+
+/// Not for scripts, not along with other sites' requests, and over HTTPS for HTTPS alone.
+fn set_cookie(request: &ApiRequest<'_>, value: &str, seconds: i64) -> String {
+    let forwarded = request.request.headers().get("x-forwarded-proto").map(|value| value.as_bytes());
+    let is_https = request.api.is_https || forwarded == Some(b"https");
+    let secure = if is_https { "; Secure" } else { "" };
+    let name = &request.api.cookie_name;
+    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+}
+
+/// Shapes of what it takes and answers.
+pub(crate) fn schemas() -> Schemas {
+    let session = json!({
+        "user": maybe("string"), "role": maybe("string"), "csrf": maybe("string"), "guests": flag(), "version": text(),
+    });
+    vec![
+        ("Session", envelope(object(session))),
+        ("SignIn", body(json!({"user": text(), "password": text()}), &["user", "password"])),
+        ("OwnPassword", body(json!({"old": text(), "new": password()}), &["old", "new"])),
+    ]
+}
