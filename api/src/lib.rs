@@ -40,7 +40,7 @@ pub use context::{Agents, Api, Caller};
 pub use details::Details;
 pub use history::{export, parse_range};
 pub use operation::is_blocking;
-pub use routes::{handle, handle_if};
+pub use routes::{handle, handle_if, handle_local};
 pub use sign_in_limit::SignInLimit;
 pub use viewer::{Audience, Viewer};
 

@@ -3,6 +3,7 @@
 //!
 //! HEAD answers like GET. A known path with a slash at its end is redirected, as v0 does.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -49,6 +50,23 @@ pub fn handle_if(
         response.headers_mut().insert(ACCESS_CONTROL_EXPOSE_HEADERS, readable);
     }
     response
+}
+
+/// Answers a request of whoever may open the hub's data folder, which the command line makes: everything is allowed that is not
+/// for a signed-in browser. Never for what comes from a network.
+pub fn handle_local(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, now_ms: i64) -> Response<Body> {
+    let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms };
+    let (viewer, query) = (Viewer::local(), Query::parse(request.uri().query().unwrap_or_default()));
+    let answer = match Operation::find(&operations(), request.uri().path(), request.method()) {
+        Match::Operation(operation, number) => {
+            let (viewer, query) = (&viewer, &query);
+            let request = ApiRequest { admission: &Unbounded, api, engine, viewer, query, request, caller, number };
+            (operation.answered_by)(&request).unwrap_or_else(ApiError::into_answer)
+        }
+        Match::OtherMethods(allow) => Answer::method_not_allowed(&allow),
+        Match::Nothing => Answer::json(404, render::error(404, "no such path")),
+    };
+    answer.into_response(request.method(), request.headers())
 }
 
 fn preflight() -> Response<Body> {

@@ -36,13 +36,15 @@ impl Audience {
 pub struct Viewer {
     audience: Audience,
     scopes: Scopes,
-    by: By,
+    by: Credentials,
 }
 
 /// What let a viewer in.
 #[derive(Debug, Clone)]
-enum By {
+enum Credentials {
     Nothing,
+    /// May open the hub's data folder.
+    Local,
     /// The token's text.
     Token(String),
     Login {
@@ -63,7 +65,7 @@ impl Viewer {
         let token = token_of(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
         let grant = engine.registry().token_grant(token, now_s)?;
         let audience = if grant.tags.is_empty() { Audience::All } else { Audience::Tags(grant.tags) };
-        Some(Self { audience, scopes: grant.scopes, by: By::Token(token.to_owned()) })
+        Some(Self { audience, scopes: grant.scopes, by: Credentials::Token(token.to_owned()) })
     }
 
     fn of_cookie(engine: &Engine, cookie: &str, now_s: i64) -> Option<Self> {
@@ -72,18 +74,29 @@ impl Viewer {
             Role::Admin => Scope::Admin,
             Role::Viewer => Scope::Read,
         };
-        let by = By::Login { user, cookie: cookie.to_owned() };
+        let by = Credentials::Login { user, cookie: cookie.to_owned() };
         Some(Self { audience: Audience::All, scopes: Scopes::of([scope]), by })
     }
 
-    /// Somebody nobody knows.
+    /// An administrator whom no token and no login names: whoever may open the hub's data folder. Never for what comes from a
+    /// network.
+    pub(crate) fn local() -> Self {
+        Self { audience: Audience::All, scopes: Scopes::of([Scope::Admin]), by: Credentials::Local }
+    }
+
+    /// Whether the command line asks.
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self.by, Credentials::Local)
+    }
+
+    /// A visitor who is not signed in.
     pub fn guest() -> Self {
-        Self { audience: Audience::Guests, scopes: Scopes::of([]), by: By::Nothing }
+        Self { audience: Audience::Guests, scopes: Scopes::of([]), by: Credentials::Nothing }
     }
 
     /// Whether nobody knows who this is.
     pub fn is_guest(&self) -> bool {
-        matches!(self.by, By::Nothing)
+        matches!(self.by, Credentials::Nothing)
     }
 
     /// Whether this viewer may do that.
@@ -113,17 +126,17 @@ impl Viewer {
     /// The user and the cookie's value, when a login let this viewer in.
     pub(crate) fn login(&self) -> Option<(&User, &str)> {
         match &self.by {
-            By::Login { user, cookie } => Some((user, cookie)),
-            By::Nothing | By::Token(_) => None,
+            Credentials::Login { user, cookie } => Some((user, cookie)),
+            Credentials::Nothing | Credentials::Local | Credentials::Token(_) => None,
         }
     }
 
     /// Whether what let this viewer in still does.
     pub fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
         match &self.by {
-            By::Nothing => true,
-            By::Token(token) => engine.registry().token_grant(token, now_s).is_some(),
-            By::Login { cookie, .. } => engine.registry().login_user(cookie, now_s).is_some(),
+            Credentials::Nothing | Credentials::Local => true,
+            Credentials::Token(token) => engine.registry().token_grant(token, now_s).is_some(),
+            Credentials::Login { cookie, .. } => engine.registry().login_user(cookie, now_s).is_some(),
         }
     }
 }

@@ -58,6 +58,9 @@ struct AddToken {
     /// Unix seconds.
     #[serde(default)]
     expires: Option<WholeNumber<i64>>,
+    /// A token from elsewhere, which goes on being used.
+    #[serde(default)]
+    token: Option<String>,
 }
 
 fn show(request: &ApiRequest<'_>) -> Answer {
@@ -76,11 +79,14 @@ fn show(request: &ApiRequest<'_>) -> Answer {
 }
 
 fn add(request: &ApiRequest<'_>) -> ApiResult {
-    let AddToken { note, scopes, tags, expires } = request.body()?;
+    let AddToken { note, scopes, tags, expires, token } = request.body()?;
     let scope = |name: &String| {
         let all = Scope::ALL.map(Scope::name).join(", ");
         Scope::named(name).ok_or_else(|| ApiError::new(400, format!("scope {name:?} must be one of {all}")))
     };
+    if token.is_some() && !request.viewer.is_local() {
+        return Err(ApiError::new(400, "token: only the command line brings a token from elsewhere"));
+    }
     let scopes = match scopes {
         None => Scopes::V0,
         Some(names) if names.is_empty() => {
@@ -88,7 +94,7 @@ fn add(request: &ApiRequest<'_>) -> ApiResult {
         }
         Some(names) => Scopes::of(names.iter().map(scope).collect::<Result<Vec<_>, _>>()?),
     };
-    let new = NewToken { text: None, note, scopes, tags, expires_s: in_future(request, expires)? };
+    let new = NewToken { text: token, note, scopes, tags, expires_s: in_future(request, expires)? };
     let (id, token) = request.engine.registry().add_token(new, request.now_s())?;
     Ok(success(json!({"id": id, "token": token})))
 }

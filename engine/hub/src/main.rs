@@ -38,7 +38,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use admin::{Request, Response};
-use cli::{Cli, Verb};
+use cli::{Call, Cli, Verb};
 use config::{Config, Place, Settings};
 use output::{Draft, Pipe, complain, plain, say};
 use tls::Certificate;
@@ -79,17 +79,18 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
             die_on_panic();
             serve::serve(&config, new_certificate, reading)
         }
-        Verb::Server(verb) => ask(&cli.place, verb.into_request(), now_ms),
-        Verb::Token(verb) => ask(&cli.place, verb.into_request(), now_ms),
-        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_request(), now_ms),
-        Verb::Admin(verb) => ask(&cli.place, verb.into_request(), now_ms),
+        Verb::Server(verb) => ask(&cli.place, verb.into_call()?, now_ms),
+        Verb::Token(verb) => ask(&cli.place, verb.into_call()?, now_ms),
+        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_call(), now_ms),
+        Verb::Admin(verb) => ask(&cli.place, verb.into_call(), now_ms),
         Verb::Storage { raw_days, minute_days, quarter_days, output } => {
-            ask(&cli.place, (Request::Storage { raw_days, minute_days, quarter_days }, output), now_ms)
+            let request = Request::Storage { raw_days, minute_days, quarter_days };
+            ask(&cli.place, Call::of_hub(request, output), now_ms)
         }
         Verb::Backup { folder, output } => {
             // The hub may run in another folder.
             let folder = std::path::absolute(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-            ask(&cli.place, (Request::Backup { folder }, output), now_ms)
+            ask(&cli.place, Call::of_hub(Request::Backup { folder }, output), now_ms)
         }
         Verb::Restore { folder, new_certificate } => {
             let data = Config::data_folder(&cli.place)?;
@@ -105,7 +106,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
             }
             say(&admin::salvage(&data, &absolute(&folder)?)?)
         }
-        Verb::Verify { output } => ask(&cli.place, (Request::Verify, output), now_ms),
+        Verb::Verify { output } => ask(&cli.place, Call::of_hub(Request::Verify, output), now_ms),
         Verb::Export { from, to, ids, tag, format, out } => {
             let request = Request::Export { from, to, ids, tag, is_csv: format == "csv" };
             export(&cli.place, request, out.as_deref(), mask, now_ms)
@@ -129,9 +130,10 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
     }
 }
 
-fn ask(place: &Place, (request, output): (Request, cli::Output), now_ms: i64) -> Result<(), String> {
+fn ask(place: &Place, call: Call, now_ms: i64) -> Result<(), String> {
+    let Call { request, shown, output } = call;
     let response = exchange(place, request, now_ms, &mut std::io::sink())?;
-    say(&cli::show(response, output.json, now_ms.div_euclid(1000))?)
+    say(&cli::show(response, shown, output.json, now_ms.div_euclid(1000))?)
 }
 
 fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_ms: i64) -> Result<(), String> {

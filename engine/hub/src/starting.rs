@@ -117,6 +117,11 @@ mod tests {
     use super::*;
     use crate::admin::{Request, Response};
 
+    fn list() -> Request {
+        let (method, path) = ("GET".to_owned(), "/api/v1/manage/server".to_owned());
+        Request::Api { method, path, body: None, expires_days: None }
+    }
+
     #[test]
     fn whoever_asks_a_hub_that_is_starting_hears_that_it_is() {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -127,9 +132,7 @@ mod tests {
         // Who says nothing holds up nobody for long.
         let silent = UnixStream::connect(&socket).expect("a socket");
         listener(1, 4);
-        for request in
-            [Request::ServerList, Request::Verify, Request::Password { user: "x".repeat(9000), is_new: true }]
-        {
+        for request in [list(), Request::Verify, Request::Password { user: "x".repeat(9000), is_new: true }] {
             let answer = admin::ask(folder.path(), Options::default(), Agents::default, request, 0, &mut sink())
                 .expect("an answer");
             let Response::Failed(words) = answer else { panic!("{answer:?}") };
@@ -155,7 +158,7 @@ mod tests {
         let listener = starting.listener_of_hub(folder.path());
         listener(0, 0);
         drop((starting, listener));
-        let error = admin::ask(folder.path(), Options::default(), Agents::default, Request::ServerList, 0, &mut sink());
+        let error = admin::ask(folder.path(), Options::default(), Agents::default, list(), 0, &mut sink());
         assert!(error.expect_err("nobody").contains("no hub's"));
     }
 

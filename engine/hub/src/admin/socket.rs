@@ -246,6 +246,9 @@ fn say(out: &mut impl Write, response: &Response) -> io::Result<()> {
 
 /// The request's name without what it carries, which may be secret.
 fn verb(request: &Request) -> String {
+    if let Request::Api { method, path, .. } = request {
+        return format!("{method} {path}");
+    }
     let text = format!("{request:?}");
     text.split([' ', '{']).next().unwrap_or_default().to_owned()
 }
@@ -285,6 +288,7 @@ pub(crate) fn ask(
                 error => explain(&error),
             })?;
             drop(starting);
+            let engine = Arc::new(engine);
             Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms }, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
