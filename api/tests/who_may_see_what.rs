@@ -1,0 +1,242 @@
+//! Every operation, asked by everybody: who is let in, and which servers are in the answer.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::Value;
+use tempfile::TempDir;
+use windfire_api::{Api, Caller, handle};
+use windfire_engine::server::NewServer;
+use windfire_engine::token::{NewToken, Scope, Scopes};
+use windfire_engine::user::{PasswordHash, Role};
+use windfire_engine::{Engine, Options};
+
+const NOW_S: i64 = 1_790_000_000;
+
+/// Somebody who asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Who {
+    Guest,
+    WrongToken,
+    TaggedToken,
+    ReadToken,
+    RegisterToken,
+    AdminToken,
+    Viewer,
+    Admin,
+    /// An administrator's browser on another site's page.
+    AdminWithoutCsrf,
+}
+
+const EVERYBODY: [Who; 9] = [
+    Who::Guest,
+    Who::WrongToken,
+    Who::TaggedToken,
+    Who::ReadToken,
+    Who::RegisterToken,
+    Who::AdminToken,
+    Who::Viewer,
+    Who::Admin,
+    Who::AdminWithoutCsrf,
+];
+
+/// Who may: of reading, of registering, of managing, of what is for signed-in browsers, of what is for those of administrators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    Anyone,
+    Guests,
+    Readers,
+    Registrars,
+    Managers,
+    Browsers,
+    AdminBrowsers,
+}
+
+const OPERATIONS: [(&str, &str, For); 31] = [
+    ("GET", "/openapi.json", For::Anyone),
+    ("GET", "/api/v1/server/list", For::Readers),
+    ("GET", "/api/v1/server/details", For::Readers),
+    ("GET", "/api/v1/server/history", For::Guests),
+    ("GET", "/api/v1/server/top", For::Guests),
+    ("GET", "/api/v1/server/uptime", For::Guests),
+    ("GET", "/api/v1/server/facts", For::Readers),
+    ("GET", "/api/v1/server/{id}/metrics", For::Guests),
+    ("POST", "/api/v1/server/register", For::Registrars),
+    ("GET", "/api/v1/server/stream", For::Guests),
+    ("GET", "/api/v1/session", For::Anyone),
+    ("POST", "/api/v1/session", For::Anyone),
+    ("DELETE", "/api/v1/session", For::Browsers),
+    ("PUT", "/api/v1/session/password", For::Browsers),
+    ("GET", "/api/v1/token", For::AdminBrowsers),
+    ("POST", "/api/v1/token", For::AdminBrowsers),
+    ("DELETE", "/api/v1/token/{id}", For::AdminBrowsers),
+    ("GET", "/api/v1/manage/server", For::Managers),
+    ("POST", "/api/v1/manage/server", For::Managers),
+    ("PATCH", "/api/v1/manage/server/{id}", For::Managers),
+    ("DELETE", "/api/v1/manage/server/{id}", For::Managers),
+    ("POST", "/api/v1/manage/server/{id}/credential", For::Managers),
+    ("POST", "/api/v1/manage/server/bulk", For::Managers),
+    ("GET", "/api/v1/enrol-token", For::Managers),
+    ("POST", "/api/v1/enrol-token", For::Managers),
+    ("DELETE", "/api/v1/enrol-token/{id}", For::Managers),
+    ("GET", "/api/v1/user", For::AdminBrowsers),
+    ("POST", "/api/v1/user", For::AdminBrowsers),
+    ("PATCH", "/api/v1/user/{id}", For::AdminBrowsers),
+    ("DELETE", "/api/v1/user/{id}", For::AdminBrowsers),
+    ("GET", "/api/v1/hub", For::Managers),
+];
+
+impl For {
+    fn is_open_to(self, who: Who) -> bool {
+        let is_browser = matches!(who, Who::Viewer | Who::Admin);
+        match self {
+            // Signing in with a wrong password is refused for that.
+            Self::Anyone => true,
+            Self::Guests => who != Who::WrongToken && who != Who::RegisterToken,
+            Self::Readers => matches!(who, Who::TaggedToken | Who::ReadToken | Who::AdminToken) || is_browser,
+            Self::Registrars => matches!(who, Who::RegisterToken | Who::AdminToken | Who::Admin),
+            Self::Managers => matches!(who, Who::AdminToken | Who::Admin),
+            Self::Browsers => is_browser,
+            Self::AdminBrowsers => who == Who::Admin,
+        }
+    }
+}
+
+/// A hub with a hidden server, a server of the tag that a token is limited to, and one more.
+struct Hub {
+    _folder: TempDir,
+    engine: Arc<Engine>,
+    api: Api,
+    tokens: [(Who, String); 4],
+    logins: [(Who, String); 2],
+}
+
+impl Hub {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
+        let registry = engine.registry();
+        for (name, tag, hide_for_guest) in
+            [("hidden-one", "", true), ("tagged-one", "web", false), ("plain-one", "", false)]
+        {
+            let (name, tag) = (name.to_owned(), tag.to_owned());
+            registry.add_server(NewServer { name, tag, hide_for_guest, ..NewServer::default() }, NOW_S).expect("room");
+        }
+        let token = |who, scope, tags: &[&str]| {
+            let tags = tags.iter().map(|tag| (*tag).to_owned()).collect();
+            let new = NewToken { text: None, note: "n".to_owned(), scopes: Scopes::of([scope]), tags, expires_s: None };
+            (who, registry.add_token(new, NOW_S).expect("room").1)
+        };
+        let tokens = [
+            token(Who::TaggedToken, Scope::Read, &["web"]),
+            token(Who::ReadToken, Scope::Read, &[]),
+            token(Who::RegisterToken, Scope::Register, &[]),
+            token(Who::AdminToken, Scope::Admin, &[]),
+        ];
+        let login = |who, name: &str, role| {
+            let password = PasswordHash::of("a long password").expect("a password");
+            registry.add_user(name.to_owned(), role, password, NOW_S).expect("room");
+            (who, registry.add_login(None, name.to_owned(), NOW_S).expect("room").cookie)
+        };
+        let logins = [login(Who::Viewer, "vera", Role::Viewer), login(Who::Admin, "ada", Role::Admin)];
+        Self { engine: Arc::clone(&engine), api: Api::default(), tokens, logins, _folder: folder }
+    }
+
+    /// Status and body of an answer.
+    fn ask(&self, who: Who, method: &str, path: &str, body: &'static str) -> (u16, String) {
+        let mut request = Request::builder().method(method).uri(path).header("Content-Type", "application/json");
+        if let Some((_, token)) = self.tokens.iter().find(|(of, _)| *of == who) {
+            request = request.header("Authorization", token);
+        }
+        if who == Who::WrongToken {
+            request = request.header("Authorization", "not-a-token-of-this-hub");
+        }
+        let as_who = if who == Who::AdminWithoutCsrf { Who::Admin } else { who };
+        if let Some((_, cookie)) = self.logins.iter().find(|(of, _)| *of == as_who) {
+            let cookie = format!("nezha-dashboard={cookie}");
+            if who != Who::AdminWithoutCsrf {
+                let session = Request::get("/api/v1/session").header("Cookie", &cookie);
+                let (_, session) = self.answer(&session.body(Bytes::new()).expect("a request"));
+                let session: Value = serde_json::from_str(&session).expect("JSON");
+                request = request.header("X-CSRF-Token", session["result"]["csrf"].as_str().expect("signed in"));
+            }
+            request = request.header("Cookie", cookie);
+        }
+        self.answer(&request.body(Bytes::from_static(body.as_bytes())).expect("a request"))
+    }
+
+    fn answer(&self, request: &Request<Bytes>) -> (u16, String) {
+        let caller = Caller { peer: [127, 0, 0, 1].into(), now_ms: NOW_S * 1000 };
+        let response = handle(&self.api, &self.engine, request, caller);
+        let status = response.status().as_u16();
+        let body = if request.uri().path().ends_with("/stream") {
+            Bytes::new()
+        } else {
+            response.into_body().collect().expect("whole")
+        };
+        (status, String::from_utf8(body.to_vec()).expect("text"))
+    }
+
+    /// Whether somebody was let in, were it to hear that the request is wrong.
+    fn lets_in(&self, who: Who, method: &str, path: &str) -> bool {
+        // Nobody's, so that nothing is changed by those who may.
+        let (status, body) = self.ask(who, method, &path.replace("{id}", "999"), "{\"unknown\":1}");
+        let is_refused_in_body = serde_json::from_str::<Value>(&body).is_ok_and(|body| body["code"] == 403);
+        !matches!(status, 401 | 403) && !is_refused_in_body
+    }
+}
+
+#[test]
+fn every_operation_lets_in_whom_it_is_for() {
+    let (_, document) = Hub::new().ask(Who::Guest, "GET", "/openapi.json", "");
+    let document: Value = serde_json::from_str(&document).expect("JSON");
+    let methods = |(path, methods): (&String, &Value)| {
+        let methods = methods.as_object().into_iter().flat_map(|methods| methods.keys()).cloned();
+        methods.map(|method| (method.to_ascii_uppercase(), path.clone())).collect::<Vec<_>>()
+    };
+    let described: BTreeSet<_> = document["paths"].as_object().expect("paths").iter().flat_map(methods).collect();
+    let listed = OPERATIONS.iter().map(|(method, path, _)| ((*method).to_owned(), (*path).to_owned()));
+    assert_eq!(described, listed.collect(), "each is listed here, and no other");
+    let mut hub = Hub::new();
+    for (method, path, open_to) in OPERATIONS {
+        for who in EVERYBODY {
+            if (method, path) == ("DELETE", "/api/v1/session") {
+                // Whoever signed out is signed in no more.
+                hub = Hub::new();
+            }
+            let is_change = Method::from_bytes(method.as_bytes()).expect("a method") != Method::GET;
+            let expected = match who {
+                // The browser sends the cookie whoever wrote the page; without the header only our own page knows, nothing changes.
+                // `register` is Nezha's, whose scripts know of no such header.
+                Who::AdminWithoutCsrf if is_change => matches!(open_to, For::Anyone | For::Registrars),
+                Who::AdminWithoutCsrf => open_to.is_open_to(Who::Admin),
+                other => open_to.is_open_to(other),
+            };
+            assert_eq!(hub.lets_in(who, method, path), expected, "{who:?} {method} {path}");
+        }
+    }
+}
+
+#[test]
+fn everybody_sees_the_servers_that_are_theirs() {
+    let hub = Hub::new();
+    let paths =
+        ["list", "details", "details?id=1,2,3", "history?metric=cpu", "history?metric=cpu&id=1,2,3", "uptime", "facts"];
+    for path in paths {
+        for (who, names) in [
+            (Who::Guest, &["tagged-one", "plain-one"][..]),
+            (Who::TaggedToken, &["tagged-one"]),
+            (Who::ReadToken, &["hidden-one", "tagged-one", "plain-one"]),
+            (Who::Viewer, &["hidden-one", "tagged-one", "plain-one"]),
+            (Who::Admin, &["hidden-one", "tagged-one", "plain-one"]),
+        ] {
+            let (_, body) = hub.ask(who, "GET", &format!("/api/v1/server/{path}"), "");
+            let is_refused = who == Who::Guest && !path.starts_with("history") && path != "uptime";
+            for name in ["hidden-one", "tagged-one", "plain-one"] {
+                assert_eq!(body.contains(name), names.contains(&name) && !is_refused, "{who:?} {path} {name}: {body}");
+            }
+        }
+    }
+}
