@@ -1,11 +1,11 @@
-//! Which moment it is, as the hub believes. `docs/decisions/clocks.md` says why.
+//! The hub's belief of what time it is. `docs/decisions/clocks.md` says why.
 //!
 //! A wall clock can leap, by seconds or by decades, and come back. What runs evenly, the time since the machine's start, says
 //! when it leapt, but not which side of the leap was right. Agents have clocks of their own, and say at each connection what
 //! they show: they are the witnesses. So:
 //!
-//! * The **trusted time** follows the wall clock while it runs evenly. At a leap it goes on evenly by itself, until witnesses
-//!   say that the wall clock is right now, or nobody contradicts it for a while.
+//! * The **trusted time** follows the wall clock while that runs evenly. At a leap it keeps running evenly on its own, until
+//!   witnesses confirm the wall clock, or none contradicts it for some time.
 //! * The **expiry time** is what history expires by. It never moves faster than time does, so one wrong look at a clock takes
 //!   nothing away; what a long stop left behind is made up for when the clock has been steady for a day.
 
@@ -14,24 +14,21 @@ use std::collections::BTreeMap;
 
 use parking_lot::Mutex;
 
-use crate::limits::CLOCK_WITNESSES_MAX;
+use crate::limits::{CLOCK_WITNESSES_MAX, EARLIEST_MS};
 use crate::timing::HubTime;
-
-/// Before this moment there was no hub: Unix milliseconds of 1 January 2025. A clock that shows less is wrong.
-pub(crate) const EARLIEST_MS: i64 = 1_735_689_600_000;
 
 /// After this moment no hub of this kind runs any more: 1 January 2200.
 const LATEST_MS: i64 = 7_258_118_400_000;
 
 /// Difference from an even run that is no leap: machines that keep time are corrected by less than this at once.
 const LEAP_MS: i64 = 1_000;
-/// Time for which a wall clock that leapt must run evenly before it is believed, when nobody contradicts it.
+/// Time for which a wall clock that leapt must run evenly before it is believed, if no witness contradicts it.
 const CONFIRM_MS: i64 = 60_000;
 /// The same when a few witnesses contradict it: they may be the ones that are wrong.
 const CONTRADICTED_MS: i64 = 3_600_000;
 /// A stop that is longer is not taken for granted: the clock may as well have leapt.
 const STOP_MS: i64 = 600_000;
-/// Steady time after which a long stop is taken for what it was, when nobody contradicts the clock.
+/// Steady time after which a long stop is taken as real, if no witness contradicts the clock.
 const VOUCHED_MS: i64 = 3_600_000;
 /// Age at which what an agent's clock showed does not count any more: agents that are there say it every ten minutes.
 const WITNESS_AGE_MS: i64 = 20 * 60_000;
@@ -57,7 +54,7 @@ pub struct Reading {
     pub uptime_ms: i64,
 }
 
-/// How the hub's clock does.
+/// The state of the hub's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClockState {
     /// Milliseconds that the machine's wall clock is ahead of the trusted time. Not 0 only while it is not believed.
@@ -77,7 +74,7 @@ impl ClockState {
     }
 }
 
-/// What is stored, so that a start knows how late it must be.
+/// The stored part, so that a start knows how late it is at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredClock {
     /// The newest trusted time that was stored, Unix milliseconds.
@@ -88,7 +85,7 @@ pub(crate) struct StoredClock {
     pub(crate) steady_ms: i64,
 }
 
-/// What an agent's clock showed.
+/// The time that an agent's clock showed.
 #[derive(Debug, Clone, Copy)]
 struct Witness {
     /// Minus the trusted time, milliseconds.
@@ -212,7 +209,7 @@ impl Clock {
         *now = Some(HubTime { now_ms, leapt_ms: before_ms.saturating_add(leapt_ms) });
     }
 
-    /// How it does.
+    /// Its state.
     pub fn state(&self) -> ClockState {
         let state = self.state.lock();
         let running = state.running;
@@ -259,7 +256,7 @@ impl Running {
         let passed_ms = uptime_ms.saturating_sub(self.uptime_ms).max(0);
         self.uptime_ms = uptime_ms;
         self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
-        // What a stop left behind is made up for once the clock has been steady for a while: each second brings two.
+        // Expiry catches up after a stop once the clock has been steady for some time: two seconds each second.
         let steps = if self.steady_ms >= VOUCHED_MS { 2 } else { 1 };
         self.expiry_ms = self.expiry_ms.saturating_add(passed_ms.saturating_mul(steps)).min(self.trusted_ms);
         let ahead_ms = wall_ms.saturating_sub(self.trusted_ms);
@@ -269,7 +266,7 @@ impl Running {
             self.doubt = None;
             self.steady_ms = self.steady_ms.saturating_add(passed_ms).min(STEADY_MS);
             if self.steady_ms >= VOUCHED_MS {
-                // Nobody contradicted it for long.
+                // No witness has contradicted it for a long time.
                 self.unvouched_from_ms = None;
             }
             if self.steady_ms >= STEADY_MS {
@@ -288,14 +285,14 @@ impl Running {
     /// Believes the wall clock, if it should be. By how much the trusted time changed, milliseconds.
     fn judge(&mut self, doubt: Doubt, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         let Doubt { ahead_ms, since_ms } = doubt;
-        // Who is far from both knows of neither.
+        // A witness that is far from both says nothing about either.
         let near_ms = (ahead_ms.unsigned_abs() / 2).min(WITNESS_OFF_MS);
         let count = |from_ms: i64| {
             let since = || witnesses.values().filter(|witness| witness.said_ms >= from_ms);
             let of_wall = since().filter(|witness| witness.ahead_ms.abs_diff(ahead_ms) <= near_ms).count();
             (of_wall, since().filter(|witness| witness.ahead_ms.unsigned_abs() <= near_ms).count())
         };
-        // Who spoke since then knows better than who spoke before: the clock that never leaps may have stood still.
+        // Witnesses since the leap know better than earlier ones: the clock that never leaps may have stood still.
         let (of_wall, of_trusted) =
             Some(count(since_ms)).filter(|recent| *recent != (0, 0)).unwrap_or_else(|| count(i64::MIN));
         let for_ms = self.uptime_ms - since_ms;
@@ -335,7 +332,7 @@ impl Running {
                 return self.disbelieve(said_ms);
             }
         }
-        // Many who agree with one another, and not with this clock.
+        // Many witnesses that agree with one another, but not with this clock.
         let mut offsets: Vec<i64> = witnesses.values().map(|witness| witness.ahead_ms).collect();
         offsets.sort_unstable();
         let Some(median_ms) = offsets.get(offsets.len() / 2).copied() else { return 0 };
@@ -359,216 +356,11 @@ impl Running {
 
     fn leap(&mut self, by_ms: i64) -> i64 {
         self.trusted_ms = self.trusted_ms.saturating_add(by_ms);
-        // What was never reached has not passed.
+        // Time that was never reached has not passed.
         self.expiry_ms = self.expiry_ms.min(self.trusted_ms);
         by_ms
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const DAY_MS: i64 = 86_400_000;
-    /// The truth at the start of each test.
-    const NOW_MS: i64 = EARLIEST_MS + 600 * DAY_MS;
-
-    /// A hub's clock, the machine's, and the truth.
-    struct World {
-        clock: Clock,
-        true_ms: i64,
-        wall_off_ms: i64,
-    }
-
-    impl World {
-        fn new(stored: Option<StoredClock>, wall_off_ms: i64) -> Self {
-            let world = Self { clock: Clock::new(stored), true_ms: NOW_MS, wall_off_ms };
-            world.off_ms();
-            world
-        }
-
-        fn stored(ago_ms: i64) -> StoredClock {
-            StoredClock { trusted_ms: NOW_MS - ago_ms, expiry_ms: NOW_MS - ago_ms, steady_ms: STEADY_MS }
-        }
-
-        fn read(&self) -> i64 {
-            self.clock.read(Reading { wall_ms: self.true_ms + self.wall_off_ms, uptime_ms: self.true_ms - NOW_MS })
-        }
-
-        /// The trusted time minus the truth.
-        fn off_ms(&self) -> i64 {
-            self.read() - self.true_ms
-        }
-
-        fn expiry_off_ms(&self) -> i64 {
-            self.clock.expiry_ms(self.read()) - self.true_ms
-        }
-
-        fn pass(&mut self, ms: i64) {
-            for _ in 0..ms / 1000 {
-                self.true_ms += 1000;
-                self.read();
-            }
-        }
-
-        fn hello(&self, server_id: u64, agent_off_ms: i64) {
-            self.read();
-            self.clock.witness(server_id, self.true_ms + agent_off_ms);
-        }
-    }
-
-    #[test]
-    fn a_clock_that_is_right_is_followed_to_the_millisecond() {
-        let mut world = World::new(Some(World::stored(5_000)), 0);
-        for off_ms in [0, 40, -300, 600, 0] {
-            world.wall_off_ms = off_ms;
-            world.pass(1_000);
-            assert_eq!(world.off_ms(), off_ms);
-        }
-        assert_eq!(world.clock.state(), ClockState::default());
-    }
-
-    #[test]
-    fn a_leap_for_seconds_moves_nothing() {
-        for leap_ms in [3_000, 3_600_000, 3_000 * DAY_MS, -3_000, -40 * DAY_MS, -NOW_MS] {
-            let mut world = World::new(Some(World::stored(5_000)), 0);
-            world.pass(10_000);
-            world.wall_off_ms = leap_ms;
-            world.pass(3_000);
-            assert_eq!((world.off_ms(), world.expiry_off_ms()), (0, 0), "{leap_ms}");
-            assert!(world.clock.state().is_doubted());
-            world.wall_off_ms = 0;
-            world.pass(1_000);
-            assert_eq!((world.off_ms(), world.clock.state().is_doubted()), (0, false), "{leap_ms}");
-        }
-    }
-
-    #[test]
-    fn witnesses_decide_which_side_of_a_leap_is_right() {
-        // They contradict a clock that leaps away, for as long as three of them do.
-        let mut world = World::new(Some(World::stored(5_000)), 0);
-        (1..=3).for_each(|id| world.hello(id, 20));
-        world.wall_off_ms = 3_000 * DAY_MS;
-        world.pass(4 * 3_600_000);
-        assert_eq!(world.off_ms(), 0);
-        // And they confirm at once one that comes back.
-        world.wall_off_ms = 0;
-        world.pass(1_000);
-        assert_eq!(world.off_ms(), 0);
-        // A hub whose own start was wrong, as on a machine without a battery.
-        let mut world = World::new(None, -50 * DAY_MS);
-        world.hello(1, 0);
-        assert_eq!(world.off_ms(), -50 * DAY_MS, "one alone may be the one that is wrong");
-        world.wall_off_ms = 0;
-        assert_eq!(world.off_ms(), 0);
-    }
-
-    #[test]
-    fn a_start_with_a_clock_ahead_is_put_right_by_the_first_agent_and_expires_nothing() {
-        for ahead_ms in [3_600_000, 30 * DAY_MS, 3_000 * DAY_MS] {
-            let mut world = World::new(Some(World::stored(60_000)), ahead_ms);
-            assert!(world.expiry_off_ms() <= 0, "{ahead_ms}");
-            world.hello(1, -200);
-            assert!(world.off_ms().abs() <= 200, "{ahead_ms}");
-            world.pass(150_000);
-            assert!(world.off_ms().abs() <= 200 && world.expiry_off_ms() <= 0, "{ahead_ms}");
-            let stored = world.clock.to_store().expect("running");
-            world.wall_off_ms = 0;
-            let again = World { clock: Clock::new(Some(stored)), ..world };
-            assert_eq!(again.off_ms(), 0);
-            assert!((-120_000..=0).contains(&again.expiry_off_ms()));
-        }
-    }
-
-    #[test]
-    fn a_start_with_a_clock_behind_goes_on_from_what_was_stored() {
-        for behind_ms in [3_600_000, NOW_MS] {
-            let mut world = World::new(Some(World::stored(60_000)), -behind_ms);
-            world.pass(10_000);
-            assert_eq!(world.off_ms(), -60_000, "{behind_ms}");
-            world.hello(1, 0);
-            world.wall_off_ms = 0;
-            world.pass(1_000);
-            assert_eq!(world.off_ms(), 0, "{behind_ms}");
-        }
-    }
-
-    #[test]
-    fn a_quorum_is_believed_against_a_clock_that_never_leapt() {
-        let mut world = World::new(None, 300 * DAY_MS);
-        world.hello(1, 0);
-        world.hello(2, 700);
-        world.hello(3, -400);
-        assert!(world.off_ms().abs() <= 700);
-        world.pass(5 * 3_600_000);
-        assert!(world.off_ms().abs() <= 700 && world.clock.state().is_doubted());
-        // Agents that are wrong each in their own way are none.
-        let world = World::new(None, 0);
-        (1..=9).for_each(|id| world.hello(id, -(id as i64) * 3_600_000));
-        assert_eq!(world.off_ms(), 0);
-    }
-
-    #[test]
-    fn after_a_long_stop_expiry_waits_a_day_and_then_is_on_time() {
-        let mut world = World::new(Some(World::stored(30 * DAY_MS)), 0);
-        world.pass(3_600_000);
-        assert_eq!((world.off_ms(), world.expiry_off_ms()), (0, -30 * DAY_MS));
-        world.pass(STEADY_MS);
-        assert_eq!(world.expiry_off_ms(), 0);
-    }
-
-    #[test]
-    fn a_hub_that_is_off_each_night_still_expires() {
-        let (mut stored, mut behind_ms) = (World::stored(0), Vec::new());
-        for day in 1..=20 {
-            let now_ms = NOW_MS + day * DAY_MS;
-            let mut world = World { clock: Clock::new(Some(stored)), true_ms: now_ms, wall_off_ms: 0 };
-            world.read();
-            world.pass(16 * 3_600_000);
-            behind_ms.push(-world.expiry_off_ms());
-            stored = world.clock.to_store().expect("running");
-        }
-        assert!(behind_ms.iter().all(|behind_ms| *behind_ms <= DAY_MS), "{behind_ms:?}");
-    }
-
-    #[test]
-    fn agents_that_are_gone_have_no_say() {
-        let mut world = World::new(Some(World::stored(5_000)), 0);
-        (1..=5).for_each(|id| world.hello(id, 0));
-        world.pass(WITNESS_AGE_MS + 60_000);
-        // The machine was paused for ten minutes, and its even clock stood still.
-        world.wall_off_ms = 600_000;
-        world.pass(2_000);
-        (6..=8).for_each(|id| world.hello(id, 600_000));
-        assert_eq!(world.off_ms(), 600_000);
-    }
-
-    #[test]
-    fn no_agent_moves_the_hub_to_where_no_time_is() {
-        let world = World::new(Some(World::stored(60_000)), -120_000);
-        for agent_ms in [i64::MAX, i64::MIN, 0, LATEST_MS] {
-            world.clock.witness(1, agent_ms);
-            assert_eq!(world.off_ms(), -60_000, "{agent_ms}");
-        }
-    }
-
-    #[test]
-    fn readings_of_several_threads_out_of_order_count_no_time_twice() {
-        let world = World::new(Some(World::stored(5_000)), 0);
-        for at_ms in [100, 10, 200, 150, 90, 300] {
-            let reading = Reading { wall_ms: NOW_MS + at_ms, uptime_ms: at_ms };
-            assert!(world.clock.read(reading) <= NOW_MS + 300, "{at_ms}");
-        }
-        assert_eq!(world.clock.read(Reading { wall_ms: NOW_MS + 400, uptime_ms: 400 }), NOW_MS + 400);
-    }
-
-    #[test]
-    fn a_wall_clock_that_nobody_contradicts_is_believed_after_a_while_and_expires_nothing_that_day() {
-        let mut world = World::new(Some(World::stored(5_000)), 0);
-        world.wall_off_ms = 400 * DAY_MS;
-        world.pass(2 * CONFIRM_MS);
-        assert_eq!(world.off_ms(), 400 * DAY_MS);
-        assert!(world.expiry_off_ms() <= 0);
-        assert_eq!(world.clock.state().leaps, 1);
-    }
-}
+mod tests;

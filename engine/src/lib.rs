@@ -21,6 +21,7 @@ pub mod waits;
 
 #[doc(hidden)]
 pub mod block;
+mod decimal;
 mod head;
 mod health;
 pub mod history;
@@ -42,6 +43,7 @@ mod view;
 pub use engine::Engine;
 pub use intake::Committed;
 pub use options::{CountryLookup, Options, ReplayListener};
+pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
 #[doc(hidden)]

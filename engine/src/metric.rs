@@ -1,7 +1,6 @@
 //! The numbers of a report, one by one, as history and queries know them.
 
 use crate::sample::Sample;
-use crate::summary::Number;
 
 /// A number that every report carries, or that is derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,7 +26,7 @@ pub enum Metric {
     Temperature,
 }
 
-/// How a metric's values are to be read.
+/// What kind of numbers a metric's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A float that goes up and down.
@@ -36,6 +35,32 @@ pub enum Kind {
     Integer,
     /// An integer that only grows, until a reset sets it back.
     Counter,
+}
+
+/// A number as it was reported, or a mean of such.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// An integer, exact.
+    Integer(u64),
+    /// A float.
+    Float(f64),
+}
+
+impl Number {
+    /// The number as a float; integers above 2^53 are rounded.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Integer(integer) => integer as f64,
+            Self::Float(float) => float,
+        }
+    }
+
+    pub(crate) fn of_bits(metric: Metric, bits: u64) -> Self {
+        match metric.kind() {
+            Kind::Float => Self::Float(f64::from_bits(bits)),
+            Kind::Integer | Kind::Counter => Self::Integer(bits),
+        }
+    }
 }
 
 impl Metric {
@@ -68,7 +93,7 @@ impl Metric {
         self as usize
     }
 
-    /// How its values are to be read.
+    /// What kind of numbers its values are.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Cpu | Self::Load1 | Self::Load5 | Self::Load15 | Self::Gpu | Self::Temperature => Kind::Float,
@@ -119,7 +144,7 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// For a speed, the counter that mostly says it already.
+    /// For a speed, the counter from which it can mostly be computed.
     pub(crate) const fn speed_of(self) -> Option<Self> {
         match self {
             Self::NetInSpeed => Some(Self::NetInTransfer),

@@ -21,15 +21,15 @@ use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
 use super::bits::{pack, unpack, width};
-use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference, zigzag};
-use crate::store::StoreError;
+use crate::decimal::{DIGITS_MAX, POWERS, scaled};
+use crate::record::{Corrupt, RecordReader, RecordWriter, plus_difference, signed_difference, zigzag};
 
-/// How hard to try.
+/// How much time to spend on a small result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
     /// Bit-packing only: for blocks that will be packed again soon.
     Quick,
-    /// The smallest of all codecs: for blocks that stay.
+    /// The codec with the smallest result: for blocks that stay.
     Dense,
 }
 
@@ -41,12 +41,6 @@ const PCO: u8 = 4;
 const PCO_NARROW: u8 = 5;
 
 const RAW_FLOATS: u8 = 255;
-/// Decimal digits that are tried: agents round to two, sensors have up to three.
-const DIGITS_MAX: u8 = 3;
-/// Ten to the power of the digits.
-const POWERS: [f64; DIGITS_MAX as usize + 1] = [1.0, 10.0, 100.0, 1000.0];
-/// Integers up to here are exact in a float.
-const EXACT_FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
 
 const PCO_LEVEL: usize = 8;
 const ZSTD_LEVEL: i32 = 1;
@@ -121,7 +115,7 @@ fn replace_if_smaller(out: &mut Vec<u8>, start: usize, codec: u8, head: &[u8], d
 }
 
 /// Takes a column of `count` integers.
-pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -174,7 +168,7 @@ pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Re
 /// Order of values that are taken as how far they are off a line.
 const OFF_LINE: u8 = 3;
 
-/// Values that lie `step` apart.
+/// Values that are `step` apart.
 struct Line {
     first: u64,
     step: u64,
@@ -186,7 +180,7 @@ impl Line {
     }
 }
 
-/// Values as what of them is hard to foretell.
+/// Values reduced to their prediction residuals.
 struct Differences {
     order: u8,
     /// The first [`leading`] values as they are, then differences with the sign in the lowest bit. Order 0 takes the
@@ -272,7 +266,7 @@ fn zstd_of(differences: &[u64]) -> Option<Vec<u8>> {
     zstd::bulk::compress(&varints, ZSTD_LEVEL).ok()
 }
 
-fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     /// Bytes of the longest varint.
     const VARINT_BYTES_MAX: usize = 10;
     let length = record.length()?;
@@ -302,7 +296,7 @@ fn pco_of<T: Number>(values: &[T], order: u8) -> Option<Vec<u8>> {
     Some(data)
 }
 
-fn un_pco<T: Number>(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<T>, StoreError> {
+fn un_pco<T: Number>(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<T>, Corrupt> {
     let length = record.length()?;
     let data = record.take(length)?;
     let decode = || {
@@ -333,7 +327,7 @@ pub(super) fn encode_floats(bits: &[u64], effort: Effort, out: &mut Vec<u8>) {
 }
 
 /// Takes a column of `count` floats, as their bits.
-pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     let digits = record.u8()?;
     if digits != RAW_FLOATS && digits > DIGITS_MAX {
         return Err(record.corrupt());
@@ -344,17 +338,6 @@ pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Resu
         values.iter_mut().for_each(|value| *value = (value.cast_signed() as f64 / power).to_bits());
     }
     Ok(values)
-}
-
-/// `value` times 10^`digits`, when it is a whole number from which exactly `value` comes back.
-#[expect(clippy::cast_possible_truncation, reason = "below 2^53")]
-pub(crate) fn scaled(value: f64, digits: u8) -> Option<i64> {
-    let power = POWERS[usize::from(digits)];
-    // To even, because the processor does that at once; a tie is no whole number either way.
-    let whole = (value * power).round_ties_even();
-    // Through the integer, because that has no negative zero.
-    let integer = (whole.abs() <= EXACT_FLOAT_MAX).then_some(whole as i64)?;
-    (integer as f64 / power).to_bits().eq(&value.to_bits()).then_some(integer)
 }
 
 /// Encodes and decodes `values` as every kind of column, and reads `hostile` as one, for the fuzzer.
@@ -390,7 +373,7 @@ mod tests {
         }
     }
 
-    /// Series of every temper: constant, steps, walks, resets, extremes.
+    /// Series of every kind: constant, steps, walks, resets, extremes.
     fn series() -> impl Strategy<Value = Vec<u64>> {
         let extreme = prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(1 << 63), any::<u64>()];
         let walk =

@@ -1,9 +1,10 @@
-//! Full and old heads become blocks; the log behind them goes.
+//! Sealing: full and old heads become blocks, and the log behind them is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{HOUR_MS, History, Point, State, Tier, Upkeep};
+use super::tier::{HOUR_MS, Tier};
+use super::upkeep::{FailPoint, History, State, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
 use crate::intake::{Position, Ticket, Watermark};
@@ -11,8 +12,8 @@ use crate::limits::{CLOCK_SKEW_KEPT_MS, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 
-/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours before `oldest_hour` are left out, and counted
-/// in the result.
+/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours before `oldest_hour` are left out. Returns how
+/// many those are.
 pub(crate) fn seal_heads<'a>(
     changes: &mut Changes,
     server_id: u64,
@@ -43,7 +44,7 @@ pub(crate) fn write_sealed(store: &Store, changes: &Changes) -> Result<(), Store
 }
 
 impl History {
-    /// Makes blocks of the heads that are full. Those with reports that are not durable yet wait for the next round.
+    /// Seals the heads that are full. Heads with reports that are not durable yet wait for the next round.
     pub(super) fn seal_full(
         &self,
         store: &Store,
@@ -75,9 +76,9 @@ impl History {
             if taken.is_empty() {
                 return Ok(());
             }
-            self.pass(Point::SealEncoded);
+            self.reach(FailPoint::SealEncoded);
             write_sealed(store, &changes)?;
-            self.pass(Point::SealWritten);
+            self.reach(FailPoint::SealWritten);
             for (slot, durable) in taken {
                 // Only this thread takes heads away, and new ones come in behind them.
                 slot.status.lock().seal(durable);
@@ -93,7 +94,7 @@ impl History {
         result
     }
 
-    /// Now and then: sets old heads aside, and deletes the log that nobody needs.
+    /// At intervals: closes old heads, and deletes the part of the log that is no longer needed.
     ///
     /// `next` is the oldest commit that may still get reports, read before anything else.
     pub(super) fn sweep(
@@ -128,9 +129,9 @@ impl History {
             let (from, to) = (key::log_key(state.log_cut, 0), key::log_key(needed, 0));
             let mut changes = Changes::default();
             changes.delete_range(key::LOG, &from, &to);
-            self.pass(Point::LogCut);
+            self.reach(FailPoint::LogCut);
             store.write_synced(&changes)?;
-            self.pass(Point::LogCutWritten);
+            self.reach(FailPoint::LogCutWritten);
             store.drop_files(key::LOG, &key::log_key(0, 0), &to)?;
             (state.log_cut, state.log_cut_ms) = (needed, now_ms);
         }
@@ -143,7 +144,7 @@ impl History {
 }
 
 impl Run {
-    /// Rows by the while of `span_ms` in which they were reported, each run in the order of sequence numbers.
+    /// Rows by the interval of `span_ms` in which they were reported, each run in the order of sequence numbers.
     pub(crate) fn split_by(self, span_ms: i64) -> Vec<(i64, Self)> {
         let span = |time_ms: &i64| time_ms.div_euclid(span_ms);
         let first = self.times_ms.first().map_or(0, span);

@@ -3,13 +3,14 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::expire::floor_of;
-use super::{History, Retention, Tier};
+use super::tier::{Retention, Tier};
+use super::upkeep::History;
 use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
+use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, TableFile, key};
 
-/// Places of a tier from which blocks are read, from its oldest on.
+/// Number of places in a tier at which blocks are read.
 const PLACES: i64 = 8;
 
 /// Part of a tier: its first and last hour or day, and its bytes.
@@ -32,7 +33,7 @@ pub struct TierUsage {
     pub bytes_per_row: Option<f64>,
     /// Milliseconds between two rows of one server, measured on the same blocks.
     pub row_interval_ms: Option<f64>,
-    /// Bytes that would be freed at once by the retention that was asked about.
+    /// Bytes that the retention in question would free at once.
     pub freed_bytes: u64,
 }
 
@@ -44,7 +45,7 @@ pub(super) fn extents(store: &Store, tier: Tier) -> Result<Vec<Extent>, StoreErr
     Ok(store.files(tier.family())?.into_iter().filter_map(extent).collect())
 }
 
-/// Bytes that lie before an hour or day; of a part that lies on both sides, its share by time.
+/// Bytes before an hour or day. A part on both sides counts by its share of time.
 pub(super) fn bytes_before(extents: &[Extent], floor: i64) -> u64 {
     let share = |extent: &Extent| {
         let spans = u128::from(extent.last.abs_diff(extent.first)) + 1;
@@ -69,21 +70,16 @@ pub(super) fn note_heavy(changes: &mut Changes, server_id: u64, hour: i64, bytes
     changes.put(key::TODO, &key::todo_key(key::TODO_HEAVY, server_id, hour), bytes.to_be_bytes().to_vec());
 }
 
-/// Hours that were noted, in the order of their servers. There are no more than the disk has room for: each stands for a
-/// megabyte at least.
+/// Hours that were noted, in the order of their servers. Their number is bounded by the disk: each has at least a megabyte.
 fn heavy_hours(store: &Store) -> Result<Vec<HeavyHour>, StoreError> {
     let mut hours = Vec::new();
     store.scan_range(key::TODO, &[key::TODO_HEAVY], &[key::TODO_HEAVY + 1], &mut |key, value| {
-        let (_, server_id, hour) = key::todo_of(key).ok_or_else(|| corrupt("a key of todo"))?;
-        let bytes = key::id_of(value).ok_or_else(|| corrupt("bytes of a heavy hour"))?;
+        let (_, server_id, hour) = key::todo_of(key).ok_or_else(|| Corrupt::at("a key of todo"))?;
+        let bytes = key::id_of(value).ok_or_else(|| Corrupt::at("bytes of a heavy hour"))?;
         hours.push(HeavyHour { server_id, hour, bytes });
         Ok(())
     })?;
     Ok(hours)
-}
-
-fn corrupt(what: &str) -> StoreError {
-    StoreError::Corrupt { what: what.to_owned() }
 }
 
 /// Removes the notes of hours that are gone.
@@ -96,7 +92,7 @@ pub(super) fn forget_expired(store: &Store, raw_floor: i64) -> Result<(), StoreE
 }
 
 impl History {
-    /// Frees what is more than the disk budget from hours that take much, as far as there are such. Gives the bytes.
+    /// Frees the bytes above the disk budget from hours that take much, as far as there are any. Returns the bytes freed.
     pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<u64, StoreError> {
         let max = self.retention.disk_bytes_max;
         if max == 0 {
@@ -128,8 +124,8 @@ impl History {
     }
 
     /// Deletes reports of heavy hours, in the order given, until `excess_bytes` are freed or there are no more; the minutes
-    /// that were made of them stay. Gives the bytes. An hour that got reports since, which are not in its minutes yet, stays
-    /// too. Files are smaller afterwards: extents are to be taken anew.
+    /// that were made of them stay. Returns the bytes freed. An hour that has new reports, which are not in its minutes yet,
+    /// stays too. Afterwards files are smaller, and extents must be read again.
     fn drop_heavy(&self, store: &Store, hours: &[HeavyHour], excess_bytes: u64) -> Result<u64, StoreError> {
         let mut freed_bytes = 0;
         for heavy in hours {
@@ -150,7 +146,7 @@ impl History {
             changes.delete_range(key::RAW, &from, &to);
             changes.delete(key::TODO, &key::todo_key(key::TODO_HEAVY, heavy.server_id, heavy.hour));
             store.write_synced(&changes)?;
-            // One server's part of files that others share: they are written anew without it.
+            // Other servers share these files: they are rewritten without this server's part.
             store.compact_range(key::RAW, &from, &to)?;
             freed_bytes = freed_bytes.saturating_add(heavy.bytes);
         }
@@ -164,8 +160,7 @@ impl History {
         retention: &Retention,
         now_ms: i64,
     ) -> Result<Vec<TierUsage>, StoreError> {
-        let days = [retention.raw_days, retention.minute_days, retention.quarter_days];
-        let usage = |(tier, days): (Tier, u32)| {
+        let usage = |tier: Tier| {
             let extents = extents(store, tier)?;
             let (mut rows, mut bytes, mut oldest) = (0, 0, None);
             let (mut intervals, mut span_ms) = (0, 0);
@@ -196,9 +191,84 @@ impl History {
                 oldest_ms: oldest.map(|oldest| oldest.saturating_mul(tier.span_ms())),
                 bytes_per_row: (rows > 0).then(|| bytes as f64 / rows as f64),
                 row_interval_ms: (intervals > 0).then(|| span_ms as f64 / intervals as f64),
-                freed_bytes: bytes_before(&extents, floor_of(tier, days, now_ms)),
+                freed_bytes: bytes_before(&extents, tier.floor_of(retention.days(tier), now_ms)),
             })
         };
-        Tier::ALL.into_iter().zip(days).map(usage).collect()
+        Tier::ALL.into_iter().map(usage).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{HOUR, Made, many};
+    use super::super::upkeep::{State, Upkeep};
+    use super::*;
+    use crate::limits::{HEAD_ROWS_MAX, HEAVY_HOUR_BYTES};
+    use crate::sample::Sample;
+
+    #[test]
+    fn a_disk_budget_takes_first_from_who_has_most() {
+        let retention = Retention { disk_bytes_max: 1024 * 1024, ..Retention::default() };
+        let made = Made::new(retention, None);
+        let mut random = 1u64;
+        let mut noise = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random
+        };
+        // Nothing in it can be made smaller.
+        let noisy: Vec<Sample> = many()
+            .into_iter()
+            .step_by(2)
+            .map(|sample| Sample {
+                mem_used: noise(),
+                swap_used: noise(),
+                disk_used: noise(),
+                process_count: noise(),
+                ..sample
+            })
+            .collect();
+        made.put(1, &noisy, HEAD_ROWS_MAX);
+        let calm: Vec<_> = many().into_iter().step_by(30).collect();
+        made.put(2, &calm, HEAD_ROWS_MAX);
+        let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+        for server_id in [1, 2] {
+            made.history.pack_hour(&mut state, &made.store, server_id, HOUR, &mut upkeep).expect("a healthy store");
+        }
+        made.store.compact(key::RAW).expect("a healthy store");
+        let calm_blocks = made.blocks(2);
+        let used = |made: &Made| -> u64 {
+            made.store.files(key::RAW).expect("a healthy store").iter().map(|file| file.bytes).sum()
+        };
+        assert!(used(&made) > retention.disk_bytes_max);
+        let freed = made.history.take_from_heaviest(&made.store).expect("a healthy store");
+        assert!(freed > HEAVY_HOUR_BYTES, "{freed}");
+        assert!(made.blocks(1).is_empty() && made.blocks(2) == calm_blocks);
+        assert!(used(&made) < retention.disk_bytes_max, "{} bytes are left", used(&made));
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(0), "there is nothing heavy any more");
+    }
+
+    #[test]
+    fn a_heavy_hour_that_got_reports_since_is_not_taken_and_notes_of_hours_that_are_gone_go() {
+        let retention = Retention { disk_bytes_max: 1, ..Retention::default() };
+        let made = Made::new(retention, None);
+        made.put(1, &many()[..1000], HEAD_ROWS_MAX);
+        let mut changes = Changes::default();
+        note_heavy(&mut changes, 1, HOUR, 2_000_000);
+        note_heavy(&mut changes, 1, HOUR - 5, 1_500_000);
+        made.store.write(&changes).expect("on disk");
+        made.store.compact(key::RAW).expect("a healthy store");
+        // The hour before has no blocks, which frees nothing but costs nothing either.
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(1_500_000));
+        assert!(!made.blocks(1).is_empty());
+        forget_expired(&made.store, HOUR).expect("a healthy store");
+        let mut notes = 0;
+        let mut count = |_: &[u8], _: &[u8]| {
+            notes += 1;
+            Ok(())
+        };
+        made.store.scan_range(key::TODO, b"g", b"h", &mut count).expect("readable");
+        assert_eq!(notes, 1);
+        forget_expired(&made.store, HOUR + 1).expect("a healthy store");
+        made.history.due(&made.store, i64::MAX).expect("notes are nothing that is due");
     }
 }

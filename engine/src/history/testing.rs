@@ -1,12 +1,16 @@
 //! A store with blocks of reports made by hand, for tests: times and numbers that no session would take any more are there
 //! in stores of older hubs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{HOUR_MS, History, Point, Retention};
+use super::tier::{HOUR_MS, Retention};
+use super::upkeep::{FailPoint, History};
+
 use crate::block::{Effort, Run};
+use crate::limits::{PACK_ROWS_MAX, WALK_ROWS_MAX};
 use crate::sample::Sample;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
@@ -26,10 +30,10 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub(super) fn new(retention: Retention, at_point: Option<fn(Point)>) -> Self {
+    pub(super) fn new(retention: Retention, at_fail_point: Option<fn(FailPoint)>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Store::open(folder.path()).expect("a new store");
-        let history = History::open(&store, retention, at_point).expect("a new store");
+        let history = History::open(&store, retention, at_fail_point).expect("a new store");
         Self { store, history, _folder: folder }
     }
 
@@ -73,4 +77,60 @@ pub(super) fn slot(id: u64) -> Arc<Slot> {
         created_s: 0,
     };
     Arc::new(Slot::new(record, Status::default()))
+}
+
+/// The server of most tests.
+pub(super) const SERVER: u64 = 3;
+
+/// Reports of one hour, `time_ms` after its start.
+pub(super) fn samples(count: usize, time_ms: impl Fn(i64) -> i64) -> Vec<Sample> {
+    let sample = |number: i64| Sample {
+        time_ms: START_MS + time_ms(number),
+        cpu: (number % 9973) as f64 / 100.0,
+        mem_used: number.unsigned_abs(),
+        net_in_transfer: number.unsigned_abs() * 10,
+        ..Sample::default()
+    };
+    (0..count as i64).map(sample).collect()
+}
+
+/// In one hour: in order, all over it, backwards, nearly all within a second, at two moments.
+pub(super) fn orders() -> [Vec<Sample>; 5] {
+    let count = WALK_ROWS_MAX * 2 + 1000;
+    [
+        samples(count, |number| number * 50),
+        samples(count, |number| number * 7919 % HOUR_MS),
+        samples(count, |number| HOUR_MS - 1 - number * 50),
+        samples(count, |number| if number % 100 == 0 { number * 50 } else { 1_800_000 + number % 1000 }),
+        samples(count, |number| (number % 2) * 1_000_000),
+    ]
+}
+
+/// Reports with their numbers, by time.
+pub(super) fn in_order(samples: &[Sample]) -> Vec<(u64, Sample)> {
+    let mut numbered: Vec<(u64, Sample)> = (1..).zip(samples.iter().cloned()).collect();
+    numbered.sort_by_key(|(_, sample)| sample.time_ms);
+    numbered
+}
+
+/// Three hours, of which the middle one has all reports.
+pub(super) const RANGE_MS: Range<i64> = START_MS - HOUR_MS..START_MS + 2 * HOUR_MS;
+
+/// Reports of one hour, more than are packed at once.
+pub(super) fn many() -> Vec<Sample> {
+    let sample = |number: i64| Sample {
+        time_ms: START_MS + number * 45,
+        mem_used: number.unsigned_abs(),
+        net_in_transfer: number.unsigned_abs() * 10,
+        cpu: (number % 100) as f64 / 100.0,
+        ..Sample::default()
+    };
+    (0..PACK_ROWS_MAX as i64 + 9000).map(sample).collect()
+}
+
+/// A run of these reports, numbered from 1.
+pub(super) fn run_of(samples: &[Sample]) -> Run {
+    let mut run = Run::default();
+    (1..).zip(samples).for_each(|(sequence, sample)| run.push(sequence, sample));
+    run
 }

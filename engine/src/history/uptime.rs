@@ -1,14 +1,15 @@
 //! Availability of a server, from its own reports: a minute counts when there is a report in it.
 
-use super::query::{Piece, Plan};
-use super::{History, MINUTE_MS, Tier};
+use super::piece::Piece;
+use super::tier::{MINUTE_MS, Tier};
+use super::upkeep::History;
 use crate::slot::Slot;
 use crate::store::{Store, StoreError};
 
 /// When a server reported and when it did not. All times are Unix milliseconds of whole minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uptime {
-    /// From then on: when asked from, when the server was made, or where the minute tier begins, whichever is last.
+    /// Start of the range: the time asked for, the server's creation, or the start of the minute tier, whichever is last.
     pub from_ms: i64,
     /// Until then.
     pub to_ms: i64,
@@ -27,7 +28,7 @@ pub struct Uptime {
 impl History {
     /// Availability of one server.
     pub(crate) fn uptime(&self, store: &Store, slot: &Slot, from_ms: i64, to_ms: i64) -> Result<Uptime, StoreError> {
-        // One that lies after the range was written while the hub's clock was ahead.
+        // A creation time after the range was written while the hub's clock was ahead.
         let created_ms = slot.record.read().created_s.saturating_mul(1000);
         let created_ms = if created_ms < to_ms { created_ms } else { from_ms };
         let floor_ms = self.floor(Tier::Minute).saturating_mul(Tier::Minute.span_ms());
@@ -45,7 +46,6 @@ impl History {
         if uptime.minutes <= 0 {
             return Ok(Uptime { minutes: 0, ..uptime });
         }
-        let plan = Plan::of_tier(Tier::Minute, from_ms, to_ms);
         let mut expected_ms = from_ms;
         let mut count = |uptime: &mut Uptime, minute_ms: i64, reports: u64| {
             uptime.reports += reports;
@@ -56,7 +56,7 @@ impl History {
             uptime.note_outage((minute_ms - expected_ms) / MINUTE_MS);
             expected_ms = minute_ms + MINUTE_MS;
         };
-        self.walk(store, slot, &plan, &[], &mut |piece| match piece {
+        self.walk(store, slot, Tier::Minute, &(from_ms..to_ms), &[], &mut |piece| match piece {
             Piece::Reports { times_ms, .. } => {
                 times_ms.iter().for_each(|time| count(&mut uptime, time.div_euclid(MINUTE_MS) * MINUTE_MS, 1));
             }

@@ -2,11 +2,12 @@
 
 use std::path::Path;
 
-use super::{History, Retention, Tier};
+use super::tier::{Retention, Tier};
+use super::upkeep::History;
 use crate::block::Block;
 use crate::store::{Store, StoreError, key};
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Blocks read, checksum and every column.
@@ -15,7 +16,7 @@ pub struct Verified {
     pub rows: u64,
     /// Bytes of them.
     pub bytes: u64,
-    /// Reports that are in history twice.
+    /// Reports that history has twice.
     pub doubled: u64,
     /// Blocks that cannot be read, by name. At most [`crate::limits::CORRUPT_BLOCKS_NAMED_MAX`].
     pub corrupt: Vec<String>,
@@ -73,7 +74,7 @@ impl History {
                 Ok(())
             })?;
         }
-        store.scan(key::LOG, &[], &mut |_, value| crate::store::log::read(value, &mut |_| {}))?;
+        store.scan(key::LOG, &[], &mut |_, value| Ok(crate::store::log::read(value, &mut |_| {})?))?;
         Ok(verified)
     }
 }

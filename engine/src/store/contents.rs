@@ -1,8 +1,10 @@
-//! What a store holds, in a few numbers, so that a copy can be compared with what it was made of.
+//! The contents of a store in a few numbers, so that a copy can be compared with its original.
 
 use std::path::Path;
 
-use super::{Store, StoreError, key};
+use super::database::Store;
+use super::error::StoreError;
+use super::key;
 
 /// A store in a few numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

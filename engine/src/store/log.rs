@@ -18,8 +18,7 @@ use std::sync::Arc;
 
 use windfire_wire::Temperature;
 
-use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
 
 /// Bytes of an entry without sensors at the most: a byte, and whole varints.
@@ -114,7 +113,7 @@ pub(crate) fn reports_bytes_max(samples: &[Sample], before: Option<&[Temperature
 }
 
 /// Every entry of one log value, in order.
-pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), StoreError> {
+pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), Corrupt> {
     let mut record = RecordReader::new("a log value", value);
     // Servers whose report before had sensors.
     let mut sensors: HashMap<u64, Arc<[Temperature]>> = HashMap::new();
@@ -146,7 +145,7 @@ pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), 
     Ok(())
 }
 
-fn take_changes(record: &mut RecordReader<'_>, before: &[Temperature]) -> Result<Arc<[Temperature]>, StoreError> {
+fn take_changes(record: &mut RecordReader<'_>, before: &[Temperature]) -> Result<Arc<[Temperature]>, Corrupt> {
     let changed = record.take(changed_bytes(before.len()))?;
     let sensor = |(index, sensor): (usize, &Temperature)| {
         let celsius = if is_changed(changed, index) { record.f64()? } else { sensor.celsius };
@@ -160,7 +159,7 @@ pub(super) fn put_sample(record: &mut RecordWriter<'_>, sample: &Sample) {
     record.sensors(sample.temperatures.as_deref().unwrap_or_default());
 }
 
-pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, StoreError> {
+pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, Corrupt> {
     let scalars = take_scalars(record)?;
     Ok(Sample { temperatures: record.sensors()?, ..scalars })
 }
@@ -189,7 +188,7 @@ fn put_scalars(record: &mut RecordWriter<'_>, sample: &Sample) {
     record.f64(sample.gpu);
 }
 
-fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, StoreError> {
+fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, Corrupt> {
     Ok(Sample {
         time_ms: record.i64()?,
         cpu: record.f64()?,
@@ -215,7 +214,7 @@ fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, StoreError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::samples_of_every_temper;
+    use crate::block::arbitrary_samples;
     use crate::limits::{BATCH_LOG_BYTES_MAX, REPORT_LOG_BYTES_MAX};
     use proptest::prelude::*;
     use windfire_wire::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
@@ -251,7 +250,7 @@ mod tests {
     proptest! {
         #[test]
         fn reports_of_several_servers_round_trip_in_any_order(
-            samples in samples_of_every_temper(1..40),
+            samples in arbitrary_samples(1..40),
             of in proptest::collection::vec((0u64..3, any::<u64>(), any::<i64>(), 0u8..6), 40),
         ) {
             let mut entries = Vec::new();
@@ -291,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_value_never_panics(samples in samples_of_every_temper(2..6), at in any::<u16>(), to in any::<u8>()) {
+        fn a_damaged_value_never_panics(samples in arbitrary_samples(2..6), at in any::<u16>(), to in any::<u8>()) {
             let entries: Vec<LogEntry> = samples.into_iter().map(|sample| {
                 LogEntry::Report { server_id: 7, sequence: 1, received_ms: 0, sample }
             }).collect();

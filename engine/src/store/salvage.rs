@@ -11,8 +11,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rocksdb::{ColumnFamily, DB, DBRecoveryMode, InfoLogger, LogLevel, Options, WriteBatch};
 
+use super::database::handle;
+use super::error::StoreError;
 use super::format::{self, Found};
-use super::{DB_FOLDER, StoreError, durable, family_options, handle, key, open_db, open_whole};
+use super::options::{BLOCK_CACHE_BYTES, DB_FOLDER, family_options, open_db};
+use super::whole::open_whole;
+use super::{durable, key};
 use crate::limits::CORRUPT_BLOCKS_NAMED_MAX;
 
 /// Folder of the copy that RocksDB repairs, within the new one.
@@ -20,7 +24,7 @@ const REPAIR_FOLDER: &str = "repairing";
 /// Bytes of pairs that are written at once.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// What was saved, and what was not.
+/// The result of a salvage: what was saved, and what was lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Salvaged {
     /// Each family of the store.
@@ -111,7 +115,7 @@ fn open(path: &Path, said: &Said) -> Result<DB, rocksdb::Error> {
         }
     }));
     let known = DB::list_cf(&options, path)?;
-    let cache = rocksdb::Cache::new_lru_cache(super::BLOCK_CACHE_BYTES);
+    let cache = rocksdb::Cache::new_lru_cache(BLOCK_CACHE_BYTES);
     let families = known.into_iter().map(|name| {
         let options = family_options(&name, &cache);
         rocksdb::ColumnFamilyDescriptor::new(name, options)
