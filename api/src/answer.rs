@@ -19,7 +19,7 @@ use xxhash_rust::xxh3::xxh3_128;
 use crate::admission::Busy;
 use crate::body::{Body, Producer, Streamed};
 use crate::details::{Details, Ready};
-use crate::live::Watching;
+use crate::live::Subscription;
 use crate::viewer::Viewer;
 
 /// Bodies below this go out as they are: a packet is a packet.
@@ -77,7 +77,7 @@ enum Made {
     Whole(Cow<'static, [u8]>),
     Ready(Ready),
     Stream(Box<Streamed>),
-    Live(Box<Watching>),
+    Live(Box<Subscription>),
     WebSocket(Box<Viewer>),
 }
 
@@ -106,7 +106,7 @@ impl Answer {
     }
 
     /// Changes that go on for as long as somebody reads them.
-    pub(crate) fn live(watching: Watching) -> Self {
+    pub(crate) fn live(watching: Subscription) -> Self {
         let body = Made::Live(Box::new(watching));
         Self { status: 200, content_type: "text/event-stream", body, cache: Cache::Never, extra: Vec::new() }
     }
@@ -223,7 +223,7 @@ impl Answer {
                     headers.insert(CONTENT_ENCODING, HeaderValue::from_static(GZIP));
                 }
                 if *method != Method::HEAD {
-                    *response.body_mut() = Body::Live(Box::new(Watching { is_compressed, ..*watching }));
+                    *response.body_mut() = Body::Live(Box::new(Subscription { is_compressed, ..*watching }));
                 }
                 return response;
             }

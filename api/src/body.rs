@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use bytes::Bytes;
 
-use crate::live::Watching;
+use crate::live::Subscription;
 use crate::viewer::Viewer;
 
 /// Bytes of one piece of a streamed body: large enough that handing one over costs little, small enough to hold a few for
@@ -31,7 +31,7 @@ pub enum Body {
     /// What makes it.
     Stream(Streamed),
     /// Changes, for as long as somebody reads them.
-    Live(Box<Watching>),
+    Live(Box<Subscription>),
     /// Documents every two seconds over a WebSocket, for that viewer.
     WebSocket(Box<Viewer>),
 }

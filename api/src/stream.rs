@@ -27,6 +27,6 @@ fn stream(request: &ApiRequest<'_>) -> ApiResult {
     let query = request.query;
     let seen = request.request.headers().get("last-event-id").and_then(|value| value.to_str().ok());
     let seen = seen.filter(|id| !id.is_empty()).or(query.given("last_event_id"));
-    let watching = live::watch(request.viewer, (query.given("tag"), query.given("id").map(distinct_ids)), seen)?;
-    Ok(Answer::live(watching))
+    let subscription = live::watch(request.viewer, (query.given("tag"), query.given("id").map(distinct_ids)), seen)?;
+    Ok(Answer::live(subscription))
 }

@@ -25,7 +25,7 @@ fn live(criterion: &mut Criterion) {
         .body(bytes::Bytes::new())
         .expect("a request");
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
-    let Body::Live(watching) = handle(&Api::default(), &sessions.engine, &request, caller).into_body() else {
+    let Body::Live(subscription) = handle(&Api::default(), &sessions.engine, &request, caller).into_body() else {
         panic!("not a stream")
     };
     let stream = Live::new(1, 30);
@@ -46,7 +46,7 @@ fn live(criterion: &mut Criterion) {
             },
             |now_s| {
                 stream.advance(&engine, now_s);
-                let next = stream.next(&engine, &watching.kind, position, false, now_s).expect("room");
+                let next = stream.next(&engine, &subscription.key, position, false, now_s).expect("room");
                 let (event, at) = next.expect("an event");
                 position = Some(at);
                 event.len()

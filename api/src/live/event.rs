@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use super::Kind;
+use super::StreamKey;
 use super::fleet::{Difference, Fleet};
 use super::memory::Memory;
 use super::row::{FIELDS, Row};
@@ -29,7 +29,7 @@ pub(super) struct Stamp {
     pub(super) pace: u32,
 }
 
-/// One event. Its compressed form is made when the first watcher wants it.
+/// One event. Its compressed form is made when the first subscriber wants it.
 pub(super) struct Event {
     plain: Bytes,
     compressed: OnceLock<Bytes>,
@@ -60,8 +60,8 @@ impl Event {
         }
     }
 
-    /// Everything that a kind of watchers sees.
-    pub(super) fn snapshot(kind: &Kind, fleet: &Fleet, stamp: Stamp, memory: &Memory) -> Self {
+    /// Everything that a kind of subscribers sees.
+    pub(super) fn snapshot(kind: &StreamKey, fleet: &Fleet, stamp: Stamp, memory: &Memory) -> Self {
         let mut json = begin("snapshot", stamp);
         json.raw(",\"offline_after\":");
         json.integer(stamp.offline_after_s);
@@ -78,9 +78,9 @@ impl Event {
         end(json, memory)
     }
 
-    /// What a kind of watchers sees of a difference; `None` when that is nothing.
+    /// What a kind of subscribers sees of a difference; `None` when that is nothing.
     pub(super) fn change(
-        kind: &Kind,
+        kind: &StreamKey,
         fleet: &Fleet,
         difference: &Difference,
         stamp: Stamp,

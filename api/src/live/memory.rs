@@ -1,11 +1,11 @@
-//! How much the live stream holds: what channels remember, and what sockets have not taken yet.
+//! How much the live stream holds: what rings remember, and what sockets have not taken yet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// Counts bytes for as long as anybody holds them, be it a channel or a watcher's socket.
+/// Counts bytes for as long as anybody holds them, be it a ring or a subscriber's socket.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory(Arc<AtomicUsize>);
 

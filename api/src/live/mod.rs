@@ -1,12 +1,12 @@
 //! The live stream: what changed since the second before, encoded once for all who watch the same.
 //!
 //! [`Live`] is advanced once a second ([`Live::advance`]) while somebody watches. `fleet` holds the state that was shown last
-//! and finds what changed, `row` says what is shown of a server and how exactly, `event` writes it down, `channel` keeps the last
-//! events of one kind of watchers. A watcher has a position and no queue: who falls behind further than a channel remembers
+//! and finds what changed, `row` says what is shown of a server and how exactly, `event` writes it down, `event_ring` keeps the last
+//! events of one stream key. A subscriber has a position and no queue: one that falls behind further than a ring remembers
 //! gets a fresh snapshot.
 
-mod channel;
 mod event;
+mod event_ring;
 mod fleet;
 mod memory;
 mod row;
@@ -21,7 +21,7 @@ use tungstenite::Utf8Bytes;
 use windfire_engine::Engine;
 
 use crate::viewer::{Audience, Viewer};
-use channel::Channel;
+use event_ring::EventRing;
 use fleet::Fleet;
 use memory::Memory;
 use row::Precision;
@@ -29,20 +29,20 @@ use websocket::Documents;
 
 /// Servers that one stream may name by id.
 pub const IDS_PER_STREAM_MAX: usize = 200;
-/// Kinds of watchers at once. Each costs a look at what changed, every second.
-const CHANNELS_MAX: usize = 512;
-/// Of these, kinds of guests: what anybody may make up.
-const GUEST_CHANNELS_MAX: usize = 128;
+/// Stream keys at once. Each costs a look at what changed, every second.
+const RINGS_MAX: usize = 512;
+/// Of these, those of guests: what anybody may make up.
+const GUEST_RINGS_MAX: usize = 128;
 /// Bytes of events, snapshots and documents that are held, unless the hub says how many.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Ticks that a watched channel may go unread before a new one may have its place.
+/// Ticks that a watched ring may go unread before a new one may have its place.
 const UNREAD_TICKS_WATCHED_MAX: u64 = 2;
-/// Advances after which a channel that nobody read is forgotten.
+/// Advances after which a ring that nobody read is forgotten.
 const UNREAD_ADVANCES_MAX: u64 = 60;
 
-/// What somebody watches. Watchers of one kind share every byte.
+/// What somebody watches. Subscribers of one key share every byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Kind {
+pub struct StreamKey {
     pub(crate) audience: Audience,
     pub(crate) filter: Filter,
 }
@@ -56,7 +56,7 @@ pub(crate) enum Filter {
     Ids(Arc<[u64]>),
 }
 
-impl Kind {
+impl StreamKey {
     fn precision(&self) -> Precision {
         match self.filter {
             Filter::All | Filter::Tag(_) => Precision::Coarse,
@@ -76,9 +76,9 @@ impl Kind {
 
 /// A stream that somebody asked for.
 #[derive(Debug, Clone)]
-pub struct Watching {
+pub struct Subscription {
     /// What is watched.
-    pub kind: Kind,
+    pub key: StreamKey,
     /// The last event that was seen before, as the client says it.
     pub last_event_id: Option<String>,
     /// Whether the bytes are to be gzip.
@@ -86,18 +86,18 @@ pub struct Watching {
     pub(crate) viewer: Viewer,
 }
 
-impl Watching {
+impl Subscription {
     /// Whether whoever asked may still watch: tokens are removed and logins end.
     pub fn is_still_allowed(&self, engine: &Engine, now_s: i64) -> bool {
         self.viewer.is_still_valid(engine, now_s)
     }
 }
 
-/// How far a watcher has come.
+/// How far a subscriber has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position(u64);
 
-/// What all watchers share.
+/// What all subscribers share.
 pub struct Live {
     state: Mutex<State>,
     bytes_max: usize,
@@ -122,7 +122,7 @@ struct State {
     /// Of the last look at the fleet.
     stamp: event::Stamp,
     fleet: Fleet,
-    channels: HashMap<Kind, Channel>,
+    rings: HashMap<StreamKey, EventRing>,
     documents: Documents,
 }
 
@@ -131,7 +131,7 @@ impl Live {
     pub fn new(epoch: u64, offline_after_s: i64) -> Self {
         let stamp = event::Stamp { epoch, tick: 0, now_s: 0, offline_after_s, pace: 1 };
         let fleet = Fleet::new(Precision::Coarse);
-        let state = State { stamp, fleet, channels: HashMap::new(), documents: Documents::default() };
+        let state = State { stamp, fleet, rings: HashMap::new(), documents: Documents::default() };
         Self { state: Mutex::new(state), bytes_max: BYTES_MAX, memories: Memories::default() }
     }
 
@@ -141,7 +141,7 @@ impl Live {
         Self { bytes_max, ..self }
     }
 
-    /// Bytes of events, snapshots and documents that channels remember or sockets have not taken yet.
+    /// Bytes of events, snapshots and documents that rings remember or sockets have not taken yet.
     pub fn held_bytes(&self) -> usize {
         self.memories.guests.bytes() + self.memories.known.bytes()
     }
@@ -149,9 +149,9 @@ impl Live {
     /// Looks at every server and writes down what changed. Nothing while nobody watches.
     pub fn advance(&self, engine: &Engine, now_s: i64) {
         let mut state = self.state.lock();
-        let State { stamp, channels, fleet, .. } = &mut *state;
-        channels.retain(|_, channel| stamp.tick - channel.read_at <= UNREAD_ADVANCES_MAX);
-        if channels.is_empty() {
+        let State { stamp, rings, fleet, .. } = &mut *state;
+        rings.retain(|_, ring| stamp.tick - ring.read_at <= UNREAD_ADVANCES_MAX);
+        if rings.is_empty() {
             *fleet = Fleet::new(Precision::Coarse);
             return;
         }
@@ -159,56 +159,56 @@ impl Live {
         self.forget(&mut state);
     }
 
-    /// Makes room for a watcher of that kind, before its stream begins.
+    /// Makes room for a subscriber of that key, before its stream begins.
     ///
     /// # Errors
-    /// There are too many kinds of watchers, or those there are hold all the memory there is for them.
-    pub fn join(&self, engine: &Engine, kind: &Kind, now_s: i64) -> Result<(), TooMany> {
+    /// There are too many stream keys, or those there are hold all the memory there is for them.
+    pub fn join(&self, engine: &Engine, key: &StreamKey, now_s: i64) -> Result<(), TooMany> {
         let mut state = self.state.lock();
-        self.channel(&mut state, engine, kind, now_s)
+        self.ring(&mut state, engine, key, now_s)
     }
 
-    /// The next bytes for a watcher of that kind, and where it is then; `None` when there are none yet.
+    /// The next bytes for a subscriber of that key, and where it is then; `None` when there are none yet.
     ///
     /// # Errors
-    /// There are too many kinds of watchers.
+    /// There are too many stream keys.
     pub fn next(
         &self,
         engine: &Engine,
-        kind: &Kind,
+        key: &StreamKey,
         position: Option<Position>,
         is_compressed: bool,
         now_s: i64,
     ) -> Result<Option<(Bytes, Position)>, TooMany> {
         let mut state = self.state.lock();
-        self.channel(&mut state, engine, kind, now_s)?;
-        let State { stamp, fleet, channels, .. } = &mut *state;
-        let Some(channel) = channels.get_mut(kind) else { return Ok(None) };
-        channel.read_at = stamp.tick;
+        self.ring(&mut state, engine, key, now_s)?;
+        let State { stamp, fleet, rings, .. } = &mut *state;
+        let Some(ring) = rings.get_mut(key) else { return Ok(None) };
+        ring.read_at = stamp.tick;
         let position = position.map(|Position(position)| position);
-        if let Some((event, at)) = channel.after(position) {
+        if let Some((event, at)) = ring.after(position) {
             return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
         }
         // Where slow readers hold all the room, others wait for the next tick.
-        let snapshot = channel.snapshot(kind, fleet, *stamp, self.room(&kind.audience));
+        let snapshot = ring.snapshot(key, fleet, *stamp, self.room(&key.audience));
         Ok(snapshot.map(|snapshot| (snapshot.bytes(is_compressed), Position(stamp.tick))))
     }
 
-    fn channel(&self, state: &mut State, engine: &Engine, kind: &Kind, now_s: i64) -> Result<(), TooMany> {
-        if state.channels.contains_key(kind) {
+    fn ring(&self, state: &mut State, engine: &Engine, key: &StreamKey, now_s: i64) -> Result<(), TooMany> {
+        if state.rings.contains_key(key) {
             return Ok(());
         }
         self.forget(state);
-        if self.room(&kind.audience).is_none() || !state.make_room_for(kind) {
+        if self.room(&key.audience).is_none() || !state.make_room_for(key) {
             return Err(TooMany);
         }
-        if state.channels.is_empty() {
+        if state.rings.is_empty() {
             // The fleet was not looked at while nobody watched.
             state.advance(engine, now_s, &self.memories);
         }
-        let mut channel = Channel::new(kind, state.stamp.tick);
-        channel.own_fleet(engine, state.stamp);
-        state.channels.insert(kind.clone(), channel);
+        let mut ring = EventRing::new(key, state.stamp.tick);
+        ring.own_fleet(engine, state.stamp);
+        state.rings.insert(key.clone(), ring);
         Ok(())
     }
 
@@ -218,7 +218,7 @@ impl Live {
         (memory.bytes() < self.bytes_max / 2).then_some(memory)
     }
 
-    /// Gives back what is too much, from the largest channels first.
+    /// Gives back what is too much, from the largest rings first.
     fn forget(&self, state: &mut State) {
         for memory in [&self.memories.guests, &self.memories.known] {
             self.forget_of(memory, state);
@@ -231,20 +231,19 @@ impl Live {
             return;
         }
         state.documents.forget_before(i64::MAX);
-        let of_memory = |kind: &Kind| std::ptr::eq(self.memories.of(&kind.audience), memory);
-        let channels = state.channels.iter_mut().filter(|(kind, _)| of_memory(kind));
-        let mut channels: Vec<(usize, &mut Channel)> =
-            channels.map(|(_, channel)| (channel.bytes(), channel)).collect();
-        channels.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-        for (_, channel) in channels {
+        let of_memory = |key: &StreamKey| std::ptr::eq(self.memories.of(&key.audience), memory);
+        let rings = state.rings.iter_mut().filter(|(key, _)| of_memory(key));
+        let mut rings: Vec<(usize, &mut EventRing)> = rings.map(|(_, ring)| (ring.bytes(), ring)).collect();
+        rings.sort_unstable_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+        for (_, ring) in rings {
             match over() {
                 0 => return,
-                over => channel.forget(over),
+                over => ring.forget(over),
             }
         }
     }
 
-    /// Where the watcher with that last event is; `None` when it needs a snapshot.
+    /// Where the subscriber with that last event is; `None` when it needs a snapshot.
     pub fn position(&self, last_event_id: Option<&str>) -> Option<Position> {
         let (epoch, tick) = last_event_id?.split_once('-')?;
         let stamp = self.state.lock().stamp;
@@ -262,11 +261,7 @@ impl Live {
 impl std::fmt::Debug for Live {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let state = self.state.lock();
-        formatter
-            .debug_struct("Live")
-            .field("tick", &state.stamp.tick)
-            .field("channels", &state.channels.len())
-            .finish()
+        formatter.debug_struct("Live").field("tick", &state.stamp.tick).field("rings", &state.rings.len()).finish()
     }
 }
 
@@ -277,25 +272,25 @@ impl State {
         self.stamp.pace = samples_per_frame(engine);
         let stamp = self.stamp;
         let difference = self.fleet.advance(engine, now_s, stamp.offline_after_s);
-        for (kind, channel) in &mut self.channels {
-            channel.advance(kind, engine, (&self.fleet, &difference), stamp, memories.of(&kind.audience));
+        for (key, ring) in &mut self.rings {
+            ring.advance(key, engine, (&self.fleet, &difference), stamp, memories.of(&key.audience));
         }
     }
 
-    /// Whether there is a place for one more channel. One that nobody reads any more gives up its own.
-    fn make_room_for(&mut self, kind: &Kind) -> bool {
-        let is_guests = |kind: &Kind| kind.audience == Audience::Guests;
-        let guests = self.channels.keys().filter(|kind| is_guests(kind)).count();
-        let are_guests_full = is_guests(kind) && guests >= GUEST_CHANNELS_MAX;
-        if !are_guests_full && self.channels.len() < CHANNELS_MAX {
+    /// Whether there is a place for one more ring. One that nobody reads any more gives up its own.
+    fn make_room_for(&mut self, key: &StreamKey) -> bool {
+        let is_guests = |key: &StreamKey| key.audience == Audience::Guests;
+        let guests = self.rings.keys().filter(|key| is_guests(key)).count();
+        let are_guests_full = is_guests(key) && guests >= GUEST_RINGS_MAX;
+        if !are_guests_full && self.rings.len() < RINGS_MAX {
             return true;
         }
         let tick = self.stamp.tick;
-        let is_left = |channel: &Channel| tick - channel.read_at > UNREAD_TICKS_WATCHED_MAX;
-        let others = self.channels.iter().filter(|(kind, _)| !are_guests_full || is_guests(kind));
-        let left = others.filter(|(_, channel)| is_left(channel)).min_by_key(|(_, channel)| channel.read_at);
-        let left = left.map(|(kind, _)| kind.clone());
-        left.is_some_and(|kind| self.channels.remove(&kind).is_some())
+        let is_left = |ring: &EventRing| tick - ring.read_at > UNREAD_TICKS_WATCHED_MAX;
+        let others = self.rings.iter().filter(|(key, _)| !are_guests_full || is_guests(key));
+        let left = others.filter(|(_, ring)| is_left(ring)).min_by_key(|(_, ring)| ring.read_at);
+        let left = left.map(|(key, _)| key.clone());
+        left.is_some_and(|key| self.rings.remove(&key).is_some())
     }
 }
 
@@ -305,7 +300,7 @@ fn samples_per_frame(engine: &Engine) -> u32 {
     engine.samples_per_frame().ceil() as u32
 }
 
-/// There are too many kinds of watchers.
+/// There are too many stream keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooMany;
 
@@ -324,7 +319,7 @@ pub(crate) fn watch(
     viewer: &Viewer,
     (tag, ids): (Option<&str>, Option<Vec<u64>>),
     last_event_id: Option<&str>,
-) -> Result<Watching, String> {
+) -> Result<Subscription, String> {
     let filter = match (tag, ids) {
         (Some(tag), _) => Filter::Tag(tag.to_owned()),
         (None, Some(mut ids)) => {
@@ -337,9 +332,9 @@ pub(crate) fn watch(
         }
         (None, None) => Filter::All,
     };
-    let kind = Kind { audience: viewer.audience().clone(), filter };
+    let key = StreamKey { audience: viewer.audience().clone(), filter };
     let last_event_id = last_event_id.map(str::to_owned);
-    Ok(Watching { kind, last_event_id, is_compressed: false, viewer: viewer.clone() })
+    Ok(Subscription { key, last_event_id, is_compressed: false, viewer: viewer.clone() })
 }
 
 #[cfg(test)]
@@ -360,31 +355,31 @@ mod tests {
         (folder, engine)
     }
 
-    fn kind(audience: Audience, tag: usize) -> Kind {
-        Kind { audience, filter: Filter::Tag(tag.to_string()) }
+    fn key(audience: Audience, tag: usize) -> StreamKey {
+        StreamKey { audience, filter: Filter::Tag(tag.to_string()) }
     }
 
     #[test]
     fn kinds_of_watchers_are_bounded_and_unwatched_ones_give_way() {
         let (_folder, engine) = fleet(1);
         let live = Live::new(1, 30);
-        let join = |audience: Audience, tag: usize| live.join(&engine, &kind(audience, tag), 1);
-        assert!((0..GUEST_CHANNELS_MAX).all(|tag| join(Audience::Guests, tag).is_ok()));
-        assert_eq!(join(Audience::Guests, GUEST_CHANNELS_MAX), Err(TooMany));
+        let join = |audience: Audience, tag: usize| live.join(&engine, &key(audience, tag), 1);
+        assert!((0..GUEST_RINGS_MAX).all(|tag| join(Audience::Guests, tag).is_ok()));
+        assert_eq!(join(Audience::Guests, GUEST_RINGS_MAX), Err(TooMany));
         assert_eq!(join(Audience::Guests, 0), Ok(()), "who watches the same needs no more room");
-        assert!((GUEST_CHANNELS_MAX..CHANNELS_MAX).all(|tag| join(Audience::All, tag).is_ok()));
-        assert_eq!(join(Audience::All, CHANNELS_MAX), Err(TooMany));
+        assert!((GUEST_RINGS_MAX..RINGS_MAX).all(|tag| join(Audience::All, tag).is_ok()));
+        assert_eq!(join(Audience::All, RINGS_MAX), Err(TooMany));
         // All but one are read on.
         for now_s in 2..6 {
             live.advance(&engine, now_s);
-            for tag in 1..GUEST_CHANNELS_MAX {
-                live.next(&engine, &kind(Audience::Guests, tag), None, false, now_s).expect("there already");
+            for tag in 1..GUEST_RINGS_MAX {
+                live.next(&engine, &key(Audience::Guests, tag), None, false, now_s).expect("there already");
             }
-            for tag in GUEST_CHANNELS_MAX..CHANNELS_MAX {
-                live.next(&engine, &kind(Audience::All, tag), None, false, now_s).expect("there already");
+            for tag in GUEST_RINGS_MAX..RINGS_MAX {
+                live.next(&engine, &key(Audience::All, tag), None, false, now_s).expect("there already");
             }
         }
-        assert_eq!(join(Audience::Guests, GUEST_CHANNELS_MAX), Ok(()), "the place of the one that nobody reads");
+        assert_eq!(join(Audience::Guests, GUEST_RINGS_MAX), Ok(()), "the place of the one that nobody reads");
         assert_eq!(join(Audience::Guests, 0), Err(TooMany));
     }
 
@@ -393,7 +388,7 @@ mod tests {
         let (_folder, engine) = fleet(1000);
         let bytes_max = 400_000;
         let live = Live::new(1, 30).bounded(bytes_max);
-        let guests = Kind { audience: Audience::Guests, filter: Filter::All };
+        let guests = StreamKey { audience: Audience::Guests, filter: Filter::All };
         let mut held = Vec::new();
         let tick = |now_s| {
             live.advance(&engine, now_s);
@@ -410,9 +405,9 @@ mod tests {
         assert!((2..20).contains(&held.len()), "{} snapshots of {snapshot_bytes} bytes", held.len());
         assert!(live.held_bytes() < bytes_max + snapshot_bytes, "{}", live.held_bytes());
         assert!(live.document(&engine, &Viewer::guest(), 1_000_000).is_none());
-        assert_eq!(live.join(&engine, &kind(Audience::Guests, 1), 100), Err(TooMany));
+        assert_eq!(live.join(&engine, &key(Audience::Guests, 1), 100), Err(TooMany));
         // Guests who do not read take nothing from those who are known.
-        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let all = StreamKey { audience: Audience::All, filter: Filter::All };
         assert_eq!(live.join(&engine, &all, 100), Ok(()));
         assert!(live.next(&engine, &all, None, false, 100).expect("there already").is_some());
         held.clear();
@@ -427,7 +422,7 @@ mod tests {
         const BYTES: usize = 8000;
         let (_folder, engine) = fleet(20);
         let live = Live::new(1, 30).bounded(BYTES);
-        let all = Kind { audience: Audience::All, filter: Filter::All };
+        let all = StreamKey { audience: Audience::All, filter: Filter::All };
         let (_, mut position) = live.next(&engine, &all, None, true, 1).expect("room").expect("a snapshot");
         for now_s in 2..20 {
             // Every server is edited each second, so every event is as large as a snapshot.

@@ -11,7 +11,7 @@ use http_body_util::combinators::BoxBody;
 use hyper::body::Frame;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until, timeout};
-use windfire_api::live::{self, Live, TooMany, Watching};
+use windfire_api::live::{self, Live, Subscription, TooMany};
 use windfire_engine::Engine;
 
 use super::Http;
@@ -47,7 +47,7 @@ pub(crate) async fn run(live: Arc<Live>, engine: Arc<Engine>, clock: Clock, tick
 pub(super) fn start(
     http: &Arc<Http>,
     connection: Arc<Connection>,
-    watching: Watching,
+    watching: Subscription,
     held: Vec<Held>,
 ) -> Result<BoxBody<Bytes, io::Error>, TooMany> {
     http.live.join(&http.engine, &watching.kind, (http.clock)().div_euclid(1000))?;
@@ -61,7 +61,7 @@ pub(super) fn start(
 struct Feed {
     http: Arc<Http>,
     connection: Arc<Connection>,
-    watching: Watching,
+    watching: Subscription,
     sender: mpsc::Sender<Bytes>,
     /// Its share of the streams there may be.
     _held: Vec<Held>,

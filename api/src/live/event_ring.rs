@@ -1,4 +1,4 @@
-//! The last events of one kind of watchers.
+//! The last events of one key of subscribers.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,14 +9,14 @@ use super::event::{Event, Stamp};
 use super::fleet::{Difference, Fleet};
 use super::memory::Memory;
 use super::row::Precision;
-use super::{Filter, Kind};
+use super::{Filter, StreamKey};
 
-/// Events that are kept for watchers who fall behind or come back.
+/// Events that are kept for subscribers who fall behind or come back.
 const EVENTS_MAX: usize = 32;
 /// Bytes of them.
 const EVENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-pub(super) struct Channel {
+pub(super) struct EventRing {
     /// Events in order, each with its tick.
     events: VecDeque<(u64, Arc<Event>)>,
     /// Everything after this tick is in `events`.
@@ -30,10 +30,10 @@ pub(super) struct Channel {
     pub(super) read_at: u64,
 }
 
-impl Channel {
-    pub(super) fn new(kind: &Kind, tick: u64) -> Self {
-        let own = match &kind.filter {
-            Filter::Ids(ids) => Some((Arc::clone(ids), Fleet::new(kind.precision()))),
+impl EventRing {
+    pub(super) fn new(key: &StreamKey, tick: u64) -> Self {
+        let own = match &key.filter {
+            Filter::Ids(ids) => Some((Arc::clone(ids), Fleet::new(key.precision()))),
             Filter::All | Filter::Tag(_) => None,
         };
         Self { events: VecDeque::new(), complete_from: tick, tick, snapshot: None, own, read_at: tick }
@@ -49,7 +49,7 @@ impl Channel {
     /// Writes down what changed.
     pub(super) fn advance(
         &mut self,
-        kind: &Kind,
+        key: &StreamKey,
         engine: &Engine,
         (shared, shared_difference): (&Fleet, &Difference),
         stamp: Stamp,
@@ -57,8 +57,8 @@ impl Channel {
     ) {
         let own_difference = self.own_fleet(engine, stamp);
         let event = match (&self.own, &own_difference) {
-            (Some((_, fleet)), Some(difference)) => Event::change(kind, fleet, difference, stamp, memory),
-            _ => Event::change(kind, shared, shared_difference, stamp, memory),
+            (Some((_, fleet)), Some(difference)) => Event::change(key, fleet, difference, stamp, memory),
+            _ => Event::change(key, shared, shared_difference, stamp, memory),
         };
         self.tick = stamp.tick;
         self.events.extend(event.map(|event| (stamp.tick, Arc::new(event))));
@@ -97,7 +97,7 @@ impl Channel {
     /// Everything, made once for all who need it at this tick; `None` when it would have to be made and there is no room.
     pub(super) fn snapshot(
         &mut self,
-        kind: &Kind,
+        key: &StreamKey,
         shared: &Fleet,
         stamp: Stamp,
         room: Option<&Memory>,
@@ -108,7 +108,7 @@ impl Channel {
             return Some(Arc::clone(snapshot));
         }
         let fleet = self.own.as_ref().map_or(shared, |(_, fleet)| fleet);
-        let snapshot = Arc::new(Event::snapshot(kind, fleet, stamp, room?));
+        let snapshot = Arc::new(Event::snapshot(key, fleet, stamp, room?));
         self.snapshot = Some((stamp.tick, Arc::clone(&snapshot)));
         Some(snapshot)
     }
