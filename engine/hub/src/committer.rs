@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 use windfire_engine::Engine;
 
+use crate::counters::Counters;
 use crate::limits::{COMMIT_RETRY, TOKEN_USES_INTERVAL};
-use crate::metrics::Metrics;
 use crate::threads::{Phase, Stop};
 
 /// Longest wait for something pending, so that a stop is noticed.
@@ -16,7 +16,7 @@ const WAIT: Duration = Duration::from_millis(100);
 
 pub(crate) struct Committer {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) interval: Duration,
     /// Told after every commit; sessions wait for it.
     pub(crate) committed: watch::Sender<u64>,
@@ -63,7 +63,7 @@ impl Committer {
         let started = Instant::now();
         match self.engine.commit() {
             Ok(_) => {
-                self.metrics.observe_commit(started.elapsed());
+                self.counters.observe_commit(started.elapsed());
                 if was_poisoned {
                     tracing::info!("commits succeed again");
                 }

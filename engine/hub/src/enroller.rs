@@ -14,8 +14,8 @@ use windfire_engine::token::Enrolment;
 use windfire_wire::RefuseReason;
 
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX};
-use crate::metrics::Metrics;
 
 /// Takes what came of an enrolment: the server, or why there is none. Called once, unless the hub stops before.
 pub(crate) type Enrolled = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
@@ -32,16 +32,16 @@ pub(crate) struct Enrolments(SyncSender<Waiting>);
 /// The other end of the queue.
 pub(crate) struct Enroller {
     engine: Arc<Engine>,
-    metrics: Arc<Metrics>,
+    counters: Arc<Counters>,
     clock: Clock,
     waiting: Receiver<Waiting>,
 }
 
 impl Enrolments {
     /// A queue, and who works it off.
-    pub(crate) fn new(engine: Arc<Engine>, metrics: Arc<Metrics>, clock: Clock) -> (Self, Enroller) {
+    pub(crate) fn new(engine: Arc<Engine>, counters: Arc<Counters>, clock: Clock) -> (Self, Enroller) {
         let (sender, waiting) = sync_channel(ENROLMENTS_WAITING_MAX);
-        (Self(sender), Enroller { engine, metrics, clock, waiting })
+        (Self(sender), Enroller { engine, counters, clock, waiting })
     }
 
     /// Has that done, and `enrolled` called. Does not wait.
@@ -66,8 +66,8 @@ impl Enroller {
                 std::iter::once(first).chain(others).map(|Waiting { wish, enrolled }| (wish, enrolled)).unzip();
             let results = self.engine.registry().enrol(&wishes, (self.clock)().div_euclid(1000));
             let made = results.iter().filter(|result| result.is_ok()).count();
-            self.metrics.servers_enrolled.add(made as u64);
-            self.metrics.enrolment_writes.add(1);
+            self.counters.servers_enrolled.add(made as u64);
+            self.counters.enrolment_writes.add(1);
             tracing::debug!(asked = wishes.len(), made, "agents enrolled");
             told.into_iter().zip(results).for_each(|(enrolled, result)| enrolled(result));
         }

@@ -9,8 +9,8 @@ use windfire_engine::clock::ClockState;
 use windfire_engine::history::Upkeep;
 
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::limits::{UPKEEP_INTERVAL, UPKEEP_RETRY};
-use crate::metrics::Metrics;
 use crate::threads::{Phase, Stop};
 
 /// Time between two looks at whether there is something to do at once, or a stop.
@@ -38,7 +38,7 @@ pub(crate) fn describe_clock(clock: &ClockState) -> Option<String> {
 
 pub(crate) struct Historian {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
 }
@@ -62,7 +62,7 @@ impl Historian {
                     UPKEEP_RETRY
                 }
             };
-            self.metrics.observe_upkeep(started.elapsed());
+            self.counters.observe_upkeep(started.elapsed());
             let due = Instant::now() + pause;
             while Instant::now() < due && !self.stop.has_reached(Phase::LastWrites) {
                 thread::sleep(POLL);
@@ -92,11 +92,11 @@ impl Historian {
             let reports = done.expired_reports;
             tracing::warn!(reports, "reports were older than history is kept when they came");
         }
-        let metrics = &self.metrics;
-        metrics.heads_sealed.add(done.heads_sealed);
-        metrics.hours_packed.add(done.hours_packed);
-        metrics.days_packed.add(done.days_packed);
-        metrics.corrupt_blocks.add(done.corrupt_blocks);
-        metrics.expired_reports.add(done.expired_reports);
+        let counters = &self.counters;
+        counters.heads_sealed.add(done.heads_sealed);
+        counters.hours_packed.add(done.hours_packed);
+        counters.days_packed.add(done.days_packed);
+        counters.corrupt_blocks.add(done.corrupt_blocks);
+        counters.expired_reports.add(done.expired_reports);
     }
 }

@@ -7,23 +7,23 @@ use std::time::Instant;
 use tokio::time::{MissedTickBehavior, interval};
 use windfire_engine::Engine;
 
+use crate::counters::Counters;
 use crate::limits::PACE_INTERVAL;
-use crate::metrics::Metrics;
 
 /// Observes for as long as it is polled.
-pub(crate) async fn run(engine: Arc<Engine>, metrics: Arc<Metrics>, listeners: usize) -> Infallible {
+pub(crate) async fn run(engine: Arc<Engine>, counters: Arc<Counters>, listeners: usize) -> Infallible {
     let mut ticks = interval(PACE_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut last, mut worked_s) = (Instant::now(), metrics.worked_s());
+    let (mut last, mut worked_s) = (Instant::now(), counters.worked_s());
     loop {
         ticks.tick().await;
-        let (now, worked_now_s) = (Instant::now(), metrics.worked_s());
+        let (now, worked_now_s) = (Instant::now(), counters.worked_s());
         let elapsed_s = now.duration_since(last).as_secs_f64() * listeners.max(1) as f64;
         if elapsed_s > 0.0 {
             // Connection ids spread agents evenly, so the mean is as good as the busiest.
             let busy = (worked_now_s - worked_s) / elapsed_s;
             engine.observe_load(busy);
-            metrics.set_busy(busy);
+            counters.set_busy(busy);
         }
         (last, worked_s) = (now, worked_now_s);
     }

@@ -19,6 +19,7 @@ use crate::admin;
 use crate::clock::clock_of;
 use crate::committer::Committer;
 use crate::config::Config;
+use crate::counters::Counters;
 use crate::country;
 use crate::enroller::Enrolments;
 use crate::folder;
@@ -27,7 +28,6 @@ use crate::http::{self, Http};
 use crate::ingest::{Ingest, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::memory::Budgets;
-use crate::metrics::Metrics;
 use crate::pacer;
 use crate::signals::Signals;
 use crate::starting::Starting;
@@ -53,25 +53,25 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
     let agents_way = agents_way(config, quic_address, &own);
     let mut threads = Threads::new();
-    let metrics = Arc::new(Metrics::default());
+    let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
     let committer = Committer {
         engine: Arc::clone(&engine),
-        metrics: Arc::clone(&metrics),
+        counters: Arc::clone(&counters),
         interval: Duration::from_millis(config.commit_interval_ms),
         committed: committed_sender,
         stop: threads.stop(),
     };
     let historian = Historian {
         engine: Arc::clone(&engine),
-        metrics: Arc::clone(&metrics),
+        counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         stop: threads.stop(),
     };
-    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&metrics), Arc::clone(&clock));
+    let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&counters), Arc::clone(&clock));
     let ingest = Ingest {
         engine: Arc::clone(&engine),
-        metrics: Arc::clone(&metrics),
+        counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         sessions_max: config.sessions_max,
         enrolments,
@@ -88,7 +88,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         api: Arc::new(api(config, agents_way.clone())),
         live: Arc::clone(&live),
         engine: Arc::clone(&engine),
-        metrics: Arc::clone(&metrics),
+        counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
@@ -120,7 +120,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     threads.start(Worker::new("history", Phase::LastWrites, || historian.run()))?;
     threads.start(Worker::new("commits", Phase::LastWrites, || committer.run()))?;
 
-    let pacing = pacer::run(Arc::clone(&engine), metrics, listeners);
+    let pacing = pacer::run(Arc::clone(&engine), counters, listeners);
     let asked = runtime()?.block_on(async {
         tokio::select! {
             () = signals.asked() => Ok(()),

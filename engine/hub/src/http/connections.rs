@@ -16,13 +16,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::budget::network;
+use crate::counters::{Counters, Held};
 use crate::limits::{HTTP_HALF_CLOSED_TIMEOUT, SILENCE_LOOK_INTERVAL};
-use crate::metrics::{Held, Metrics};
 
 /// All of them.
 pub(crate) struct Connections {
     max: usize,
-    metrics: Arc<Metrics>,
+    counters: Arc<Counters>,
     table: Mutex<Table>,
     /// Told whenever a slot is given back.
     freed: Notify,
@@ -61,8 +61,8 @@ pub(crate) struct Slot {
 }
 
 impl Connections {
-    pub(crate) fn new(max: usize, metrics: Arc<Metrics>) -> Arc<Self> {
-        Arc::new(Self { max, metrics, table: Mutex::default(), freed: Notify::new(), begun: Instant::now() })
+    pub(crate) fn new(max: usize, counters: Arc<Counters>) -> Arc<Self> {
+        Arc::new(Self { max, counters, table: Mutex::default(), freed: Notify::new(), begun: Instant::now() })
     }
 
     /// A slot for a connection that was accepted. Makes room if it must, and waits where everybody is known.
@@ -83,7 +83,7 @@ impl Connections {
         table.last_id += 1;
         let id = table.last_id;
         table.open.insert(id, Arc::clone(&connection));
-        let _counted = Metrics::hold(&self.metrics, |metrics| &metrics.http_connections);
+        let _counted = Counters::hold(&self.counters, |counters| &counters.http_connections);
         Slot { connections: Arc::clone(self), id, connection, _counted }
     }
 
@@ -102,7 +102,7 @@ impl Connections {
     fn evict(&self) -> bool {
         let victim = self.table.lock().victim();
         if let Some(victim) = &victim {
-            self.metrics.http_evicted.add(1);
+            self.counters.http_evicted.add(1);
             victim.is_evicted.store(true, Ordering::Release);
             // One permit is kept for each: the connection's own task, or that of its WebSocket.
             victim.evicted.notify_one();

@@ -6,11 +6,11 @@ use http::{HeaderValue, Method, Request, Response, StatusCode};
 use windfire_api::path::normal;
 use windfire_engine::Engine;
 
+use crate::counters::Counters;
 use crate::historian::describe_clock;
-use crate::metrics::Metrics;
 
 /// The answer, when the path is one of these.
-pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metrics) -> Option<Response<Bytes>> {
+pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Counters) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine) {
@@ -21,7 +21,7 @@ pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, metrics: &Metric
             }
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),
         },
-        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", metrics.render(engine)),
+        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", counters.render(engine)),
         _ => return None,
     };
     let mut response = Response::new(Bytes::new());

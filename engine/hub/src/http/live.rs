@@ -47,13 +47,13 @@ pub(crate) async fn run(live: Arc<Live>, engine: Arc<Engine>, clock: Clock, tick
 pub(super) fn start(
     http: &Arc<Http>,
     connection: Arc<Connection>,
-    watching: Subscription,
+    subscription: Subscription,
     held: Vec<Held>,
 ) -> Result<BoxBody<Bytes, io::Error>, TooMany> {
-    http.live.join(&http.engine, &watching.kind, (http.clock)().div_euclid(1000))?;
+    http.live.join(&http.engine, &subscription.key, (http.clock)().div_euclid(1000))?;
     // One event at most waits here; who reads slower than events come gets a fresh snapshot, not a queue.
     let (sender, receiver) = mpsc::channel(1);
-    let feed = Feed { http: Arc::clone(http), connection, watching, sender, _held: held };
+    let feed = Feed { http: Arc::clone(http), connection, subscription, sender, _held: held };
     tokio::spawn(feed.run());
     Ok(Receiver(receiver).boxed())
 }
@@ -61,7 +61,7 @@ pub(super) fn start(
 struct Feed {
     http: Arc<Http>,
     connection: Arc<Connection>,
-    watching: Subscription,
+    subscription: Subscription,
     sender: mpsc::Sender<Bytes>,
     /// Its share of the streams there may be.
     _held: Vec<Held>,
@@ -69,26 +69,26 @@ struct Feed {
 
 impl Feed {
     async fn run(self) {
-        let Self { http, connection, watching, sender, _held } = self;
+        let Self { http, connection, subscription, sender, _held } = self;
         let mut ticks = http.ticks.clone();
-        let _counted = http.metrics.live_streams.enter();
+        let _counted = http.counters.live_streams.enter();
         let mut outlet = Outlet { sender, on_way: [0, 0], said_at: Instant::now() };
-        let is_compressed = watching.is_compressed;
+        let is_compressed = subscription.is_compressed;
         let preamble = live::preamble(is_compressed);
         if !preamble.is_empty() && !outlet.send(preamble).await {
             return;
         }
         let mut silent = std::pin::pin!(connection.fell_silent());
         let mut is_silent = false;
-        let mut position = http.live.position(watching.last_event_id.as_deref());
+        let mut position = http.live.position(subscription.last_event_id.as_deref());
         loop {
             let now_s = (http.clock)().div_euclid(1000);
-            if !watching.is_still_allowed(&http.engine, now_s) {
+            if !subscription.is_still_allowed(&http.engine, now_s) {
                 return;
             }
-            let kind = &watching.kind;
+            let key = &subscription.key;
             // The body ends when there is no room: the page tries again by itself.
-            let Ok(next) = http.live.next(&http.engine, kind, position, is_compressed, now_s) else { return };
+            let Ok(next) = http.live.next(&http.engine, key, position, is_compressed, now_s) else { return };
             if let Some((bytes, at)) = next {
                 position = Some(at);
                 if !outlet.send(bytes).await {

@@ -36,13 +36,13 @@ use windfire_api::{Admission, Api, Body, Busy, Caller, Viewer, Work, busy, handl
 use windfire_engine::Engine;
 
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::limits::{
     ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY,
     HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, HTTP_UNSENT_BYTES_MAX,
     LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX, STOP_TIMEOUT,
 };
 use crate::memory::Budgets;
-use crate::metrics::Metrics;
 use crate::threads::{Phase, Stop};
 use crate::unbound;
 use budget::{Budget, Client, Held};
@@ -55,7 +55,7 @@ pub(crate) struct Http {
     pub(crate) api: Arc<Api>,
     pub(crate) live: Arc<Live>,
     pub(crate) engine: Arc<Engine>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
     /// What clients have in common.
     pub(crate) shares: Shares,
@@ -136,7 +136,7 @@ impl Http {
         let listener = TcpListener::from_std(socket.0).map_err(failed)?;
         let tls = tls.map(|config| TlsAcceptor::from(Arc::new(config)));
         let http = Arc::new(self);
-        let connections = Connections::new(http.shares.connections, Arc::clone(&http.metrics));
+        let connections = Connections::new(http.shares.connections, Arc::clone(&http.counters));
         let mut failure_logged: Option<Instant> = None;
         loop {
             let accepted = tokio::select! {
@@ -215,7 +215,7 @@ impl Http {
         request: Request<Incoming>,
         connection: Arc<Connection>,
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
-        self.metrics.http_requests.add(1);
+        self.counters.http_requests.add(1);
         let (mut head, body) = request.into_parts();
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
@@ -227,7 +227,7 @@ impl Http {
         };
         connection.progressed();
         let request = Request::from_parts(head, body);
-        if let Some(response) = health::answer(&request, &self.engine, &self.metrics) {
+        if let Some(response) = health::answer(&request, &self.engine, &self.counters) {
             return Ok(response.map(whole));
         }
         let caller = Caller { peer: connection.peer.to_canonical(), now_ms: (self.clock)() };
@@ -246,7 +246,7 @@ impl Http {
             Body::Live(watching) => match live::start(&self, connection, *watching, held) {
                 Ok(body) => body,
                 Err(windfire_api::live::TooMany) => {
-                    self.metrics.http_busy.add(1);
+                    self.counters.http_busy.add(1);
                     return Ok(in_place_of(&head, busy(Busy::Hub)));
                 }
             },
@@ -339,7 +339,7 @@ impl Admission for Asking {
                 Ok(())
             }
             Err(busy) => {
-                self.http.metrics.http_busy.add(1);
+                self.http.counters.http_busy.add(1);
                 Err(busy)
             }
         }

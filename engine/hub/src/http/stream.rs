@@ -225,7 +225,7 @@ mod tests {
             api: Arc::new(Api::default()),
             live: Arc::new(Live::new(1, 30)),
             engine: Arc::new(engine),
-            metrics: Arc::default(),
+            counters: Arc::default(),
             clock: Arc::new(|| 1_000_000),
             shares: Shares::of(&Budgets::of(1 << 30)),
             history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),

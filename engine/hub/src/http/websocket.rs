@@ -40,7 +40,7 @@ pub(super) async fn run(
 
 async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
     let Ok(upgraded) = upgrade.await else { return };
-    let _counted = http.metrics.live_streams.enter();
+    let _counted = http.counters.live_streams.enter();
     // What clients say is not listened to, but for pings and the end.
     let config = WebSocketConfig::default()
         .max_message_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX))

@@ -14,11 +14,11 @@ use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
 use super::listener::{Mail, Mailbox};
+use crate::counters::{Counters, Held};
 use crate::limits::{
     ACK_HOLD, ADDRESS_SETTLE_TIME, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT,
     SAY_TIMEOUT, STALL_RETRY,
 };
-use crate::metrics::{Held, Metrics};
 
 /// Why a conversation ended.
 enum End {
@@ -122,7 +122,7 @@ impl Conversation {
             held_until: None,
             kicked: None,
             enrolled: None,
-            counted: Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.handshakes)),
+            counted: Some(Counters::hold(&moment.ingest.counters, |counters| &counters.handshakes)),
         }
     }
 
@@ -207,14 +207,14 @@ impl Conversation {
             Event::Connected if self.phase == Phase::Handshaking => {
                 self.phase = Phase::Opening;
                 self.until = Some(moment.now + HELLO_TIMEOUT);
-                self.counted = Some(Metrics::hold(&moment.ingest.metrics, |metrics| &metrics.sessions));
+                self.counted = Some(Counters::hold(&moment.ingest.counters, |counters| &counters.sessions));
                 self.peer = self.connection.remote_address().ip().to_canonical();
                 self.session =
                     Some(Session::new(self.peer.to_string(), moment.mailbox.kick_of(self.handle, self.number)));
             }
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
-                if moment.ingest.metrics.sessions.get() > moment.ingest.sessions_max {
+                if moment.ingest.counters.sessions.get() > moment.ingest.sessions_max {
                     return Err(Refusal::new(RefuseReason::Full, "the hub has as many sessions as it may").into());
                 }
             }
@@ -264,9 +264,9 @@ impl Conversation {
                 Down::Welcome(_) => {
                     self.phase = Phase::Open;
                     self.connection.set_receive_window(VarInt::from_u32(CONNECTION_WINDOW_BYTES));
-                    ingest.metrics.sessions_opened.add(1);
+                    ingest.counters.sessions_opened.add(1);
                 }
-                Down::Ack { .. } => ingest.metrics.acks_sent.add(1),
+                Down::Ack { .. } => ingest.counters.acks_sent.add(1),
                 Down::Pace { .. } | Down::Refuse { .. } => {}
             }
             encode_down(&down, &mut self.unsaid)?;
@@ -280,7 +280,7 @@ impl Conversation {
             return Ok(false);
         }
         if let Some(body) = self.reader.next_body()? {
-            ingest.metrics.frames_received.add(1);
+            ingest.counters.frames_received.add(1);
             self.flow = session.on_body(&ingest.engine, body, &mut moment.scratch.borrow_mut(), moment.now_ms)?;
             if self.phase == Phase::Opening && self.until.take().is_some() {
                 // That was Hello. The agent waits for the disk from now on, not we for the agent.
@@ -315,7 +315,7 @@ impl Conversation {
         let mut chunks = receiving.read(true).map_err(|error| End::Gone(error.to_string()))?;
         match chunks.next(bytes_max) {
             Ok(Some(chunk)) => {
-                ingest.metrics.bytes_received.add(chunk.bytes.len() as u64);
+                ingest.counters.bytes_received.add(chunk.bytes.len() as u64);
                 self.reader.feed(&chunk.bytes);
                 // What that tells QUIC goes with the packets that are sent after every look.
                 let _always_sent = chunks.finalize();
@@ -364,7 +364,7 @@ impl Conversation {
                 self.close(moment.now);
             }
             End::Refused(refusal) => {
-                moment.ingest.metrics.count_refusal(refusal.reason);
+                moment.ingest.counters.count_refusal(refusal.reason);
                 moment.ingest.refusals.note(moment.now, || {
                     let reason = refusal.reason.name();
                     tracing::info!(%peer, server, reason, detail = refusal.detail, "agent refused");

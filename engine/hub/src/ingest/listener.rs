@@ -165,13 +165,13 @@ impl Listener {
             let commits = *committed.borrow_and_update();
             let is_committed = std::mem::replace(&mut seen_commits, commits) != commits;
             self.round(started, is_committed);
-            self.ingest.metrics.observe_round(started.elapsed());
+            self.ingest.counters.observe_round(started.elapsed());
             if self.packets.are_any_received {
                 // What comes in the meantime shares the next wake-up, which costs more than a packet.
                 tokio::time::sleep_until((started + ROUND_INTERVAL).into()).await;
                 let late = started.elapsed().saturating_sub(ROUND_INTERVAL);
                 self.is_late = late > ROUND_LATE_MAX;
-                self.ingest.metrics.late_rounds.add(u64::from(self.is_late));
+                self.ingest.counters.late_rounds.add(u64::from(self.is_late));
             }
             if self.is_stopping && (self.count == 0 || stop_by.is_some_and(|by| started >= by)) {
                 return Ok(());
@@ -268,7 +268,7 @@ impl Listener {
     }
 
     fn admit(&mut self, incoming: Incoming, now: Instant) {
-        let handshakes = self.ingest.metrics.handshakes.get();
+        let handshakes = self.ingest.counters.handshakes.get();
         self.packets.to_send.clear();
         if handshakes >= HANDSHAKES_MAX {
             let transmit = self.endpoint.refuse(incoming, &mut self.packets.to_send);

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use windfire_engine::Engine;
 
 use crate::clock::Clock;
+use crate::counters::Counters;
 use crate::enroller::Enrolments;
-use crate::metrics::Metrics;
 use crate::threads::Stop;
 use listener::Listener;
 pub(crate) use refusals::Refusals;
@@ -29,7 +29,7 @@ use transport::Transport;
 #[derive(Clone)]
 pub(crate) struct Ingest {
     pub(crate) engine: Arc<Engine>,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
     pub(crate) sessions_max: usize,
     pub(crate) enrolments: Enrolments,

@@ -39,18 +39,18 @@ impl Drop for GaugeGuard<'_> {
 
 /// Counts one in a gauge until dropped, wherever it goes.
 pub(crate) struct Held {
-    metrics: Arc<Metrics>,
-    gauge: fn(&Metrics) -> &Gauge,
+    counters: Arc<Counters>,
+    gauge: fn(&Counters) -> &Gauge,
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        (self.gauge)(&self.metrics).0.fetch_sub(1, Ordering::Relaxed);
+        (self.gauge)(&self.counters).0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Metrics {
+pub(crate) struct Counters {
     pub(crate) sessions: Gauge,
     pub(crate) handshakes: Gauge,
     pub(crate) http_connections: Gauge,
@@ -80,11 +80,11 @@ pub(crate) struct Metrics {
     busy_bits: AtomicU64,
 }
 
-impl Metrics {
+impl Counters {
     /// Counts one in a gauge until what comes back is dropped.
-    pub(crate) fn hold(metrics: &Arc<Self>, gauge: fn(&Self) -> &Gauge) -> Held {
-        gauge(metrics).0.fetch_add(1, Ordering::Relaxed);
-        Held { metrics: Arc::clone(metrics), gauge }
+    pub(crate) fn hold(counters: &Arc<Self>, gauge: fn(&Self) -> &Gauge) -> Held {
+        gauge(counters).0.fetch_add(1, Ordering::Relaxed);
+        Held { counters: Arc::clone(counters), gauge }
     }
 
     /// Seconds that threads for agents have worked, all together.
