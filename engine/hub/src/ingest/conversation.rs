@@ -57,7 +57,7 @@ enum Phase {
 
 /// What one look at a conversation needs from around it.
 #[derive(Clone, Copy)]
-pub(super) struct Moment<'a> {
+pub(super) struct RoundContext<'a> {
     pub(super) ingest: &'a Ingest,
     pub(super) mailbox: &'a Mailbox,
     pub(super) scratch: &'a RefCell<Scratch>,
@@ -89,10 +89,10 @@ pub(super) struct Conversation {
     reader: FrameReader,
     flow: Flow,
     /// Bytes said that QUIC has not taken, and until when it may take them.
-    unsaid: Vec<u8>,
+    unsent: Vec<u8>,
     unsaid_until: Option<Instant>,
     /// Packets wait until then for an ack to go along.
-    held_until: Option<Instant>,
+    delayed_until: Option<Instant>,
     kicked: Option<RefuseReason>,
     /// What came of the enrolment that the session waits for.
     enrolled: Option<Result<u64, Refusal>>,
@@ -101,7 +101,12 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(connection: Connection, handle: ConnectionHandle, number: u64, moment: Moment<'_>) -> Self {
+    pub(super) fn new(
+        connection: Connection,
+        handle: ConnectionHandle,
+        number: u64,
+        context: RoundContext<'_>,
+    ) -> Self {
         let peer = connection.remote_address().ip().to_canonical();
         Self {
             connection,
@@ -110,28 +115,28 @@ impl Conversation {
             is_touched: false,
             is_listed: false,
             phase: Phase::Handshaking,
-            until: Some(moment.now + HELLO_TIMEOUT),
+            until: Some(context.now + HELLO_TIMEOUT),
             stream: None,
             session: None,
             peer,
             moved: None,
             reader: FrameReader::of_stranger(HELLO_BYTES_MAX),
             flow: Flow::Read,
-            unsaid: Vec::new(),
+            unsent: Vec::new(),
             unsaid_until: None,
-            held_until: None,
+            delayed_until: None,
             kicked: None,
             enrolled: None,
-            counted: Some(Counters::hold(&moment.ingest.counters, |counters| &counters.handshakes)),
+            counted: Some(Counters::hold(&context.ingest.counters, |counters| &counters.handshakes)),
         }
     }
 
     /// Takes what QUIC has, and answers.
-    pub(super) fn drive(&mut self, moment: Moment<'_>) {
-        if let Err(end) = self.converse(moment) {
-            self.end(end, moment);
+    pub(super) fn poll(&mut self, context: RoundContext<'_>) {
+        if let Err(end) = self.advance(context) {
+            self.end(end, context);
         }
-        self.hold(moment);
+        self.delay_for_ack(context);
     }
 
     /// Heeds that at the next look.
@@ -149,12 +154,12 @@ impl Conversation {
 
     /// Whether its packets wait for an ack to go along.
     pub(super) fn is_held(&self, now: Instant) -> bool {
-        self.held_until.is_some_and(|until| now < until)
+        self.delayed_until.is_some_and(|until| now < until)
     }
 
     /// When to look at it even if nothing comes.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
-        let held = self.held_until.filter(|until| now < *until);
+        let held = self.delayed_until.filter(|until| now < *until);
         // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
         let waits_for_time = self.session.as_ref().is_some_and(Session::waits_for_time);
         let stalled = waits_for_time.then(|| now + STALL_RETRY);
@@ -172,11 +177,11 @@ impl Conversation {
         self.counted = None;
     }
 
-    fn converse(&mut self, moment: Moment<'_>) -> Result<(), End> {
+    fn advance(&mut self, context: RoundContext<'_>) -> Result<(), End> {
         while let Some(event) = self.connection.poll() {
-            self.on_event(event, moment)?;
+            self.on_event(event, context)?;
         }
-        if self.until.is_some_and(|until| moment.now >= until) {
+        if self.until.is_some_and(|until| context.now >= until) {
             let why = if self.phase == Phase::Parting { "the agent did not read why" } else { "no Hello in time" };
             return Err(End::Gone(why.to_owned()));
         }
@@ -190,38 +195,38 @@ impl Conversation {
             };
             return Err(Refusal::new(reason, detail).into());
         }
-        self.follow_address(moment)?;
+        self.follow_address(context)?;
         if let Some((result, session)) = self.enrolled.take().zip(self.session.as_mut()) {
-            self.flow = session.enrolled(&moment.ingest.engine, result, moment.now_ms)?;
+            self.flow = session.enrolled(&context.ingest.engine, result, context.now_ms)?;
         }
-        while self.step(moment)? {}
+        while self.step(context)? {}
         // What is stalled was not taken: the agent has it still.
-        if moment.is_stopping && !self.session.as_ref().is_some_and(Session::is_waiting) {
+        if context.is_stopping && !self.session.as_ref().is_some_and(Session::is_waiting) {
             return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
         }
         Ok(())
     }
 
-    fn on_event(&mut self, event: Event, moment: Moment<'_>) -> Result<(), End> {
+    fn on_event(&mut self, event: Event, context: RoundContext<'_>) -> Result<(), End> {
         match event {
             Event::Connected if self.phase == Phase::Handshaking => {
                 self.phase = Phase::Opening;
-                self.until = Some(moment.now + HELLO_TIMEOUT);
-                self.counted = Some(Counters::hold(&moment.ingest.counters, |counters| &counters.sessions));
+                self.until = Some(context.now + HELLO_TIMEOUT);
+                self.counted = Some(Counters::hold(&context.ingest.counters, |counters| &counters.sessions));
                 self.peer = self.connection.remote_address().ip().to_canonical();
                 self.session =
-                    Some(Session::new(self.peer.to_string(), moment.mailbox.kick_of(self.handle, self.number)));
+                    Some(Session::new(self.peer.to_string(), context.mailbox.kick_of(self.handle, self.number)));
             }
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
-                if moment.ingest.counters.sessions.get() > moment.ingest.sessions_max {
+                if context.ingest.counters.sessions.get() > context.ingest.sessions_max {
                     return Err(Refusal::new(RefuseReason::Full, "the hub has as many sessions as it may").into());
                 }
             }
             Event::Stream(StreamEvent::Finished { .. } | StreamEvent::Stopped { .. })
                 if self.phase == Phase::Parting =>
             {
-                self.close(moment.now);
+                self.close(context.now);
             }
             Event::Stream(StreamEvent::Stopped { .. }) => {
                 return Err(End::Gone("the agent does not listen".to_owned()));
@@ -234,7 +239,7 @@ impl Conversation {
 
     /// Tells the session when the agent comes from another address for good. QUIC goes along with a change at once and
     /// makes sure of it afterwards: what somebody only pretended is taken back within this time.
-    fn follow_address(&mut self, moment: Moment<'_>) -> Result<(), End> {
+    fn follow_address(&mut self, context: RoundContext<'_>) -> Result<(), End> {
         let present = self.connection.remote_address().ip().to_canonical();
         let Some(session) = self.session.as_mut().filter(|_| present != self.peer) else {
             self.moved = None;
@@ -242,22 +247,22 @@ impl Conversation {
         };
         let since = match self.moved {
             Some((address, since)) if address == present => since,
-            _ => moment.now,
+            _ => context.now,
         };
         self.moved = Some((present, since));
-        if moment.now >= since + ADDRESS_SETTLE_TIME {
+        if context.now >= since + ADDRESS_SETTLE_TIME {
             self.peer = present;
             self.moved = None;
-            session.on_peer_address(&moment.ingest.engine, present.to_string(), moment.now_ms)?;
+            session.on_peer_address(&context.ingest.engine, present.to_string(), context.now_ms)?;
         }
         Ok(())
     }
 
     /// Says what may be said, then takes one frame or one chunk. Whether there may be more to do.
-    fn step(&mut self, moment: Moment<'_>) -> Result<bool, End> {
+    fn step(&mut self, context: RoundContext<'_>) -> Result<bool, End> {
         let (Some(stream), Some(session)) = (self.stream, &mut self.session) else { return Ok(false) };
-        let ingest = moment.ingest;
-        if self.unsaid.is_empty()
+        let ingest = context.ingest;
+        if self.unsent.is_empty()
             && let Some(down) = session.on_watermark(&ingest.engine)
         {
             match down {
@@ -269,39 +274,39 @@ impl Conversation {
                 Down::Ack { .. } => ingest.counters.acks_sent.add(1),
                 Down::Pace { .. } | Down::Refuse { .. } => {}
             }
-            encode_down(&down, &mut self.unsaid)?;
+            encode_down(&down, &mut self.unsent)?;
         }
-        self.say(stream, moment.now)?;
+        self.send(stream, context.now)?;
         let Some(session) = &mut self.session else { return Ok(false) };
         if self.flow == Flow::Stalled {
-            self.flow = session.retry(&ingest.engine, moment.now_ms)?;
+            self.flow = session.retry(&ingest.engine, context.now_ms)?;
         }
         if self.flow == Flow::Stalled {
             return Ok(false);
         }
         if let Some(body) = self.reader.next_body()? {
             ingest.counters.frames_received.add(1);
-            self.flow = session.on_body(&ingest.engine, body, &mut moment.scratch.borrow_mut(), moment.now_ms)?;
+            self.flow = session.on_body(&ingest.engine, body, &mut context.scratch.borrow_mut(), context.now_ms)?;
             if self.phase == Phase::Opening && self.until.take().is_some() {
                 // That was Hello. The agent waits for the disk from now on, not we for the agent.
                 self.reader.take_any();
             }
             if self.flow == Flow::Enrol {
-                self.ask_to_enrol(moment)?;
+                self.ask_to_enrol(context)?;
             }
             return Ok(true);
         }
-        if moment.is_stopping {
+        if context.is_stopping {
             return Ok(false);
         }
         self.read(stream, ingest)
     }
 
     /// Has the agent's server made by the thread that may wait for the disk.
-    fn ask_to_enrol(&mut self, moment: Moment<'_>) -> Result<(), End> {
+    fn ask_to_enrol(&mut self, context: RoundContext<'_>) -> Result<(), End> {
         self.flow = Flow::Read;
         if let Some(wish) = self.session.as_ref().and_then(Session::enrolment) {
-            moment.ingest.enrolments.ask(wish, moment.mailbox.enrolled_of(self.handle, self.number))?;
+            context.ingest.enrolments.ask(wish, context.mailbox.enrolled_of(self.handle, self.number))?;
         }
         Ok(())
     }
@@ -329,10 +334,10 @@ impl Conversation {
 
     /// Hands what is to be said to QUIC. What it does not take waits, and nothing more is said before: acks are cumulative,
     /// so what waits never grows.
-    fn say(&mut self, stream: StreamId, now: Instant) -> Result<(), End> {
-        while !self.unsaid.is_empty() {
-            match self.connection.send_stream(stream).write(&self.unsaid) {
-                Ok(taken) => drop(self.unsaid.drain(..taken)),
+    fn send(&mut self, stream: StreamId, now: Instant) -> Result<(), End> {
+        while !self.unsent.is_empty() {
+            match self.connection.send_stream(stream).write(&self.unsent) {
+                Ok(taken) => drop(self.unsent.drain(..taken)),
                 Err(WriteError::Blocked) => {
                     let until = *self.unsaid_until.get_or_insert(now + SAY_TIMEOUT);
                     return if now < until { Ok(()) } else { Err(End::Gone("the agent does not read".to_owned())) };
@@ -346,42 +351,42 @@ impl Conversation {
 
     /// Keeps packets back for the moment that a commit takes, when an ack is due: then it goes with what QUIC itself has to
     /// say of the report, instead of in a packet of its own. Not when the agent has waited already: it is about to send again.
-    fn hold(&mut self, moment: Moment<'_>) {
+    fn delay_for_ack(&mut self, context: RoundContext<'_>) {
         let is_waiting = self.session.as_ref().is_some_and(Session::is_waiting);
-        if self.phase == Phase::Open && is_waiting && !moment.is_late {
-            self.held_until.get_or_insert(moment.now + ACK_HOLD);
+        if self.phase == Phase::Open && is_waiting && !context.is_late {
+            self.delayed_until.get_or_insert(context.now + ACK_HOLD);
         } else {
-            self.held_until = None;
+            self.delayed_until = None;
         }
     }
 
-    fn end(&mut self, end: End, moment: Moment<'_>) {
+    fn end(&mut self, end: End, context: RoundContext<'_>) {
         let peer = self.connection.remote_address();
         let server = self.session.as_ref().and_then(Session::server_id);
         match end {
             End::Gone(why) => {
                 tracing::debug!(%peer, server, why, "agent gone");
-                self.close(moment.now);
+                self.close(context.now);
             }
             End::Refused(refusal) => {
-                moment.ingest.counters.count_refusal(refusal.reason);
-                moment.ingest.refusals.note(moment.now, || {
+                context.ingest.counters.count_refusal(refusal.reason);
+                context.ingest.refusals.note(context.now, || {
                     let reason = refusal.reason.name();
                     tracing::info!(%peer, server, reason, detail = refusal.detail, "agent refused");
                 });
-                if self.last_word(refusal, moment.now).is_none() {
-                    self.close(moment.now);
+                if self.send_refusal(refusal, context.now).is_none() {
+                    self.close(context.now);
                 }
             }
         }
     }
 
     /// Says why, and leaves a moment to read it: closing at once could overtake the words.
-    fn last_word(&mut self, refusal: Refusal, now: Instant) -> Option<()> {
+    fn send_refusal(&mut self, refusal: Refusal, now: Instant) -> Option<()> {
         let stream = self.stream?;
         let down = Down::Refuse { reason: refusal.reason, detail: refusal.detail };
-        encode_down(&down, &mut self.unsaid).ok()?;
-        self.say(stream, now).ok()?;
+        encode_down(&down, &mut self.unsent).ok()?;
+        self.send(stream, now).ok()?;
         self.connection.send_stream(stream).finish().ok()?;
         self.part(Phase::Parting, Some(now + LAST_WORD_TIMEOUT));
         Some(())
@@ -394,7 +399,7 @@ impl Conversation {
         self.moved = None;
         self.reader = FrameReader::new();
         self.flow = Flow::Read;
-        self.unsaid = Vec::new();
+        self.unsent = Vec::new();
         self.unsaid_until = None;
     }
 }

@@ -1,7 +1,7 @@
 //! One core's share of the agents: a socket, a QUIC endpoint, its conversations, and one loop around them.
 //!
 //! ```text
-//! round    receive → deadlines → commit → mail → look at each conversation that was touched → send
+//! round    receive → deadlines → commit → mail → service each conversation that is ready → send
 //! ```
 //! A round takes everything that has come since the last, so the busier the hub, the more packets share a wake-up. Nothing
 //! here is a task or a channel of its own: a conversation is a struct in a table.
@@ -21,7 +21,7 @@ use windfire_engine::{Kick, Scratch};
 use windfire_wire::RefuseReason;
 
 use super::Ingest;
-use super::conversation::{Conversation, Moment};
+use super::conversation::{Conversation, RoundContext};
 use super::deadlines::Deadlines;
 use super::transport::Transport;
 use crate::enroller::Enrolled;
@@ -78,9 +78,9 @@ pub(super) struct Listener {
     numbers: u64,
     deadlines: Deadlines,
     /// To be looked at in this round, each once.
-    touched: Vec<ConnectionHandle>,
+    ready: Vec<ConnectionHandle>,
     /// Waiting for a commit, each once.
-    listed: Vec<ConnectionHandle>,
+    awaiting_commit: Vec<ConnectionHandle>,
     mailbox: Mailbox,
     mail: UnboundedReceiver<Addressed>,
     packets: Packets,
@@ -123,8 +123,8 @@ impl Listener {
             count: 0,
             numbers: 0,
             deadlines: Deadlines::new(Instant::now()),
-            touched: Vec::new(),
-            listed: Vec::new(),
+            ready: Vec::new(),
+            awaiting_commit: Vec::new(),
             mailbox: Mailbox(sender),
             mail,
             packets: Packets { received, to_send: Vec::new(), blocked: None, are_any_received: false },
@@ -150,7 +150,7 @@ impl Listener {
                     ready.map_err(|error| format!("the socket for agents is gone: {error}"))?;
                 }
                 () = tokio::time::sleep_until(next.into()) => {}
-                _ = committed.changed(), if !self.listed.is_empty() => {}
+                _ = committed.changed(), if !self.awaiting_commit.is_empty() => {}
                 mail = self.mail.recv() => self.deliver(mail),
                 () = stop.reached(Phase::Draining), if !self.is_stopping => {
                     self.is_stopping = true;
@@ -186,7 +186,7 @@ impl Listener {
             self.touch(ConnectionHandle(handle));
         }
         if is_committed {
-            for handle in std::mem::take(&mut self.listed) {
+            for handle in std::mem::take(&mut self.awaiting_commit) {
                 if let Some(Some(conversation)) = self.conversations.get_mut(handle.0) {
                     conversation.is_listed = false;
                 }
@@ -199,22 +199,22 @@ impl Listener {
         // The deadlines wake the loop once a second at the least.
         self.ingest.refusals.look(now);
         if is_blocked {
-            // They stay touched until the socket takes packets again; what comes in meanwhile waits in QUIC.
+            // They stay ready until the socket takes packets again; what comes in meanwhile waits in QUIC.
             return;
         }
         let now_ms = (self.ingest.clock)();
-        let touched = std::mem::take(&mut self.touched);
-        for (position, handle) in touched.iter().enumerate() {
-            self.look_at(*handle, now, now_ms);
+        let ready = std::mem::take(&mut self.ready);
+        for (position, handle) in ready.iter().enumerate() {
+            self.service(*handle, now, now_ms);
             if self.packets.blocked.is_some() {
                 // This one may have more to send.
-                self.touched.extend_from_slice(&touched[position + 1..]);
+                self.ready.extend_from_slice(&ready[position + 1..]);
                 self.touch(*handle);
                 return;
             }
         }
-        self.touched = touched;
-        self.touched.clear();
+        self.ready = ready;
+        self.ready.clear();
     }
 
     fn receive(&mut self, now: Instant) {
@@ -284,8 +284,8 @@ impl Listener {
         match self.endpoint.accept(incoming, now, &mut self.packets.to_send, None) {
             Ok((handle, connection)) => {
                 self.numbers += 1;
-                let moment = self.moment(now, 0);
-                let conversation = Box::new(Conversation::new(connection, handle, self.numbers, moment));
+                let context = self.context(now, 0);
+                let conversation = Box::new(Conversation::new(connection, handle, self.numbers, context));
                 if handle.0 >= self.conversations.len() {
                     self.conversations.resize_with(handle.0 + 1, || None);
                 }
@@ -303,13 +303,13 @@ impl Listener {
     }
 
     /// Looks at one conversation: everything it has to take and to say.
-    fn look_at(&mut self, handle: ConnectionHandle, now: Instant, now_ms: i64) {
+    fn service(&mut self, handle: ConnectionHandle, now: Instant, now_ms: i64) {
         let Some(Some(mut conversation)) = self.conversations.get_mut(handle.0).map(Option::take) else { return };
         conversation.is_touched = false;
         if conversation.connection.poll_timeout().is_some_and(|at| at <= now) {
             conversation.connection.handle_timeout(now);
         }
-        conversation.drive(self.moment(now, now_ms));
+        conversation.poll(self.context(now, now_ms));
         loop {
             if !conversation.is_held(now) {
                 self.transmit(&mut conversation, now);
@@ -322,7 +322,7 @@ impl Listener {
                     self.deadlines.set(handle.0, None);
                     if conversation.is_listed {
                         // The next one with this handle is listed for itself.
-                        self.listed.retain(|listed| *listed != handle);
+                        self.awaiting_commit.retain(|waiting| *waiting != handle);
                     }
                     self.count -= 1;
                     return;
@@ -331,7 +331,7 @@ impl Listener {
         }
         if conversation.waits_for_commit() && !conversation.is_listed {
             conversation.is_listed = true;
-            self.listed.push(handle);
+            self.awaiting_commit.push(handle);
         }
         let deadline = conversation.deadline(now);
         self.deadlines.set(handle.0, deadline);
@@ -393,7 +393,7 @@ impl Listener {
             && !conversation.is_touched
         {
             conversation.is_touched = true;
-            self.touched.push(handle);
+            self.ready.push(handle);
         }
     }
 
@@ -411,8 +411,8 @@ impl Listener {
         }
     }
 
-    fn moment(&self, now: Instant, now_ms: i64) -> Moment<'_> {
-        Moment {
+    fn context(&self, now: Instant, now_ms: i64) -> RoundContext<'_> {
+        RoundContext {
             ingest: &self.ingest,
             mailbox: &self.mailbox,
             scratch: &self.scratch,

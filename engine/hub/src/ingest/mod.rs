@@ -1,4 +1,4 @@
-//! Agents over QUIC: accept, converse, let go. The only place in the hub that knows QUIC.
+//! Agents over QUIC: accept, advance, let go. The only place in the hub that knows QUIC.
 //!
 //! [`Sockets`] are the port, one for each [`listener`]; a listener is one thread with its own share of the agents.
 

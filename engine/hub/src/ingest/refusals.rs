@@ -14,12 +14,12 @@ pub(crate) struct Refusals(Mutex<Second>);
 struct Second {
     began: Instant,
     said: u32,
-    unsaid: u64,
+    unsent: u64,
 }
 
 impl Refusals {
     pub(crate) fn new(now: Instant) -> Self {
-        Self(Mutex::new(Second { began: now, said: 0, unsaid: 0 }))
+        Self(Mutex::new(Second { began: now, said: 0, unsent: 0 }))
     }
 
     /// Counts one refused agent, and has `say` called if there is a line for it.
@@ -49,7 +49,7 @@ impl Second {
             return 0;
         }
         (self.began, self.said) = (now, 0);
-        std::mem::take(&mut self.unsaid)
+        std::mem::take(&mut self.unsent)
     }
 
     fn take_line(&mut self) -> bool {
@@ -57,7 +57,7 @@ impl Second {
         if has_line {
             self.said += 1;
         } else {
-            self.unsaid += 1;
+            self.unsent += 1;
         }
         has_line
     }
@@ -77,7 +77,7 @@ mod tests {
     fn a_storm_has_few_lines_each_second_and_none_of_it_is_forgotten() {
         let start = Instant::now();
         let at = |ms| start + Duration::from_millis(ms);
-        let mut second = Second { began: start, said: 0, unsaid: 0 };
+        let mut second = Second { began: start, said: 0, unsent: 0 };
         let mut lines = |now: Instant, agents: usize| {
             let left_out = second.end_at(now);
             (left_out, (0..agents).filter(|_| second.take_line()).count())
