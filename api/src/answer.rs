@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use crate::admission::Busy;
 use crate::body::{Body, Producer, Streamed};
-use crate::details::{Details, Ready};
+use crate::details::{DetailsCache, Ready};
 use crate::live::Subscription;
 use crate::viewer::Viewer;
 
@@ -39,7 +39,7 @@ pub fn busy(busy: Busy) -> Response<Body> {
 
 /// The answer when making one failed before its first byte: the store, most likely, which is tried again.
 pub fn failed(reason: &str) -> Response<Body> {
-    let answer = Answer::json(503, crate::render::error(503, reason)).not_kept();
+    let answer = Answer::json(503, crate::render::error(503, reason)).no_store();
     answer.with(RETRY_AFTER, BUSY_RETRY_S).into_response(&Method::GET, &HeaderMap::new())
 }
 
@@ -97,7 +97,7 @@ impl Answer {
     }
 
     /// `details` of all servers as it is kept ready, compressed as the request wants it; `None` when it is not kept.
-    pub(crate) fn ready(details: &Details, engine: &Engine, request: &HeaderMap) -> Option<Self> {
+    pub(crate) fn ready(details: &DetailsCache, engine: &Engine, request: &HeaderMap) -> Option<Self> {
         let coding = wanted_coding(request);
         let compress = |pieces: &[Bytes]| compress(coding.unwrap_or(GZIP), pieces.iter().map(|piece| &piece[..]));
         let ready = details.ready(engine, coding.map(|coding| (coding, &compress as _)))?;
@@ -126,12 +126,12 @@ impl Answer {
     }
 
     /// The same, kept nowhere.
-    pub(crate) fn not_kept(self) -> Self {
+    pub(crate) fn no_store(self) -> Self {
         Self { cache: Cache::Never, ..self }
     }
 
     /// The same, kept for ever.
-    pub(crate) fn kept_forever(self) -> Self {
+    pub(crate) fn immutable(self) -> Self {
         Self { cache: Cache::Forever, ..self }
     }
 
@@ -150,7 +150,7 @@ impl Answer {
                 return Self::json(400, crate::render::error(400, &message));
             }
         };
-        Self::json(status, crate::render::error(status, message)).not_kept().with(RETRY_AFTER, BUSY_RETRY_S)
+        Self::json(status, crate::render::error(status, message)).no_store().with(RETRY_AFTER, BUSY_RETRY_S)
     }
 
     /// A success whose body is made while that viewer reads it.

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 
-use crate::details::Details;
+use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
 
 /// What the operator chose for the API, and what it keeps between requests.
@@ -23,7 +23,7 @@ pub struct Api {
     /// Who tried to sign in too often.
     pub sign_in_limit: SignInLimit,
     /// `details` of all servers.
-    pub details: Details,
+    pub details: DetailsCache,
 }
 
 /// How agents reach the hub.
@@ -46,7 +46,7 @@ impl Default for Api {
             is_https: false,
             agents: Agents::default(),
             sign_in_limit: SignInLimit::default(),
-            details: Details::default(),
+            details: DetailsCache::default(),
         }
     }
 }

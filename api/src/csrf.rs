@@ -21,7 +21,7 @@ pub(crate) fn shows_token(headers: &HeaderMap, cookie: &str) -> bool {
 }
 
 /// Whether no browser says that another site's page made this request. What is no browser says nothing at all.
-pub(crate) fn is_own_site(headers: &HeaderMap) -> bool {
+pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match text("sec-fetch-site") {
         Some("same-origin" | "none") => return true,
@@ -59,14 +59,22 @@ mod tests {
     #[test]
     fn another_sites_page_is_noticed() {
         let hub = ("host", "hub.example:8008");
-        assert!(is_own_site(&headers(&[hub])), "curl");
-        assert!(is_own_site(&headers(&[hub, ("origin", "http://hub.example:8008")])));
-        assert!(is_own_site(&headers(&[hub, ("sec-fetch-site", "same-origin"), ("origin", "https://proxy.example")])));
+        assert!(is_same_origin(&headers(&[hub])), "curl");
+        assert!(is_same_origin(&headers(&[hub, ("origin", "http://hub.example:8008")])));
+        assert!(is_same_origin(&headers(&[
+            hub,
+            ("sec-fetch-site", "same-origin"),
+            ("origin", "https://proxy.example")
+        ])));
         for origin in ["http://evil.example", "null", "http://hub.example:8008.evil.example", "http://hub.example"] {
-            assert!(!is_own_site(&headers(&[hub, ("origin", origin)])), "{origin}");
+            assert!(!is_same_origin(&headers(&[hub, ("origin", origin)])), "{origin}");
         }
-        assert!(!is_own_site(&headers(&[hub, ("sec-fetch-site", "same-site"), ("origin", "http://hub.example:8008")])));
-        assert!(!is_own_site(&headers(&[hub, ("sec-fetch-site", "cross-site")])));
+        assert!(!is_same_origin(&headers(&[
+            hub,
+            ("sec-fetch-site", "same-site"),
+            ("origin", "http://hub.example:8008")
+        ])));
+        assert!(!is_same_origin(&headers(&[hub, ("sec-fetch-site", "cross-site")])));
     }
 
     #[test]

@@ -43,7 +43,7 @@ pub(crate) struct Ready {
 
 /// `details` of all servers, kept ready.
 #[derive(Debug, Default)]
-pub struct Details {
+pub struct DetailsCache {
     state: Mutex<State>,
 }
 
@@ -87,7 +87,7 @@ struct Compressed {
 /// Compresses an answer.
 pub(crate) type Compress<'a> = &'a dyn Fn(&[Bytes]) -> io::Result<Vec<u8>>;
 
-impl Details {
+impl DetailsCache {
     /// The answer, compressed when asked for; `None` when there is nothing to keep, or too much.
     pub(crate) fn ready(&self, engine: &Engine, coding: Option<(&'static str, Compress<'_>)>) -> Option<Ready> {
         let mut state = self.state.lock();

@@ -35,7 +35,7 @@ pub(crate) fn answer(path: &str) -> Option<Answer> {
     let file = Files::get(name)?;
     let answer = Answer::whole(200, content_type(name), file.data);
     // Vite puts a hash of the bytes into the names of what it builds.
-    Some(if name.starts_with("assets/") { answer.kept_forever() } else { answer })
+    Some(if name.starts_with("assets/") { answer.immutable() } else { answer })
 }
 
 /// Whether a page of the panel is at that path.

@@ -66,7 +66,7 @@ impl ApiError {
 
     /// The answer that says so.
     pub(crate) fn into_answer(self) -> Answer {
-        let answer = Answer::json(self.status, render::error(self.status, &self.message)).not_kept();
+        let answer = Answer::json(self.status, render::error(self.status, &self.message)).no_store();
         match self.retry_after_s {
             Some(seconds) => answer.with(http::header::RETRY_AFTER, &seconds.to_string()),
             None => answer,
@@ -101,7 +101,7 @@ pub(crate) type ApiResult = Result<Answer, ApiError>;
 /// An envelope with that result.
 pub(crate) fn success(result: impl Serialize) -> Answer {
     let envelope: Value = json!({"code": 0, "message": "success", "result": result});
-    Answer::json(200, envelope.to_string().into_bytes()).not_kept()
+    Answer::json(200, envelope.to_string().into_bytes()).no_store()
 }
 
 /// A message about what is wrong with a request.

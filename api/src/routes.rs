@@ -170,10 +170,10 @@ fn admit(
     let headers = request.headers();
     let refused = |status: u16, message: &str| match operation.refusal {
         RefusalStyle::InBody => Answer::json(200, render::refused(message)),
-        RefusalStyle::InStatus => Answer::json(status, render::error(status, message)).not_kept(),
+        RefusalStyle::InStatus => Answer::json(status, render::error(status, message)).no_store(),
     };
     let is_change = operation.method != "GET";
-    if is_change && !csrf::is_own_site(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
+    if is_change && !csrf::is_same_origin(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
         return Err(refused(403, &csrf::other_site(headers)));
     }
     let refused_as = |no: NotKnown| refused(401, no.message(operation.access));
@@ -229,12 +229,12 @@ fn web_socket(
             .with(UPGRADE, "websocket");
     };
     // A browser sends the cookie whoever wrote the page; another site's page sees what guests see.
-    let known = if csrf::is_own_site(headers) {
+    let known = if csrf::is_same_origin(headers) {
         who(api, engine, headers, caller)
     } else {
         by_token(engine, headers, caller).unwrap_or(Err(NotKnown::Nobody))
     };
-    let refused = |status: u16, message: &str| Answer::json(status, render::error(status, message)).not_kept();
+    let refused = |status: u16, message: &str| Answer::json(status, render::error(status, message)).no_store();
     let viewer = match known {
         Ok(viewer) if viewer.may(Scope::Read) => viewer,
         Ok(_) => return refused(403, &lacks(Scope::Read)),

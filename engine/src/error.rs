@@ -8,7 +8,7 @@ use crate::store::StoreError;
 
 /// A server and the credential that its agent needs, which is not kept and cannot be shown again.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Credentialed {
+pub struct IssuedCredential {
     /// The server.
     pub id: u64,
     /// The credential's text.

@@ -64,7 +64,7 @@ fuzz_target!(|parts: Parts| {
     if let Body::Live(watching) = response.body() {
         let live = windfire_api::live::Live::new(1, 30);
         let position = live.position(watching.last_event_id.as_deref());
-        let next = live.next(&hub.engine, &watching.kind, position, watching.is_compressed, 1);
+        let next = live.next(&hub.engine, &watching.key, position, watching.is_compressed, 1);
         assert!(next.is_ok_and(|next| next.is_some()), "there is a snapshot at least");
     }
     let (_, body) = response.into_parts();

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
-use windfire_engine::error::Credentialed;
+use windfire_engine::error::IssuedCredential;
 use windfire_engine::server::{NewServer, ServerEdit};
 use windfire_engine::{Selection, ServerView};
 
@@ -163,7 +163,7 @@ fn add(request: &ApiRequest<'_>) -> ApiResult {
         return Err(ApiError::new(400, "name is empty: a server needs one"));
     }
     let new = NewServer { name, tag, note, display_index: display_index.0, hide_for_guest, country };
-    Ok(credentialed(&request.engine.registry().add_server(new, request.now_s())?))
+    Ok(issued(&request.engine.registry().add_server(new, request.now_s())?))
 }
 
 fn edit(request: &ApiRequest<'_>) -> ApiResult {
@@ -184,7 +184,7 @@ fn remove(request: &ApiRequest<'_>) -> ApiResult {
 }
 
 fn rotate_credential(request: &ApiRequest<'_>) -> ApiResult {
-    Ok(credentialed(&request.engine.registry().rotate_credential(request.number)?))
+    Ok(issued(&request.engine.registry().rotate_credential(request.number)?))
 }
 
 fn change(request: &ApiRequest<'_>) -> ApiResult {
@@ -206,7 +206,7 @@ fn change(request: &ApiRequest<'_>) -> ApiResult {
     Ok(success(json!({"changed": ids.len()})))
 }
 
-fn credentialed(made: &Credentialed) -> Answer {
+fn issued(made: &IssuedCredential) -> Answer {
     success(json!({"id": made.id, "credential": made.credential}))
 }
 

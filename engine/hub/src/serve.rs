@@ -11,22 +11,22 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api, Details, SignInLimit};
+use windfire_api::{Agents, Api, DetailsCache, SignInLimit};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options, waits};
 
 use crate::admin;
 use crate::clock::clock_of;
-use crate::committer::Committer;
+use crate::commit_thread::CommitThread;
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::country;
 use crate::enroller::Enrolments;
 use crate::folder;
-use crate::historian::Historian;
 use crate::http::{self, Http};
 use crate::ingest::{Ingest, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
+use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
 use crate::pacer;
 use crate::signals::Signals;
@@ -55,14 +55,14 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let mut threads = Threads::new();
     let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
-    let committer = Committer {
+    let commit_thread = CommitThread {
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
         interval: Duration::from_millis(config.commit_interval_ms),
         committed: committed_sender,
         stop: threads.stop(),
     };
-    let historian = Historian {
+    let maintenance_thread = MaintenanceThread {
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
@@ -117,8 +117,8 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     })?;
     // Ends when nobody is left to ask it, and what waits is done.
     threads.start(Worker::new("enrolments", Phase::Draining, || enroller.run()))?;
-    threads.start(Worker::new("history", Phase::LastWrites, || historian.run()))?;
-    threads.start(Worker::new("commits", Phase::LastWrites, || committer.run()))?;
+    threads.start(Worker::new("history", Phase::LastWrites, || maintenance_thread.run()))?;
+    threads.start(Worker::new("commits", Phase::LastWrites, || commit_thread.run()))?;
 
     let pacing = pacer::run(Arc::clone(&engine), counters, listeners);
     let asked = runtime()?.block_on(async {
@@ -179,7 +179,7 @@ fn api(config: &Config, agents: Agents) -> Api {
         is_https: config.https,
         agents,
         sign_in_limit: SignInLimit::default(),
-        details: Details::default(),
+        details: DetailsCache::default(),
     }
 }
 

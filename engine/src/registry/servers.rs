@@ -7,7 +7,7 @@ use windfire_wire::RefuseReason;
 
 use super::change::{Change, Changing, IdKind};
 use super::{Registry, check_length, check_room};
-use crate::error::{ChangeError, Credentialed, Refusal};
+use crate::error::{ChangeError, IssuedCredential, Refusal};
 use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::server::{NewServer, ServerEdit, ServerRecord};
@@ -47,14 +47,14 @@ impl Registry {
     ///
     /// # Errors
     /// A text over its limit, too many servers, the disk.
-    pub fn add_server(&self, new: NewServer, now_s: i64) -> Result<Credentialed, ChangeError> {
+    pub fn add_server(&self, new: NewServer, now_s: i64) -> Result<IssuedCredential, ChangeError> {
         let credential = new_secret();
         let mut changing = self.changing();
         let count = self.server_count();
         let mut changes = Vec::new();
         let id = put_server(&mut changing, &mut changes, new, (count, SecretHash::of(&credential)), now_s)?;
         changing.carry_out(changes)?;
-        Ok(Credentialed { id, credential })
+        Ok(IssuedCredential { id, credential })
     }
 
     /// Changes what people decided about a server, and gives what is decided now.
@@ -102,14 +102,14 @@ impl Registry {
     ///
     /// # Errors
     /// No such server, the disk.
-    pub fn rotate_credential(&self, id: u64) -> Result<Credentialed, ChangeError> {
+    pub fn rotate_credential(&self, id: u64) -> Result<IssuedCredential, ChangeError> {
         let changing = self.changing();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
         let credential = new_secret();
         let hash = SecretHash::of(&credential);
         let record = ServerRecord { credential: hash, ..ServerRecord::clone(&slot.record.read()) };
         changing.carry_out(vec![Change::Server(record)])?;
-        Ok(Credentialed { id, credential })
+        Ok(IssuedCredential { id, credential })
     }
 
     /// Forgets servers and ends their sessions, or forgets none. Their ids are not given out again.

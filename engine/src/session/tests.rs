@@ -3,7 +3,7 @@
 use windfire_wire::{Host, PROTOCOL_VERSION, ReportDelta};
 
 use super::*;
-use crate::error::Credentialed;
+use crate::error::IssuedCredential;
 use crate::intake::Position;
 use crate::server::NewServer;
 use crate::{Options, Selection};
@@ -50,7 +50,7 @@ fn report(session: &mut Session, engine: &Engine, first_sequence: u64, count: us
 #[test]
 fn a_credential_that_is_changed_after_its_slot_was_found_opens_nothing() {
     let (_folder, engine) = engine();
-    let Credentialed { id, credential } = engine.registry().add_server(NewServer::default(), 0).expect("room");
+    let IssuedCredential { id, credential } = engine.registry().add_server(NewServer::default(), 0).expect("room");
     let mut found_before = session();
     let slot = engine.registry().slot_by_credential(&credential).expect("known");
     let fresh = engine.registry().rotate_credential(id).expect("known").credential;
@@ -67,7 +67,7 @@ fn a_credential_that_is_changed_after_its_slot_was_found_opens_nothing() {
 #[test]
 fn an_address_that_changes_in_mid_session_is_the_one_that_is_shown() {
     let (_folder, engine) = engine();
-    let Credentialed { credential, .. } = engine.registry().add_server(NewServer::default(), 0).expect("room");
+    let IssuedCredential { credential, .. } = engine.registry().add_server(NewServer::default(), 0).expect("room");
     let shown = || engine.snapshot(Selection::All)[0].latest.facts.address.clone();
     let (mut session, _) = open_session(&engine, &credential);
     let move_to = |session: &mut Session, address: &str| session.on_peer_address(&engine, address.to_owned(), 0);

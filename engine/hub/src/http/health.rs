@@ -7,7 +7,7 @@ use windfire_api::path::normal;
 use windfire_engine::Engine;
 
 use crate::counters::Counters;
-use crate::historian::describe_clock;
+use crate::maintenance_thread::describe_clock;
 
 /// The answer, when the path is one of these.
 pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Counters) -> Option<Response<Bytes>> {

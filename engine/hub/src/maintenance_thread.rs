@@ -36,14 +36,14 @@ pub(crate) fn describe_clock(clock: &ClockState) -> Option<String> {
     })
 }
 
-pub(crate) struct Historian {
+pub(crate) struct MaintenanceThread {
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
     pub(crate) stop: Stop,
 }
 
-impl Historian {
+impl MaintenanceThread {
     /// Looks after history until stopped. What is in heads then is in the log, and in heads again after a start.
     pub(crate) fn run(self) {
         // Of this thread alone, on Linux. Where it is refused, history only competes harder.

@@ -14,7 +14,7 @@ use crate::threads::{Phase, Stop};
 /// Longest wait for something pending, so that a stop is noticed.
 const WAIT: Duration = Duration::from_millis(100);
 
-pub(crate) struct Committer {
+pub(crate) struct CommitThread {
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) interval: Duration,
@@ -23,7 +23,7 @@ pub(crate) struct Committer {
     pub(crate) stop: Stop,
 }
 
-impl Committer {
+impl CommitThread {
     /// Commits until stopped, then once more with a checkpoint.
     pub(crate) fn run(self) {
         let mut token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
