@@ -12,9 +12,8 @@ use crate::block::{Run, scaled};
 use crate::intake::Position;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_ROWS_MAX};
 use crate::metric::{Kind, Metric};
-use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference};
+use crate::record::{Corrupt, RecordReader, RecordWriter, plus_difference, signed_difference};
 use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
-use crate::store::StoreError;
 
 /// Bits of a row's mask; below them one for each scalar.
 const SEQUENCE: u64 = 1 << 16;
@@ -89,7 +88,7 @@ impl Head {
     ///
     /// # Errors
     /// None but a fault of this program: these bytes were never outside of memory.
-    pub(crate) fn run(&self) -> Result<Run, StoreError> {
+    pub(crate) fn run(&self) -> Result<Run, Corrupt> {
         let mut record = RecordReader::new("a head", &self.rows);
         let (mut run, mut chain) = (Run::with_capacity(self.count), Chain::default());
         for _ in 0..self.count {
@@ -161,7 +160,7 @@ impl Chain {
         *self = Self { sequence, time_ms: sample.time_ms, step_ms, uptime_step, values, sensors };
     }
 
-    fn grow(&mut self, record: &mut RecordReader<'_>) -> Result<(), StoreError> {
+    fn grow(&mut self, record: &mut RecordReader<'_>) -> Result<(), Corrupt> {
         let mask = record.u64()?;
         let is = |bit: u64| mask & bit != 0;
         self.sequence = self.sequence.wrapping_add(if is(SEQUENCE) { record.u64()? } else { 1 });
@@ -203,7 +202,7 @@ impl Chain {
                 let celsius = f64::from_bits(take_float(record, sensor.celsius.to_bits())?);
                 Ok(Temperature { name: sensor.name.clone(), celsius })
             });
-            self.sensors = Some(sensors.collect::<Result<_, StoreError>>()?);
+            self.sensors = Some(sensors.collect::<Result<_, Corrupt>>()?);
         }
         Ok(())
     }
@@ -266,7 +265,7 @@ fn put_float(rows: &mut Vec<u8>, old: u64, new: u64) {
     }
 }
 
-fn take_float(record: &mut RecordReader<'_>, old: u64) -> Result<u64, StoreError> {
+fn take_float(record: &mut RecordReader<'_>, old: u64) -> Result<u64, Corrupt> {
     match record.u64()? {
         RAW_FLOAT => Ok(u64::from_le_bytes(record.array()?)),
         apart => {

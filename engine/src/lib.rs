@@ -42,6 +42,7 @@ mod view;
 pub use engine::Engine;
 pub use intake::Committed;
 pub use options::{CountryLookup, Options, ReplayListener};
+pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
 #[doc(hidden)]

@@ -1,10 +1,23 @@
 //! How numbers and texts lie in a stored value: LEB128 varints, zigzag for signed, floats as their eight bytes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use windfire_wire::Temperature;
 
-use crate::store::StoreError;
+/// Stored bytes that do not mean anything.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("corrupt at {what}")]
+pub struct Corrupt {
+    /// What could not be read.
+    pub what: Cow<'static, str>,
+}
+
+impl Corrupt {
+    pub(crate) fn at(what: impl Into<Cow<'static, str>>) -> Self {
+        Self { what: what.into() }
+    }
+}
 
 /// Appends values to a stored record.
 pub(crate) struct RecordWriter<'a>(pub(crate) &'a mut Vec<u8>);
@@ -95,25 +108,25 @@ impl<'a> RecordReader<'a> {
         Self { rest: record, what }
     }
 
-    pub(crate) fn corrupt(&self) -> StoreError {
-        StoreError::Corrupt { what: self.what.to_owned() }
+    pub(crate) fn corrupt(&self) -> Corrupt {
+        Corrupt::at(self.what)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }
 
-    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], StoreError> {
+    pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8], Corrupt> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or_else(|| self.corrupt())?;
         self.rest = rest;
         Ok(taken)
     }
 
-    pub(crate) fn u8(&mut self) -> Result<u8, StoreError> {
+    pub(crate) fn u8(&mut self) -> Result<u8, Corrupt> {
         Ok(self.take(1)?[0])
     }
 
-    pub(crate) fn bool(&mut self) -> Result<bool, StoreError> {
+    pub(crate) fn bool(&mut self) -> Result<bool, Corrupt> {
         match self.u8()? {
             0 => Ok(false),
             1 => Ok(true),
@@ -121,7 +134,7 @@ impl<'a> RecordReader<'a> {
         }
     }
 
-    pub(crate) fn u64(&mut self) -> Result<u64, StoreError> {
+    pub(crate) fn u64(&mut self) -> Result<u64, Corrupt> {
         let mut value = 0u64;
         for shift in (0..64).step_by(7) {
             let byte = self.u8()?;
@@ -137,54 +150,54 @@ impl<'a> RecordReader<'a> {
         Err(self.corrupt())
     }
 
-    pub(crate) fn i64(&mut self) -> Result<i64, StoreError> {
+    pub(crate) fn i64(&mut self) -> Result<i64, Corrupt> {
         self.u64().map(unzigzag)
     }
 
-    pub(crate) fn f64(&mut self) -> Result<f64, StoreError> {
+    pub(crate) fn f64(&mut self) -> Result<f64, Corrupt> {
         Ok(f64::from_bits(u64::from_le_bytes(self.array()?)))
     }
 
-    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], StoreError> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
         let bytes = self.take(N)?;
         bytes.try_into().map_err(|_| self.corrupt())
     }
 
     /// A length, which cannot be more than the bytes that are left: memory is taken for what is there, not for what is
     /// claimed.
-    pub(crate) fn length(&mut self) -> Result<usize, StoreError> {
+    pub(crate) fn length(&mut self) -> Result<usize, Corrupt> {
         match usize::try_from(self.u64()?) {
             Ok(length) if length <= self.rest.len() => Ok(length),
             _ => Err(self.corrupt()),
         }
     }
 
-    pub(crate) fn text(&mut self) -> Result<String, StoreError> {
+    pub(crate) fn text(&mut self) -> Result<String, Corrupt> {
         let length = self.length()?;
         let bytes = self.take(length)?;
         std::str::from_utf8(bytes).map(str::to_owned).map_err(|_| self.corrupt())
     }
 
-    pub(crate) fn texts(&mut self) -> Result<Vec<String>, StoreError> {
+    pub(crate) fn texts(&mut self) -> Result<Vec<String>, Corrupt> {
         (0..self.length()?).map(|_| self.text()).collect()
     }
 
     /// Sensors; none is nothing rather than an empty list.
-    pub(crate) fn sensors(&mut self) -> Result<Option<Arc<[Temperature]>>, StoreError> {
+    pub(crate) fn sensors(&mut self) -> Result<Option<Arc<[Temperature]>>, Corrupt> {
         let sensors = self.length()?;
         if sensors == 0 {
             return Ok(None);
         }
         let sensor = |_| Ok(Temperature { name: self.text()?, celsius: self.f64()? });
-        (0..sensors).map(sensor).collect::<Result<Arc<[_]>, StoreError>>().map(Some)
+        (0..sensors).map(sensor).collect::<Result<Arc<[_]>, Corrupt>>().map(Some)
     }
 
-    pub(crate) fn option(&mut self) -> Result<Option<i64>, StoreError> {
+    pub(crate) fn option(&mut self) -> Result<Option<i64>, Corrupt> {
         Ok(if self.bool()? { Some(self.i64()?) } else { None })
     }
 
     /// Refuses bytes after the last value.
-    pub(crate) fn finish(self) -> Result<(), StoreError> {
+    pub(crate) fn finish(self) -> Result<(), Corrupt> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.corrupt()) }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::history::{seal_heads, write_sealed};
 use crate::intake::{Position, Shards};
 use crate::limits::RECOVERED_HEADS_MAX;
+use crate::record::Corrupt;
 use crate::registry::Registry;
 use crate::slot::{Slot, shard_of};
 use crate::status::Status;
@@ -43,8 +44,7 @@ pub(crate) fn recover(
         statuses.entry(id).or_default().restore_facts(facts);
     }
     let sealed = store.scan_ids(key::SEALED, |id, value| {
-        let sequence =
-            key::id_of(value).ok_or_else(|| StoreError::Corrupt { what: format!("sealed of server {id}") })?;
+        let sequence = key::id_of(value).ok_or_else(|| Corrupt::at(format!("sealed of server {id}")))?;
         Ok((id, sequence))
     })?;
     let mut replay = Replay {
@@ -57,7 +57,7 @@ pub(crate) fn recover(
     };
     let mut first = None;
     store.scan(key::LOG, &[], &mut |key, value| {
-        let commit = key::commit_of(key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() })?;
+        let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
         let first = *first.get_or_insert(commit);
         let count_to = |commit: u64| commit.saturating_sub(first).saturating_add(1);
         on_replay(count_to(commit), count_to(last_commit.max(commit)));

@@ -1,7 +1,6 @@
 //! A watched machine as the registry keeps it.
 
 use crate::secret::SecretHash;
-use crate::store::servers;
 
 /// What people decided about a server. What the server says of itself is in [`crate::latest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,13 +23,6 @@ pub struct ServerRecord {
     pub credential: SecretHash,
     /// Unix seconds.
     pub created_s: i64,
-}
-
-impl ServerRecord {
-    /// Tells this state of the server from any other.
-    pub fn version(&self) -> u64 {
-        servers::version(self)
-    }
 }
 
 /// A server about to be made.

@@ -175,6 +175,9 @@ pub(crate) fn explain(error: &StoreError) -> String {
             let remedy = remedy(&words);
             words + remedy
         }
+        StoreError::Corrupt(_) => {
+            words + ": restore a backup, or save what can be read with \"windfire salvage NEW_FOLDER\""
+        }
         _ => words,
     }
 }

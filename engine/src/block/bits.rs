@@ -1,7 +1,6 @@
 //! Integers in as many bits as the widest of each 32 needs.
 
-use crate::record::RecordReader;
-use crate::store::StoreError;
+use crate::record::{Corrupt, RecordReader};
 
 /// Integers that share a width. Short, so that one large number widens few.
 const GROUP: usize = 32;
@@ -34,7 +33,7 @@ pub(super) fn pack(values: &[u64], out: &mut Vec<u8>) {
 }
 
 /// Takes `count` integers that [`pack`] wrote.
-pub(super) fn unpack(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+pub(super) fn unpack(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     let mut values = Vec::with_capacity(count);
     while values.len() < count {
         let group = GROUP.min(count - values.len());

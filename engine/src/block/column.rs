@@ -21,8 +21,7 @@ use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
 use super::bits::{pack, unpack, width};
-use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference, zigzag};
-use crate::store::StoreError;
+use crate::record::{Corrupt, RecordReader, RecordWriter, plus_difference, signed_difference, zigzag};
 
 /// How hard to try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +120,7 @@ fn replace_if_smaller(out: &mut Vec<u8>, start: usize, codec: u8, head: &[u8], d
 }
 
 /// Takes a column of `count` integers.
-pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     if count == 0 {
         return Ok(Vec::new());
     }
@@ -272,7 +271,7 @@ fn zstd_of(differences: &[u64]) -> Option<Vec<u8>> {
     zstd::bulk::compress(&varints, ZSTD_LEVEL).ok()
 }
 
-fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     /// Bytes of the longest varint.
     const VARINT_BYTES_MAX: usize = 10;
     let length = record.length()?;
@@ -302,7 +301,7 @@ fn pco_of<T: Number>(values: &[T], order: u8) -> Option<Vec<u8>> {
     Some(data)
 }
 
-fn un_pco<T: Number>(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<T>, StoreError> {
+fn un_pco<T: Number>(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<T>, Corrupt> {
     let length = record.length()?;
     let data = record.take(length)?;
     let decode = || {
@@ -333,7 +332,7 @@ pub(super) fn encode_floats(bits: &[u64], effort: Effort, out: &mut Vec<u8>) {
 }
 
 /// Takes a column of `count` floats, as their bits.
-pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, StoreError> {
+pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
     let digits = record.u8()?;
     if digits != RAW_FLOATS && digits > DIGITS_MAX {
         return Err(record.corrupt());

@@ -8,13 +8,11 @@
 //! before it, little-endian. A column is found by its id without reading the others.
 
 use crate::limits::BLOCK_ROWS_MAX;
-use crate::record::{RecordReader, RecordWriter};
-use crate::store::StoreError;
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 
 const MAGIC: &[u8; 2] = b"WB";
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
-const WHAT: &str = "a history block";
 
 /// What the rows of a block are. The number is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,26 +92,24 @@ impl<'a> Block<'a> {
     /// Checks `bytes` and finds the columns in them, without decoding any.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] for a wrong checksum or anything else that no hub wrote; [`StoreError::NewerFormat`] for a
-    /// later version.
-    pub fn read(bytes: &'a [u8]) -> Result<Self, StoreError> {
-        let corrupt = |why: &str| StoreError::Corrupt { what: format!("{WHAT}: {why}") };
-        let (body, checksum) =
-            bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(|| corrupt("shorter than its checksum"))?;
+    /// The checksum is wrong, or the bytes are none that this hub or an older one wrote.
+    pub fn read(bytes: &'a [u8]) -> Result<Self, Corrupt> {
+        let corrupt = || Corrupt::at("the checksum of a history block");
+        let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(corrupt)?;
         if crc32fast::hash(body) != u32::from_le_bytes(*checksum) {
-            return Err(corrupt("its checksum is wrong"));
+            return Err(corrupt());
         }
         Self::read_body(body)
     }
 
-    fn read_body(body: &'a [u8]) -> Result<Self, StoreError> {
-        let mut record = RecordReader::new(WHAT, body);
+    fn read_body(body: &'a [u8]) -> Result<Self, Corrupt> {
+        let mut record = RecordReader::new("the header of a history block", body);
         if record.array::<2>()? != *MAGIC {
             return Err(record.corrupt());
         }
         let version = record.u8()?;
         if version != VERSION {
-            return Err(StoreError::NewerFormat { found: version.into(), supported: VERSION.into() });
+            return Err(Corrupt::at(format!("the version of a history block, {version}: this hub reads {VERSION}")));
         }
         let kind = match record.u8()? {
             0 => BlockKind::Reports,
@@ -130,9 +126,9 @@ impl<'a> Block<'a> {
         let sequence_first = record.u64()?;
         let sequence_last = sequence_first.wrapping_add(record.u64()?);
         let table: Vec<(u8, usize)> =
-            (0..record.length()?).map(|_| Ok((record.u8()?, record.length()?))).collect::<Result<_, StoreError>>()?;
+            (0..record.length()?).map(|_| Ok((record.u8()?, record.length()?))).collect::<Result<_, Corrupt>>()?;
         let columns =
-            table.into_iter().map(|(id, length)| Ok((id, record.take(length)?))).collect::<Result<_, StoreError>>()?;
+            table.into_iter().map(|(id, length)| Ok((id, record.take(length)?))).collect::<Result<_, Corrupt>>()?;
         record.finish()?;
         let header = Header { kind, server_id, rows, time_first_ms, time_last_ms, sequence_first, sequence_last };
         Ok(Self { header, columns })
@@ -145,8 +141,8 @@ impl<'a> Block<'a> {
     }
 
     /// The column of that id.
-    pub(super) fn needed(&self, id: u8) -> Result<RecordReader<'a>, StoreError> {
-        self.column(id).ok_or_else(|| StoreError::Corrupt { what: format!("{WHAT}: column {id} is missing") })
+    pub(super) fn needed(&self, id: u8) -> Result<RecordReader<'a>, Corrupt> {
+        self.column(id).ok_or_else(|| Corrupt::at(format!("column {id} of a history block, which is missing")))
     }
 
     /// Bytes of each column, by id.

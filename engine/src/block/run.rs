@@ -14,9 +14,8 @@ use super::column::{Effort, decode_floats, decode_integers, encode_floats, encod
 use super::container::{Block, BlockKind, BlockWriter, Header};
 use crate::limits::{BLOCK_ROWS_MAX, BLOCK_SENSOR_VALUES_MAX};
 use crate::metric::{Kind, Metric};
-use crate::record::{RecordReader, RecordWriter, plus_difference, signed_difference};
+use crate::record::{Corrupt, RecordReader, RecordWriter, plus_difference, signed_difference};
 use crate::sample::Sample;
-use crate::store::StoreError;
 
 pub(super) const TIMES: u8 = 0;
 const SEQUENCES: u8 = 1;
@@ -225,18 +224,18 @@ pub fn column_name(id: u8) -> &'static str {
 
 impl Block<'_> {
     /// When each row was reported, Unix milliseconds.
-    pub fn times_ms(&self) -> Result<Vec<i64>, StoreError> {
+    pub fn times_ms(&self) -> Result<Vec<i64>, Corrupt> {
         let times = decode_integers(&mut self.needed(TIMES)?, self.header.rows)?;
         Ok(times.into_iter().map(u64::cast_signed).collect())
     }
 
     /// The sequence number of each row.
-    pub(crate) fn sequences(&self) -> Result<Vec<u64>, StoreError> {
+    pub(crate) fn sequences(&self) -> Result<Vec<u64>, Corrupt> {
         decode_integers(&mut self.needed(SEQUENCES)?, self.header.rows)
     }
 
     /// One metric of a block of reports: floats as their bits, [`ABSENT`] where a report has none.
-    pub fn values(&self, metric: Metric, times_ms: &[i64]) -> Result<Vec<u64>, StoreError> {
+    pub fn values(&self, metric: Metric, times_ms: &[i64]) -> Result<Vec<u64>, Corrupt> {
         let rows = self.header.rows;
         if metric == Metric::Temperature {
             return match self.column(SENSORS) {
@@ -259,7 +258,7 @@ impl Block<'_> {
         }
     }
 
-    fn sensors(&self) -> Result<Vec<Option<Arc<[Temperature]>>>, StoreError> {
+    fn sensors(&self) -> Result<Vec<Option<Arc<[Temperature]>>>, Corrupt> {
         match self.column(SENSORS) {
             None => Ok(vec![None; self.header.rows]),
             Some(mut record) => decode_sensors(&mut record, self.header.rows),
@@ -267,9 +266,9 @@ impl Block<'_> {
     }
 
     /// Every report of the block.
-    pub fn run(&self) -> Result<Run, StoreError> {
+    pub fn run(&self) -> Result<Run, Corrupt> {
         if self.header.kind != BlockKind::Reports {
-            return Err(StoreError::Corrupt { what: "a history block: summaries where reports belong".to_owned() });
+            return Err(Corrupt::at("the kind of a history block: summaries where reports belong"));
         }
         let times_ms = self.times_ms()?;
         let mut values: [Vec<u64>; Metric::SCALARS] = Default::default();
@@ -324,7 +323,7 @@ struct SensorRows {
 }
 
 impl SensorRows {
-    fn decode(record: &mut RecordReader<'_>, rows: usize) -> Result<Self, StoreError> {
+    fn decode(record: &mut RecordReader<'_>, rows: usize) -> Result<Self, Corrupt> {
         let sets: Vec<Vec<String>> = (0..record.length()?).map(|_| record.texts()).collect::<Result<_, _>>()?;
         if sets.iter().any(|names| names.len() > TEMPERATURES_MAX) {
             return Err(record.corrupt());
@@ -338,7 +337,7 @@ impl SensorRows {
     }
 }
 
-fn decode_sensors(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<Option<Arc<[Temperature]>>>, StoreError> {
+fn decode_sensors(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<Option<Arc<[Temperature]>>>, Corrupt> {
     let found = SensorRows::decode(record, rows)?;
     let mut sensors: Vec<Option<Arc<[Temperature]>>> = vec![None; rows];
     for (names, of_set) in found.sets.iter().zip(found.rows_of_set) {
@@ -361,7 +360,7 @@ fn decode_sensors(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<Opti
 }
 
 /// The hottest sensor of each row, without making lists of sensors.
-fn decode_hottest(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<u64>, StoreError> {
+fn decode_hottest(record: &mut RecordReader<'_>, rows: usize) -> Result<Vec<u64>, Corrupt> {
     let found = SensorRows::decode(record, rows)?;
     let mut hottest = vec![ABSENT; rows];
     for (names, of_set) in found.sets.iter().zip(found.rows_of_set) {

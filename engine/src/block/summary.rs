@@ -13,8 +13,7 @@ use super::container::{Block, BlockKind, BlockWriter, Header};
 use super::run::TIMES;
 use crate::block::scaled;
 use crate::metric::{Kind, Metric};
-use crate::record::{plus_difference, signed_difference};
-use crate::store::StoreError;
+use crate::record::{Corrupt, plus_difference, signed_difference};
 use crate::summary::{Aggregate, Summary};
 
 const COUNTS: u8 = 3;
@@ -117,7 +116,7 @@ impl SummaryRun {
 
 impl Block<'_> {
     /// Reports in each while of a block of summaries.
-    pub(crate) fn counts(&self) -> Result<Vec<u64>, StoreError> {
+    pub(crate) fn counts(&self) -> Result<Vec<u64>, Corrupt> {
         decode_integers(&mut self.needed(COUNTS)?, self.header.rows)
     }
 
@@ -127,7 +126,7 @@ impl Block<'_> {
         metric: Metric,
         aggregate: Option<Aggregate>,
         counts: &[u64],
-    ) -> Result<Vec<Summary>, StoreError> {
+    ) -> Result<Vec<Summary>, Corrupt> {
         let rows = self.header.rows;
         let is_needed = |of: Aggregate| aggregate.is_none_or(|aggregate| aggregate == of);
         if self.column(column_id(metric, 0)).is_none() {
@@ -201,9 +200,9 @@ impl Block<'_> {
     }
 
     /// Every row of a block of summaries.
-    pub(crate) fn summary_run(&self) -> Result<SummaryRun, StoreError> {
+    pub(crate) fn summary_run(&self) -> Result<SummaryRun, Corrupt> {
         if self.header.kind != BlockKind::Summaries {
-            return Err(StoreError::Corrupt { what: "a history block: reports where summaries belong".to_owned() });
+            return Err(Corrupt::at("the kind of a history block: reports where summaries belong"));
         }
         let counts = self.counts()?;
         let metrics = Metric::ALL.map(|metric| self.summaries(metric, None, &counts));

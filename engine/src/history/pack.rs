@@ -10,6 +10,7 @@ use crate::limits::{
     PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,
 };
 use crate::metric::Metric;
+use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, key};
 use crate::summary::Summary;
 
@@ -248,7 +249,7 @@ impl History {
         state: &mut State,
         family: &'static str,
         key: &[u8],
-        error: &StoreError,
+        error: &Corrupt,
         upkeep: &mut Upkeep,
     ) {
         upkeep.corrupt_blocks += 1;
@@ -259,11 +260,11 @@ impl History {
 }
 
 fn todo(key: &[u8]) -> Result<(u8, u64, i64), StoreError> {
-    key::todo_of(key).ok_or_else(|| StoreError::Corrupt { what: "a key of todo".to_owned() })
+    key::todo_of(key).ok_or_else(|| Corrupt::at("a key of todo").into())
 }
 
 /// Decodes a block under its key, or reports it and gives nothing.
-type ReadMinutes<'a> = dyn FnMut(&[u8], Result<Block<'_>, StoreError>) -> Option<SummaryRun> + 'a;
+type ReadMinutes<'a> = dyn FnMut(&[u8], Result<Block<'_>, Corrupt>) -> Option<SummaryRun> + 'a;
 
 /// The minutes of one server's day: what is packed for the whole day, overridden by hours that came later.
 pub(super) fn read_day(

@@ -18,6 +18,7 @@ use crate::limits::{
     WALK_ROWS_MAX,
 };
 use crate::metric::Metric;
+use crate::record::Corrupt;
 use crate::sample::Sample;
 use crate::slot::Slot;
 use crate::store::{Store, StoreError, hosts, key};
@@ -542,7 +543,7 @@ struct Heads {
 }
 
 impl Heads {
-    fn of(slot: &Slot, plan: &Plan) -> Result<Self, StoreError> {
+    fn of(slot: &Slot, plan: &Plan) -> Result<Self, Corrupt> {
         let heads = slot.status.lock().heads();
         let from_sequence = heads.first().map_or(u64::MAX, |head| head.first_sequence);
         let in_range = |head: &&Arc<Head>| head.time_last_ms >= plan.from_ms && head.time_first_ms < plan.to_ms;
@@ -739,7 +740,7 @@ impl Walk<'_> {
         }
     }
 
-    fn block_reports(&self, block: &Block<'_>) -> Result<Reports, StoreError> {
+    fn block_reports(&self, block: &Block<'_>) -> Result<Reports, Corrupt> {
         let times_ms = block.times_ms()?;
         let columns = self.wanted.iter().map(|metric| block.values(*metric, &times_ms));
         let mut reports = Reports { columns: columns.collect::<Result<_, _>>()?, times_ms };
@@ -843,7 +844,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn block_rows(&self, value: &[u8]) -> Result<Piece, StoreError> {
+    fn block_rows(&self, value: &[u8]) -> Result<Piece, Corrupt> {
         let block = Block::read(value)?;
         let (times_ms, counts) = (block.times_ms()?, block.counts()?);
         let columns = self.wanted.iter().zip(self.aggregates);

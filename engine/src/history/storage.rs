@@ -7,6 +7,7 @@ use super::expire::floor_of;
 use super::{History, Retention, Tier};
 use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
+use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, TableFile, key};
 
 /// Places of a tier from which blocks are read, from its oldest on.
@@ -74,16 +75,12 @@ pub(super) fn note_heavy(changes: &mut Changes, server_id: u64, hour: i64, bytes
 fn heavy_hours(store: &Store) -> Result<Vec<HeavyHour>, StoreError> {
     let mut hours = Vec::new();
     store.scan_range(key::TODO, &[key::TODO_HEAVY], &[key::TODO_HEAVY + 1], &mut |key, value| {
-        let (_, server_id, hour) = key::todo_of(key).ok_or_else(|| corrupt("a key of todo"))?;
-        let bytes = key::id_of(value).ok_or_else(|| corrupt("bytes of a heavy hour"))?;
+        let (_, server_id, hour) = key::todo_of(key).ok_or_else(|| Corrupt::at("a key of todo"))?;
+        let bytes = key::id_of(value).ok_or_else(|| Corrupt::at("bytes of a heavy hour"))?;
         hours.push(HeavyHour { server_id, hour, bytes });
         Ok(())
     })?;
     Ok(hours)
-}
-
-fn corrupt(what: &str) -> StoreError {
-    StoreError::Corrupt { what: what.to_owned() }
 }
 
 /// Removes the notes of hours that are gone.

@@ -73,7 +73,7 @@ impl History {
                 Ok(())
             })?;
         }
-        store.scan(key::LOG, &[], &mut |_, value| crate::store::log::read(value, &mut |_| {}))?;
+        store.scan(key::LOG, &[], &mut |_, value| Ok(crate::store::log::read(value, &mut |_| {})?))?;
         Ok(verified)
     }
 }

@@ -12,7 +12,6 @@ use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::slot::Slot;
-use crate::store::servers;
 use crate::token::{EnrolToken, Enrolment, is_over};
 
 /// Shortest credential that an agent may bring to its own enrolment.
@@ -66,7 +65,7 @@ impl Registry {
         let changing = self.changing();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
         let mut record = ServerRecord::clone(&slot.record.read());
-        if edit.version.is_some_and(|seen| seen != servers::version(&record)) {
+        if edit.version.is_some_and(|seen| seen != record.version()) {
             return Err(ChangeError::Changed { what: "server", id });
         }
         record.name = edit.name.unwrap_or(record.name);

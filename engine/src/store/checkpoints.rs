@@ -6,7 +6,8 @@
 //! A checkpoint of all shards at once would be one commit as large as the fleet, and hold up every ack behind it.
 
 use crate::limits::SHARDS;
-use crate::store::{StoreError, key};
+use crate::record::Corrupt;
+use crate::store::key;
 
 /// The newest commit of each shard at which the latest status of all its servers was stored.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,8 +38,8 @@ impl Checkpoints {
         self.0.iter().copied().max().unwrap_or(0)
     }
 
-    pub(super) fn read(value: &[u8]) -> Result<Self, StoreError> {
-        let corrupt = || StoreError::Corrupt { what: "number checkpoint".to_owned() };
+    pub(super) fn read(value: &[u8]) -> Result<Self, Corrupt> {
+        let corrupt = || Corrupt::at("number checkpoint");
         if let Some(commit) = key::id_of(value) {
             return Ok(Self([commit; SHARDS]));
         }

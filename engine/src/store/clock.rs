@@ -5,14 +5,14 @@
 //! ```
 
 use crate::clock::StoredClock;
-use crate::store::{StoreError, key};
+use crate::record::Corrupt;
 
 pub(super) fn write(clock: &StoredClock) -> Vec<u8> {
     [clock.trusted_ms, clock.expiry_ms, clock.steady_ms].into_iter().flat_map(i64::to_be_bytes).collect()
 }
 
-pub(super) fn read(value: &[u8]) -> Result<StoredClock, StoreError> {
-    let corrupt = || StoreError::Corrupt { what: format!("times {}", String::from_utf8_lossy(key::CLOCK)) };
+pub(super) fn read(value: &[u8]) -> Result<StoredClock, Corrupt> {
+    let corrupt = || Corrupt::at("times clock");
     let (times, rest) = value.as_chunks::<8>();
     let [trusted_ms, expiry_ms, steady_ms] = times.try_into().map_err(|_| corrupt())?;
     let [trusted_ms, expiry_ms, steady_ms] = [trusted_ms, expiry_ms, steady_ms].map(i64::from_be_bytes);

@@ -13,6 +13,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
+use crate::record::Corrupt;
 
 const VERSION: u32 = 5;
 const FILE: &str = "FORMAT";
@@ -46,7 +47,7 @@ pub(super) fn check(folder: &Path) -> Result<Found, StoreError> {
             Some(VERSION) => Ok(Found::Current),
             Some(1..VERSION) => Ok(Found::Older),
             Some(found) => Err(StoreError::NewerFormat { found, supported: VERSION }),
-            None => Err(StoreError::Corrupt { what: format!("{}", path.display()) }),
+            None => Err(Corrupt::at(path.display().to_string()).into()),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::New),
         Err(error) => Err(StoreError::unusable(folder, &error)),

@@ -7,9 +7,8 @@
 
 use windfire_wire::Host;
 
-use super::StoreError;
 use crate::latest::HostFacts;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 
 pub(crate) fn write(facts: &HostFacts) -> Vec<u8> {
     let mut value = Vec::with_capacity(192);
@@ -32,7 +31,7 @@ pub(crate) fn write(facts: &HostFacts) -> Vec<u8> {
     value
 }
 
-pub(crate) fn read(value: &[u8]) -> Result<HostFacts, StoreError> {
+pub(crate) fn read(value: &[u8]) -> Result<HostFacts, Corrupt> {
     let mut record = RecordReader::new("host facts", value);
     let host = Host {
         platform: record.text()?,

@@ -4,10 +4,9 @@
 //! value = last_sequence outboxes { outbox_id[16] last }* last_active? sample
 //! ```
 
-use super::StoreError;
 use super::log::{put_sample, take_sample};
 use crate::latest::Progress;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::Sample;
 
 /// What a checkpoint keeps of one server.
@@ -32,12 +31,12 @@ pub(crate) fn write(progress: &Progress, last_active_s: Option<i64>, sample: &Sa
     value
 }
 
-pub(crate) fn read(value: &[u8]) -> Result<LatestRecord, StoreError> {
+pub(crate) fn read(value: &[u8]) -> Result<LatestRecord, Corrupt> {
     let mut record = RecordReader::new("a latest status", value);
     let last_sequence = record.u64()?;
     let outboxes = (0..record.length()?)
         .map(|_| Ok((u128::from_le_bytes(record.array()?), record.u64()?)))
-        .collect::<Result<_, StoreError>>()?;
+        .collect::<Result<_, Corrupt>>()?;
     let read = LatestRecord {
         progress: Progress { last_sequence, outboxes },
         last_active_s: record.option()?,

@@ -18,8 +18,7 @@ use std::sync::Arc;
 
 use windfire_wire::Temperature;
 
-use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
 
 /// Bytes of an entry without sensors at the most: a byte, and whole varints.
@@ -114,7 +113,7 @@ pub(crate) fn reports_bytes_max(samples: &[Sample], before: Option<&[Temperature
 }
 
 /// Every entry of one log value, in order.
-pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), StoreError> {
+pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), Corrupt> {
     let mut record = RecordReader::new("a log value", value);
     // Servers whose report before had sensors.
     let mut sensors: HashMap<u64, Arc<[Temperature]>> = HashMap::new();
@@ -146,7 +145,7 @@ pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), 
     Ok(())
 }
 
-fn take_changes(record: &mut RecordReader<'_>, before: &[Temperature]) -> Result<Arc<[Temperature]>, StoreError> {
+fn take_changes(record: &mut RecordReader<'_>, before: &[Temperature]) -> Result<Arc<[Temperature]>, Corrupt> {
     let changed = record.take(changed_bytes(before.len()))?;
     let sensor = |(index, sensor): (usize, &Temperature)| {
         let celsius = if is_changed(changed, index) { record.f64()? } else { sensor.celsius };
@@ -160,7 +159,7 @@ pub(super) fn put_sample(record: &mut RecordWriter<'_>, sample: &Sample) {
     record.sensors(sample.temperatures.as_deref().unwrap_or_default());
 }
 
-pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, StoreError> {
+pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, Corrupt> {
     let scalars = take_scalars(record)?;
     Ok(Sample { temperatures: record.sensors()?, ..scalars })
 }
@@ -189,7 +188,7 @@ fn put_scalars(record: &mut RecordWriter<'_>, sample: &Sample) {
     record.f64(sample.gpu);
 }
 
-fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, StoreError> {
+fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, Corrupt> {
     Ok(Sample {
         time_ms: record.i64()?,
         cpu: record.f64()?,

@@ -25,6 +25,7 @@ pub(crate) mod tokens;
 pub(crate) mod users;
 
 use crate::clock::StoredClock;
+use crate::record::Corrupt;
 pub(crate) use checkpoints::Checkpoints;
 pub use contents::{Contents, contents};
 pub use format::{begin_store, is_begun, is_store};
@@ -116,14 +117,8 @@ pub enum StoreError {
         found: u64,
     },
     /// Stored bytes do not mean anything.
-    #[error(
-        "store is corrupt at {what}: restore a backup, or save what can be read with \"windfire salvage NEW_FOLDER\"; nothing \
-         was changed"
-    )]
-    Corrupt {
-        /// What could not be read.
-        what: String,
-    },
+    #[error("the store is {0}")]
+    Corrupt(#[from] Corrupt),
     /// RocksDB reports something else.
     #[error("store: {0}")]
     Other(String),
@@ -145,7 +140,7 @@ impl StoreError {
         } else if text.contains("While lock file") || text.contains("lock hold by current process") {
             Self::Locked { folder }
         } else if error.kind() == rocksdb::ErrorKind::Corruption {
-            Self::Corrupt { what: text }
+            Corrupt::at(text.trim_start_matches("Corruption: ").to_owned()).into()
         } else if error.kind() == rocksdb::ErrorKind::IOError {
             Self::Unusable { folder, reason: text }
         } else {
@@ -346,8 +341,9 @@ impl Store {
     pub(crate) fn number(&self, key: &'static [u8]) -> Result<u64, StoreError> {
         self.with(|db| match db.get(key).map_err(|error| self.error(&error))? {
             None => Ok(0),
-            Some(value) => key::id_of(&value)
-                .ok_or_else(|| StoreError::Corrupt { what: format!("number {}", String::from_utf8_lossy(key)) }),
+            Some(value) => {
+                key::id_of(&value).ok_or_else(|| Corrupt::at(format!("number {}", String::from_utf8_lossy(key))).into())
+            }
         })
     }
 
@@ -355,7 +351,7 @@ impl Store {
     pub(crate) fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
         self.with(|db| match db.get(key::CHECKPOINT).map_err(|error| self.error(&error))? {
             None => Ok(Checkpoints::default()),
-            Some(value) => Checkpoints::read(&value),
+            Some(value) => Ok(Checkpoints::read(&value)?),
         })
     }
 
@@ -363,7 +359,7 @@ impl Store {
     pub(crate) fn clock(&self) -> Result<Option<StoredClock>, StoreError> {
         self.with(|db| {
             let value = db.get(key::CLOCK).map_err(|error| self.error(&error))?;
-            value.map(|value| clock::read(&value)).transpose()
+            Ok(value.map(|value| clock::read(&value)).transpose()?)
         })
     }
 
@@ -520,11 +516,11 @@ impl Store {
     pub(crate) fn scan_ids<T>(
         &self,
         family: &'static str,
-        read: impl Fn(u64, &[u8]) -> Result<T, StoreError>,
+        read: impl Fn(u64, &[u8]) -> Result<T, Corrupt>,
     ) -> Result<Vec<T>, StoreError> {
         let mut records = Vec::new();
         self.scan(family, &[], &mut |key, value| {
-            let id = key::id_of(key).ok_or_else(|| StoreError::Corrupt { what: format!("a key of {family}") })?;
+            let id = key::id_of(key).ok_or_else(|| Corrupt::at(format!("a key of {family}")))?;
             records.push(read(id, value)?);
             Ok(())
         })?;
@@ -535,13 +531,13 @@ impl Store {
     pub(crate) fn last_commit(&self) -> Result<u64, StoreError> {
         match self.end_key(key::LOG, IteratorMode::End)? {
             None => Ok(0),
-            Some(key) => key::commit_of(&key).ok_or_else(|| StoreError::Corrupt { what: "a log key".to_owned() }),
+            Some(key) => key::commit_of(&key).ok_or_else(|| Corrupt::at("a log key").into()),
         }
     }
 
     /// The first and the last hour or day of a family of blocks; `None` when it is empty.
     pub(crate) fn times(&self, family: &'static str) -> Result<Option<(i64, i64)>, StoreError> {
-        let time = |mode| Ok(self.end_key(family, mode)?.and_then(|key| key::time_of(&key)));
+        let time = |mode| self.end_key(family, mode).map(|key| key.and_then(|key| key::time_of(&key)));
         Ok(time(IteratorMode::Start)?.zip(time(IteratorMode::End)?))
     }
 
@@ -589,8 +585,7 @@ pub fn is_any_record(value: &[u8]) -> bool {
 }
 
 fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> {
-    db.cf_handle(family)
-        .ok_or_else(|| StoreError::Corrupt { what: format!("column family {family}, which is missing") })
+    db.cf_handle(family).ok_or_else(|| Corrupt::at(format!("column family {family}, which is missing")).into())
 }
 
 /// Opens the database for writing, and sees that nothing that was durable is missing.

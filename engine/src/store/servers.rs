@@ -6,8 +6,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
 
@@ -25,14 +24,17 @@ pub(crate) fn write(server: &ServerRecord) -> Vec<u8> {
     value
 }
 
-/// Tells one state of a server from any other. The credential is none of its business: it is not edited.
-pub(crate) fn version(server: &ServerRecord) -> u64 {
-    let value = write(&ServerRecord { credential: SecretHash([0; 32]), ..server.clone() });
-    let digest = Sha256::digest(&value);
-    u64::from_be_bytes(*digest.first_chunk().expect("32 bytes"))
+impl ServerRecord {
+    /// Tells this state of the server from any other, by a hash of its stored bytes. The credential has no part in it: it is
+    /// not edited.
+    pub fn version(&self) -> u64 {
+        let value = write(&Self { credential: SecretHash([0; 32]), ..self.clone() });
+        let digest = Sha256::digest(&value);
+        u64::from_be_bytes(*digest.first_chunk().expect("32 bytes"))
+    }
 }
 
-pub(crate) fn read(id: u64, value: &[u8]) -> Result<ServerRecord, StoreError> {
+pub(crate) fn read(id: u64, value: &[u8]) -> Result<ServerRecord, Corrupt> {
     let mut record = RecordReader::new("a server", value);
     let server = ServerRecord {
         id,

@@ -7,8 +7,7 @@
 
 use std::sync::Arc;
 
-use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::secret::SecretHash;
 use crate::token::{EnrolToken, Scopes, Token};
 
@@ -25,7 +24,7 @@ pub(crate) fn write_token(token: &Token) -> Vec<u8> {
     value
 }
 
-pub(crate) fn read_token(id: u64, value: &[u8]) -> Result<Token, StoreError> {
+pub(crate) fn read_token(id: u64, value: &[u8]) -> Result<Token, Corrupt> {
     let mut record = RecordReader::new("an API token", value);
     let token = Token {
         id,
@@ -53,7 +52,7 @@ pub(crate) fn write_enrol_token(token: &EnrolToken) -> Vec<u8> {
     value
 }
 
-pub(crate) fn read_enrol_token(id: u64, value: &[u8]) -> Result<EnrolToken, StoreError> {
+pub(crate) fn read_enrol_token(id: u64, value: &[u8]) -> Result<EnrolToken, Corrupt> {
     let mut record = RecordReader::new("an enrolment token", value);
     let token = EnrolToken {
         id,

@@ -5,8 +5,7 @@
 //! login = user expires                                              (its hash is the key)
 //! ```
 
-use super::StoreError;
-use crate::record::{RecordReader, RecordWriter};
+use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::secret::SecretHash;
 use crate::user::{Login, PasswordHash, Role, User};
 
@@ -23,7 +22,7 @@ pub(crate) fn write_user(user: &User) -> Vec<u8> {
     value
 }
 
-pub(crate) fn read_user(id: u64, value: &[u8]) -> Result<User, StoreError> {
+pub(crate) fn read_user(id: u64, value: &[u8]) -> Result<User, Corrupt> {
     let mut record = RecordReader::new("a user", value);
     let name = record.text()?;
     let role = Role::named(&record.text()?).ok_or_else(|| record.corrupt())?;
@@ -46,7 +45,7 @@ pub(crate) fn write_login(login: &Login) -> Vec<u8> {
     value
 }
 
-pub(crate) fn read_login(key: &[u8], value: &[u8]) -> Result<Login, StoreError> {
+pub(crate) fn read_login(key: &[u8], value: &[u8]) -> Result<Login, Corrupt> {
     let mut record = RecordReader::new("a login", value);
     let hash = SecretHash(key.try_into().map_err(|_| record.corrupt())?);
     let login = Login { hash, user: record.text()?, expires_s: record.i64()? };
