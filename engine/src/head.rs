@@ -8,7 +8,8 @@ use std::sync::Arc;
 use windfire_wire::Temperature;
 use windfire_wire::report::bytes_per_second;
 
-use crate::block::{Run, scaled};
+use crate::block::Run;
+use crate::decimal::scaled;
 use crate::intake::Position;
 use crate::limits::{HEAD_BYTES_MAX, HEAD_ROWS_MAX};
 use crate::metric::{Kind, Metric};

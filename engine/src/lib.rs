@@ -21,6 +21,7 @@ pub mod waits;
 
 #[doc(hidden)]
 pub mod block;
+mod decimal;
 mod head;
 mod health;
 pub mod history;

@@ -1,7 +1,6 @@
 //! The numbers of a report, one by one, as history and queries know them.
 
 use crate::sample::Sample;
-use crate::summary::Number;
 
 /// A number that every report carries, or that is derived from it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -36,6 +35,32 @@ pub enum Kind {
     Integer,
     /// An integer that only grows, until a reset sets it back.
     Counter,
+}
+
+/// A number as it was reported, or a mean of such.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Number {
+    /// An integer, exact.
+    Integer(u64),
+    /// A float.
+    Float(f64),
+}
+
+impl Number {
+    /// The number as a float; integers above 2^53 are rounded.
+    pub fn as_f64(self) -> f64 {
+        match self {
+            Self::Integer(integer) => integer as f64,
+            Self::Float(float) => float,
+        }
+    }
+
+    pub(crate) fn of_bits(metric: Metric, bits: u64) -> Self {
+        match metric.kind() {
+            Kind::Float => Self::Float(f64::from_bits(bits)),
+            Kind::Integer | Kind::Counter => Self::Integer(bits),
+        }
+    }
 }
 
 impl Metric {

@@ -1,6 +1,7 @@
 //! What a while of one metric comes to: count, first, last, lowest, highest, sum, and by how much a counter grew.
 
-use crate::block::scaled;
+use crate::decimal::scaled;
+pub use crate::metric::Number;
 use crate::metric::{Kind, Metric};
 
 /// The values of one metric over a while. Integer arithmetic is exact; sums of floats that are whole hundredths are too.
@@ -77,32 +78,6 @@ impl Aggregate {
         match metric.kind() {
             Kind::Counter => Self::Last,
             Kind::Float | Kind::Integer => Self::Mean,
-        }
-    }
-}
-
-/// A number as it was reported, or a mean of such.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Number {
-    /// An integer, exact.
-    Integer(u64),
-    /// A float.
-    Float(f64),
-}
-
-impl Number {
-    /// The number as a float; integers above 2^53 are rounded.
-    pub fn as_f64(self) -> f64 {
-        match self {
-            Self::Integer(integer) => integer as f64,
-            Self::Float(float) => float,
-        }
-    }
-
-    pub(crate) fn of_bits(metric: Metric, bits: u64) -> Self {
-        match metric.kind() {
-            Kind::Float => Self::Float(f64::from_bits(bits)),
-            Kind::Integer | Kind::Counter => Self::Integer(bits),
         }
     }
 }

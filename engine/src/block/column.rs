@@ -21,6 +21,7 @@ use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
 
 use super::bits::{pack, unpack, width};
+use crate::decimal::{DIGITS_MAX, POWERS, scaled};
 use crate::record::{Corrupt, RecordReader, RecordWriter, plus_difference, signed_difference, zigzag};
 
 /// How hard to try.
@@ -40,12 +41,6 @@ const PCO: u8 = 4;
 const PCO_NARROW: u8 = 5;
 
 const RAW_FLOATS: u8 = 255;
-/// Decimal digits that are tried: agents round to two, sensors have up to three.
-const DIGITS_MAX: u8 = 3;
-/// Ten to the power of the digits.
-const POWERS: [f64; DIGITS_MAX as usize + 1] = [1.0, 10.0, 100.0, 1000.0];
-/// Integers up to here are exact in a float.
-const EXACT_FLOAT_MAX: f64 = 9_007_199_254_740_992.0;
 
 const PCO_LEVEL: usize = 8;
 const ZSTD_LEVEL: i32 = 1;
@@ -343,17 +338,6 @@ pub(super) fn decode_floats(record: &mut RecordReader<'_>, count: usize) -> Resu
         values.iter_mut().for_each(|value| *value = (value.cast_signed() as f64 / power).to_bits());
     }
     Ok(values)
-}
-
-/// `value` times 10^`digits`, when it is a whole number from which exactly `value` comes back.
-#[expect(clippy::cast_possible_truncation, reason = "below 2^53")]
-pub(crate) fn scaled(value: f64, digits: u8) -> Option<i64> {
-    let power = POWERS[usize::from(digits)];
-    // To even, because the processor does that at once; a tie is no whole number either way.
-    let whole = (value * power).round_ties_even();
-    // Through the integer, because that has no negative zero.
-    let integer = (whole.abs() <= EXACT_FLOAT_MAX).then_some(whole as i64)?;
-    (integer as f64 / power).to_bits().eq(&value.to_bits()).then_some(integer)
 }
 
 /// Encodes and decodes `values` as every kind of column, and reads `hostile` as one, for the fuzzer.

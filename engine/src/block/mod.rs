@@ -11,7 +11,6 @@ mod summary;
 
 pub use column::Effort;
 pub use column::check_column;
-pub(crate) use column::scaled;
 pub use container::{Block, with_checksum};
 pub(crate) use run::ABSENT;
 #[cfg(test)]

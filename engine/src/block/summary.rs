@@ -11,7 +11,7 @@
 use super::column::{Effort, decode_floats, decode_integers, encode_floats, encode_integers};
 use super::container::{Block, BlockKind, BlockWriter, Header};
 use super::run::TIMES;
-use crate::block::scaled;
+use crate::decimal::scaled;
 use crate::metric::{Kind, Metric};
 use crate::record::{Corrupt, plus_difference, signed_difference};
 use crate::summary::{Aggregate, Summary};
