@@ -2,7 +2,8 @@
 //! something is goes by the expiry time ([`crate::clock`]), which no leap of a clock moves.
 
 use super::storage::{Extent, bytes_before, extents};
-use super::{DAY_MS, History, Point, State, Tier, Upkeep};
+use super::tier::{DAY_MS, HOUR_MS, Tier};
+use super::{History, Point, State, Upkeep};
 use crate::limits::{EXPIRE_INTERVAL_MS, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN, RAW_DAYS_KEPT_MIN};
 use crate::store::{Changes, Store, StoreError, key};
 
@@ -19,7 +20,7 @@ impl History {
             return Ok(());
         }
         let [unpacked_hour, unpacked_day] = self.oldest_unpacked(store)?;
-        let hour_of_day = unpacked_hour.map(|hour| hour.div_euclid(DAY_MS / super::HOUR_MS));
+        let hour_of_day = unpacked_hour.map(|hour| hour.div_euclid(DAY_MS / HOUR_MS));
         // What a coarser tier still has to be made of stays.
         let needed = [unpacked_hour, unpacked_day.into_iter().chain(hour_of_day).min(), None];
         // Who has most gives first, and only then everybody.
@@ -43,7 +44,7 @@ impl History {
         let kept = [RAW_DAYS_KEPT_MIN, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN];
         for (tier, days) in Tier::ALL.into_iter().zip(kept) {
             let by_age = self.floor_by_age(tier, expiry_ms);
-            if self.floor(tier) > by_age.max(floor_of(tier, days, expiry_ms)) {
+            if self.floor(tier) > by_age.max(tier.floor_of(days, expiry_ms)) {
                 let mut changes = Changes::default();
                 changes.put_time(key::FLOORS[tier as usize], by_age);
                 store.write_synced(&changes)?;
@@ -54,12 +55,7 @@ impl History {
     }
 
     pub(super) fn floor_by_age(&self, tier: Tier, expiry_ms: i64) -> i64 {
-        let days = match tier {
-            Tier::Raw => self.retention.raw_days,
-            Tier::Minute => self.retention.minute_days,
-            Tier::Quarter => self.retention.quarter_days,
-        };
-        floor_of(tier, days, expiry_ms)
+        tier.floor_of(self.retention.days(tier), expiry_ms)
     }
 
     /// Floors at which all tiers fit the disk budget: the finest gives first, down to what is always kept of it.
@@ -75,7 +71,7 @@ impl History {
         let mut excess = used.saturating_sub(max);
         let kept = [RAW_DAYS_KEPT_MIN, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN];
         for (((tier, extents), days), floor) in Tier::ALL.into_iter().zip(&tiers).zip(kept).zip(&mut floors) {
-            let last = floor_of(tier, days, expiry_ms);
+            let last = tier.floor_of(days, expiry_ms);
             let first = extents.iter().map(|extent| extent.first).min().unwrap_or(last).max(self.floor(tier));
             let mut freed = 0;
             for candidate in first..=last {
@@ -107,9 +103,4 @@ impl History {
         self.pass(Point::Expired);
         store.drop_files(tier.family(), &from, &to)
     }
-}
-
-/// The oldest hour, for raw, or day that is kept of a tier that is kept for that many days.
-pub(super) fn floor_of(tier: Tier, days: u32, now_ms: i64) -> i64 {
-    now_ms.saturating_sub(i64::from(days) * DAY_MS).div_euclid(tier.span_ms())
 }

@@ -16,6 +16,7 @@ mod seal;
 mod storage;
 #[cfg(test)]
 mod testing;
+mod tier;
 mod uptime;
 mod verify;
 
@@ -28,6 +29,8 @@ pub use query::{FactsPage, HistoryQuery, Otherwise, Plan, Series, Step};
 pub use reader::HistoryReader;
 pub(crate) use seal::{seal_heads, write_sealed};
 pub use storage::TierUsage;
+pub(crate) use tier::{DAY_MS, HOUR_MS, MINUTE_MS};
+pub use tier::{Retention, Tier};
 pub use uptime::Uptime;
 pub use verify::{Verified, verify_unopened};
 
@@ -36,80 +39,6 @@ use crate::intake::{Position, Watermark};
 use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
-
-/// Milliseconds of an hour: reports are kept together by it.
-pub(crate) const HOUR_MS: i64 = 3_600_000;
-/// Milliseconds of a day: summaries are kept together by it.
-pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
-/// Milliseconds of a row of the minute tier.
-pub(crate) const MINUTE_MS: i64 = 60_000;
-/// Milliseconds of a row of the quarter tier.
-pub(crate) const QUARTER_MS: i64 = 15 * MINUTE_MS;
-
-/// How long each tier is kept, and how much disk all of them may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Retention {
-    /// Days that every report is kept.
-    pub raw_days: u32,
-    /// Days that the minute tier is kept.
-    pub minute_days: u32,
-    /// Days that the quarter tier, and changes of facts, are kept.
-    pub quarter_days: u32,
-    /// Bytes of all tiers together, above which the oldest goes early; 0 for no bound.
-    pub disk_bytes_max: u64,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self { raw_days: 7, minute_days: 60, quarter_days: 730, disk_bytes_max: 0 }
-    }
-}
-
-/// One of the three resolutions in which history is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Tier {
-    /// Every report.
-    Raw,
-    /// One row a minute.
-    Minute,
-    /// One row a quarter of an hour.
-    Quarter,
-}
-
-impl Tier {
-    /// Every tier, finest first.
-    pub const ALL: [Self; 3] = [Self::Raw, Self::Minute, Self::Quarter];
-
-    /// Its name in answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Raw => "raw",
-            Self::Minute => "1m",
-            Self::Quarter => "15m",
-        }
-    }
-
-    /// Milliseconds of one row; 0 for raw, which has no grid.
-    pub const fn row_ms(self) -> i64 {
-        match self {
-            Self::Raw => 0,
-            Self::Minute => MINUTE_MS,
-            Self::Quarter => QUARTER_MS,
-        }
-    }
-
-    /// Milliseconds that are kept, and dropped, together.
-    pub(crate) const fn span_ms(self) -> i64 {
-        match self {
-            Self::Raw => HOUR_MS,
-            Self::Minute | Self::Quarter => DAY_MS,
-        }
-    }
-
-    pub(crate) const fn family(self) -> &'static str {
-        key::TIERS[self as usize]
-    }
-}
 
 /// A place in the upkeep of history where a crash is tried by tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

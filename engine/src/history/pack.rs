@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::storage::{forget_expired, note_heavy};
-use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, Point, QUARTER_MS, State, Tier, Upkeep};
+use super::tier::{DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tier};
+use super::{History, Point, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
 use crate::limits::{
     BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,

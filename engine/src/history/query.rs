@@ -9,7 +9,8 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::{DAY_MS, HOUR_MS, History, MINUTE_MS, QUARTER_MS, Tier};
+use super::History;
+use super::tier::{DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tier};
 use crate::block::{ABSENT, Block, Run};
 use crate::head::Head;
 use crate::latest::HostFacts;

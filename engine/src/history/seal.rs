@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{HOUR_MS, History, Point, State, Tier, Upkeep};
+use super::tier::{HOUR_MS, Tier};
+use super::{History, Point, State, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
 use crate::intake::{Position, Ticket, Watermark};

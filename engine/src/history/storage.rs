@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::expire::floor_of;
-use super::{History, Retention, Tier};
+use super::History;
+use super::tier::{Retention, Tier};
 use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
 use crate::record::Corrupt;
@@ -161,8 +161,7 @@ impl History {
         retention: &Retention,
         now_ms: i64,
     ) -> Result<Vec<TierUsage>, StoreError> {
-        let days = [retention.raw_days, retention.minute_days, retention.quarter_days];
-        let usage = |(tier, days): (Tier, u32)| {
+        let usage = |tier: Tier| {
             let extents = extents(store, tier)?;
             let (mut rows, mut bytes, mut oldest) = (0, 0, None);
             let (mut intervals, mut span_ms) = (0, 0);
@@ -193,9 +192,9 @@ impl History {
                 oldest_ms: oldest.map(|oldest| oldest.saturating_mul(tier.span_ms())),
                 bytes_per_row: (rows > 0).then(|| bytes as f64 / rows as f64),
                 row_interval_ms: (intervals > 0).then(|| span_ms as f64 / intervals as f64),
-                freed_bytes: bytes_before(&extents, floor_of(tier, days, now_ms)),
+                freed_bytes: bytes_before(&extents, tier.floor_of(retention.days(tier), now_ms)),
             })
         };
-        Tier::ALL.into_iter().zip(days).map(usage).collect()
+        Tier::ALL.into_iter().map(usage).collect()
     }
 }

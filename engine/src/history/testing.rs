@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::{HOUR_MS, History, Point, Retention};
+use super::tier::{HOUR_MS, Retention};
+use super::{History, Point};
 use crate::block::{Effort, Run};
 use crate::sample::Sample;
 use crate::secret::SecretHash;

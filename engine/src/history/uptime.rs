@@ -1,7 +1,8 @@
 //! Availability of a server, from its own reports: a minute counts when there is a report in it.
 
+use super::History;
 use super::query::{Piece, Plan};
-use super::{History, MINUTE_MS, Tier};
+use super::tier::{MINUTE_MS, Tier};
 use crate::slot::Slot;
 use crate::store::{Store, StoreError};
 

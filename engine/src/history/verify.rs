@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use super::{History, Retention, Tier};
+use super::History;
+use super::tier::{Retention, Tier};
 use crate::block::Block;
 use crate::store::{Store, StoreError, key};
 
