@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::storage::{forget_expired, note_heavy};
 use super::tier::{DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tier};
-use super::{History, Point, State, Upkeep};
+use super::upkeep::{History, Point, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
 use crate::limits::{
     BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
@@ -415,8 +415,8 @@ mod tests {
     use std::panic::AssertUnwindSafe;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::Retention;
     use super::super::testing::{HOUR, Made};
+    use super::super::tier::Retention;
     use super::*;
     use crate::block::samples_of_every_temper;
     use proptest::prelude::*;

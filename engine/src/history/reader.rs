@@ -1,6 +1,13 @@
 //! What may be asked of history, by the id of a server.
 
-use super::{FactsPage, HOUR_MS, History, HistoryQuery, Plan, Retention, Series, Tier, TierUsage, Uptime, Verified};
+use super::facts::FactsPage;
+use super::plan::{HistoryQuery, Plan};
+use super::series::Series;
+use super::storage::TierUsage;
+use super::tier::{HOUR_MS, Retention, Tier};
+use super::upkeep::History;
+use super::uptime::Uptime;
+use super::verify::Verified;
 use crate::metric::Metric;
 use crate::registry::Registry;
 use crate::sample::Sample;

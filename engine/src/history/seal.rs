@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::tier::{HOUR_MS, Tier};
-use super::{History, Point, State, Upkeep};
+use super::upkeep::{History, Point, State, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
 use crate::intake::{Position, Ticket, Watermark};

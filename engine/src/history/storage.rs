@@ -3,8 +3,8 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::History;
 use super::tier::{Retention, Tier};
+use super::upkeep::History;
 use crate::block::Block;
 use crate::limits::STORAGE_BLOCKS_READ_MAX;
 use crate::record::Corrupt;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::tier::{HOUR_MS, Retention};
-use super::{History, Point};
+use super::plan::Plan;
+use super::tier::{HOUR_MS, Retention, Tier};
+use super::upkeep::{History, Point};
+
 use crate::block::{Effort, Run};
+use crate::limits::WALK_ROWS_MAX;
 use crate::sample::Sample;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
@@ -74,4 +77,44 @@ pub(super) fn slot(id: u64) -> Arc<Slot> {
         created_s: 0,
     };
     Arc::new(Slot::new(record, Status::default()))
+}
+
+/// The server of most tests.
+pub(super) const SERVER: u64 = 3;
+
+/// Reports of one hour, `time_ms` after its start.
+pub(super) fn samples(count: usize, time_ms: impl Fn(i64) -> i64) -> Vec<Sample> {
+    let sample = |number: i64| Sample {
+        time_ms: START_MS + time_ms(number),
+        cpu: (number % 9973) as f64 / 100.0,
+        mem_used: number.unsigned_abs(),
+        net_in_transfer: number.unsigned_abs() * 10,
+        ..Sample::default()
+    };
+    (0..count as i64).map(sample).collect()
+}
+
+/// In one hour: in order, all over it, backwards, nearly all within a second, at two moments.
+pub(super) fn orders() -> [Vec<Sample>; 5] {
+    let count = WALK_ROWS_MAX * 2 + 1000;
+    [
+        samples(count, |number| number * 50),
+        samples(count, |number| number * 7919 % HOUR_MS),
+        samples(count, |number| HOUR_MS - 1 - number * 50),
+        samples(count, |number| if number % 100 == 0 { number * 50 } else { 1_800_000 + number % 1000 }),
+        samples(count, |number| (number % 2) * 1_000_000),
+    ]
+}
+
+/// Reports with their numbers, by time.
+pub(super) fn in_order(samples: &[Sample]) -> Vec<(u64, Sample)> {
+    let mut numbered: Vec<(u64, Sample)> = (1..).zip(samples.iter().cloned()).collect();
+    numbered.sort_by_key(|(_, sample)| sample.time_ms);
+    numbered
+}
+
+/// A walk over the reports of three hours, of which the middle one has all.
+pub(super) fn raw_plan(step_ms: i64) -> Plan {
+    let (from_ms, to_ms) = (START_MS - HOUR_MS, START_MS + 2 * HOUR_MS);
+    Plan { step_ms, ..Plan::of_tier(Tier::Raw, from_ms, to_ms) }
 }

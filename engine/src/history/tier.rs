@@ -1,5 +1,7 @@
 //! The resolutions in which history is kept, and for how long.
 
+use std::ops::Range;
+
 use crate::store::key;
 
 /// Milliseconds of an hour: reports are kept together by it.
@@ -90,4 +92,10 @@ impl Tier {
     pub(crate) const fn family(self) -> &'static str {
         key::TIERS[self as usize]
     }
+}
+
+/// The times of a range that lie in an hour.
+pub(super) fn within(range_ms: &Range<i64>, hour: i64) -> Range<i64> {
+    let start_ms = hour.saturating_mul(HOUR_MS);
+    range_ms.start.max(start_ms)..range_ms.end.min(start_ms.saturating_add(HOUR_MS))
 }

@@ -1,8 +1,9 @@
 //! Availability of a server, from its own reports: a minute counts when there is a report in it.
 
-use super::History;
-use super::query::{Piece, Plan};
+use super::piece::Piece;
+use super::plan::Plan;
 use super::tier::{MINUTE_MS, Tier};
+use super::upkeep::History;
 use crate::slot::Slot;
 use crate::store::{Store, StoreError};
 

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::History;
 use super::tier::{Retention, Tier};
+use super::upkeep::History;
 use crate::block::Block;
 use crate::store::{Store, StoreError, key};
 

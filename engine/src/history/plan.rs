@@ -1,0 +1,361 @@
+//! How a query is answered: from which tier, in which steps, over which range.
+
+use std::ops::Range;
+
+use super::tier::{DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tier};
+use super::upkeep::History;
+use crate::limits::{MINUTE_RANGE_DAYS_MAX, POINTS_MAX, RANGE_DAYS_MAX, RAW_RANGE_DAYS_MAX};
+use crate::metric::Metric;
+use crate::summary::Aggregate;
+
+/// Steps that are chosen by themselves, milliseconds.
+const STEPS_MS: [i64; 20] = {
+    const SECOND: i64 = 1000;
+    const MINUTE: i64 = 60 * SECOND;
+    [
+        SECOND,
+        2 * SECOND,
+        5 * SECOND,
+        10 * SECOND,
+        15 * SECOND,
+        30 * SECOND,
+        MINUTE,
+        2 * MINUTE,
+        5 * MINUTE,
+        10 * MINUTE,
+        15 * MINUTE,
+        30 * MINUTE,
+        HOUR_MS,
+        2 * HOUR_MS,
+        3 * HOUR_MS,
+        6 * HOUR_MS,
+        12 * HOUR_MS,
+        DAY_MS,
+        7 * DAY_MS,
+        30 * DAY_MS,
+    ]
+};
+
+/// Times that the last of these is doubled where a series is to have a point or two.
+const LONGER_STEPS: usize = 10;
+
+/// How far apart points are to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// Every report where they are few enough, else the smallest usual step that keeps within the points.
+    Auto,
+    /// Every report; [`POINTS_MAX`] of a series at most where they are held at once.
+    Raw,
+    /// So many milliseconds.
+    Ms(i64),
+}
+
+/// What is asked of history.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HistoryQuery {
+    /// Series of each server.
+    pub metrics: Vec<(Metric, Aggregate)>,
+    /// Unix milliseconds; reports from then on.
+    pub from_ms: i64,
+    /// Unix milliseconds; reports before then.
+    pub to_ms: i64,
+    /// Distance of points.
+    pub step: Step,
+    /// Points of a series where the step is chosen, at most [`POINTS_MAX`].
+    pub points_max: usize,
+}
+
+/// How a query is going to be answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// Where it is read from.
+    pub tier: Tier,
+    /// Milliseconds between points; 0 when every report is a point.
+    pub step_ms: i64,
+    /// Unix milliseconds; reports from then on.
+    pub from_ms: i64,
+    /// Unix milliseconds; reports before then.
+    pub to_ms: i64,
+    /// Why the step is another one than asked; `None` when it is as asked, or was to be chosen.
+    pub otherwise: Option<Otherwise>,
+    /// Points of a series at most, where every report is one.
+    pub points_max: usize,
+}
+
+/// Why a step is another one than asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Otherwise {
+    /// The range has more than [`POINTS_MAX`] such steps.
+    Points,
+    /// The tiers that such a step can be made of are not kept back to the range's begin, but from then on, Unix milliseconds.
+    NotKept {
+        /// Unix milliseconds.
+        from_ms: i64,
+    },
+    /// The range is longer than such a step can be made for.
+    Range {
+        /// The most, days.
+        days_max: i64,
+    },
+    /// Growth needs a while to grow in.
+    Growth,
+}
+
+impl Plan {
+    /// A walk over one tier's rows.
+    pub(super) fn of_tier(tier: Tier, from_ms: i64, to_ms: i64) -> Self {
+        Self { tier, step_ms: tier.row_ms(), from_ms, to_ms, otherwise: None, points_max: POINTS_MAX }
+    }
+
+    /// The same in the whole rows of its tier that it touches.
+    fn in_whole_rows(self) -> Self {
+        match self.tier.row_ms() {
+            0 => self,
+            row_ms => Self {
+                from_ms: self.from_ms.div_euclid(row_ms).saturating_mul(row_ms),
+                to_ms: ((self.to_ms - 1).div_euclid(row_ms) + 1).saturating_mul(row_ms),
+                ..self
+            },
+        }
+    }
+
+    /// Starts of the points.
+    pub(super) fn buckets(&self) -> Range<i64> {
+        let step = self.step_ms.max(1);
+        self.from_ms.div_euclid(step)..(self.to_ms - 1).div_euclid(step) + 1
+    }
+}
+
+impl History {
+    /// Chooses tier and step. The range is cut to what any tier has before anything else is chosen. A coarser tier is read in
+    /// whole rows, so the range becomes as wide as they are.
+    pub(crate) fn plan(&self, query: &HistoryQuery) -> Plan {
+        let to_ms = query.to_ms.max(query.from_ms.saturating_add(1));
+        let oldest_ms = Tier::ALL.into_iter().map(|tier| self.floor_ms(tier)).min().unwrap_or(i64::MIN);
+        let oldest_ms = oldest_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS));
+        let range_ms = query.from_ms.max(oldest_ms).min(to_ms - 1)..to_ms;
+        let points_max = query.points_max.clamp(1, POINTS_MAX);
+        let grows = |(_, aggregate): &(Metric, Aggregate)| matches!(aggregate, Aggregate::Rate | Aggregate::Increase);
+        let grows = query.metrics.iter().any(grows);
+        // A report a second is the most that agents make unless told otherwise.
+        let is_short = range_ms.end.saturating_sub(range_ms.start) / 1000 <= points_max as i64;
+        match query.step {
+            Step::Ms(step_ms) => self.of_step(&range_ms, step_ms.max(1)),
+            Step::Raw if grows => Plan { otherwise: Some(Otherwise::Growth), ..self.of_points(&range_ms, points_max) },
+            Step::Raw => self.of_reports(range_ms, POINTS_MAX),
+            Step::Auto if is_short && !grows && self.has(Tier::Raw, range_ms.start) => {
+                self.of_reports(range_ms, points_max)
+            }
+            Step::Auto => self.of_points(&range_ms, points_max),
+        }
+    }
+
+    /// Every report that is kept.
+    fn of_reports(&self, range_ms: Range<i64>, points_max: usize) -> Plan {
+        let from_ms = range_ms.start.max(self.floor_ms(Tier::Raw)).min(range_ms.end - 1);
+        Plan { tier: Tier::Raw, step_ms: 0, from_ms, to_ms: range_ms.end, otherwise: None, points_max }
+    }
+
+    /// The smallest usual step with so many points at the most.
+    pub(super) fn of_points(&self, range_ms: &Range<i64>, points_max: usize) -> Plan {
+        // The last usual step, and twice as long a one again and again, for the longest of ranges in the fewest of points.
+        let longer = std::iter::successors(STEPS_MS.last().copied(), |step_ms| step_ms.checked_mul(2));
+        let mut steps = STEPS_MS.into_iter().chain(longer.skip(1).take(LONGER_STEPS));
+        let found = steps.find_map(|step_ms| {
+            let plan = self.exactly(range_ms, step_ms)?;
+            let points = plan.buckets();
+            (points.end - points.start <= points_max as i64).then_some(plan)
+        });
+        found.unwrap_or_else(|| self.coarsest(range_ms))
+    }
+
+    /// Steps of exactly that length where they can be made, else the next longer ones that can.
+    fn of_step(&self, range_ms: &Range<i64>, asked_ms: i64) -> Plan {
+        let fits = |step_ms: i64| range_ms.end.saturating_sub(range_ms.start) / step_ms <= POINTS_MAX as i64;
+        if let Some(plan) = self.exactly(range_ms, asked_ms).filter(|_| fits(asked_ms)) {
+            return plan;
+        }
+        let in_rows = |row_ms: i64| ((asked_ms - 1) / row_ms + 1).saturating_mul(row_ms);
+        let mut steps: Vec<i64> = STEPS_MS.into_iter().filter(|step_ms| *step_ms > asked_ms).collect();
+        steps.extend([in_rows(MINUTE_MS), in_rows(QUARTER_MS)]);
+        steps.sort_unstable();
+        let plan = steps.into_iter().find_map(|step_ms| self.exactly(range_ms, step_ms).filter(|_| fits(step_ms)));
+        let otherwise = if fits(asked_ms) { self.why_not(range_ms, asked_ms) } else { Otherwise::Points };
+        Plan { otherwise: Some(otherwise), ..plan.unwrap_or_else(|| self.coarsest(range_ms)) }
+    }
+
+    /// Steps of exactly that length, from the coarsest tier of which they can be made; `None` when there is none that reaches
+    /// back far enough.
+    fn exactly(&self, range_ms: &Range<i64>, step_ms: i64) -> Option<Plan> {
+        let span_ms = range_ms.end.saturating_sub(range_ms.start);
+        let is_fit = |tier: &Tier| span_ms <= days_max(*tier) * DAY_MS && self.has(*tier, range_ms.start);
+        let tier = tiers_of(step_ms).find(is_fit)?;
+        let (from_ms, to_ms) = (range_ms.start, range_ms.end);
+        Some(Plan { tier, step_ms, from_ms, to_ms, otherwise: None, points_max: POINTS_MAX }.in_whole_rows())
+    }
+
+    /// Why there is no series of exactly that step.
+    fn why_not(&self, range_ms: &Range<i64>, step_ms: i64) -> Otherwise {
+        match tiers_of(step_ms).find(|tier| self.has(*tier, range_ms.start)) {
+            Some(tier) => Otherwise::Range { days_max: days_max(tier) },
+            None => {
+                let from_ms = tiers_of(step_ms).map(|tier| self.floor_ms(tier)).min().unwrap_or(i64::MAX);
+                Otherwise::NotKept { from_ms }
+            }
+        }
+    }
+
+    /// What there is at any rate: the coarsest tier in the longest usual steps, from where it is kept on.
+    fn coarsest(&self, range_ms: &Range<i64>) -> Plan {
+        let (tier, step_ms) = (Tier::Quarter, STEPS_MS[STEPS_MS.len() - 1]);
+        let from_ms = range_ms.start.max(self.floor_ms(tier)).min(range_ms.end - 1);
+        Plan { tier, step_ms, from_ms, to_ms: range_ms.end, otherwise: None, points_max: POINTS_MAX }.in_whole_rows()
+    }
+
+    /// Whether a tier is kept back to that moment.
+    fn has(&self, tier: Tier, from_ms: i64) -> bool {
+        from_ms.div_euclid(tier.span_ms()) >= self.floor(tier)
+    }
+
+    /// From when on a tier is kept, Unix milliseconds.
+    fn floor_ms(&self, tier: Tier) -> i64 {
+        self.floor(tier).saturating_mul(tier.span_ms())
+    }
+}
+
+/// Tiers that steps of that length can be made of, the coarsest first.
+fn tiers_of(step_ms: i64) -> impl Iterator<Item = Tier> {
+    Tier::ALL.into_iter().rev().filter(move |tier| tier.row_ms() == 0 || step_ms % tier.row_ms() == 0)
+}
+
+/// Days of a tier that one series is made of at the most.
+const fn days_max(tier: Tier) -> i64 {
+    match tier {
+        Tier::Raw => RAW_RANGE_DAYS_MAX,
+        Tier::Minute => MINUTE_RANGE_DAYS_MAX,
+        Tier::Quarter => RANGE_DAYS_MAX,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{Made, START_MS};
+    use super::super::tier::Retention;
+    use super::*;
+
+    /// Not on any row.
+    const END_MS: i64 = START_MS + 1_234_567;
+    const HOUR_S: i64 = 3600;
+    const DAY_S: i64 = 24 * HOUR_S;
+
+    /// What is planned for a range of so many seconds that ends at [`END_MS`].
+    fn planned(made: &Made, span_s: i64, step: Step, points_max: usize) -> Plan {
+        let metrics = vec![(Metric::Cpu, Aggregate::Mean)];
+        made.history.plan(&HistoryQuery { metrics, from_ms: END_MS - span_s * 1000, to_ms: END_MS, step, points_max })
+    }
+
+    #[test]
+    fn a_step_is_what_was_asked_wherever_it_can_be_made() {
+        let made = Made::new(Retention::default(), None);
+        for (span_s, step_s, tier) in [
+            (6 * HOUR_S, 90, Tier::Raw),
+            (6 * HOUR_S, 61, Tier::Raw),
+            (6 * HOUR_S, 119, Tier::Raw),
+            (7 * DAY_S, 150, Tier::Raw),
+            (13 * DAY_S, 1000, Tier::Raw),
+            (DAY_S, 120, Tier::Minute),
+            (DAY_S, 23 * 60, Tier::Minute),
+            (60 * DAY_S, 65 * 60, Tier::Minute),
+            (60 * DAY_S, 75 * 60, Tier::Quarter),
+            (DAY_S, 45 * 60, Tier::Quarter),
+            (3660 * DAY_S, 7 * HOUR_S, Tier::Quarter),
+            (HOUR_S, 100 * DAY_S, Tier::Quarter),
+            (HOUR_S, 100 * DAY_S + 1, Tier::Raw),
+            (HOUR_S, i64::MAX / 1_000_000, Tier::Raw),
+            // As many as there may be, whether or not the range begins with a step.
+            (20_000, 1, Tier::Raw),
+        ] {
+            let plan = planned(&made, span_s, Step::Ms(step_s * 1000), 1);
+            assert_eq!(
+                (plan.step_ms, plan.tier, plan.otherwise),
+                (step_s * 1000, tier, None),
+                "{step_s} over {span_s}"
+            );
+            assert!(plan.from_ms <= END_MS - span_s * 1000 && plan.to_ms >= END_MS, "{step_s} over {span_s}");
+        }
+    }
+
+    #[test]
+    fn another_step_than_asked_has_its_true_reason() {
+        let made = Made::new(Retention::default(), None);
+        let otherwise = |span_s: i64, step_s: i64| {
+            let plan = planned(&made, span_s, Step::Ms(step_s * 1000), POINTS_MAX);
+            (plan.step_ms / 1000, plan.otherwise)
+        };
+        assert_eq!(otherwise(30 * DAY_S, 60), (300, Some(Otherwise::Points)));
+        assert_eq!(otherwise(30 * DAY_S, 61), (300, Some(Otherwise::Points)));
+        assert_eq!(otherwise(15 * DAY_S, 90), (120, Some(Otherwise::Range { days_max: RAW_RANGE_DAYS_MAX })));
+        let minutes = Otherwise::Range { days_max: MINUTE_RANGE_DAYS_MAX };
+        assert_eq!(otherwise(851 * DAY_S, 65 * 60), (75 * 60, Some(minutes)));
+        // Two days of reports, ten of minutes.
+        made.history.set_floor(Tier::Raw, END_MS / HOUR_MS - 48);
+        made.history.set_floor(Tier::Minute, END_MS / DAY_MS - 10);
+        made.history.set_floor(Tier::Quarter, END_MS / DAY_MS - 730);
+        let kept = |tier: Tier| Otherwise::NotKept { from_ms: made.history.floor_ms(tier) };
+        assert_eq!(otherwise(DAY_S, 90), (90, None));
+        assert_eq!(otherwise(3 * DAY_S, 90), (120, Some(kept(Tier::Raw))));
+        assert_eq!(otherwise(5 * DAY_S, 7), (60, Some(Otherwise::Points)));
+    }
+
+    #[test]
+    fn a_range_is_cut_to_what_is_kept_before_its_step_is_chosen() {
+        let made = Made::new(Retention::default(), None);
+        made.history.set_floor(Tier::Raw, END_MS / HOUR_MS - 7 * 24);
+        made.history.set_floor(Tier::Minute, END_MS / DAY_MS - 60);
+        made.history.set_floor(Tier::Quarter, END_MS / DAY_MS - 730);
+        let since_1970 = |step| planned(&made, END_MS / 1000, step, 2000);
+        let plan = since_1970(Step::Ms(HOUR_MS));
+        assert_eq!((plan.step_ms, plan.tier, plan.otherwise), (HOUR_MS, Tier::Quarter, None));
+        assert_eq!(plan.from_ms, made.history.floor_ms(Tier::Quarter));
+        assert_eq!(since_1970(Step::Auto).step_ms, 12 * HOUR_MS, "730 days in 2,000 points");
+        // Every report is every report that is kept.
+        let plan = since_1970(Step::Raw);
+        assert_eq!((plan.step_ms, plan.tier, plan.from_ms), (0, Tier::Raw, made.history.floor_ms(Tier::Raw)));
+        // Nothing is kept of it: an empty range, and no wrong one.
+        let query = HistoryQuery { metrics: Vec::new(), from_ms: 0, to_ms: 1000, step: Step::Raw, points_max: 1 };
+        for step in [Step::Raw, Step::Auto, Step::Ms(90_000), Step::Ms(HOUR_MS)] {
+            let plan = made.history.plan(&HistoryQuery { step, ..query.clone() });
+            assert!(plan.from_ms < plan.to_ms && plan.to_ms <= QUARTER_MS, "{plan:?}");
+        }
+    }
+
+    #[test]
+    fn a_chosen_step_keeps_within_the_points_wherever_the_range_begins() {
+        let made = Made::new(Retention::default(), None);
+        let ranges = (1usize..3000, 0u32..38, 0i64..1000, 0..HOUR_MS, any::<bool>());
+        let keeps_within = |(points_max, span, more_ms, to_ms, grows): (usize, u32, i64, i64, bool)| {
+            let metric = if grows { (Metric::NetInTransfer, Aggregate::Rate) } else { (Metric::Cpu, Aggregate::Mean) };
+            let (from_ms, to_ms) = (START_MS + to_ms - (1 << span) - more_ms, START_MS + to_ms);
+            let (metrics, step) = (vec![metric], Step::Auto);
+            let plan = made.history.plan(&HistoryQuery { metrics, from_ms, to_ms, step, points_max });
+            let points = plan.buckets();
+            prop_assert!(plan.step_ms == 0 || points.end - points.start <= points_max as i64, "{:?}", plan);
+            prop_assert!(plan.otherwise.is_none() && !(grows && plan.step_ms == 0), "{:?}", plan);
+            prop_assert!(plan.from_ms <= from_ms && plan.to_ms >= to_ms, "{:?}", plan);
+            Ok(())
+        };
+        proptest::test_runner::TestRunner::default().run(&ranges, keeps_within).expect("for every range");
+    }
+
+    #[test]
+    fn growth_has_steps_even_where_every_report_is_asked_for() {
+        let made = Made::new(Retention::default(), None);
+        let metrics = vec![(Metric::NetInTransfer, Aggregate::Increase)];
+        let query = HistoryQuery { metrics, from_ms: START_MS, to_ms: END_MS, step: Step::Raw, points_max: 2000 };
+        let plan = made.history.plan(&query);
+        assert_eq!((plan.step_ms, plan.otherwise), (1000, Some(Otherwise::Growth)));
+        assert_eq!(made.history.plan(&HistoryQuery { step: Step::Auto, ..query }).otherwise, None);
+    }
+}

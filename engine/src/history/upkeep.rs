@@ -1,0 +1,192 @@
+//! The state of history, and one round of what is due: sealing, packing, expiring.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use super::tier::{Retention, Tier};
+use crate::clock::Clock;
+use crate::intake::{Position, Watermark};
+use crate::limits::CLOCK_STORE_INTERVAL_MS;
+use crate::slot::Slot;
+use crate::store::{Changes, Store, StoreError, key};
+
+/// A place in the upkeep of history where a crash is tried by tests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Point {
+    /// Heads are encoded, nothing is written.
+    SealEncoded,
+    /// Blocks of heads are on disk, the heads are still in memory.
+    SealWritten,
+    /// The log's range behind the blocks is about to be deleted.
+    LogCut,
+    /// The range is deleted, its files are not.
+    LogCutWritten,
+    /// An hour is packed, nothing is written.
+    HourPacked,
+    /// An hour is written.
+    HourWritten,
+    /// A day is packed, nothing is written.
+    DayPacked,
+    /// A day is written.
+    DayWritten,
+    /// Expired ranges are deleted, their files are not.
+    Expired,
+}
+
+impl Point {
+    /// Every point, in the order in which upkeep passes them.
+    pub const ALL: [Self; 9] = [
+        Self::SealEncoded,
+        Self::SealWritten,
+        Self::LogCut,
+        Self::LogCutWritten,
+        Self::HourPacked,
+        Self::HourWritten,
+        Self::DayPacked,
+        Self::DayWritten,
+        Self::Expired,
+    ];
+}
+
+/// What one round of upkeep did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Upkeep {
+    /// Heads that became blocks.
+    pub heads_sealed: u64,
+    /// Hours of a server that were packed.
+    pub hours_packed: u64,
+    /// Days of a server that were packed.
+    pub days_packed: u64,
+    /// Corrupt blocks that were left where they are.
+    pub corrupt_blocks: u64,
+    /// Names of some of them.
+    pub corrupt: Vec<String>,
+    /// Reports that were older than their tier is kept when they were sealed.
+    pub expired_reports: u64,
+    /// Whether a range expired.
+    pub has_expired: bool,
+}
+
+/// What history keeps in memory beside heads.
+pub(crate) struct History {
+    pub(crate) retention: Retention,
+    /// Servers with full heads.
+    pub(super) full: Mutex<Vec<Arc<Slot>>>,
+    /// Oldest hour, day, day that is kept of each tier: readers look at nothing before.
+    pub(super) floors: [AtomicI64; 3],
+    /// Servers whose clock is off, as of the last look at all heads.
+    pub(super) clocks_off: AtomicUsize,
+    /// Upkeep is one thread's work at a time.
+    state: Mutex<State>,
+    /// Called at each point of upkeep, for tests that end the process there.
+    pub(crate) at_point: Option<fn(Point)>,
+}
+
+/// What upkeep remembers from round to round.
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) swept_ms: i64,
+    pub(super) packed_ms: i64,
+    pub(super) expired_ms: i64,
+    clock_stored_ms: i64,
+    /// The log is deleted before this commit.
+    pub(super) log_cut: u64,
+    pub(super) log_cut_ms: i64,
+    /// Names of corrupt blocks that were met and not handed out yet.
+    pub(super) corrupt: Vec<String>,
+}
+
+impl History {
+    pub(crate) fn open(store: &Store, retention: Retention, at_point: Option<fn(Point)>) -> Result<Self, StoreError> {
+        let mut floors = [i64::MIN; 3];
+        for (floor, key) in floors.iter_mut().zip(key::FLOORS) {
+            *floor = store.time(key)?.unwrap_or(i64::MIN);
+        }
+        Ok(Self {
+            retention,
+            full: Mutex::default(),
+            floors: floors.map(AtomicI64::new),
+            clocks_off: AtomicUsize::new(0),
+            state: Mutex::default(),
+            at_point,
+        })
+    }
+
+    /// Notes that the server has a full head.
+    pub(crate) fn note_full(&self, slot: &Arc<Slot>) {
+        self.full.lock().push(Arc::clone(slot));
+    }
+
+    /// Servers whose clock was off when all were looked at last.
+    pub(crate) fn clocks_off(&self) -> usize {
+        self.clocks_off.load(Ordering::Relaxed)
+    }
+
+    /// Whether a head is full.
+    pub(crate) fn has_full(&self) -> bool {
+        !self.full.lock().is_empty()
+    }
+
+    /// Oldest hour, for raw, or day that is kept of a tier.
+    pub(crate) fn floor(&self, tier: Tier) -> i64 {
+        self.floors[tier as usize].load(Ordering::Acquire)
+    }
+
+    /// Does what is due: seals, packs, expires. Whether more is due at once. Each step that fails is tried again in the
+    /// next round; what the steps before it did stays done.
+    pub(crate) fn upkeep(
+        &self,
+        store: &Store,
+        watermark: &Watermark,
+        slots: &dyn Fn() -> Vec<Arc<Slot>>,
+        next_and_checkpoint: (Position, u64),
+        clock: &Clock,
+        now_ms: i64,
+    ) -> (Upkeep, Result<bool, StoreError>) {
+        let mut state = self.state.lock();
+        // What cannot be undone goes by a time that no leap of a clock moves.
+        let expiry_ms = clock.expiry_ms(now_ms);
+        let mut upkeep = Upkeep::default();
+        let mut run = || {
+            store_clock(&mut state, store, clock, now_ms)?;
+            self.lower_floors(store, expiry_ms)?;
+            self.sweep(&mut state, store, slots, next_and_checkpoint, now_ms)?;
+            self.seal_full(store, watermark, expiry_ms, &mut upkeep)?;
+            let has_more = self.pack(&mut state, store, now_ms, &mut upkeep)?;
+            if !has_more {
+                self.expire(&mut state, store, expiry_ms, &mut upkeep)?;
+            }
+            Ok(has_more)
+        };
+        let result = run();
+        upkeep.corrupt = std::mem::take(&mut state.corrupt);
+        (upkeep, result)
+    }
+
+    /// Oldest hour of which a report is still made into a block: by its age, or where the disk budget has come to.
+    pub(super) fn oldest_hour(&self, expiry_ms: i64) -> i64 {
+        self.floor(Tier::Raw).max(self.floor_by_age(Tier::Raw, expiry_ms))
+    }
+
+    pub(super) fn pass(&self, point: Point) {
+        if let Some(at_point) = self.at_point {
+            at_point(point);
+        }
+    }
+}
+
+/// Now and then: notes the trusted time, so that the next start knows how late it must be. Not synced: an older note does.
+fn store_clock(state: &mut State, store: &Store, clock: &Clock, now_ms: i64) -> Result<(), StoreError> {
+    if (0..CLOCK_STORE_INTERVAL_MS).contains(&now_ms.saturating_sub(state.clock_stored_ms)) {
+        return Ok(());
+    }
+    if let Some(stored) = clock.to_store() {
+        let mut changes = Changes::default();
+        changes.put_clock(&stored);
+        store.write(&changes)?;
+    }
+    state.clock_stored_ms = now_ms;
+    Ok(())
+}
