@@ -106,12 +106,8 @@ fn check(fleet: &FastFleet, samples: &[Sample], range: (i64, i64), step_ms: i64,
     let plan = fleet.engine.history().plan(&query);
     assert_eq!((plan.tier, plan.step_ms), (tier, step_ms));
     let range = (plan.from_ms, plan.to_ms);
-    let series = fleet
-        .engine
-        .history()
-        .series(fleet.server_ids()[0], &plan, &metrics)
-        .expect("readable")
-        .expect("a known server");
+    let series =
+        fleet.engine.history().series(fleet.server_ids()[0], &plan).expect("readable").expect("a known server");
     let mut values = 0;
     for series in series {
         for (bucket_ms, found) in &series.points {

@@ -36,11 +36,12 @@ pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
     if query.step == Step::Raw {
         return Err("step raw has no totals: reports of different servers come at different moments".to_owned().into());
     }
-    if query.step == Step::Auto && request.engine.history().plan(&query).step_ms < GROUP_STEP_MIN_MS {
+    let mut plan = request.engine.history().plan(&query);
+    if query.step == Step::Auto && plan.step_ms < GROUP_STEP_MIN_MS {
         // Totals need common points.
         query.step = Step::Ms(GROUP_STEP_MIN_MS);
+        plan = request.engine.history().plan(&query);
     }
-    let plan = request.engine.history().plan(&query);
     let servers = request.records();
     let tags: std::collections::BTreeSet<String> = servers.iter().map(|server| group_of(server)).collect();
     let points = points(&plan);
@@ -58,8 +59,7 @@ pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
         request.stream(format.content_type(), bytes, move |out| {
             let mut groups: std::collections::BTreeMap<String, Group> = std::collections::BTreeMap::new();
             for server in &servers {
-                let series =
-                    engine.history().series(server.id, &plan, &query.metrics).map_err(io_error)?.unwrap_or_default();
+                let series = engine.history().series(server.id, &plan).map_err(io_error)?.unwrap_or_default();
                 groups.entry(group_of(server)).or_default().add(series);
             }
             let mut writer = HistoryWriter::begin(out, format, &plan)?;
@@ -80,7 +80,7 @@ fn series(request: &ApiRequest<'_>, query: &HistoryQuery, format: Format, note: 
     // What is written line by line holds next to nothing, however much there is.
     let is_every = query.step == Step::Raw && plan.step_ms == 0 && format != Format::Json;
     let answer = if is_every {
-        every_report(request, query, plan, format)
+        every_report(request, plan, format)
     } else {
         whole_series(request, query, plan, format, notes.clone())
     };
@@ -95,14 +95,14 @@ fn whole_series(
     format: Format,
     mut notes: Vec<String>,
 ) -> Answer {
-    let (engine, servers, metrics) = (Arc::clone(request.engine), request.records(), query.metrics.clone());
+    let (engine, servers) = (Arc::clone(request.engine), request.records());
     let is_raw_asked = query.step == Step::Raw;
     request.stream(format.content_type(), series_bytes(query, &plan), move |out| {
         let mut writer = HistoryWriter::begin(out, format, &plan)?;
         let mut too_long = 0usize;
         for server in servers {
             // A server that was removed meanwhile has no series.
-            let all = engine.history().series(server.id, &plan, &metrics).map_err(io_error)?.unwrap_or_default();
+            let all = engine.history().series(server.id, &plan).map_err(io_error)?.unwrap_or_default();
             too_long += usize::from(plan.step_ms == 0 && all.first().is_some_and(|series| series.step_ms != 0));
             all.iter().try_for_each(|series| writer.series(&server, series))?;
         }
@@ -117,8 +117,8 @@ fn whole_series(
 }
 
 /// Report by report, as they are read.
-fn every_report(request: &ApiRequest<'_>, query: &HistoryQuery, plan: Plan, format: Format) -> Answer {
-    let (engine, servers, metrics) = (Arc::clone(request.engine), request.records(), query.metrics.clone());
+fn every_report(request: &ApiRequest<'_>, plan: Plan, format: Format) -> Answer {
+    let (engine, servers) = (Arc::clone(request.engine), request.records());
     request.stream(format.content_type(), 0, move |out| {
         let mut writer = HistoryWriter::begin(out, format, &plan)?;
         for server in servers {
@@ -128,7 +128,7 @@ fn every_report(request: &ApiRequest<'_>, query: &HistoryQuery, plan: Plan, form
                 let mut written = Ok(());
                 let visit = &mut |_: u64, sample: &Sample| {
                     if written.is_ok() {
-                        written = writer.report(&server, sample, &metrics);
+                        written = writer.report(&server, sample, &plan.metrics);
                     }
                 };
                 engine.history().reports(server.id, from_ms, to_ms, visit).map_err(io_error)?;

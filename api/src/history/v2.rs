@@ -46,7 +46,7 @@ fn try_v2_metrics(request: &ApiRequest<'_>, server_id: u64) -> Result<Answer, St
     // The whole text is made at once, of points that are at most some thousands.
     let bytes = series_bytes(&query, &plan).saturating_mul(2);
     Ok(request.stream(Format::Json.content_type(), bytes, move |out| {
-        let series = engine.history().series(server_id, &plan, &query.metrics).map_err(io_error)?;
+        let series = engine.history().series(server_id, &plan).map_err(io_error)?;
         let points = series.unwrap_or_default().into_iter().next().map_or(Vec::new(), |series| series.points);
         out.write_all(&render::history::v2_metrics(&server.record, name, &points))
     }))

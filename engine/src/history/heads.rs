@@ -1,9 +1,9 @@
 //! A server's heads, as a reader of history takes them along.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
-use super::plan::Plan;
 use super::tier::HOUR_MS;
 use crate::block::Run;
 use crate::head::Head;
@@ -19,10 +19,10 @@ pub(super) struct Heads {
 }
 
 impl Heads {
-    pub(super) fn of(slot: &Slot, plan: &Plan) -> Result<Self, Corrupt> {
+    pub(super) fn of(slot: &Slot, range_ms: &Range<i64>) -> Result<Self, Corrupt> {
         let heads = slot.status.lock().heads();
         let from_sequence = heads.first().map_or(u64::MAX, |head| head.first_sequence);
-        let in_range = |head: &&Arc<Head>| head.time_last_ms >= plan.from_ms && head.time_first_ms < plan.to_ms;
+        let in_range = |head: &&Arc<Head>| head.time_last_ms >= range_ms.start && head.time_first_ms < range_ms.end;
         let runs: Vec<Run> = heads.iter().filter(in_range).map(|head| head.run()).collect::<Result<_, _>>()?;
         let hours = runs.iter().flat_map(|run| &run.times_ms).map(|time| time.div_euclid(HOUR_MS)).collect();
         Ok(Self { from_sequence, runs, hours })

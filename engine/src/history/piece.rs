@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::plan::Plan;
 use super::tier::HOUR_MS;
 use crate::limits::WALK_ROWS_MAX;
 use crate::summary::Summary;
@@ -16,14 +15,13 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    /// Leaves out rows that begin outside of the plan's range.
-    pub(super) fn clip(&mut self, plan: &Plan) {
+    /// Leaves out rows that begin outside of a range of times.
+    pub(super) fn clip(&mut self, range_ms: &Range<i64>) {
         let Self::Rows { times_ms, counts, columns } = self else { return };
-        let range = plan.from_ms..plan.to_ms;
-        if times_ms.iter().all(|time| range.contains(time)) {
+        if times_ms.iter().all(|time| range_ms.contains(time)) {
             return;
         }
-        let keep: Vec<bool> = times_ms.iter().map(|time| range.contains(time)).collect();
+        let keep: Vec<bool> = times_ms.iter().map(|time| range_ms.contains(time)).collect();
         retain_rows(times_ms, &|row| keep[row]);
         retain_rows(counts, &|row| keep[row]);
         columns.iter_mut().for_each(|column| retain_rows(column, &|row| keep[row]));

@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::tier::{DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tier};
-use super::upkeep::History;
 use crate::limits::{MINUTE_RANGE_DAYS_MAX, POINTS_MAX, RANGE_DAYS_MAX, RAW_RANGE_DAYS_MAX};
 use crate::metric::Metric;
 use crate::summary::Aggregate;
@@ -66,8 +65,10 @@ pub struct HistoryQuery {
 }
 
 /// How a query is going to be answered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// Series of each server.
+    pub metrics: Vec<(Metric, Aggregate)>,
     /// Where it is read from.
     pub tier: Tier,
     /// Milliseconds between points; 0 when every report is a point.
@@ -102,20 +103,21 @@ pub enum Otherwise {
 }
 
 impl Plan {
-    /// A walk over one tier's rows.
-    pub(super) fn of_tier(tier: Tier, from_ms: i64, to_ms: i64) -> Self {
-        Self { tier, step_ms: tier.row_ms(), from_ms, to_ms, otherwise: None, points_max: POINTS_MAX }
+    /// A plan without metrics yet.
+    fn new(tier: Tier, step_ms: i64, range_ms: Range<i64>, points_max: usize) -> Self {
+        let Range { start: from_ms, end: to_ms } = range_ms;
+        Self { metrics: Vec::new(), tier, step_ms, from_ms, to_ms, otherwise: None, points_max }
     }
 
     /// The same in the whole rows of its tier that it touches.
     fn in_whole_rows(self) -> Self {
         match self.tier.row_ms() {
             0 => self,
-            row_ms => Self {
-                from_ms: self.from_ms.div_euclid(row_ms).saturating_mul(row_ms),
-                to_ms: ((self.to_ms - 1).div_euclid(row_ms) + 1).saturating_mul(row_ms),
-                ..self
-            },
+            row_ms => {
+                let from_ms = self.from_ms.div_euclid(row_ms).saturating_mul(row_ms);
+                let to_ms = ((self.to_ms - 1).div_euclid(row_ms) + 1).saturating_mul(row_ms);
+                Self { from_ms, to_ms, ..self }
+            }
         }
     }
 
@@ -126,10 +128,18 @@ impl Plan {
     }
 }
 
-impl History {
+/// The oldest hour, for raw, or day of each tier that is kept. All that a plan depends on besides the query.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Floors(pub(super) [i64; 3]);
+
+impl Floors {
     /// Chooses tier and step. The range is cut to what any tier has before anything else is chosen. A coarser tier is read in
     /// whole rows, so the range becomes as wide as they are.
-    pub(crate) fn plan(&self, query: &HistoryQuery) -> Plan {
+    pub(super) fn plan(&self, query: &HistoryQuery) -> Plan {
+        Plan { metrics: query.metrics.clone(), ..self.choose(query) }
+    }
+
+    fn choose(&self, query: &HistoryQuery) -> Plan {
         let to_ms = query.to_ms.max(query.from_ms.saturating_add(1));
         let oldest_ms = Tier::ALL.into_iter().map(|tier| self.floor_ms(tier)).min().unwrap_or(i64::MIN);
         let oldest_ms = oldest_ms.max(to_ms.saturating_sub(RANGE_DAYS_MAX * DAY_MS));
@@ -153,7 +163,7 @@ impl History {
     /// Every report that is kept.
     fn of_reports(&self, range_ms: Range<i64>, points_max: usize) -> Plan {
         let from_ms = range_ms.start.max(self.floor_ms(Tier::Raw)).min(range_ms.end - 1);
-        Plan { tier: Tier::Raw, step_ms: 0, from_ms, to_ms: range_ms.end, otherwise: None, points_max }
+        Plan::new(Tier::Raw, 0, from_ms..range_ms.end, points_max)
     }
 
     /// The smallest usual step with so many points at the most.
@@ -190,8 +200,7 @@ impl History {
         let span_ms = range_ms.end.saturating_sub(range_ms.start);
         let is_fit = |tier: &Tier| span_ms <= days_max(*tier) * DAY_MS && self.has(*tier, range_ms.start);
         let tier = tiers_of(step_ms).find(is_fit)?;
-        let (from_ms, to_ms) = (range_ms.start, range_ms.end);
-        Some(Plan { tier, step_ms, from_ms, to_ms, otherwise: None, points_max: POINTS_MAX }.in_whole_rows())
+        Some(Plan::new(tier, step_ms, range_ms.clone(), POINTS_MAX).in_whole_rows())
     }
 
     /// Why there is no series of exactly that step.
@@ -209,17 +218,17 @@ impl History {
     fn coarsest(&self, range_ms: &Range<i64>) -> Plan {
         let (tier, step_ms) = (Tier::Quarter, STEPS_MS[STEPS_MS.len() - 1]);
         let from_ms = range_ms.start.max(self.floor_ms(tier)).min(range_ms.end - 1);
-        Plan { tier, step_ms, from_ms, to_ms: range_ms.end, otherwise: None, points_max: POINTS_MAX }.in_whole_rows()
+        Plan::new(tier, step_ms, from_ms..range_ms.end, POINTS_MAX).in_whole_rows()
     }
 
     /// Whether a tier is kept back to that moment.
     fn has(&self, tier: Tier, from_ms: i64) -> bool {
-        from_ms.div_euclid(tier.span_ms()) >= self.floor(tier)
+        from_ms.div_euclid(tier.span_ms()) >= self.0[tier as usize]
     }
 
     /// From when on a tier is kept, Unix milliseconds.
     fn floor_ms(&self, tier: Tier) -> i64 {
-        self.floor(tier).saturating_mul(tier.span_ms())
+        self.0[tier as usize].saturating_mul(tier.span_ms())
     }
 }
 
@@ -241,24 +250,66 @@ const fn days_max(tier: Tier) -> i64 {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::testing::{Made, START_MS};
-    use super::super::tier::Retention;
+    use super::super::testing::START_MS;
     use super::*;
 
     /// Not on any row.
     const END_MS: i64 = START_MS + 1_234_567;
     const HOUR_S: i64 = 3600;
     const DAY_S: i64 = 24 * HOUR_S;
+    /// Nothing has expired yet.
+    const ALL_KEPT: Floors = Floors([i64::MIN; 3]);
+
+    /// So many days of each tier.
+    fn kept_for(raw: i64, minute: i64, quarter: i64) -> Floors {
+        Floors([END_MS / HOUR_MS - raw * 24, END_MS / DAY_MS - minute, END_MS / DAY_MS - quarter])
+    }
 
     /// What is planned for a range of so many seconds that ends at [`END_MS`].
-    fn planned(made: &Made, span_s: i64, step: Step, points_max: usize) -> Plan {
+    fn planned(floors: Floors, span_s: i64, step: Step, points_max: usize) -> Plan {
         let metrics = vec![(Metric::Cpu, Aggregate::Mean)];
-        made.history.plan(&HistoryQuery { metrics, from_ms: END_MS - span_s * 1000, to_ms: END_MS, step, points_max })
+        floors.plan(&HistoryQuery { metrics, from_ms: END_MS - span_s * 1000, to_ms: END_MS, step, points_max })
+    }
+
+    #[test]
+    fn tier_step_and_range_of_a_query() {
+        let kept = kept_for(7, 60, 730);
+        let day_ago = |days: i64| END_MS - days * DAY_MS;
+        let row = |at_ms: i64, row_ms: i64| at_ms.div_euclid(row_ms) * row_ms;
+        let rows = |from_ms: i64, row_ms: i64| (row(from_ms, row_ms), row(END_MS, row_ms) + row_ms);
+        for (floors, from_ms, step, points_max, tier, step_ms, range) in [
+            // Every report where they are few enough and kept; the smallest usual step where they are not.
+            (kept, END_MS - 2_000_000, Step::Auto, 2000, Tier::Raw, 0, (END_MS - 2_000_000, END_MS)),
+            (kept, END_MS - 2_001_000, Step::Auto, 2000, Tier::Raw, 2000, (END_MS - 2_001_000, END_MS)),
+            (kept, day_ago(7), Step::Auto, 2000, Tier::Minute, 10 * MINUTE_MS, rows(day_ago(7), MINUTE_MS)),
+            (kept, day_ago(60), Step::Auto, 2000, Tier::Quarter, HOUR_MS, rows(day_ago(60), QUARTER_MS)),
+            // No points at all are one, more than there may be are as many as there may be.
+            (kept, day_ago(1), Step::Auto, 0, Tier::Quarter, 7 * DAY_MS, rows(day_ago(1), QUARTER_MS)),
+            (kept, END_MS - 20_000_000, Step::Auto, usize::MAX, Tier::Raw, 0, (END_MS - 20_000_000, END_MS)),
+            // A coarser tier in the whole rows that the range touches; reports in exactly the range.
+            (kept, END_MS - 1, Step::Ms(MINUTE_MS), 1, Tier::Minute, MINUTE_MS, rows(END_MS - 1, MINUTE_MS)),
+            (kept, END_MS - 1, Step::Ms(QUARTER_MS), 1, Tier::Quarter, QUARTER_MS, rows(END_MS - 1, QUARTER_MS)),
+            (kept, END_MS - 1, Step::Ms(1), 1, Tier::Raw, 1, (END_MS - 1, END_MS)),
+            (kept, END_MS - 5, Step::Ms(-3), 1, Tier::Raw, 1, (END_MS - 5, END_MS)),
+            // A range that ends before it begins has one millisecond.
+            (kept, END_MS, Step::Raw, 1, Tier::Raw, 0, (END_MS, END_MS + 1)),
+            // No longer than a query may span, and from where the tier is kept on.
+            (ALL_KEPT, i64::MIN, Step::Raw, 1, Tier::Raw, 0, (END_MS - RANGE_DAYS_MAX * DAY_MS, END_MS)),
+            (kept, i64::MIN, Step::Raw, 1, Tier::Raw, 0, (kept.floor_ms(Tier::Raw), END_MS)),
+        ] {
+            let metrics = vec![(Metric::Cpu, Aggregate::Mean)];
+            let plan =
+                floors.plan(&HistoryQuery { metrics: metrics.clone(), from_ms, to_ms: END_MS, step, points_max });
+            let (from_ms, to_ms) = range;
+            let points_max = plan.points_max;
+            let expected = Plan { metrics, tier, step_ms, from_ms, to_ms, otherwise: None, points_max };
+            assert_eq!(plan, expected, "{step:?} from {} s before the end", (END_MS - from_ms) / 1000);
+        }
     }
 
     #[test]
     fn a_step_is_what_was_asked_wherever_it_can_be_made() {
-        let made = Made::new(Retention::default(), None);
+        let floors = ALL_KEPT;
         for (span_s, step_s, tier) in [
             (6 * HOUR_S, 90, Tier::Raw),
             (6 * HOUR_S, 61, Tier::Raw),
@@ -277,7 +328,7 @@ mod tests {
             // As many as there may be, whether or not the range begins with a step.
             (20_000, 1, Tier::Raw),
         ] {
-            let plan = planned(&made, span_s, Step::Ms(step_s * 1000), 1);
+            let plan = planned(floors, span_s, Step::Ms(step_s * 1000), 1);
             assert_eq!(
                 (plan.step_ms, plan.tier, plan.otherwise),
                 (step_s * 1000, tier, None),
@@ -289,57 +340,51 @@ mod tests {
 
     #[test]
     fn another_step_than_asked_has_its_true_reason() {
-        let made = Made::new(Retention::default(), None);
-        let otherwise = |span_s: i64, step_s: i64| {
-            let plan = planned(&made, span_s, Step::Ms(step_s * 1000), POINTS_MAX);
+        let otherwise = |floors: Floors, span_s: i64, step_s: i64| {
+            let plan = planned(floors, span_s, Step::Ms(step_s * 1000), POINTS_MAX);
             (plan.step_ms / 1000, plan.otherwise)
         };
-        assert_eq!(otherwise(30 * DAY_S, 60), (300, Some(Otherwise::Points)));
-        assert_eq!(otherwise(30 * DAY_S, 61), (300, Some(Otherwise::Points)));
-        assert_eq!(otherwise(15 * DAY_S, 90), (120, Some(Otherwise::Range { days_max: RAW_RANGE_DAYS_MAX })));
+        assert_eq!(otherwise(ALL_KEPT, 30 * DAY_S, 60), (300, Some(Otherwise::Points)));
+        assert_eq!(otherwise(ALL_KEPT, 30 * DAY_S, 61), (300, Some(Otherwise::Points)));
+        assert_eq!(otherwise(ALL_KEPT, 15 * DAY_S, 90), (120, Some(Otherwise::Range { days_max: RAW_RANGE_DAYS_MAX })));
         let minutes = Otherwise::Range { days_max: MINUTE_RANGE_DAYS_MAX };
-        assert_eq!(otherwise(851 * DAY_S, 65 * 60), (75 * 60, Some(minutes)));
+        assert_eq!(otherwise(ALL_KEPT, 851 * DAY_S, 65 * 60), (75 * 60, Some(minutes)));
         // Two days of reports, ten of minutes.
-        made.history.set_floor(Tier::Raw, END_MS / HOUR_MS - 48);
-        made.history.set_floor(Tier::Minute, END_MS / DAY_MS - 10);
-        made.history.set_floor(Tier::Quarter, END_MS / DAY_MS - 730);
-        let kept = |tier: Tier| Otherwise::NotKept { from_ms: made.history.floor_ms(tier) };
-        assert_eq!(otherwise(DAY_S, 90), (90, None));
-        assert_eq!(otherwise(3 * DAY_S, 90), (120, Some(kept(Tier::Raw))));
-        assert_eq!(otherwise(5 * DAY_S, 7), (60, Some(Otherwise::Points)));
+        let floors = kept_for(2, 10, 730);
+        let kept = |tier: Tier| Otherwise::NotKept { from_ms: floors.floor_ms(tier) };
+        assert_eq!(otherwise(floors, DAY_S, 90), (90, None));
+        assert_eq!(otherwise(floors, 3 * DAY_S, 90), (120, Some(kept(Tier::Raw))));
+        assert_eq!(otherwise(floors, 5 * DAY_S, 7), (60, Some(Otherwise::Points)));
     }
 
     #[test]
     fn a_range_is_cut_to_what_is_kept_before_its_step_is_chosen() {
-        let made = Made::new(Retention::default(), None);
-        made.history.set_floor(Tier::Raw, END_MS / HOUR_MS - 7 * 24);
-        made.history.set_floor(Tier::Minute, END_MS / DAY_MS - 60);
-        made.history.set_floor(Tier::Quarter, END_MS / DAY_MS - 730);
-        let since_1970 = |step| planned(&made, END_MS / 1000, step, 2000);
+        let floors = kept_for(7, 60, 730);
+        let since_1970 = |step| planned(floors, END_MS / 1000, step, 2000);
         let plan = since_1970(Step::Ms(HOUR_MS));
         assert_eq!((plan.step_ms, plan.tier, plan.otherwise), (HOUR_MS, Tier::Quarter, None));
-        assert_eq!(plan.from_ms, made.history.floor_ms(Tier::Quarter));
+        assert_eq!(plan.from_ms, floors.floor_ms(Tier::Quarter));
         assert_eq!(since_1970(Step::Auto).step_ms, 12 * HOUR_MS, "730 days in 2,000 points");
         // Every report is every report that is kept.
         let plan = since_1970(Step::Raw);
-        assert_eq!((plan.step_ms, plan.tier, plan.from_ms), (0, Tier::Raw, made.history.floor_ms(Tier::Raw)));
+        assert_eq!((plan.step_ms, plan.tier, plan.from_ms), (0, Tier::Raw, floors.floor_ms(Tier::Raw)));
         // Nothing is kept of it: an empty range, and no wrong one.
         let query = HistoryQuery { metrics: Vec::new(), from_ms: 0, to_ms: 1000, step: Step::Raw, points_max: 1 };
         for step in [Step::Raw, Step::Auto, Step::Ms(90_000), Step::Ms(HOUR_MS)] {
-            let plan = made.history.plan(&HistoryQuery { step, ..query.clone() });
+            let plan = floors.plan(&HistoryQuery { step, ..query.clone() });
             assert!(plan.from_ms < plan.to_ms && plan.to_ms <= QUARTER_MS, "{plan:?}");
         }
     }
 
     #[test]
     fn a_chosen_step_keeps_within_the_points_wherever_the_range_begins() {
-        let made = Made::new(Retention::default(), None);
+        let floors = ALL_KEPT;
         let ranges = (1usize..3000, 0u32..38, 0i64..1000, 0..HOUR_MS, any::<bool>());
         let keeps_within = |(points_max, span, more_ms, to_ms, grows): (usize, u32, i64, i64, bool)| {
             let metric = if grows { (Metric::NetInTransfer, Aggregate::Rate) } else { (Metric::Cpu, Aggregate::Mean) };
             let (from_ms, to_ms) = (START_MS + to_ms - (1 << span) - more_ms, START_MS + to_ms);
             let (metrics, step) = (vec![metric], Step::Auto);
-            let plan = made.history.plan(&HistoryQuery { metrics, from_ms, to_ms, step, points_max });
+            let plan = floors.plan(&HistoryQuery { metrics, from_ms, to_ms, step, points_max });
             let points = plan.buckets();
             prop_assert!(plan.step_ms == 0 || points.end - points.start <= points_max as i64, "{:?}", plan);
             prop_assert!(plan.otherwise.is_none() && !(grows && plan.step_ms == 0), "{:?}", plan);
@@ -351,11 +396,11 @@ mod tests {
 
     #[test]
     fn growth_has_steps_even_where_every_report_is_asked_for() {
-        let made = Made::new(Retention::default(), None);
+        let floors = ALL_KEPT;
         let metrics = vec![(Metric::NetInTransfer, Aggregate::Increase)];
         let query = HistoryQuery { metrics, from_ms: START_MS, to_ms: END_MS, step: Step::Raw, points_max: 2000 };
-        let plan = made.history.plan(&query);
+        let plan = floors.plan(&query);
         assert_eq!((plan.step_ms, plan.otherwise), (1000, Some(Otherwise::Growth)));
-        assert_eq!(made.history.plan(&HistoryQuery { step: Step::Auto, ..query }).otherwise, None);
+        assert_eq!(floors.plan(&HistoryQuery { step: Step::Auto, ..query }).otherwise, None);
     }
 }

@@ -8,11 +8,9 @@ use super::tier::{HOUR_MS, Retention, Tier};
 use super::upkeep::History;
 use super::uptime::Uptime;
 use super::verify::Verified;
-use crate::metric::Metric;
 use crate::registry::Registry;
 use crate::sample::Sample;
 use crate::store::{Changes, Store, StoreError, key};
-use crate::summary::Aggregate;
 
 /// History as readers see it. Everything but [`HistoryReader::plan`] reads the disk.
 #[derive(Clone, Copy)]
@@ -29,21 +27,16 @@ impl<'a> HistoryReader<'a> {
 
     /// How a query would be answered now.
     pub fn plan(&self, query: &HistoryQuery) -> Plan {
-        self.history.plan(query)
+        self.history.floors().plan(query)
     }
 
-    /// The series of one server, in the order of the metrics; `None` when there is no such server.
+    /// The series of one server, in the order of the plan's metrics; `None` when there is no such server.
     ///
     /// # Errors
     /// The store cannot be read. Corrupt blocks are passed over.
-    pub fn series(
-        &self,
-        server_id: u64,
-        plan: &Plan,
-        metrics: &[(Metric, Aggregate)],
-    ) -> Result<Option<Vec<Series>>, StoreError> {
+    pub fn series(&self, server_id: u64, plan: &Plan) -> Result<Option<Vec<Series>>, StoreError> {
         let slot = self.registry.slot(server_id);
-        slot.map(|slot| self.history.series(self.store, &slot, plan, metrics)).transpose()
+        slot.map(|slot| self.history.series(self.store, &slot, plan)).transpose()
     }
 
     /// When a server reported within a range of Unix milliseconds; `None` when there is no such server.

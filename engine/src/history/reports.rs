@@ -3,7 +3,6 @@
 use std::ops::Range;
 
 use super::heads::Heads;
-use super::plan::Plan;
 use super::tier::{HOUR_MS, Tier, within};
 use super::upkeep::History;
 use crate::block::{Block, Run};
@@ -22,16 +21,16 @@ impl History {
         to_ms: i64,
         visit: &mut dyn FnMut(u64, &Sample),
     ) -> Result<(), StoreError> {
-        let plan = Plan::of_tier(Tier::Raw, from_ms, to_ms);
-        let heads = Heads::of(slot, &plan)?;
+        let range_ms = from_ms..to_ms;
+        let heads = Heads::of(slot, &range_ms)?;
         // Only hours that there are: a range may be much longer than what is kept.
         let in_heads = heads.hours.first().copied().zip(heads.hours.last().copied());
         let extents = [store.times(key::RAW)?, in_heads].into_iter().flatten();
         let Some((first, last)) = extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))) else { return Ok(()) };
-        let first = first.max(plan.from_ms.div_euclid(HOUR_MS)).max(self.floor(Tier::Raw));
+        let first = first.max(from_ms.div_euclid(HOUR_MS)).max(self.floor(Tier::Raw));
         let export = Export { store, server_id: slot.id, heads };
-        for hour in first..last.min((plan.to_ms - 1).div_euclid(HOUR_MS)) + 1 {
-            export.hour(hour, &within(&(plan.from_ms..plan.to_ms), hour), visit)?;
+        for hour in first..last.min((to_ms - 1).div_euclid(HOUR_MS)) + 1 {
+            export.hour(hour, &within(&range_ms, hour), visit)?;
         }
         Ok(())
     }

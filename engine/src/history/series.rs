@@ -33,35 +33,24 @@ pub struct Series {
 
 impl History {
     /// The series of one server.
-    pub(crate) fn series(
-        &self,
-        store: &Store,
-        slot: &Slot,
-        plan: &Plan,
-        metrics: &[(Metric, Aggregate)],
-    ) -> Result<Vec<Series>, StoreError> {
-        if plan.step_ms == 0 {
-            return self.every_report(store, slot, plan, metrics);
+    pub(super) fn series(&self, store: &Store, slot: &Slot, plan: &Plan) -> Result<Vec<Series>, StoreError> {
+        match plan.step_ms {
+            0 => self.every_report(store, slot, plan),
+            _ => self.in_steps(store, slot, plan, &plan.metrics),
         }
-        self.bucketed(store, slot, plan, metrics)
     }
 
     /// Every report of the plan's range as a point; where they are too many, the smallest usual steps that are not.
-    fn every_report(
-        &self,
-        store: &Store,
-        slot: &Slot,
-        plan: &Plan,
-        metrics: &[(Metric, Aggregate)],
-    ) -> Result<Vec<Series>, StoreError> {
+    fn every_report(&self, store: &Store, slot: &Slot, plan: &Plan) -> Result<Vec<Series>, StoreError> {
+        let metrics = &plan.metrics;
         let mut times: Vec<i64> = Vec::new();
         let mut values: Vec<Vec<u64>> = vec![Vec::new(); metrics.len()];
         let mut from_ms = plan.from_ms;
         // A day at a time: what is more than the points is not read to its end.
         while from_ms < plan.to_ms && times.len() <= plan.points_max {
-            let part = Plan { from_ms, to_ms: plan.to_ms.min(from_ms.saturating_add(DAY_MS)), ..*plan };
-            from_ms = part.to_ms;
-            self.walk(store, slot, &part, metrics, &mut |piece| {
+            let day_ms = from_ms..plan.to_ms.min(from_ms.saturating_add(DAY_MS));
+            from_ms = day_ms.end;
+            self.walk(store, slot, plan.tier, &day_ms, metrics, &mut |piece| {
                 if let Piece::Reports { times_ms, mut columns } = piece
                     && times.len() <= plan.points_max
                 {
@@ -72,8 +61,8 @@ impl History {
         }
         if times.len() > plan.points_max {
             drop((times, values));
-            let plan = self.of_points(&(plan.from_ms..plan.to_ms), plan.points_max);
-            return self.bucketed(store, slot, &plan, metrics);
+            let plan = self.floors().of_points(&(plan.from_ms..plan.to_ms), plan.points_max);
+            return self.in_steps(store, slot, &plan, metrics);
         }
         // Of a few hundred all over the range: the middle one is the same.
         let every = times.len() / INTERVALS_LOOKED_AT + 1;
@@ -95,7 +84,8 @@ impl History {
         Ok(series.collect())
     }
 
-    fn bucketed(
+    /// One point for each step of a plan.
+    fn in_steps(
         &self,
         store: &Store,
         slot: &Slot,
@@ -104,7 +94,7 @@ impl History {
     ) -> Result<Vec<Series>, StoreError> {
         let of = |(metric, aggregate): &(Metric, Aggregate)| Buckets::new(*metric, *aggregate, plan);
         let mut series: Vec<Buckets> = metrics.iter().map(of).collect();
-        self.walk(store, slot, plan, metrics, &mut |piece| match piece {
+        self.walk(store, slot, plan.tier, &(plan.from_ms..plan.to_ms), metrics, &mut |piece| match piece {
             Piece::Reports { times_ms, columns } => {
                 series.iter_mut().zip(&columns).for_each(|(series, column)| series.add_reports(&times_ms, column));
             }
@@ -215,7 +205,7 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::super::plan::{HistoryQuery, Step};
-    use super::super::testing::{Made, SERVER, START_MS, in_order, orders, raw_plan, samples, slot};
+    use super::super::testing::{Made, RANGE_MS, SERVER, START_MS, in_order, orders, samples, slot};
     use super::super::tier::{MINUTE_MS, Retention};
     use super::*;
     use crate::limits::{HEAD_ROWS_MAX, POINTS_MAX};
@@ -225,16 +215,15 @@ mod tests {
         let made = Made::new(Retention::default(), None);
         made.put(SERVER, &samples(POINTS_MAX, |number| number * 100), HEAD_ROWS_MAX);
         made.put(SERVER + 1, &samples(POINTS_MAX + 1, |number| number * 100), HEAD_ROWS_MAX);
-        let metrics = [(Metric::MemUsed, Aggregate::Mean)];
         let query = HistoryQuery {
-            metrics: metrics.to_vec(),
+            metrics: vec![(Metric::MemUsed, Aggregate::Mean)],
             from_ms: START_MS - 40 * DAY_MS,
             to_ms: START_MS + DAY_MS,
             step: Step::Raw,
             points_max: 10,
         };
-        let plan = made.history.plan(&query);
-        let series = |id| made.history.series(&made.store, &slot(id), &plan, &metrics).expect("readable").remove(0);
+        let plan = made.history.floors().plan(&query);
+        let series = |id| made.history.series(&made.store, &slot(id), &plan).expect("readable").remove(0);
         let whole = series(SERVER);
         assert_eq!((whole.step_ms, whole.tier, whole.points.len()), (0, Tier::Raw, POINTS_MAX));
         let too_many = series(SERVER + 1);
@@ -255,8 +244,16 @@ mod tests {
                 (Metric::NetInTransfer, Aggregate::Rate),
             ];
             let step_ms = 31_000;
-            let found =
-                made.history.series(&made.store, &slot(SERVER), &raw_plan(step_ms), &metrics).expect("readable");
+            let plan = Plan {
+                metrics: metrics.to_vec(),
+                tier: Tier::Raw,
+                step_ms,
+                from_ms: RANGE_MS.start,
+                to_ms: RANGE_MS.end,
+                otherwise: None,
+                points_max: POINTS_MAX,
+            };
+            let found = made.history.series(&made.store, &slot(SERVER), &plan).expect("readable");
             let expected = in_order(&samples);
             for (series, (metric, aggregate)) in found.iter().zip(metrics) {
                 let (mut before, mut is_next) = (None, false);
@@ -275,7 +272,7 @@ mod tests {
                     is_next = summary.count > 0;
                     before = if is_next { Some(summary.last) } else { before };
                 }
-                assert_eq!(series.points.len(), raw_plan(step_ms).buckets().count());
+                assert_eq!(series.points.len(), plan.buckets().count());
             }
         }
     }

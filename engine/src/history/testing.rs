@@ -1,12 +1,12 @@
 //! A store with blocks of reports made by hand, for tests: times and numbers that no session would take any more are there
 //! in stores of older hubs.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use tempfile::TempDir;
 
-use super::plan::Plan;
-use super::tier::{HOUR_MS, Retention, Tier};
+use super::tier::{HOUR_MS, Retention};
 use super::upkeep::{History, Point};
 
 use crate::block::{Effort, Run};
@@ -113,8 +113,5 @@ pub(super) fn in_order(samples: &[Sample]) -> Vec<(u64, Sample)> {
     numbered
 }
 
-/// A walk over the reports of three hours, of which the middle one has all.
-pub(super) fn raw_plan(step_ms: i64) -> Plan {
-    let (from_ms, to_ms) = (START_MS - HOUR_MS, START_MS + 2 * HOUR_MS);
-    Plan { step_ms, ..Plan::of_tier(Tier::Raw, from_ms, to_ms) }
-}
+/// Three hours, of which the middle one has all reports.
+pub(super) const RANGE_MS: Range<i64> = START_MS - HOUR_MS..START_MS + 2 * HOUR_MS;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::plan::Floors;
 use super::tier::{Retention, Tier};
 use crate::clock::Clock;
 use crate::intake::{Position, Watermark};
@@ -132,6 +133,11 @@ impl History {
     /// Oldest hour, for raw, or day that is kept of a tier.
     pub(crate) fn floor(&self, tier: Tier) -> i64 {
         self.floors[tier as usize].load(Ordering::Acquire)
+    }
+
+    /// What a plan depends on besides the query.
+    pub(super) fn floors(&self) -> Floors {
+        Floors(Tier::ALL.map(|tier| self.floor(tier)))
     }
 
     /// Does what is due: seals, packs, expires. Whether more is due at once. Each step that fails is tried again in the

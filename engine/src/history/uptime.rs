@@ -1,7 +1,6 @@
 //! Availability of a server, from its own reports: a minute counts when there is a report in it.
 
 use super::piece::Piece;
-use super::plan::Plan;
 use super::tier::{MINUTE_MS, Tier};
 use super::upkeep::History;
 use crate::slot::Slot;
@@ -47,7 +46,6 @@ impl History {
         if uptime.minutes <= 0 {
             return Ok(Uptime { minutes: 0, ..uptime });
         }
-        let plan = Plan::of_tier(Tier::Minute, from_ms, to_ms);
         let mut expected_ms = from_ms;
         let mut count = |uptime: &mut Uptime, minute_ms: i64, reports: u64| {
             uptime.reports += reports;
@@ -58,7 +56,7 @@ impl History {
             uptime.note_outage((minute_ms - expected_ms) / MINUTE_MS);
             expected_ms = minute_ms + MINUTE_MS;
         };
-        self.walk(store, slot, &plan, &[], &mut |piece| match piece {
+        self.walk(store, slot, Tier::Minute, &(from_ms..to_ms), &[], &mut |piece| match piece {
             Piece::Reports { times_ms, .. } => {
                 times_ms.iter().for_each(|time| count(&mut uptime, time.div_euclid(MINUTE_MS) * MINUTE_MS, 1));
             }

@@ -10,7 +10,6 @@ use std::ops::Range;
 
 use super::heads::Heads;
 use super::piece::{Gathered, Piece, Reports};
-use super::plan::Plan;
 use super::tier::{HOUR_MS, Tier, within};
 use super::upkeep::History;
 use crate::block::{Block, Run};
@@ -22,22 +21,21 @@ use crate::store::{Store, StoreError, key};
 use crate::summary::Aggregate;
 
 impl History {
-    /// Everything of one server within the plan's range, in the order of time.
+    /// Everything of one server that a tier has within a range of times, in the order of time.
     pub(super) fn walk(
         &self,
         store: &Store,
         slot: &Slot,
-        plan: &Plan,
+        tier: Tier,
+        range_ms: &Range<i64>,
         metrics: &[(Metric, Aggregate)],
         visit: &mut dyn FnMut(Piece),
     ) -> Result<(), StoreError> {
-        let (wanted, aggregates): (Vec<Metric>, Vec<Aggregate>) = metrics.iter().copied().unzip();
-        let (wanted, aggregates) = (wanted.as_slice(), aggregates.as_slice());
-        let heads = Heads::of(slot, plan)?;
-        let walk = Walk { store, server_id: slot.id, heads, plan: *plan, wanted, aggregates };
-        let hours = plan.from_ms.div_euclid(HOUR_MS)..(plan.to_ms - 1).div_euclid(HOUR_MS) + 1;
-        match plan.tier {
-            Tier::Raw => walk.reports(hours, plan.from_ms..plan.to_ms, visit),
+        let heads = Heads::of(slot, range_ms)?;
+        let walk = Walk { store, server_id: slot.id, heads, tier, range_ms: range_ms.clone(), metrics };
+        let hours = range_ms.start.div_euclid(HOUR_MS)..(range_ms.end - 1).div_euclid(HOUR_MS) + 1;
+        match tier {
+            Tier::Raw => walk.reports(hours, range_ms.clone(), visit),
             Tier::Minute | Tier::Quarter => walk.tiers(hours, visit),
         }
     }
@@ -47,10 +45,10 @@ struct Walk<'a> {
     store: &'a Store,
     server_id: u64,
     heads: Heads,
-    plan: Plan,
-    wanted: &'a [Metric],
-    /// What of each of them.
-    aggregates: &'a [Aggregate],
+    tier: Tier,
+    range_ms: Range<i64>,
+    /// What is read, and what of it a coarser tier's rows are decoded for.
+    metrics: &'a [(Metric, Aggregate)],
 }
 
 impl Walk<'_> {
@@ -153,7 +151,7 @@ impl Walk<'_> {
 
     fn block_reports(&self, block: &Block<'_>) -> Result<Reports, Corrupt> {
         let times_ms = block.times_ms()?;
-        let columns = self.wanted.iter().map(|metric| block.values(*metric, &times_ms));
+        let columns = self.metrics.iter().map(|(metric, _)| block.values(*metric, &times_ms));
         let mut reports = Reports { columns: columns.collect::<Result<_, _>>()?, times_ms };
         if block.header.sequence_last >= self.heads.from_sequence {
             let sequences = block.sequences()?;
@@ -164,10 +162,10 @@ impl Walk<'_> {
 
     /// Hands out reports of a range, in the order of time, with those of the heads.
     fn visit_in_order(&self, pieces: Vec<Reports>, range_ms: &Range<i64>, visit: &mut dyn FnMut(Piece)) {
-        let mut all = Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.wanted.len()] };
+        let mut all = Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.metrics.len()] };
         let in_range = |run: &&Run| run.times_ms.iter().any(|time_ms| range_ms.contains(time_ms));
         let of_heads = self.heads.runs.iter().filter(in_range).map(|run| {
-            let columns = self.wanted.iter().map(|metric| run.column(*metric)).collect();
+            let columns = self.metrics.iter().map(|(metric, _)| run.column(*metric)).collect();
             let mut reports = Reports { times_ms: run.times_ms.clone(), columns };
             reports.clip(range_ms);
             reports
@@ -190,7 +188,7 @@ impl Walk<'_> {
         let days = hours.start.div_euclid(24)..(hours.end - 1).div_euclid(24) + 1;
         let mut open_days = self.todo(key::TODO_DAY, &days)?;
         open_days.extend(open_hours.iter().map(|hour| hour.div_euclid(24)));
-        if self.plan.tier == Tier::Minute {
+        if self.tier == Tier::Minute {
             return self.minutes(days, &hours, &open_hours, visit);
         }
         let mut day = days.start;
@@ -244,7 +242,7 @@ impl Walk<'_> {
                 }
                 if open_hours.contains(&hour) {
                     // Rows of a tier that is not made yet.
-                    let range_ms = self.plan.from_ms.max(hour * HOUR_MS)..self.plan.to_ms.min((hour + 1) * HOUR_MS);
+                    let range_ms = within(&self.range_ms, hour);
                     self.reports(hour..hour + 1, range_ms, visit)?;
                 } else if let Some((_, piece)) = pieces.into_iter().min_by_key(|(part, _)| *part) {
                     // An hour of its own is newer than the same hour in the block of the whole day, which comes last.
@@ -258,11 +256,11 @@ impl Walk<'_> {
     fn block_rows(&self, value: &[u8]) -> Result<Piece, Corrupt> {
         let block = Block::read(value)?;
         let (times_ms, counts) = (block.times_ms()?, block.counts()?);
-        let columns = self.wanted.iter().zip(self.aggregates);
+        let columns = self.metrics.iter();
         let columns = columns.map(|(metric, aggregate)| block.summaries(*metric, Some(*aggregate), &counts));
         let columns = columns.collect::<Result<_, _>>()?;
         let mut piece = Piece::Rows { times_ms, counts, columns };
-        piece.clip(&self.plan);
+        piece.clip(&self.range_ms);
         Ok(piece)
     }
 
@@ -280,7 +278,7 @@ impl Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{HOUR, Made, SERVER, START_MS, in_order, orders, raw_plan, samples, slot};
+    use super::super::testing::{HOUR, Made, RANGE_MS, SERVER, START_MS, in_order, orders, samples, slot};
     use super::super::tier::Retention;
     use super::*;
     use crate::limits::HEAD_ROWS_MAX;
@@ -300,7 +298,7 @@ mod tests {
             let metrics = [(Metric::MemUsed, Aggregate::Last)];
             let (mut read, mut largest) = (Vec::new(), 0);
             made.history
-                .walk(&made.store, &slot, &raw_plan(1), &metrics, &mut |piece| {
+                .walk(&made.store, &slot, Tier::Raw, &RANGE_MS, &metrics, &mut |piece| {
                     let Piece::Reports { times_ms, columns } = piece else { panic!("reports are asked for") };
                     largest = largest.max(times_ms.len());
                     read.extend(times_ms.into_iter().zip(columns.into_iter().flatten()));
@@ -321,7 +319,7 @@ mod tests {
             slot.status.lock().push(sequence, &sample, crate::intake::Position(1), 0);
         }
         let mut times = Vec::new();
-        let walk = made.history.walk(&made.store, &slot, &raw_plan(1), &[], &mut |piece| {
+        let walk = made.history.walk(&made.store, &slot, Tier::Raw, &RANGE_MS, &[], &mut |piece| {
             if let Piece::Reports { times_ms, .. } = piece {
                 times.extend(times_ms);
             }
