@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use super::{Store, StoreError, key};
+use super::database::Store;
+use super::error::StoreError;
+use super::key;
 
 /// A store in a few numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use std::fs;
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::error::StoreError;
 use crate::record::Corrupt;
 
 const VERSION: u32 = 5;

@@ -11,8 +11,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use rocksdb::{ColumnFamily, DB, DBRecoveryMode, InfoLogger, LogLevel, Options, WriteBatch};
 
+use super::database::handle;
+use super::error::StoreError;
 use super::format::{self, Found};
-use super::{DB_FOLDER, StoreError, durable, family_options, handle, key, open_db, open_whole};
+use super::options::{BLOCK_CACHE_BYTES, DB_FOLDER, family_options, open_db};
+use super::whole::open_whole;
+use super::{durable, key};
 use crate::limits::CORRUPT_BLOCKS_NAMED_MAX;
 
 /// Folder of the copy that RocksDB repairs, within the new one.
@@ -111,7 +115,7 @@ fn open(path: &Path, said: &Said) -> Result<DB, rocksdb::Error> {
         }
     }));
     let known = DB::list_cf(&options, path)?;
-    let cache = rocksdb::Cache::new_lru_cache(super::BLOCK_CACHE_BYTES);
+    let cache = rocksdb::Cache::new_lru_cache(BLOCK_CACHE_BYTES);
     let families = known.into_iter().map(|name| {
         let options = family_options(&name, &cache);
         rocksdb::ColumnFamilyDescriptor::new(name, options)

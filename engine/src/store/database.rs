@@ -1,0 +1,471 @@
+//! The database of one hub: what is written to it and read from it.
+
+use std::path::{Path, PathBuf};
+
+use parking_lot::RwLock;
+use rocksdb::checkpoint::Checkpoint;
+use rocksdb::{
+    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::changes::Changes;
+use super::checkpoints::Checkpoints;
+use super::durable::{self, Durable};
+use super::error::StoreError;
+use super::format::{self, Found, begin_store};
+use super::options::{DB_FOLDER, open_db_read_only};
+use super::whole::{check_database, check_durable, no_database, open_whole, rehearse};
+use super::{clock, key};
+use crate::clock::StoredClock;
+use crate::health::Health;
+use crate::record::Corrupt;
+use crate::waits;
+
+/// Takes one key and its value.
+type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
+
+/// Takes one key and its value, and says whether there should be more.
+type VisitWhile<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError> + 'a;
+
+/// A table file of a family.
+pub(crate) struct TableFile {
+    pub(crate) first_key: Vec<u8>,
+    pub(crate) last_key: Vec<u8>,
+    pub(crate) bytes: u64,
+}
+
+/// The store of one hub.
+pub(crate) struct Store {
+    folder: PathBuf,
+    /// `None` only while [`Store::reopen`] has closed it and could not open it again.
+    db: RwLock<Option<DB>>,
+    /// How the newest write ended, whoever asked for it.
+    pub(crate) health: Health,
+    /// What a test has happen to each write before it is one.
+    #[cfg(test)]
+    pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
+    /// Absent when the store is only read.
+    durable: Option<Durable>,
+}
+
+/// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
+#[cfg(test)]
+pub(crate) type AtWrite = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
+
+impl Store {
+    /// Opens the store in `folder`, or makes one there.
+    ///
+    /// A newer or foreign format, a database that is missing, and a log that is shorter than it was are refused before
+    /// anything is written.
+    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let found = format::check(folder)?;
+        if found == Found::New {
+            begin_store(folder)?;
+        } else {
+            check_database(folder)?;
+            rehearse(folder)?;
+        }
+        let db = open_whole(folder)?;
+        if found != Found::Current {
+            format::write(folder)?;
+        }
+        Ok(Self::of(folder, db, Some(Durable::open(folder))))
+    }
+
+    fn of(folder: &Path, db: DB, durable: Option<Durable>) -> Self {
+        Self {
+            folder: folder.to_owned(),
+            db: RwLock::new(Some(db)),
+            health: Health::default(),
+            durable,
+            #[cfg(test)]
+            at_write: parking_lot::Mutex::default(),
+        }
+    }
+
+    /// Opens the store in `folder` for reading, and changes nothing there. No hub may run on it.
+    pub(crate) fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        if format::check(folder)? == Found::New {
+            return Err(no_database(folder, "FORMAT"));
+        }
+        check_database(folder)?;
+        let durable = durable::read(folder);
+        let db = open_db_read_only(folder)?;
+        check_durable(folder, durable, &db)?;
+        Ok(Self::of(folder, db, None))
+    }
+
+    /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
+    pub(crate) fn reopen(&self) -> Result<(), StoreError> {
+        let mut db = self.db.write();
+        // The old one holds the folder's lock.
+        drop(db.take());
+        *db = Some(open_whole(&self.folder)?);
+        Ok(())
+    }
+
+    /// Writes `changes` as one and returns when they are on disk.
+    pub(crate) fn write_synced(&self, changes: &Changes) -> Result<(), StoreError> {
+        self.write_with(changes, true)
+    }
+
+    /// Writes `changes` as one, after everything written before and before everything written later. On disk at the latest
+    /// with the next [`Store::write_synced`]: a power cut may undo it, whole and with all that came after it.
+    pub(crate) fn write(&self, changes: &Changes) -> Result<(), StoreError> {
+        self.write_with(changes, false)
+    }
+
+    fn write_with(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(is_synced);
+        self.with(|db| {
+            let mut batch = WriteBatch::default();
+            for (family, key, value) in &changes.puts {
+                match family {
+                    Some(family) => batch.put_cf(handle(db, family)?, key, value),
+                    None => batch.put(key, value),
+                }
+            }
+            for (family, key) in &changes.deletes {
+                batch.delete_cf(handle(db, family)?, key);
+            }
+            for (family, from, to) in &changes.range_deletes {
+                batch.delete_range_cf(handle(db, family)?, from, to);
+            }
+            // Numbers are given in the order of the log: a sync makes everything before durable too.
+            let before = db.latest_sequence_number();
+            let written =
+                self.before_write().and_then(|()| db.write_opt(batch, &options).map_err(|error| self.error(&error)));
+            self.health.note(&written);
+            written?;
+            if let Some(durable) = self.durable.as_ref().filter(|_| is_synced) {
+                durable.raise(before + changes.count());
+            }
+            Ok(())
+        })
+    }
+
+    #[cfg(not(test))]
+    #[expect(clippy::unused_self, clippy::unnecessary_wraps, reason = "as in tests")]
+    fn before_write(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    #[cfg(test)]
+    fn before_write(&self) -> Result<(), StoreError> {
+        self.at_write.lock().as_mut().map_or(Ok(()), |at_write| at_write())
+    }
+
+    /// The number stored under `key`, 0 when there is none.
+    pub(crate) fn number(&self, key: &'static [u8]) -> Result<u64, StoreError> {
+        self.with(|db| match db.get(key).map_err(|error| self.error(&error))? {
+            None => Ok(0),
+            Some(value) => {
+                key::id_of(&value).ok_or_else(|| Corrupt::at(format!("number {}", String::from_utf8_lossy(key))).into())
+            }
+        })
+    }
+
+    /// How far the latest status is complete; nowhere in a new store.
+    pub(crate) fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
+        self.with(|db| match db.get(key::CHECKPOINT).map_err(|error| self.error(&error))? {
+            None => Ok(Checkpoints::default()),
+            Some(value) => Ok(Checkpoints::read(&value)?),
+        })
+    }
+
+    /// What the hub believed of the time when it last stored it; nothing in a new store, or one of an older hub.
+    pub(crate) fn clock(&self) -> Result<Option<StoredClock>, StoreError> {
+        self.with(|db| {
+            let value = db.get(key::CLOCK).map_err(|error| self.error(&error))?;
+            Ok(value.map(|value| clock::read(&value)).transpose()?)
+        })
+    }
+
+    /// The time stored under `key`, when there is one.
+    pub(crate) fn time(&self, key: &'static [u8]) -> Result<Option<i64>, StoreError> {
+        self.with(|db| Ok(db.get(key).map_err(|error| self.error(&error))?.and_then(|value| key::time_of(&value))))
+    }
+
+    /// Pairs of `family` from `from` on, in key order, while `visit` says so.
+    pub(crate) fn scan_while(
+        &self,
+        family: &'static str,
+        from: &[u8],
+        visit: &mut VisitWhile<'_>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let mut pairs = db.raw_iterator_cf(handle(db, family)?);
+            pairs.seek(from);
+            while let Some((key, value)) = pairs.item() {
+                if !visit(key, value)? {
+                    return Ok(());
+                }
+                pairs.next();
+            }
+            pairs.status().map_err(|error| self.error(&error))
+        })
+    }
+
+    /// Every pair of `family` from `from` on, in key order.
+    pub(crate) fn scan(&self, family: &'static str, from: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
+        self.with(|db| {
+            let start = IteratorMode::From(from, rocksdb::Direction::Forward);
+            for pair in db.iterator_cf(handle(db, family)?, start) {
+                let (key, value) = pair.map_err(|error| self.error(&error))?;
+                visit(&key, &value)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Every pair of `family` from `from` on that comes before `to`, in key order, as of one moment.
+    pub(crate) fn scan_range(
+        &self,
+        family: &'static str,
+        from: &[u8],
+        to: &[u8],
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let mut options = ReadOptions::default();
+            options.set_iterate_upper_bound(to);
+            let mut pairs = db.raw_iterator_cf_opt(handle(db, family)?, options);
+            pairs.seek(from);
+            while let Some((key, value)) = pairs.item() {
+                visit(key, value)?;
+                pairs.next();
+            }
+            pairs.status().map_err(|error| self.error(&error))
+        })
+    }
+
+    /// Every pair of each range, first key included and second not, as of one moment. One look into the store serves all
+    /// ranges, which is what makes many small ones cheap.
+    pub(crate) fn scan_ranges(
+        &self,
+        family: &'static str,
+        ranges: impl Iterator<Item = (Vec<u8>, Vec<u8>)>,
+        visit: &mut Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.with(|db| {
+            let mut pairs = db.raw_iterator_cf(handle(db, family)?);
+            for (from, to) in ranges {
+                pairs.seek(from);
+                while let Some((key, value)) = pairs.item().filter(|(key, _)| *key < to.as_slice()) {
+                    visit(key, value)?;
+                    pairs.next();
+                }
+                pairs.status().map_err(|error| self.error(&error))?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Gives back the disk space of files that hold nothing but keys from `from` on that come before `to`, which nobody reads
+    /// any more. A range like every other here: `to` itself stays.
+    pub(crate) fn drop_files(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        // RocksDB drops a file whose last key is the end that it is given.
+        let Some(last) = key::some_key_before(to) else { return Ok(()) };
+        self.with(|db| db.delete_file_in_range_cf(handle(db, family)?, from, &last).map_err(|error| self.error(&error)))
+    }
+
+    /// The table files of `family`.
+    pub(crate) fn files(&self, family: &'static str) -> Result<Vec<TableFile>, StoreError> {
+        self.with(|db| {
+            let files = db.live_files().map_err(|error| self.error(&error))?;
+            let of_family = files.into_iter().filter(|file| file.column_family_name == family);
+            let file = |file: rocksdb::LiveFile| TableFile {
+                first_key: file.start_key.unwrap_or_default(),
+                last_key: file.end_key.unwrap_or_default(),
+                bytes: file.size as u64,
+            };
+            Ok(of_family.map(file).collect())
+        })
+    }
+
+    /// Bytes of `family` that are still in memory and the write-ahead log only.
+    pub(crate) fn memory_bytes(&self, family: &'static str) -> Result<u64, StoreError> {
+        self.with(|db| {
+            let bytes = db.property_int_value_cf(handle(db, family)?, "rocksdb.cur-size-all-mem-tables");
+            Ok(bytes.map_err(|error| self.error(&error))?.unwrap_or(0))
+        })
+    }
+
+    /// Merges the table files of `family` into as few as may be.
+    pub(crate) fn compact(&self, family: &'static str) -> Result<(), StoreError> {
+        self.with(|db| {
+            db.flush_cf(handle(db, family)?).map_err(|error| self.error(&error))?;
+            db.compact_range_cf(handle(db, family)?, None::<&[u8]>, None::<&[u8]>);
+            Ok(())
+        })
+    }
+
+    /// Rewrites the files that have keys between two keys, so that what was deleted there is gone from the disk.
+    pub(crate) fn compact_range(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        self.with(|db| {
+            let family = handle(db, family)?;
+            db.flush_cf(family).map_err(|error| self.error(&error))?;
+            // Files in the last level too: they are where the deleted keys are.
+            let mut options = CompactOptions::default();
+            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+            db.compact_range_cf_opt(family, Some(from), Some(to), &options);
+            Ok(())
+        })
+    }
+
+    /// Makes `folder`, which must not exist or be empty, a copy of the store as of now; files are linked where possible.
+    pub(crate) fn backup(&self, folder: &Path) -> Result<(), StoreError> {
+        let is_used = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+        if is_used {
+            let reason = "it is not empty: name a new folder".to_owned();
+            return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
+        }
+        std::fs::create_dir_all(folder).map_err(|error| StoreError::unusable(folder, &error))?;
+        self.with(|db| {
+            let checkpoint = Checkpoint::new(db).map_err(|error| self.error(&error))?;
+            let path = folder.join(DB_FOLDER);
+            checkpoint.create_checkpoint(path).map_err(|error| StoreError::from_rocksdb(folder, &error))
+        })?;
+        // Last: what has no version is no store.
+        format::write(folder)
+    }
+
+    /// Every record of a family whose keys are ids.
+    pub(crate) fn scan_ids<T>(
+        &self,
+        family: &'static str,
+        read: impl Fn(u64, &[u8]) -> Result<T, Corrupt>,
+    ) -> Result<Vec<T>, StoreError> {
+        let mut records = Vec::new();
+        self.scan(family, &[], &mut |key, value| {
+            let id = key::id_of(key).ok_or_else(|| Corrupt::at(format!("a key of {family}")))?;
+            records.push(read(id, value)?);
+            Ok(())
+        })?;
+        Ok(records)
+    }
+
+    /// The number of the newest commit in the log, 0 when there is none.
+    pub(crate) fn last_commit(&self) -> Result<u64, StoreError> {
+        match self.end_key(key::LOG, IteratorMode::End)? {
+            None => Ok(0),
+            Some(key) => key::commit_of(&key).ok_or_else(|| Corrupt::at("a log key").into()),
+        }
+    }
+
+    /// The first and the last hour or day of a family of blocks; `None` when it is empty.
+    pub(crate) fn times(&self, family: &'static str) -> Result<Option<(i64, i64)>, StoreError> {
+        let time = |mode| self.end_key(family, mode).map(|key| key.and_then(|key| key::time_of(&key)));
+        Ok(time(IteratorMode::Start)?.zip(time(IteratorMode::End)?))
+    }
+
+    fn end_key(&self, family: &'static str, mode: IteratorMode<'_>) -> Result<Option<Box<[u8]>>, StoreError> {
+        self.with(|db| match db.iterator_cf(handle(db, family)?, mode).next() {
+            None => Ok(None),
+            Some(Err(error)) => Err(self.error(&error)),
+            Some(Ok((key, _))) => Ok(Some(key)),
+        })
+    }
+
+    pub(super) fn with<T>(&self, use_db: impl FnOnce(&DB) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        if !waits::are_allowed() {
+            debug_assert!(false, "a loop asked the disk");
+            return Err(StoreError::Other(
+                "a thread that serves many asked the disk: this is a fault of the hub".to_owned(),
+            ));
+        }
+        match self.db.read().as_ref() {
+            Some(db) => use_db(db),
+            None => Err(StoreError::Other("closed after a failed write, waiting for the disk".to_owned())),
+        }
+    }
+
+    fn error(&self, error: &rocksdb::Error) -> StoreError {
+        StoreError::from_rocksdb(&self.folder, error)
+    }
+}
+
+pub(super) fn handle<'a>(db: &'a DB, family: &str) -> Result<&'a ColumnFamily, StoreError> {
+    db.cf_handle(family).ok_or_else(|| Corrupt::at(format!("column family {family}, which is missing")).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn put_log(store: &Store, commits: impl IntoIterator<Item = (u64, u8)>) {
+        let mut changes = Changes::default();
+        commits
+            .into_iter()
+            .for_each(|(commit, shard)| changes.put(key::LOG, &key::log_key(commit, shard), vec![7; 64]));
+        store.write_synced(&changes).expect("a healthy store");
+    }
+
+    fn log_keys(store: &Store) -> BTreeSet<Vec<u8>> {
+        let mut keys = BTreeSet::new();
+        let mut visit = |key: &[u8], _: &[u8]| {
+            keys.insert(key.to_vec());
+            Ok(())
+        };
+        store.scan(key::LOG, &[], &mut visit).expect("a healthy store");
+        keys
+    }
+
+    fn cut(store: &Store, to: &[u8]) {
+        let from = key::log_key(0, 0);
+        let mut changes = Changes::default();
+        changes.delete_range(key::LOG, &from, to);
+        store.write_synced(&changes).expect("a healthy store");
+        store.drop_files(key::LOG, &from, to).expect("a healthy store");
+    }
+
+    #[test]
+    fn a_file_that_ends_with_the_border_keeps_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path()).expect("a new store");
+        put_log(&store, (1..=9).map(|commit| (commit, 0)));
+        // One file on a deep level, whose last key is the border.
+        store.compact(key::LOG).expect("a healthy store");
+        put_log(&store, [(10, 0)]);
+        cut(&store, &key::log_key(9, 0));
+        let kept = [(9, 0), (10, 0)].map(|(commit, shard)| key::log_key(commit, shard).to_vec());
+        assert_eq!(log_keys(&store), BTreeSet::from(kept));
+        // And what is wholly before the border does go.
+        put_log(&store, [(11, 0)]);
+        store.compact(key::LOG).expect("a healthy store");
+        cut(&store, &key::log_key(12, 0));
+        assert_eq!(store.files(key::LOG).expect("a healthy store").len(), 0);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn no_cut_takes_what_lies_at_its_border_or_above(
+            parts in proptest::collection::vec(
+                proptest::collection::btree_set((0u64..40, proptest::sample::select(vec![0u8, 1, 7, 15])), 1..20), 1..6),
+            borders in proptest::collection::vec(any::<proptest::sample::Index>(), 1..6),
+            compacted in any::<u8>(),
+        ) {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let store = Store::open(folder.path()).expect("a new store");
+            for (index, part) in parts.into_iter().enumerate() {
+                put_log(&store, part);
+                if compacted >> index & 1 == 1 {
+                    store.compact(key::LOG).expect("a healthy store");
+                }
+            }
+            for border in borders {
+                let mut keys = log_keys(&store);
+                let border = keys.iter().nth(border.index(keys.len())).expect("the last cut left one").clone();
+                let above = keys.split_off(&border);
+                cut(&store, &border);
+                prop_assert_eq!(log_keys(&store), above);
+            }
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! RocksDB as this store has it: its folder, its memory, its families.
+
+use std::path::Path;
+
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, Env, Options};
+
+use super::error::StoreError;
+use super::key;
+
+/// RocksDB's own folder within the store's.
+pub(super) const DB_FOLDER: &str = "rocksdb";
+/// Memory of the cache for blocks read from disk.
+pub(super) const BLOCK_CACHE_BYTES: usize = 32 * 1024 * 1024;
+/// Memory of the log's newest part before it is flushed to a file.
+const LOG_WRITE_BUFFER_BYTES: usize = 32 * 1024 * 1024;
+/// Memory of the newest blocks of reports before they are flushed to a file.
+const RAW_WRITE_BUFFER_BYTES: usize = 16 * 1024 * 1024;
+/// Memory of any other family's newest part.
+const WRITE_BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Memory of all families' newest parts together: what is more is flushed before it is due.
+const WRITE_BUFFERS_BYTES_MAX: usize = 128 * 1024 * 1024;
+/// Bytes of write-ahead log before families that hold it back are flushed.
+const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+/// Open table files. Bounded, because each holds a descriptor and its index.
+const OPEN_FILES_MAX: i32 = 512;
+/// RocksDB's own log files that are kept.
+const INFO_LOG_FILES: usize = 4;
+
+pub(super) fn open_db(folder: &Path) -> Result<DB, StoreError> {
+    let mut env = Env::new().map_err(|error| StoreError::from_rocksdb(folder, &error))?;
+    // A flush or a compaction takes what ingest leaves. At the same priority it would halve a busy core, agents would take
+    // their packets for lost, and what they send again would take the other half.
+    env.lower_thread_pool_cpu_priority();
+    env.lower_high_priority_thread_pool_cpu_priority();
+    let mut options = options();
+    options.set_env(&env);
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    DB::open_cf_descriptors(&options, folder.join(DB_FOLDER), families())
+        .map_err(|error| StoreError::from_rocksdb(folder, &error))
+}
+
+/// Opens the database as it is. Its write-ahead log is read into memory, whole.
+pub(super) fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
+    DB::open_cf_descriptors_read_only(&options(), folder.join(DB_FOLDER), families(), false)
+        .map_err(|error| StoreError::from_rocksdb(folder, &error))
+}
+
+fn options() -> Options {
+    let mut options = Options::default();
+    // A torn tail is a commit nobody was told of; anything else wrong in the write-ahead log stops the start, because
+    // reading on past it could lose an acknowledged report in silence.
+    options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
+    // Notices a log before the newest that is missing or shorter than it was; the newest has `durable`.
+    options.set_track_and_verify_wals_in_manifest(true);
+    options.set_max_total_wal_size(WAL_BYTES_MAX);
+    options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES_MAX);
+    options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_keep_log_file_num(INFO_LOG_FILES);
+    options.set_log_level(rocksdb::LogLevel::Warn);
+    options
+}
+
+fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
+    key::FAMILIES.into_iter().map(move |family| ColumnFamilyDescriptor::new(family, family_options(family, &cache)))
+}
+
+pub(super) fn family_options(family: &str, cache: &Cache) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    let mut options = Options::default();
+    options.set_block_based_table_factory(&table);
+    if family == key::RAW {
+        options.set_write_buffer_size(RAW_WRITE_BUFFER_BYTES);
+        // Blocks are as small as they get.
+        options.set_compression_type(DBCompressionType::None);
+    } else if family == key::LOG {
+        options.set_write_buffer_size(LOG_WRITE_BUFFER_BYTES);
+        options.set_compression_type(DBCompressionType::Lz4);
+    } else {
+        options.set_write_buffer_size(WRITE_BUFFER_BYTES);
+        options.set_compression_type(DBCompressionType::None);
+    }
+    options
+}

@@ -1,0 +1,73 @@
+//! Whether a store is whole: that its database is there, and everything in it that was durable once.
+
+use std::io;
+use std::path::Path;
+
+use rocksdb::DB;
+
+use super::durable;
+use super::error::StoreError;
+use super::options::{DB_FOLDER, open_db, open_db_read_only};
+
+/// Bytes of write-ahead log that a start reads twice, in memory, to see that nothing is missing before it changes anything.
+/// More of it than this was neither emptied nor lost; what is missing of it is seen afterwards.
+const REHEARSED_WAL_BYTES_MAX: u64 = 32 * 1024 * 1024;
+
+/// Opens the database for writing, and sees that nothing that was durable is missing.
+pub(super) fn open_whole(folder: &Path) -> Result<DB, StoreError> {
+    let db = open_db(folder)?;
+    check_durable(folder, durable::read(folder), &db)?;
+    Ok(db)
+}
+
+/// Whether every change that was durable is there. A database that is opened for writing forgets which log it read, so the
+/// first look is [`rehearse`]'s, as far as that can afford one.
+pub(super) fn check_durable(folder: &Path, durable: Option<u64>, db: &DB) -> Result<(), StoreError> {
+    let found = db.latest_sequence_number();
+    match durable.filter(|durable| *durable > found) {
+        Some(durable) => Err(StoreError::LogLost { folder: folder.to_owned(), durable, found }),
+        None => Ok(()),
+    }
+}
+
+/// Opens the database for reading and checks it, when its write-ahead log is short enough to be held in memory.
+pub(super) fn rehearse(folder: &Path) -> Result<(), StoreError> {
+    // Read before the database: a hub may run on the folder, and go on meanwhile.
+    let durable = durable::read(folder);
+    if durable.is_none() || wal_bytes(folder)? > REHEARSED_WAL_BYTES_MAX {
+        return Ok(());
+    }
+    match open_db_read_only(folder) {
+        Ok(db) => check_durable(folder, durable, &db),
+        // What is wrong, the opening itself says, in the same words as ever; and it may be nothing but a hub that runs.
+        Err(_) => Ok(()),
+    }
+}
+
+fn wal_bytes(folder: &Path) -> Result<u64, StoreError> {
+    let bytes = || {
+        let is_log = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "log");
+        let entries = std::fs::read_dir(folder.join(DB_FOLDER))?.collect::<io::Result<Vec<_>>>()?;
+        Ok(entries
+            .iter()
+            .filter(|entry| is_log(entry))
+            .filter_map(|entry| entry.metadata().ok())
+            .map(|meta| meta.len())
+            .sum())
+    };
+    bytes().map_err(|error: io::Error| StoreError::unusable(folder, &error))
+}
+
+/// Whether a folder that says `FORMAT` has its database. Without it RocksDB would make an empty one, without a word.
+pub(super) fn check_database(folder: &Path) -> Result<(), StoreError> {
+    let current = folder.join(DB_FOLDER).join("CURRENT");
+    match current.try_exists() {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(no_database(folder, &format!("{DB_FOLDER}/CURRENT"))),
+        Err(error) => Err(StoreError::unusable(folder, &error)),
+    }
+}
+
+pub(super) fn no_database(folder: &Path, missing: &str) -> StoreError {
+    StoreError::NoDatabase { folder: folder.to_owned(), missing: missing.to_owned() }
+}
