@@ -12,6 +12,7 @@
 mod expire;
 mod facts;
 mod heads;
+mod minutes;
 mod pack;
 mod piece;
 mod plan;

@@ -2,24 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::minutes::minutes_of;
 use super::storage::{forget_expired, note_heavy};
-use super::tier::{DAY_MS, HOUR_MS, MINUTE_MS, QUARTER_MS, Tier};
+use super::tier::{DAY_MS, HOUR_MS, QUARTER_MS, Tier};
 use super::upkeep::{History, Point, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
 use crate::limits::{
     BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
     PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,
 };
-use crate::metric::Metric;
 use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, key};
-use crate::summary::Summary;
 
 const HOURS_PER_DAY: i64 = DAY_MS / HOUR_MS;
 
 /// What is due, from the family `todo`.
 #[derive(Default)]
-struct Due {
+pub(super) struct Due {
     hours: Vec<(u64, i64)>,
     days: Vec<(u64, i64)>,
     /// Oldest hour and day that are not packed, due or not.
@@ -100,7 +99,7 @@ impl History {
         Ok(has_more)
     }
 
-    fn due(&self, store: &Store, now_ms: i64) -> Result<Due, StoreError> {
+    pub(super) fn due(&self, store: &Store, now_ms: i64) -> Result<Due, StoreError> {
         let (mut due, mut open_days) = (Due::default(), BTreeSet::new());
         store.scan(key::TODO, &[key::TODO_HOUR], &mut |key, _| {
             let (_, server_id, hour) = todo(key)?;
@@ -129,7 +128,7 @@ impl History {
         Ok(self.due(store, i64::MIN)?.oldest)
     }
 
-    fn pack_hour(
+    pub(super) fn pack_hour(
         &self,
         state: &mut State,
         store: &Store,
@@ -268,12 +267,7 @@ fn todo(key: &[u8]) -> Result<(u8, u64, i64), StoreError> {
 type ReadMinutes<'a> = dyn FnMut(&[u8], Result<Block<'_>, Corrupt>) -> Option<SummaryRun> + 'a;
 
 /// The minutes of one server's day: what is packed for the whole day, overridden by hours that came later.
-pub(super) fn read_day(
-    store: &Store,
-    server_id: u64,
-    day: i64,
-    read: &mut ReadMinutes<'_>,
-) -> Result<SummaryRun, StoreError> {
+fn read_day(store: &Store, server_id: u64, day: i64, read: &mut ReadMinutes<'_>) -> Result<SummaryRun, StoreError> {
     let (from, to) = (key::minute_key(day, server_id, 0), key::minute_key(day, server_id, key::WHOLE_DAY + 1));
     let mut hours: BTreeMap<i64, SummaryRun> = BTreeMap::new();
     store.scan_range(key::MINUTE, &from, &to, &mut |key, value| {
@@ -300,189 +294,16 @@ pub(super) fn read_day(
     Ok(whole)
 }
 
-/// The minutes of a run of reports, in the order of their times.
-pub(super) fn minutes_of(run: &Run) -> SummaryRun {
-    let mut order: Vec<usize> = (0..run.len()).collect();
-    // Stable: reports of one moment stay in the order of their numbers.
-    order.sort_by_key(|row| run.times_ms[*row]);
-    let starts: Vec<i64> = order.iter().map(|row| run.times_ms[*row].div_euclid(MINUTE_MS) * MINUTE_MS).collect();
-    let mut minutes = SummaryRun::default();
-    for start in &starts {
-        minutes.count(*start, 1);
-    }
-    for (metric, summaries) in Metric::ALL.into_iter().zip(&mut minutes.metrics) {
-        let column = run.column(metric);
-        let mut rows = order.iter().zip(&starts).peekable();
-        for start in &minutes.times_ms {
-            let mut summary = Summary::default();
-            while let Some((row, _)) = rows.next_if(|(_, of)| *of == start) {
-                if metric != Metric::Temperature || column[*row] != crate::block::ABSENT {
-                    summary.add(metric.kind(), column[*row]);
-                }
-            }
-            summaries.push(summary);
-        }
-    }
-    minutes
-}
-
-impl SummaryRun {
-    /// Adds `reports` to the row that starts at `start_ms`, which is the last one or a new one.
-    fn count(&mut self, start_ms: i64, reports: u64) {
-        match (self.times_ms.last(), self.counts.last_mut()) {
-            (Some(last), Some(count)) if *last == start_ms => *count += reports,
-            _ => {
-                self.times_ms.push(start_ms);
-                self.counts.push(reports);
-            }
-        }
-    }
-
-    /// Adds the rows of `later`, whose reports have higher numbers. A row that both have becomes one: count, lowest, highest,
-    /// mean and growth are those of all its reports, first and last by number. That is the same as making it of all of them
-    /// at once, unless a clock was set back in between; then growth is counted in the order of numbers.
-    fn merge(&mut self, later: Self) {
-        if self.is_empty() {
-            *self = later;
-            return;
-        }
-        for (row, start_ms) in later.times_ms.iter().enumerate() {
-            match self.times_ms.binary_search(start_ms) {
-                Ok(at) => {
-                    self.counts[at] += later.counts[row];
-                    for (metric, (mine, theirs)) in
-                        Metric::ALL.into_iter().zip(self.metrics.iter_mut().zip(&later.metrics))
-                    {
-                        mine[at].merge(metric.kind(), &theirs[row]);
-                    }
-                }
-                Err(at) => {
-                    self.times_ms.insert(at, *start_ms);
-                    self.counts.insert(at, later.counts[row]);
-                    self.metrics.iter_mut().zip(&later.metrics).for_each(|(mine, theirs)| mine.insert(at, theirs[row]));
-                }
-            }
-        }
-    }
-
-    /// Adds the rows of `other`, which come later.
-    fn append(&mut self, other: &mut Self) {
-        self.times_ms.append(&mut other.times_ms);
-        self.counts.append(&mut other.counts);
-        self.metrics.iter_mut().zip(&mut other.metrics).for_each(|(mine, theirs)| mine.append(theirs));
-    }
-
-    /// The rows of each hour.
-    fn split_by_hour(self) -> Vec<(i64, Self)> {
-        let mut hours: Vec<(i64, Self)> = Vec::new();
-        for row in 0..self.times_ms.len() {
-            let hour = self.times_ms[row].div_euclid(HOUR_MS);
-            if hours.last().is_none_or(|(last, _)| *last != hour) {
-                hours.push((hour, Self::default()));
-            }
-            if let Some((_, run)) = hours.last_mut() {
-                run.times_ms.push(self.times_ms[row]);
-                run.counts.push(self.counts[row]);
-                run.metrics.iter_mut().zip(&self.metrics).for_each(|(to, from)| to.push(from[row]));
-            }
-        }
-        hours
-    }
-
-    /// The same in rows of `row_ms`.
-    pub(super) fn coarser(&self, row_ms: i64) -> Self {
-        let start = |row: usize| self.times_ms[row].div_euclid(row_ms) * row_ms;
-        let mut coarser = Self::default();
-        for (row, count) in self.counts.iter().enumerate() {
-            coarser.count(start(row), *count);
-        }
-        for (metric, (fine, coarse)) in Metric::ALL.into_iter().zip(self.metrics.iter().zip(&mut coarser.metrics)) {
-            let mut rows = fine.iter().enumerate().peekable();
-            for of in &coarser.times_ms {
-                let mut summary = Summary::default();
-                while let Some((_, later)) = rows.next_if(|(row, _)| start(*row) == *of) {
-                    summary.merge(metric.kind(), later);
-                }
-                coarse.push(summary);
-            }
-        }
-        coarser
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::panic::AssertUnwindSafe;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use super::super::testing::{HOUR, Made};
+    use super::super::testing::{HOUR, Made, many, run_of};
     use super::super::tier::Retention;
     use super::*;
-    use crate::block::samples_of_every_temper;
-    use proptest::prelude::*;
-
-    fn run_of(samples: &[crate::sample::Sample]) -> Run {
-        let mut run = Run::default();
-        (1..).zip(samples).for_each(|(sequence, sample)| run.push(sequence, sample));
-        run
-    }
-
-    proptest! {
-        #[test]
-        fn minutes_of_parts_are_minutes_of_the_whole(
-            samples in samples_of_every_temper(2..80),
-            cuts in (0usize..80, 0usize..80),
-            steps in proptest::collection::vec(0i64..40_000, 80),
-            is_in_order in any::<bool>(),
-        ) {
-            let mut samples = samples;
-            let mut time_ms = 1_790_000_000_000;
-            for (number, (sample, step)) in samples.iter_mut().zip(steps).enumerate() {
-                time_ms += step;
-                // A clock that is set back and forth, in the other half of the cases.
-                sample.time_ms = if is_in_order || number % 3 > 0 { time_ms } else { time_ms - 90_000 };
-                // Whole hundredths, as agents send: their sums are exact.
-                sample.cpu = f64::from(u8::try_from(number).expect("few")) / 100.0;
-            }
-            let at = |cut: usize| cut.min(samples.len());
-            let (a, b) = (at(cuts.0.min(cuts.1)), at(cuts.0.max(cuts.1)));
-            let mut merged = SummaryRun::default();
-            for part in [&samples[..a], &samples[a..b], &samples[b..]] {
-                merged.merge(minutes_of(&run_of(part)));
-            }
-            let whole = minutes_of(&run_of(&samples));
-            prop_assert_eq!(&merged.times_ms, &whole.times_ms);
-            prop_assert_eq!(&merged.counts, &whole.counts);
-            for (metric, (merged, whole)) in Metric::ALL.into_iter().zip(merged.metrics.iter().zip(&whole.metrics)) {
-                for (merged, whole) in merged.iter().zip(whole).filter(|(_, whole)| whole.count > 0) {
-                    prop_assert_eq!((merged.count, merged.sum), (whole.count, whole.sum));
-                    if metric == Metric::Cpu {
-                        prop_assert_eq!(merged.hundredths, whole.hundredths);
-                    }
-                    if metric.kind() != crate::metric::Kind::Counter {
-                        let is_same = |a: u64, b: u64| a == b || f64::from_bits(a) == f64::from_bits(b);
-                        prop_assert!(is_same(merged.min, whole.min) && is_same(merged.max, whole.max));
-                    }
-                    if is_in_order {
-                        prop_assert_eq!((merged.last, merged.first), (whole.last, whole.first));
-                        prop_assert_eq!(merged.increase, whole.increase);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Reports of one hour, more than are packed at once.
-    fn many() -> Vec<crate::sample::Sample> {
-        let sample = |number: i64| crate::sample::Sample {
-            time_ms: super::super::testing::START_MS + number * 45,
-            mem_used: number.unsigned_abs(),
-            net_in_transfer: number.unsigned_abs() * 10,
-            cpu: (number % 100) as f64 / 100.0,
-            ..Default::default()
-        };
-        (0..PACK_ROWS_MAX as i64 + 9000).map(sample).collect()
-    }
+    use crate::sample::Sample;
+    use crate::summary::Summary;
 
     static WRITES_LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
@@ -503,7 +324,7 @@ mod tests {
             assert_eq!(upkeep.corrupt_blocks, 0);
         };
         let is_whole = || {
-            let mut read: Vec<(u64, crate::sample::Sample)> = Vec::new();
+            let mut read: Vec<(u64, Sample)> = Vec::new();
             for (_, block) in made.blocks(1) {
                 read.extend(Block::read(&block).and_then(|block| block.run()).expect("written").reports());
             }
@@ -547,71 +368,5 @@ mod tests {
             blocks.iter().map(|(_, block)| Block::read(block).expect("written").header.rows).sum()
         };
         assert_eq!(rows(&made.blocks(1)), samples.len() + 1);
-    }
-
-    #[test]
-    fn a_disk_budget_takes_first_from_who_has_most() {
-        let retention = Retention { disk_bytes_max: 1024 * 1024, ..Retention::default() };
-        let made = Made::new(retention, None);
-        let mut random = 1u64;
-        let mut noise = || {
-            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            random
-        };
-        // Nothing in it can be made smaller.
-        let noisy: Vec<crate::sample::Sample> = many()
-            .into_iter()
-            .step_by(2)
-            .map(|sample| crate::sample::Sample {
-                mem_used: noise(),
-                swap_used: noise(),
-                disk_used: noise(),
-                process_count: noise(),
-                ..sample
-            })
-            .collect();
-        made.put(1, &noisy, HEAD_ROWS_MAX);
-        let calm: Vec<_> = many().into_iter().step_by(30).collect();
-        made.put(2, &calm, HEAD_ROWS_MAX);
-        let (mut state, mut upkeep) = (State::default(), Upkeep::default());
-        for server_id in [1, 2] {
-            made.history.pack_hour(&mut state, &made.store, server_id, HOUR, &mut upkeep).expect("a healthy store");
-        }
-        made.store.compact(key::RAW).expect("a healthy store");
-        let calm_blocks = made.blocks(2);
-        let used = |made: &Made| -> u64 {
-            made.store.files(key::RAW).expect("a healthy store").iter().map(|file| file.bytes).sum()
-        };
-        assert!(used(&made) > retention.disk_bytes_max);
-        let freed = made.history.take_from_heaviest(&made.store).expect("a healthy store");
-        assert!(freed > HEAVY_HOUR_BYTES, "{freed}");
-        assert!(made.blocks(1).is_empty() && made.blocks(2) == calm_blocks);
-        assert!(used(&made) < retention.disk_bytes_max, "{} bytes are left", used(&made));
-        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(0), "there is nothing heavy any more");
-    }
-
-    #[test]
-    fn a_heavy_hour_that_got_reports_since_is_not_taken_and_notes_of_hours_that_are_gone_go() {
-        let retention = Retention { disk_bytes_max: 1, ..Retention::default() };
-        let made = Made::new(retention, None);
-        made.put(1, &many()[..1000], HEAD_ROWS_MAX);
-        let mut changes = Changes::default();
-        note_heavy(&mut changes, 1, HOUR, 2_000_000);
-        note_heavy(&mut changes, 1, HOUR - 5, 1_500_000);
-        made.store.write(&changes).expect("on disk");
-        made.store.compact(key::RAW).expect("a healthy store");
-        // The hour before has no blocks, which frees nothing but costs nothing either.
-        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(1_500_000));
-        assert!(!made.blocks(1).is_empty());
-        forget_expired(&made.store, HOUR).expect("a healthy store");
-        let mut notes = 0;
-        let mut count = |_: &[u8], _: &[u8]| {
-            notes += 1;
-            Ok(())
-        };
-        made.store.scan_range(key::TODO, b"g", b"h", &mut count).expect("readable");
-        assert_eq!(notes, 1);
-        forget_expired(&made.store, HOUR + 1).expect("a healthy store");
-        made.history.due(&made.store, i64::MAX).expect("notes are nothing that is due");
     }
 }

@@ -198,3 +198,78 @@ impl History {
         Tier::ALL.into_iter().map(usage).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{HOUR, Made, many};
+    use super::super::upkeep::{State, Upkeep};
+    use super::*;
+    use crate::limits::{HEAD_ROWS_MAX, HEAVY_HOUR_BYTES};
+    use crate::sample::Sample;
+
+    #[test]
+    fn a_disk_budget_takes_first_from_who_has_most() {
+        let retention = Retention { disk_bytes_max: 1024 * 1024, ..Retention::default() };
+        let made = Made::new(retention, None);
+        let mut random = 1u64;
+        let mut noise = || {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            random
+        };
+        // Nothing in it can be made smaller.
+        let noisy: Vec<Sample> = many()
+            .into_iter()
+            .step_by(2)
+            .map(|sample| Sample {
+                mem_used: noise(),
+                swap_used: noise(),
+                disk_used: noise(),
+                process_count: noise(),
+                ..sample
+            })
+            .collect();
+        made.put(1, &noisy, HEAD_ROWS_MAX);
+        let calm: Vec<_> = many().into_iter().step_by(30).collect();
+        made.put(2, &calm, HEAD_ROWS_MAX);
+        let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+        for server_id in [1, 2] {
+            made.history.pack_hour(&mut state, &made.store, server_id, HOUR, &mut upkeep).expect("a healthy store");
+        }
+        made.store.compact(key::RAW).expect("a healthy store");
+        let calm_blocks = made.blocks(2);
+        let used = |made: &Made| -> u64 {
+            made.store.files(key::RAW).expect("a healthy store").iter().map(|file| file.bytes).sum()
+        };
+        assert!(used(&made) > retention.disk_bytes_max);
+        let freed = made.history.take_from_heaviest(&made.store).expect("a healthy store");
+        assert!(freed > HEAVY_HOUR_BYTES, "{freed}");
+        assert!(made.blocks(1).is_empty() && made.blocks(2) == calm_blocks);
+        assert!(used(&made) < retention.disk_bytes_max, "{} bytes are left", used(&made));
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(0), "there is nothing heavy any more");
+    }
+
+    #[test]
+    fn a_heavy_hour_that_got_reports_since_is_not_taken_and_notes_of_hours_that_are_gone_go() {
+        let retention = Retention { disk_bytes_max: 1, ..Retention::default() };
+        let made = Made::new(retention, None);
+        made.put(1, &many()[..1000], HEAD_ROWS_MAX);
+        let mut changes = Changes::default();
+        note_heavy(&mut changes, 1, HOUR, 2_000_000);
+        note_heavy(&mut changes, 1, HOUR - 5, 1_500_000);
+        made.store.write(&changes).expect("on disk");
+        made.store.compact(key::RAW).expect("a healthy store");
+        // The hour before has no blocks, which frees nothing but costs nothing either.
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(1_500_000));
+        assert!(!made.blocks(1).is_empty());
+        forget_expired(&made.store, HOUR).expect("a healthy store");
+        let mut notes = 0;
+        let mut count = |_: &[u8], _: &[u8]| {
+            notes += 1;
+            Ok(())
+        };
+        made.store.scan_range(key::TODO, b"g", b"h", &mut count).expect("readable");
+        assert_eq!(notes, 1);
+        forget_expired(&made.store, HOUR + 1).expect("a healthy store");
+        made.history.due(&made.store, i64::MAX).expect("notes are nothing that is due");
+    }
+}

@@ -10,7 +10,7 @@ use super::tier::{HOUR_MS, Retention};
 use super::upkeep::{History, Point};
 
 use crate::block::{Effort, Run};
-use crate::limits::WALK_ROWS_MAX;
+use crate::limits::{PACK_ROWS_MAX, WALK_ROWS_MAX};
 use crate::sample::Sample;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
@@ -115,3 +115,22 @@ pub(super) fn in_order(samples: &[Sample]) -> Vec<(u64, Sample)> {
 
 /// Three hours, of which the middle one has all reports.
 pub(super) const RANGE_MS: Range<i64> = START_MS - HOUR_MS..START_MS + 2 * HOUR_MS;
+
+/// Reports of one hour, more than are packed at once.
+pub(super) fn many() -> Vec<Sample> {
+    let sample = |number: i64| Sample {
+        time_ms: START_MS + number * 45,
+        mem_used: number.unsigned_abs(),
+        net_in_transfer: number.unsigned_abs() * 10,
+        cpu: (number % 100) as f64 / 100.0,
+        ..Sample::default()
+    };
+    (0..PACK_ROWS_MAX as i64 + 9000).map(sample).collect()
+}
+
+/// A run of these reports, numbered from 1.
+pub(super) fn run_of(samples: &[Sample]) -> Run {
+    let mut run = Run::default();
+    (1..).zip(samples).for_each(|(sequence, sample)| run.push(sequence, sample));
+    run
+}
