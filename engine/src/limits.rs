@@ -154,6 +154,9 @@ pub const MINUTE_RANGE_DAYS_MAX: i64 = 850;
 /// Agents whose clocks the hub remembers, to tell whether its own is right.
 pub const CLOCK_WITNESSES_MAX: usize = 256;
 
+/// Unix milliseconds of 1 January 2025, before which there was no hub. A clock that shows less is wrong.
+pub(crate) const EARLIEST_MS: i64 = 1_735_689_600_000;
+
 /// Milliseconds that an agent's clock may be off, either way, before the hub's own time takes the place of its times.
 pub const CLOCK_SKEW_KEPT_MS: i64 = 5_000;
 

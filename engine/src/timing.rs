@@ -5,8 +5,7 @@
 //! is finer than anything the hub could say. Any other is moved to where the hub's clock has it ([`Timing::place`]); and no
 //! reading of an outbox lies before the one that was taken before it.
 
-use crate::clock::EARLIEST_MS;
-use crate::limits::CLOCK_SKEW_KEPT_MS;
+use crate::limits::{CLOCK_SKEW_KEPT_MS, EARLIEST_MS};
 
 /// Milliseconds by which uptimes are rounded, and a little more.
 const UPTIME_ROUNDED_MS: i64 = 2_000;
