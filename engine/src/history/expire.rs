@@ -104,3 +104,69 @@ impl History {
         store.drop_files(tier.family(), &from, &to)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{HOUR, Made, START_MS, many};
+    use super::super::tier::Retention;
+    use super::*;
+    use crate::limits::HEAD_ROWS_MAX;
+
+    fn expire(made: &Made, state: &mut State, expiry_ms: i64) -> bool {
+        let mut upkeep = Upkeep::default();
+        made.history.expire(state, &made.store, expiry_ms, &mut upkeep).expect("a healthy store");
+        upkeep.has_expired
+    }
+
+    fn days_later(days: i64) -> i64 {
+        START_MS + days * DAY_MS
+    }
+
+    #[test]
+    fn reports_go_when_they_are_too_old_and_in_coarser_rows() {
+        let made = Made::new(Retention::default(), None);
+        made.put(1, &many()[..600], HEAD_ROWS_MAX);
+        let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+        // Not packed yet: they stay, however old they are, and all before them goes.
+        assert!(expire(&made, &mut state, days_later(90)));
+        assert_eq!((made.history.floor(Tier::Raw), made.blocks(1).len()), (HOUR, 1));
+        assert_eq!(made.history.floor(Tier::Minute), HOUR.div_euclid(24), "minutes of that day are still to come");
+        made.history.pack_hour(&mut state, &made.store, 1, HOUR, &mut upkeep).expect("a healthy store");
+        assert!(!expire(&made, &mut state, days_later(90) + EXPIRE_INTERVAL_MS - 1), "nobody looks as soon again");
+        assert!(expire(&made, &mut state, days_later(90) + EXPIRE_INTERVAL_MS));
+        assert_eq!((made.history.floor(Tier::Raw), made.blocks(1).len()), (HOUR + 83 * 24, 0));
+        assert_eq!(made.history.floor(Tier::Minute), HOUR.div_euclid(24), "the day is not packed");
+        // What is stored is what is believed.
+        let floors = Tier::ALL.map(|tier| made.store.time(key::FLOORS[tier as usize]).expect("readable"));
+        assert_eq!(floors.map(Option::unwrap_or_default), made.history.floors().0);
+    }
+
+    #[test]
+    fn a_floor_that_lies_too_late_is_lowered_and_one_that_a_budget_raised_stays() {
+        let made = Made::new(Retention::default(), None);
+        let last_by_budget = HOUR - i64::from(RAW_DAYS_KEPT_MIN) * 24;
+        for (floor, lowered) in [
+            (HOUR + 365 * 24, HOUR - 7 * 24),
+            (last_by_budget + 1, HOUR - 7 * 24),
+            (last_by_budget, last_by_budget),
+            (HOUR - 7 * 24, HOUR - 7 * 24),
+            (i64::MIN, i64::MIN),
+        ] {
+            made.history.set_floor(Tier::Raw, floor);
+            made.history.lower_floors(&made.store, START_MS).expect("a healthy store");
+            assert_eq!(made.history.floor(Tier::Raw), lowered, "{floor}");
+        }
+        assert_eq!(made.store.time(key::FLOORS[0]), Ok(Some(HOUR - 7 * 24)), "the next start has it too");
+    }
+
+    #[test]
+    fn a_budget_takes_the_oldest_first_and_never_the_last_day_of_reports() {
+        let made = Made::new(Retention { disk_bytes_max: 1, ..Retention::default() }, None);
+        made.put(1, &many()[..600], HEAD_ROWS_MAX);
+        made.store.compact(key::RAW).expect("a healthy store");
+        for (now_ms, floor) in [(START_MS, i64::MIN), (days_later(1), HOUR), (days_later(2), HOUR + 1)] {
+            let floors = made.history.floors_by_budget(&made.store, now_ms).expect("a healthy store");
+            assert_eq!(floors[0], floor, "{} h later", (now_ms - START_MS) / HOUR_MS);
+        }
+    }
+}

@@ -99,3 +99,34 @@ pub(super) fn within(range_ms: &Range<i64>, hour: i64) -> Range<i64> {
     let start_ms = hour.saturating_mul(HOUR_MS);
     range_ms.start.max(start_ms)..range_ms.end.min(start_ms.saturating_add(HOUR_MS))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_floor_is_the_hour_or_day_in_which_the_days_that_are_kept_begin() {
+        for (tier, days, now_ms, floor) in [
+            (Tier::Raw, 0, 0, 0),
+            (Tier::Raw, 0, HOUR_MS - 1, 0),
+            (Tier::Raw, 1, DAY_MS, 0),
+            (Tier::Raw, 1, DAY_MS - 1, -1),
+            (Tier::Raw, 7, 10 * DAY_MS + HOUR_MS, 73),
+            (Tier::Minute, 1, 3 * DAY_MS - 1, 1),
+            (Tier::Quarter, 2, 3 * DAY_MS, 1),
+            (Tier::Quarter, u32::MAX, 0, -i64::from(u32::MAX)),
+            (Tier::Raw, u32::MAX, i64::MIN, i64::MIN.div_euclid(HOUR_MS)),
+        ] {
+            assert_eq!(tier.floor_of(days, now_ms), floor, "{tier:?}, {days} days before {now_ms}");
+        }
+    }
+
+    #[test]
+    fn a_range_within_an_hour_is_what_both_share() {
+        let hour = |hour: i64| hour * HOUR_MS..(hour + 1) * HOUR_MS;
+        assert_eq!(within(&(i64::MIN..i64::MAX), 5), hour(5));
+        assert_eq!(within(&(5 * HOUR_MS + 1..6 * HOUR_MS + 1), 5), 5 * HOUR_MS + 1..6 * HOUR_MS);
+        assert_eq!(within(&(5 * HOUR_MS + 1..6 * HOUR_MS + 1), 6), 6 * HOUR_MS..6 * HOUR_MS + 1);
+        assert!(within(&hour(5), 4).is_empty());
+    }
+}
