@@ -280,13 +280,13 @@ fn take_float(record: &mut RecordReader<'_>, old: u64) -> Result<u64, Corrupt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::samples_of_every_temper;
+    use crate::block::arbitrary_samples;
     use proptest::prelude::*;
 
     proptest! {
         #[test]
         fn a_head_gives_every_report_back_to_the_bit(
-            samples in samples_of_every_temper(1..60),
+            samples in arbitrary_samples(1..60),
             numbers in proptest::collection::vec(1u64..3, 60),
         ) {
             let (mut head, mut run, mut sequence) = (Head::default(), Run::default(), 0);

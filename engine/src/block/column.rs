@@ -373,7 +373,7 @@ mod tests {
         }
     }
 
-    /// Series of every temper: constant, steps, walks, resets, extremes.
+    /// Series of every kind: constant, steps, walks, resets, extremes.
     fn series() -> impl Strategy<Value = Vec<u64>> {
         let extreme = prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(1 << 63), any::<u64>()];
         let walk =

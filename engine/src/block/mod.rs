@@ -14,7 +14,7 @@ pub use column::check_column;
 pub use container::{Block, with_checksum};
 pub(crate) use run::ABSENT;
 #[cfg(test)]
-pub(crate) use run::tests::samples_of_every_temper;
+pub(crate) use run::tests::arbitrary_samples;
 pub use run::{Run, column_name};
 pub(crate) use summary::SummaryRun;
 pub use summary::read_summaries;

@@ -381,12 +381,12 @@ pub(crate) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Reports of every temper, as many as `count` allows.
-    pub(crate) fn samples_of_every_temper(count: Range<usize>) -> impl Strategy<Value = Vec<Sample>> {
+    /// Reports of any kind that may be stored, as many as `count` allows.
+    pub(crate) fn arbitrary_samples(count: Range<usize>) -> impl Strategy<Value = Vec<Sample>> {
         proptest::collection::vec(sample(), count)
     }
 
-    /// A report of every temper: extremes, resets, clock steps, sensors that come and go.
+    /// A report of any kind: extremes, resets, clock steps, sensors that come and go.
     fn sample() -> impl Strategy<Value = Sample> {
         let float = prop_oneof![
             Just(0.0),
@@ -421,7 +421,7 @@ pub(crate) mod tests {
     proptest! {
         #[test]
         fn a_block_gives_every_report_back_to_the_bit(
-            samples in samples_of_every_temper(1..90),
+            samples in arbitrary_samples(1..90),
             first in 1u64..1 << 62,
             gap in 0u64..3,
         ) {
@@ -443,7 +443,7 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn chunks_are_the_rows_in_their_order(samples in samples_of_every_temper(1..90)) {
+        fn chunks_are_the_rows_in_their_order(samples in arbitrary_samples(1..90)) {
             let mut run = Run::default();
             (1..).zip(&samples).for_each(|(sequence, sample)| run.push(sequence, sample));
             let mut whole = Run::default();

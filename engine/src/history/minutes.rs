@@ -121,13 +121,13 @@ mod tests {
 
     use super::super::testing::run_of;
     use super::*;
-    use crate::block::samples_of_every_temper;
+    use crate::block::arbitrary_samples;
     use crate::metric::Kind;
 
     proptest! {
         #[test]
         fn minutes_of_parts_are_minutes_of_the_whole(
-            samples in samples_of_every_temper(2..80),
+            samples in arbitrary_samples(2..80),
             cuts in (0usize..80, 0usize..80),
             steps in proptest::collection::vec(0i64..40_000, 80),
             is_in_order in any::<bool>(),

@@ -214,7 +214,7 @@ fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, Corrupt> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::block::samples_of_every_temper;
+    use crate::block::arbitrary_samples;
     use crate::limits::{BATCH_LOG_BYTES_MAX, REPORT_LOG_BYTES_MAX};
     use proptest::prelude::*;
     use windfire_wire::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
@@ -250,7 +250,7 @@ mod tests {
     proptest! {
         #[test]
         fn reports_of_several_servers_round_trip_in_any_order(
-            samples in samples_of_every_temper(1..40),
+            samples in arbitrary_samples(1..40),
             of in proptest::collection::vec((0u64..3, any::<u64>(), any::<i64>(), 0u8..6), 40),
         ) {
             let mut entries = Vec::new();
@@ -290,7 +290,7 @@ mod tests {
         }
 
         #[test]
-        fn a_damaged_value_never_panics(samples in samples_of_every_temper(2..6), at in any::<u16>(), to in any::<u8>()) {
+        fn a_damaged_value_never_panics(samples in arbitrary_samples(2..6), at in any::<u16>(), to in any::<u8>()) {
             let entries: Vec<LogEntry> = samples.into_iter().map(|sample| {
                 LogEntry::Report { server_id: 7, sequence: 1, received_ms: 0, sample }
             }).collect();
