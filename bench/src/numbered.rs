@@ -6,7 +6,7 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use windfire_engine::history::{Point, Retention};
+use windfire_engine::history::{FailPoint, Retention};
 use windfire_engine::sample::Sample;
 use windfire_engine::{Engine, Options, Selection};
 use windfire_wire::Report;
@@ -38,8 +38,8 @@ pub fn report(server_id: u64, sequence: u64) -> Report {
 static KILL_AT: AtomicUsize = AtomicUsize::new(usize::MAX);
 static PASSES_LEFT: AtomicU64 = AtomicU64::new(0);
 
-fn at_point(point: Point) {
-    let is_here = Point::ALL.iter().position(|other| *other == point) == Some(KILL_AT.load(Ordering::Relaxed));
+fn at_fail_point(point: FailPoint) {
+    let is_here = FailPoint::ALL.iter().position(|other| *other == point) == Some(KILL_AT.load(Ordering::Relaxed));
     if is_here && PASSES_LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
         let _dies = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         loop {
@@ -49,9 +49,9 @@ fn at_point(point: Point) {
 }
 
 /// Options with a retention of a day for every report, so that a few days of reports pass every point.
-fn options(at_point: Option<fn(Point)>) -> Options {
+fn options(at_fail_point: Option<fn(FailPoint)>) -> Options {
     let retention = Retention { raw_days: 1, minute_days: 2, quarter_days: 30, disk_bytes_max: 0 };
-    Options { retention, at_point, ..Options::default() }
+    Options { retention, at_fail_point, ..Options::default() }
 }
 
 /// Reports until report number `last`, going on where the store stands, and writes to `acks` what is durable. With
@@ -65,7 +65,7 @@ pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<
         KILL_AT.store(point, Ordering::Relaxed);
     }
     let mut acks = OpenOptions::new().create(true).append(true).open(acks).expect("a file for acks");
-    let mut fleet = FastFleet::open(data, servers, options(Some(at_point)), START_MS);
+    let mut fleet = FastFleet::open(data, servers, options(Some(at_fail_point)), START_MS);
     let ids = fleet.server_ids();
     let mut until = (0..ids.len()).map(|server| fleet.next_sequence(server)).min().unwrap_or(1);
     let mut commits = 0;

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use windfire_bench::numbered::{Checked, INTERVAL_MS, check};
-use windfire_engine::history::Point;
+use windfire_engine::history::FailPoint;
 
 const SERVERS: usize = 4;
 /// Reports of each server that a process makes at most, unless it is killed before: a day and six hours. The raw tier keeps
@@ -32,9 +32,9 @@ fn history_survives_kill_9_at_every_point_of_upkeep() {
     };
     let mut checked = Checked::default();
     for round in 1..=ROUNDS {
-        for (number, point) in Point::ALL.into_iter().enumerate() {
+        for (number, point) in FailPoint::ALL.into_iter().enumerate() {
             // Points of which a stretch passes few are met at the first.
-            let is_rare = matches!(point, Point::DayPacked | Point::DayWritten);
+            let is_rare = matches!(point, FailPoint::DayPacked | FailPoint::DayWritten);
             let passes = if is_rare { 1 } else { random.u64(1..=12) };
             let last = (checked.reports + checked.expired) / SERVERS as u64 + STRETCH;
             let status = child(last, Some((number, passes)));
@@ -46,7 +46,7 @@ fn history_survives_kill_9_at_every_point_of_upkeep() {
     let last = (checked.reports + checked.expired) / SERVERS as u64 + STRETCH;
     assert!(child(last, None).success());
     checked = check(&data, &acks);
-    println!("after {} kills: {checked:?}", ROUNDS * Point::ALL.len() as u64);
+    println!("after {} kills: {checked:?}", ROUNDS * FailPoint::ALL.len() as u64);
     assert!(checked.expired > 0 && checked.reports > 0);
     assert_eq!(checked.reports + checked.expired, last * SERVERS as u64, "lost or doubled");
 }

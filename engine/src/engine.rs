@@ -38,7 +38,7 @@ impl Engine {
         let store = Arc::new(Store::open(folder)?);
         let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
         let counters = Arc::new(Counters::default());
-        let history = History::open(&store, options.retention, options.at_point)?;
+        let history = History::open(&store, options.retention, options.at_fail_point)?;
         let clock = Clock::new(store.clock()?);
         let recovered = recover(&store, &shards, &|read, all| {
             if let Some(listener) = &options.on_replay {

@@ -1,6 +1,6 @@
 //! What the engine does not decide itself.
 
-use crate::history::{Point, Retention};
+use crate::history::{FailPoint, Retention};
 
 /// Gives the country of a public address, lower case, or nothing.
 pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
@@ -22,7 +22,7 @@ pub struct Options {
     pub retention: Retention,
     /// Called at each point of the upkeep of history: for tests that end the process there.
     #[doc(hidden)]
-    pub at_point: Option<fn(Point)>,
+    pub at_fail_point: Option<fn(FailPoint)>,
     /// Country of an address; without it countries stay empty unless given by hand.
     pub country_of: Option<CountryLookup>,
     /// Hears how far a start is.

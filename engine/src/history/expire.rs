@@ -3,7 +3,7 @@
 
 use super::storage::{Extent, bytes_before, extents};
 use super::tier::{DAY_MS, HOUR_MS, Tier};
-use super::upkeep::{History, Point, State, Upkeep};
+use super::upkeep::{FailPoint, History, State, Upkeep};
 use crate::limits::{EXPIRE_INTERVAL_MS, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN, RAW_DAYS_KEPT_MIN};
 use crate::store::{Changes, Store, StoreError, key};
 
@@ -100,7 +100,7 @@ impl History {
         // Readers stop looking before anything is gone. Synced, because the files go at once.
         self.set_floor(tier, floor);
         store.write_synced(&changes)?;
-        self.pass(Point::Expired);
+        self.reach(FailPoint::Expired);
         store.drop_files(tier.family(), &from, &to)
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::minutes::minutes_of;
 use super::storage::{forget_expired, note_heavy};
 use super::tier::{DAY_MS, HOUR_MS, QUARTER_MS, Tier};
-use super::upkeep::{History, Point, State, Upkeep};
+use super::upkeep::{FailPoint, History, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
 use crate::limits::{
     BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
@@ -150,9 +150,9 @@ impl History {
             from = part.rest_from;
             if from.is_some() {
                 // Its reports are in blocks before and after. What is noted as due is done only with the last part.
-                self.pass(Point::HourPacked);
+                self.reach(FailPoint::HourPacked);
                 store.write(&changes)?;
-                self.pass(Point::HourWritten);
+                self.reach(FailPoint::HourWritten);
                 changes = Changes::default();
             }
         }
@@ -166,9 +166,9 @@ impl History {
             changes.put(key::MINUTE, &key::minute_key(day, server_id, part), minutes.encode(server_id));
             changes.put(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day), Vec::new());
         }
-        self.pass(Point::HourPacked);
+        self.reach(FailPoint::HourPacked);
         store.write(&changes)?;
-        self.pass(Point::HourWritten);
+        self.reach(FailPoint::HourWritten);
         upkeep.hours_packed += 1;
         Ok(())
     }
@@ -236,9 +236,9 @@ impl History {
             let quarters = minutes.coarser(QUARTER_MS);
             changes.put(key::QUARTER, &key::quarter_key(day, server_id), quarters.encode(server_id));
         }
-        self.pass(Point::DayPacked);
+        self.reach(FailPoint::DayPacked);
         store.write(&changes)?;
-        self.pass(Point::DayWritten);
+        self.reach(FailPoint::DayWritten);
         upkeep.days_packed += 1;
         Ok(())
     }
@@ -307,8 +307,8 @@ mod tests {
 
     static WRITES_LEFT: AtomicUsize = AtomicUsize::new(usize::MAX);
 
-    fn dies(point: Point) {
-        if point == Point::HourWritten && WRITES_LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
+    fn dies(point: FailPoint) {
+        if point == FailPoint::HourWritten && WRITES_LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
             panic!("killed");
         }
     }

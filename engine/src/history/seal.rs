@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::tier::{HOUR_MS, Tier};
-use super::upkeep::{History, Point, State, Upkeep};
+use super::upkeep::{FailPoint, History, State, Upkeep};
 use crate::block::{Effort, Run};
 use crate::head::Head;
 use crate::intake::{Position, Ticket, Watermark};
@@ -76,9 +76,9 @@ impl History {
             if taken.is_empty() {
                 return Ok(());
             }
-            self.pass(Point::SealEncoded);
+            self.reach(FailPoint::SealEncoded);
             write_sealed(store, &changes)?;
-            self.pass(Point::SealWritten);
+            self.reach(FailPoint::SealWritten);
             for (slot, durable) in taken {
                 // Only this thread takes heads away, and new ones come in behind them.
                 slot.status.lock().seal(durable);
@@ -129,9 +129,9 @@ impl History {
             let (from, to) = (key::log_key(state.log_cut, 0), key::log_key(needed, 0));
             let mut changes = Changes::default();
             changes.delete_range(key::LOG, &from, &to);
-            self.pass(Point::LogCut);
+            self.reach(FailPoint::LogCut);
             store.write_synced(&changes)?;
-            self.pass(Point::LogCutWritten);
+            self.reach(FailPoint::LogCutWritten);
             store.drop_files(key::LOG, &key::log_key(0, 0), &to)?;
             (state.log_cut, state.log_cut_ms) = (needed, now_ms);
         }

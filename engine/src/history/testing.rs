@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tempfile::TempDir;
 
 use super::tier::{HOUR_MS, Retention};
-use super::upkeep::{History, Point};
+use super::upkeep::{FailPoint, History};
 
 use crate::block::{Effort, Run};
 use crate::limits::{PACK_ROWS_MAX, WALK_ROWS_MAX};
@@ -30,10 +30,10 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub(super) fn new(retention: Retention, at_point: Option<fn(Point)>) -> Self {
+    pub(super) fn new(retention: Retention, at_fail_point: Option<fn(FailPoint)>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Store::open(folder.path()).expect("a new store");
-        let history = History::open(&store, retention, at_point).expect("a new store");
+        let history = History::open(&store, retention, at_fail_point).expect("a new store");
         Self { store, history, _folder: folder }
     }
 

@@ -15,7 +15,7 @@ use crate::store::{Changes, Store, StoreError, key};
 
 /// A place in the upkeep of history where a crash is tried by tests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Point {
+pub enum FailPoint {
     /// Heads are encoded, nothing is written.
     SealEncoded,
     /// Blocks of heads are on disk, the heads are still in memory.
@@ -36,7 +36,7 @@ pub enum Point {
     Expired,
 }
 
-impl Point {
+impl FailPoint {
     /// Every point, in the order in which upkeep passes them.
     pub const ALL: [Self; 9] = [
         Self::SealEncoded,
@@ -82,7 +82,7 @@ pub(crate) struct History {
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
     /// Called at each point of upkeep, for tests that end the process there.
-    pub(crate) at_point: Option<fn(Point)>,
+    pub(crate) at_fail_point: Option<fn(FailPoint)>,
 }
 
 /// What upkeep remembers from round to round.
@@ -100,7 +100,11 @@ pub(super) struct State {
 }
 
 impl History {
-    pub(crate) fn open(store: &Store, retention: Retention, at_point: Option<fn(Point)>) -> Result<Self, StoreError> {
+    pub(crate) fn open(
+        store: &Store,
+        retention: Retention,
+        at_fail_point: Option<fn(FailPoint)>,
+    ) -> Result<Self, StoreError> {
         let mut floors = [i64::MIN; 3];
         for (floor, key) in floors.iter_mut().zip(key::FLOORS) {
             *floor = store.time(key)?.unwrap_or(i64::MIN);
@@ -111,7 +115,7 @@ impl History {
             floors: floors.map(AtomicI64::new),
             clocks_off: AtomicUsize::new(0),
             state: Mutex::default(),
-            at_point,
+            at_fail_point,
         })
     }
 
@@ -176,9 +180,9 @@ impl History {
         self.floor(Tier::Raw).max(self.floor_by_age(Tier::Raw, expiry_ms))
     }
 
-    pub(super) fn pass(&self, point: Point) {
-        if let Some(at_point) = self.at_point {
-            at_point(point);
+    pub(super) fn reach(&self, point: FailPoint) {
+        if let Some(at_fail_point) = self.at_fail_point {
+            at_fail_point(point);
         }
     }
 }
