@@ -1,11 +1,11 @@
-//! Which moment it is, as the hub believes. `docs/decisions/clocks.md` says why.
+//! The hub's belief of what time it is. `docs/decisions/clocks.md` says why.
 //!
 //! A wall clock can leap, by seconds or by decades, and come back. What runs evenly, the time since the machine's start, says
 //! when it leapt, but not which side of the leap was right. Agents have clocks of their own, and say at each connection what
 //! they show: they are the witnesses. So:
 //!
-//! * The **trusted time** follows the wall clock while it runs evenly. At a leap it goes on evenly by itself, until witnesses
-//!   say that the wall clock is right now, or nobody contradicts it for a while.
+//! * The **trusted time** follows the wall clock while that runs evenly. At a leap it keeps running evenly on its own, until
+//!   witnesses confirm the wall clock, or none contradicts it for some time.
 //! * The **expiry time** is what history expires by. It never moves faster than time does, so one wrong look at a clock takes
 //!   nothing away; what a long stop left behind is made up for when the clock has been steady for a day.
 
@@ -22,13 +22,13 @@ const LATEST_MS: i64 = 7_258_118_400_000;
 
 /// Difference from an even run that is no leap: machines that keep time are corrected by less than this at once.
 const LEAP_MS: i64 = 1_000;
-/// Time for which a wall clock that leapt must run evenly before it is believed, when nobody contradicts it.
+/// Time for which a wall clock that leapt must run evenly before it is believed, if no witness contradicts it.
 const CONFIRM_MS: i64 = 60_000;
 /// The same when a few witnesses contradict it: they may be the ones that are wrong.
 const CONTRADICTED_MS: i64 = 3_600_000;
 /// A stop that is longer is not taken for granted: the clock may as well have leapt.
 const STOP_MS: i64 = 600_000;
-/// Steady time after which a long stop is taken for what it was, when nobody contradicts the clock.
+/// Steady time after which a long stop is taken as real, if no witness contradicts the clock.
 const VOUCHED_MS: i64 = 3_600_000;
 /// Age at which what an agent's clock showed does not count any more: agents that are there say it every ten minutes.
 const WITNESS_AGE_MS: i64 = 20 * 60_000;
@@ -54,7 +54,7 @@ pub struct Reading {
     pub uptime_ms: i64,
 }
 
-/// How the hub's clock does.
+/// The state of the hub's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClockState {
     /// Milliseconds that the machine's wall clock is ahead of the trusted time. Not 0 only while it is not believed.
@@ -74,7 +74,7 @@ impl ClockState {
     }
 }
 
-/// What is stored, so that a start knows how late it must be.
+/// The stored part, so that a start knows how late it is at least.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredClock {
     /// The newest trusted time that was stored, Unix milliseconds.
@@ -85,7 +85,7 @@ pub(crate) struct StoredClock {
     pub(crate) steady_ms: i64,
 }
 
-/// What an agent's clock showed.
+/// The time that an agent's clock showed.
 #[derive(Debug, Clone, Copy)]
 struct Witness {
     /// Minus the trusted time, milliseconds.
@@ -209,7 +209,7 @@ impl Clock {
         *now = Some(HubTime { now_ms, leapt_ms: before_ms.saturating_add(leapt_ms) });
     }
 
-    /// How it does.
+    /// Its state.
     pub fn state(&self) -> ClockState {
         let state = self.state.lock();
         let running = state.running;
@@ -256,7 +256,7 @@ impl Running {
         let passed_ms = uptime_ms.saturating_sub(self.uptime_ms).max(0);
         self.uptime_ms = uptime_ms;
         self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
-        // What a stop left behind is made up for once the clock has been steady for a while: each second brings two.
+        // Expiry catches up after a stop once the clock has been steady for some time: two seconds each second.
         let steps = if self.steady_ms >= VOUCHED_MS { 2 } else { 1 };
         self.expiry_ms = self.expiry_ms.saturating_add(passed_ms.saturating_mul(steps)).min(self.trusted_ms);
         let ahead_ms = wall_ms.saturating_sub(self.trusted_ms);
@@ -266,7 +266,7 @@ impl Running {
             self.doubt = None;
             self.steady_ms = self.steady_ms.saturating_add(passed_ms).min(STEADY_MS);
             if self.steady_ms >= VOUCHED_MS {
-                // Nobody contradicted it for long.
+                // No witness has contradicted it for a long time.
                 self.unvouched_from_ms = None;
             }
             if self.steady_ms >= STEADY_MS {
@@ -285,14 +285,14 @@ impl Running {
     /// Believes the wall clock, if it should be. By how much the trusted time changed, milliseconds.
     fn judge(&mut self, doubt: Doubt, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         let Doubt { ahead_ms, since_ms } = doubt;
-        // Who is far from both knows of neither.
+        // A witness that is far from both says nothing about either.
         let near_ms = (ahead_ms.unsigned_abs() / 2).min(WITNESS_OFF_MS);
         let count = |from_ms: i64| {
             let since = || witnesses.values().filter(|witness| witness.said_ms >= from_ms);
             let of_wall = since().filter(|witness| witness.ahead_ms.abs_diff(ahead_ms) <= near_ms).count();
             (of_wall, since().filter(|witness| witness.ahead_ms.unsigned_abs() <= near_ms).count())
         };
-        // Who spoke since then knows better than who spoke before: the clock that never leaps may have stood still.
+        // Witnesses since the leap know better than earlier ones: the clock that never leaps may have stood still.
         let (of_wall, of_trusted) =
             Some(count(since_ms)).filter(|recent| *recent != (0, 0)).unwrap_or_else(|| count(i64::MIN));
         let for_ms = self.uptime_ms - since_ms;
@@ -332,7 +332,7 @@ impl Running {
                 return self.disbelieve(said_ms);
             }
         }
-        // Many who agree with one another, and not with this clock.
+        // Many witnesses that agree with one another, but not with this clock.
         let mut offsets: Vec<i64> = witnesses.values().map(|witness| witness.ahead_ms).collect();
         offsets.sort_unstable();
         let Some(median_ms) = offsets.get(offsets.len() / 2).copied() else { return 0 };
@@ -356,7 +356,7 @@ impl Running {
 
     fn leap(&mut self, by_ms: i64) -> i64 {
         self.trusted_ms = self.trusted_ms.saturating_add(by_ms);
-        // What was never reached has not passed.
+        // Time that was never reached has not passed.
         self.expiry_ms = self.expiry_ms.min(self.trusted_ms);
         by_ms
     }

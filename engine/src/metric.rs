@@ -26,7 +26,7 @@ pub enum Metric {
     Temperature,
 }
 
-/// How a metric's values are to be read.
+/// What kind of numbers a metric's values are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A float that goes up and down.
@@ -93,7 +93,7 @@ impl Metric {
         self as usize
     }
 
-    /// How its values are to be read.
+    /// What kind of numbers its values are.
     pub const fn kind(self) -> Kind {
         match self {
             Self::Cpu | Self::Load1 | Self::Load5 | Self::Load15 | Self::Gpu | Self::Temperature => Kind::Float,
@@ -144,7 +144,7 @@ impl Metric {
         Self::ALL.into_iter().find(|metric| metric.name() == name)
     }
 
-    /// For a speed, the counter that mostly says it already.
+    /// For a speed, the counter from which it can mostly be computed.
     pub(crate) const fn speed_of(self) -> Option<Self> {
         match self {
             Self::NetInSpeed => Some(Self::NetInTransfer),

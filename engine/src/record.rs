@@ -1,11 +1,12 @@
-//! How numbers and texts lie in a stored value: LEB128 varints, zigzag for signed, floats as their eight bytes.
+//! The encoding of numbers and texts in a stored value: integers are LEB128 varints, zigzag if signed; floats are their
+//! eight bytes.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use windfire_wire::Temperature;
 
-/// Stored bytes that do not mean anything.
+/// Stored bytes that cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("corrupt at {what}")]
 pub struct Corrupt {
@@ -97,7 +98,7 @@ fn low_bits(value: u64) -> u8 {
     (value & 0x7f) as u8
 }
 
-/// Takes values from a stored record. Stored bytes are checked like any others: a flipped bit is an error, not a panic.
+/// Reads values from a stored record. Stored bytes are not trusted: a flipped bit is an error, not a panic.
 pub(crate) struct RecordReader<'a> {
     rest: &'a [u8],
     what: &'static str,
@@ -163,8 +164,8 @@ impl<'a> RecordReader<'a> {
         bytes.try_into().map_err(|_| self.corrupt())
     }
 
-    /// A length, which cannot be more than the bytes that are left: memory is taken for what is there, not for what is
-    /// claimed.
+    /// A length, at most the number of bytes left. So memory is only allocated for bytes that exist, whatever a record
+    /// claims.
     pub(crate) fn length(&mut self) -> Result<usize, Corrupt> {
         match usize::try_from(self.u64()?) {
             Ok(length) if length <= self.rest.len() => Ok(length),
@@ -182,7 +183,7 @@ impl<'a> RecordReader<'a> {
         (0..self.length()?).map(|_| self.text()).collect()
     }
 
-    /// Sensors; none is nothing rather than an empty list.
+    /// Sensors; `None` rather than an empty list.
     pub(crate) fn sensors(&mut self) -> Result<Option<Arc<[Temperature]>>, Corrupt> {
         let sensors = self.length()?;
         if sensors == 0 {
@@ -196,7 +197,7 @@ impl<'a> RecordReader<'a> {
         Ok(if self.bool()? { Some(self.i64()?) } else { None })
     }
 
-    /// Refuses bytes after the last value.
+    /// Fails if bytes are left after the last value.
     pub(crate) fn finish(self) -> Result<(), Corrupt> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.corrupt()) }
     }

@@ -1,4 +1,4 @@
-//! The engine's shape of a reading: plain numbers, ready for columns.
+//! A sample as the engine keeps it: plain numbers, ready for columns.
 
 use std::sync::Arc;
 
@@ -60,7 +60,7 @@ pub(crate) fn has_same_names(old: &[Temperature], new: &[Temperature]) -> bool {
     old.len() == new.len() && old.iter().zip(new).all(|(old, new)| old.name == new.name)
 }
 
-/// Which sensors have another value than before, to the bit: one bit each, the first in the lowest bit of the first byte.
+/// Which sensors have a different value than before: one bit each, the first in the lowest bit of the first byte.
 /// The lists have the same names.
 pub(crate) fn changed_sensors(old: &[Temperature], new: &[Temperature]) -> [u8; TEMPERATURES_MAX / 8] {
     let mut changed = [0; TEMPERATURES_MAX / 8];

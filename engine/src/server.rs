@@ -2,22 +2,22 @@
 
 use crate::secret::SecretHash;
 
-/// What people decided about a server. What the server says of itself is in [`crate::latest`].
+/// The settings of a server, made by people. What its agent reports is in [`crate::latest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerRecord {
-    /// Given out once, never again.
+    /// Never reused.
     pub id: u64,
     /// Shown name.
     pub name: String,
     /// Group, exact and case-sensitive; may be empty.
     pub tag: String,
-    /// For administrators.
+    /// Shown to administrators only.
     pub note: String,
     /// Position: higher comes first where a client sorts by it.
     pub display_index: i64,
     /// Not shown to guests.
     pub hide_for_guest: bool,
-    /// Country by hand, lower case; empty lets the hub look it up.
+    /// Country set by an administrator, lower case. If it is empty, the hub looks it up.
     pub country: String,
     /// Hash of the agent's credential.
     pub credential: SecretHash,
@@ -25,7 +25,7 @@ pub struct ServerRecord {
     pub created_s: i64,
 }
 
-/// A server about to be made.
+/// A server to be created.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field is that of ServerRecord")]
 pub struct NewServer {
@@ -37,11 +37,11 @@ pub struct NewServer {
     pub country: String,
 }
 
-/// A change to a server; what is `None` stays.
+/// A change to a server. Fields that are `None` stay as they are.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each other field is that of ServerRecord")]
 pub struct ServerEdit {
-    /// The state that the change was made of, by [`ServerRecord::version`]: refused when it is another by now.
+    /// The [`ServerRecord::version`] that the change is based on. If the server has changed since, the change is refused.
     pub version: Option<u64>,
     pub name: Option<String>,
     pub tag: Option<String>,

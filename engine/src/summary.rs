@@ -1,13 +1,13 @@
-//! What a while of one metric comes to: count, first, last, lowest, highest, sum, and by how much a counter grew.
+//! One metric over an interval, in a few numbers: count, first, last, lowest, highest, sum, and how much a counter grew.
 
 use crate::decimal::scaled;
 pub use crate::metric::Number;
 use crate::metric::{Kind, Metric};
 
-/// The values of one metric over a while. Integer arithmetic is exact; sums of floats that are whole hundredths are too.
+/// The values of one metric over an interval. Integer arithmetic is exact; sums of floats that are whole hundredths are too.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Summary {
-    /// Reports that had the metric. With 0, nothing else means anything.
+    /// Reports that had the metric. When it is 0, the other fields mean nothing.
     pub count: u64,
     /// First value: a float's bits, or the integer. Kept for counters only.
     pub(crate) first: u64,
@@ -23,11 +23,11 @@ pub struct Summary {
     pub(crate) float_sum: f64,
     /// Sum of floats in hundredths while every one of them is whole hundredths.
     pub(crate) hundredths: Option<i64>,
-    /// What a counter grew by, resets counted from zero; saturates.
+    /// How much a counter grew. After a reset it counts from zero. Saturates.
     pub(crate) increase: u64,
 }
 
-/// How to make one number of a [`Summary`].
+/// How one number is made of a [`Summary`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
     /// Arithmetic mean.
@@ -73,7 +73,7 @@ impl Aggregate {
         }
     }
 
-    /// What is shown of the metric unless something else is asked for.
+    /// The default for a metric.
     pub const fn usual(metric: Metric) -> Self {
         match metric.kind() {
             Kind::Counter => Self::Last,
@@ -82,13 +82,13 @@ impl Aggregate {
     }
 }
 
-/// What a counter grew by from `before` to `after`; after a reset it started from zero.
+/// How much a counter grew from `before` to `after`. After a reset it started from zero.
 pub(crate) const fn growth(before: u64, after: u64) -> u64 {
     if after >= before { after - before } else { after }
 }
 
 impl Summary {
-    /// Adds a value that comes after all before it. The same as merging a while of that one value, without making one.
+    /// Adds a value that comes after all values so far. Gives the same as merging an interval of that one value.
     pub(crate) fn add(&mut self, kind: Kind, bits: u64) {
         let is_first = self.count == 0;
         match kind {
@@ -117,7 +117,7 @@ impl Summary {
         self.last = bits;
     }
 
-    /// Adds a while that comes after all before it.
+    /// Adds an interval that comes after this one.
     pub(crate) fn merge(&mut self, kind: Kind, later: &Self) {
         if later.count == 0 {
             return;
@@ -154,8 +154,8 @@ impl Summary {
         self.hundredths.map_or(self.float_sum, |hundredths| hundredths as f64 / 100.0)
     }
 
-    /// One number of it; `None` when nobody reported. `before` is the counter's last value before this while, when there
-    /// was one not long ago: what grew in between belongs to this while too. `seconds` is the while's length.
+    /// One number of it; `None` without reports. `before` is the counter's last value before this interval, if it is recent:
+    /// the growth in between belongs to this interval too. `seconds` is the length of the interval.
     pub(crate) fn number(
         &self,
         metric: Metric,
@@ -211,7 +211,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_while_may_be_cut_anywhere(values in proptest::collection::vec(any::<u32>(), 1..50), cut in 0usize..50) {
+        fn an_interval_may_be_cut_anywhere(values in proptest::collection::vec(any::<u32>(), 1..50), cut in 0usize..50) {
             let (early, late) = values.split_at(cut.min(values.len()));
             for kind in [Kind::Float, Kind::Integer, Kind::Counter] {
                 let bits = |values: &[u32]| -> Vec<u64> {

@@ -1,4 +1,4 @@
-//! When a reading was taken, by the hub's clock. `docs/decisions/clocks.md` says why.
+//! When a sample was taken, by the hub's clock. `docs/decisions/clocks.md` says why.
 //!
 //! Agents stamp readings with their own wall clock, which may be wrong, and may be put right while they run. They also say
 //! what it shows ([`Timing::on_clock`]), so the hub knows how far it is off. A time that is off by little is kept, because it
@@ -13,7 +13,7 @@ const UPTIME_ROUNDED_MS: i64 = 2_000;
 /// How far after now a reading may lie and still hold those after it behind it.
 const ORDER_KEPT_MS: i64 = 60_000;
 
-/// What is known of an agent's clock.
+/// What the hub knows about an agent's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Timing {
     /// Added to the agent's times, milliseconds.

@@ -24,12 +24,12 @@ use super::bits::{pack, unpack, width};
 use crate::decimal::{DIGITS_MAX, POWERS, scaled};
 use crate::record::{Corrupt, RecordReader, RecordWriter, plus_difference, signed_difference, zigzag};
 
-/// How hard to try.
+/// How much time to spend on a small result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Effort {
     /// Bit-packing only: for blocks that will be packed again soon.
     Quick,
-    /// The smallest of all codecs: for blocks that stay.
+    /// The codec with the smallest result: for blocks that stay.
     Dense,
 }
 
@@ -168,7 +168,7 @@ pub(super) fn decode_integers(record: &mut RecordReader<'_>, count: usize) -> Re
 /// Order of values that are taken as how far they are off a line.
 const OFF_LINE: u8 = 3;
 
-/// Values that lie `step` apart.
+/// Values that are `step` apart.
 struct Line {
     first: u64,
     step: u64,
@@ -180,7 +180,7 @@ impl Line {
     }
 }
 
-/// Values as what of them is hard to foretell.
+/// Values reduced to their prediction residuals.
 struct Differences {
     order: u8,
     /// The first [`leading`] values as they are, then differences with the sign in the lowest bit. Order 0 takes the

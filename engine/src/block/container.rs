@@ -1,4 +1,4 @@
-//! What every block has: who and when, which columns lie where, and a checksum over all of it.
+//! What all blocks have in common: a header with server and times, a table of columns, and a checksum of all bytes.
 //!
 //! ```text
 //! block  = "WB" version kind server rows time_first time_span sequence_first sequence_span
@@ -14,16 +14,16 @@ const MAGIC: &[u8; 2] = b"WB";
 const VERSION: u8 = 1;
 const CHECKSUM_BYTES: usize = 4;
 
-/// What the rows of a block are. The number is on disk.
+/// The kind of rows in a block. The number is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum BlockKind {
-    /// One report each.
+    /// Each row is a report.
     Reports = 0,
-    /// One summary of a while each.
+    /// Each row is the summary of an interval.
     Summaries = 1,
 }
 
-/// What a block says of itself before its columns.
+/// The header of a block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) kind: BlockKind,
@@ -39,7 +39,7 @@ pub(crate) struct Header {
     pub(crate) sequence_last: u64,
 }
 
-/// Puts a block together.
+/// Builds a block.
 pub(super) struct BlockWriter {
     columns: Vec<(u8, usize)>,
     data: Vec<u8>,
@@ -50,7 +50,7 @@ impl BlockWriter {
         Self { columns: Vec::new(), data: Vec::with_capacity(8 * 1024) }
     }
 
-    /// Adds what `write` appends as the column of that id.
+    /// Adds a column with that id: the bytes that `write` appends.
     pub(super) fn column(&mut self, id: u8, write: impl FnOnce(&mut Vec<u8>)) {
         let start = self.data.len();
         write(&mut self.data);
@@ -81,7 +81,7 @@ impl BlockWriter {
     }
 }
 
-/// A block whose checksum is right and whose table of columns fits.
+/// A block with a right checksum and a valid table of columns.
 #[derive(Debug)]
 pub struct Block<'a> {
     pub(crate) header: Header,
@@ -92,7 +92,7 @@ impl<'a> Block<'a> {
     /// Checks `bytes` and finds the columns in them, without decoding any.
     ///
     /// # Errors
-    /// The checksum is wrong, or the bytes are none that this hub or an older one wrote.
+    /// The checksum is wrong, or the bytes were not written by this hub or an older one.
     pub fn read(bytes: &'a [u8]) -> Result<Self, Corrupt> {
         let corrupt = || Corrupt::at("the checksum of a history block");
         let (body, checksum) = bytes.split_last_chunk::<CHECKSUM_BYTES>().ok_or_else(corrupt)?;
@@ -134,13 +134,13 @@ impl<'a> Block<'a> {
         Ok(Self { header, columns })
     }
 
-    /// The column of that id, when the block has it.
+    /// The column with that id, if the block has it.
     pub(super) fn column(&self, id: u8) -> Option<RecordReader<'a>> {
         let (_, bytes) = self.columns.iter().find(|(found, _)| *found == id)?;
         Some(RecordReader::new("a column of a history block", bytes))
     }
 
-    /// The column of that id.
+    /// The column with that id.
     pub(super) fn needed(&self, id: u8) -> Result<RecordReader<'a>, Corrupt> {
         self.column(id).ok_or_else(|| Corrupt::at(format!("column {id} of a history block, which is missing")))
     }
@@ -151,7 +151,7 @@ impl<'a> Block<'a> {
     }
 }
 
-/// A block's bytes with a right checksum over whatever they are, so that the fuzzer gets past it.
+/// These bytes followed by their checksum, so that the fuzzer gets past the check.
 #[doc(hidden)]
 pub fn with_checksum(body: &[u8]) -> Vec<u8> {
     let mut bytes = body.to_vec();

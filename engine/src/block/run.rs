@@ -212,7 +212,7 @@ const fn column_id(metric: Metric) -> u8 {
     METRICS + metric.index() as u8
 }
 
-/// What a column of that id is called, for tables of sizes.
+/// The name of a column, for tables of sizes.
 pub fn column_name(id: u8) -> &'static str {
     match id {
         TIMES => "time",

@@ -1,6 +1,6 @@
 //! Rows of a tier as columns, and their block.
 //!
-//! Column ids: 0 times (the start of each while), 3 counts of reports, 16 + 5 × the metric's number + part:
+//! Column ids: 0 times (the start of each interval), 3 counts of reports, 16 + 5 × the metric's number + part:
 //!
 //! | kind | part 0 | 1 | 2 | 3 | 4 |
 //! | --- | --- | --- | --- | --- | --- |
@@ -20,13 +20,13 @@ const COUNTS: u8 = 3;
 const METRICS: u8 = 16;
 const PARTS: usize = 5;
 
-/// Summaries of one server, one row for each while in which it reported, in the order of time.
+/// Summaries of one server, one row for each interval with reports, in the order of time.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct SummaryRun {
     pub(crate) times_ms: Vec<i64>,
-    /// Reports in each while.
+    /// Reports in each interval.
     pub(crate) counts: Vec<u64>,
-    /// For each metric its summary of each while.
+    /// For each metric, its summary of each interval.
     pub(crate) metrics: Vec<Vec<Summary>>,
 }
 
@@ -115,12 +115,12 @@ impl SummaryRun {
 }
 
 impl Block<'_> {
-    /// Reports in each while of a block of summaries.
+    /// Reports in each interval of a block of summaries.
     pub(crate) fn counts(&self) -> Result<Vec<u64>, Corrupt> {
         decode_integers(&mut self.needed(COUNTS)?, self.header.rows)
     }
 
-    /// One metric of a block of summaries; with an aggregate, only what is needed for that, the rest is left zero.
+    /// One metric of a block of summaries; with an aggregate, only the parts that it needs. The rest is left zero.
     pub(crate) fn summaries(
         &self,
         metric: Metric,
@@ -245,7 +245,7 @@ mod tests {
             }
             let bytes = run.encode(9);
             let mut back = Block::read(&bytes).expect("encoded").summary_run().expect("encoded");
-            // What stands for "nothing" and the inexact running sum are not stored.
+            // Rows without reports, and the inexact running sum, are not stored.
             for column in back.metrics.iter_mut().chain(&mut run.metrics) {
                 column.iter_mut().filter(|row| row.count == 0).for_each(|row| *row = Summary::default());
                 column.iter_mut().for_each(|row| row.float_sum = row.sum_of_floats());

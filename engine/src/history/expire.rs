@@ -1,5 +1,6 @@
-//! What is too old, or too much, goes: whole hours and days of all servers at once, which costs one range each. How old
-//! something is goes by the expiry time ([`crate::clock`]), which no leap of a clock moves.
+//! Expiry: deletes history that is older than its tier is kept, or that exceeds the disk budget. Whole hours and days of all
+//! servers go at once, which costs one range each. Age is measured by the expiry time ([`crate::clock`]), which no leap of a
+//! clock moves.
 
 use super::storage::{Extent, bytes_before, extents};
 use super::tier::{DAY_MS, HOUR_MS, Tier};
@@ -8,7 +9,7 @@ use crate::limits::{EXPIRE_INTERVAL_MS, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_
 use crate::store::{Changes, Store, StoreError, key};
 
 impl History {
-    /// Now and then: deletes what is older than its tier is kept, then the oldest until the disk budget holds.
+    /// At intervals: deletes what is older than its tier is kept, then the oldest history until the disk budget is kept.
     pub(super) fn expire(
         &self,
         state: &mut State,
@@ -21,9 +22,9 @@ impl History {
         }
         let [unpacked_hour, unpacked_day] = self.oldest_unpacked(store)?;
         let hour_of_day = unpacked_hour.map(|hour| hour.div_euclid(DAY_MS / HOUR_MS));
-        // What a coarser tier still has to be made of stays.
+        // Blocks that a coarser tier has still to be made of stay.
         let needed = [unpacked_hour, unpacked_day.into_iter().chain(hour_of_day).min(), None];
-        // Who has most gives first, and only then everybody.
+        // The server that uses most gives first, then all servers.
         upkeep.has_expired |= self.take_from_heaviest(store)? > 0;
         let budgeted = self.floors_by_budget(store, expiry_ms)?;
         for ((tier, needed), budgeted) in Tier::ALL.into_iter().zip(needed).zip(budgeted) {
@@ -38,8 +39,8 @@ impl History {
         Ok(())
     }
 
-    /// Lowers floors that lie where nothing can have expired yet: a clock that was ahead raised them once. What is still on
-    /// disk below them can be read again.
+    /// Lowers floors that are later than anything can have expired: they were raised by a clock that was ahead. Blocks below
+    /// them that are still on disk can be read again.
     pub(super) fn lower_floors(&self, store: &Store, expiry_ms: i64) -> Result<(), StoreError> {
         let kept = [RAW_DAYS_KEPT_MIN, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN];
         for (tier, days) in Tier::ALL.into_iter().zip(kept) {
@@ -58,7 +59,7 @@ impl History {
         tier.floor_of(self.retention.days(tier), expiry_ms)
     }
 
-    /// Floors at which all tiers fit the disk budget: the finest gives first, down to what is always kept of it.
+    /// Floors at which all tiers fit into the disk budget. The finest tier gives first, down to the days that are always kept.
     fn floors_by_budget(&self, store: &Store, expiry_ms: i64) -> Result<[i64; 3], StoreError> {
         let mut floors = [i64::MIN; 3];
         let max = self.retention.disk_bytes_max;

@@ -1,4 +1,4 @@
-//! What a server's facts were, from each minute on in which they changed.
+//! The facts of a server over time.
 
 use super::tier::{DAY_MS, MINUTE_MS};
 use super::upkeep::History;
@@ -9,14 +9,14 @@ use crate::store::{Store, StoreError, hosts, key};
 /// Some of the facts that a server had.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct FactsPage {
-    /// What they were from each minute on, Unix milliseconds.
+    /// The minute in which they changed, Unix milliseconds, and the facts from then on.
     pub changes: Vec<(i64, HostFacts)>,
-    /// Where those begin that are not here; `None` when there are no more.
+    /// Where the next page begins; `None` after the last.
     pub next_from_ms: Option<i64>,
 }
 
 impl History {
-    /// Facts of a server as they were from each minute on, the earliest first: so many as are held at once.
+    /// Changes of a server's facts, the earliest first: one page of them.
     pub(crate) fn facts_changes(
         &self,
         store: &Store,

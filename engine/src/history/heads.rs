@@ -1,4 +1,4 @@
-//! A server's heads, as a reader of history takes them along.
+//! The copy of a server's heads that a query works on.
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,13 +1,15 @@
-//! From heads to blocks to tiers to nothing, and back to readers.
+//! History: heads become blocks, blocks become rows of coarser tiers, and everything expires in the end. Readers get series.
 //!
 //! ```text
 //! head ──seal──► raw, short blocks ──pack──► raw, one dense block an hour ──expire──► gone
 //!                                      └──► minute, an hour's rows ──pack──► minute, one block a day ──expire──► gone
 //!                                                                      └──► quarter, one block a day ──expire──► gone
 //! ```
-//! What is to be packed stands in the family `todo`, written with what makes it due and deleted with what does it, so a
-//! crash in between loses nothing and repeats harmlessly. [`crate::Engine::upkeep`] does it all, one thread at a time.
-//! A reader's way: `plan` chooses tier and step, `walk` reads, `series`, `reports`, `facts` and `uptime` make answers of it.
+//! Hours and days to be packed are in the family `todo`. An entry is written with the blocks that need packing, and deleted in
+//! the same write as the packed result, so after a crash the work is repeated and nothing is lost. [`crate::Engine::upkeep`]
+//! does all of it, on one thread at a time.
+//!
+//! Reading: `plan` chooses tier and step, `walk` reads, and `series`, `reports`, `facts` and `uptime` build the answers.
 
 mod expire;
 mod facts;

@@ -1,4 +1,4 @@
-//! Hours and days that are over: their blocks become one, and a coarser tier is made of them.
+//! Packing: the blocks of an hour or day that is over become one, and rows of a coarser tier are made of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +16,7 @@ use crate::store::{Changes, Store, StoreError, key};
 
 const HOURS_PER_DAY: i64 = DAY_MS / HOUR_MS;
 
-/// What is due, from the family `todo`.
+/// Hours and days to be packed, from the family `todo`.
 #[derive(Default)]
 pub(super) struct Due {
     hours: Vec<(u64, i64)>,
@@ -45,14 +45,14 @@ impl Default for Part {
 }
 
 impl Part {
-    /// Whether a block may come along; the first always.
+    /// Whether there is room for another block. There always is for the first.
     fn has_room(&self, run: &Run) -> bool {
         self.run.is_empty()
             || self.run.len() + run.len() <= PACK_ROWS_MAX
                 && self.sensor_values + run.sensor_values() <= BLOCK_SENSOR_VALUES_MAX
     }
 
-    /// Puts packed blocks in the place of those there are, unless they are packed. Gives their bytes.
+    /// Replaces the blocks by packed ones, unless they are packed already. Returns their bytes.
     fn pack(&self, changes: &mut Changes, server_id: u64, hour: i64) -> u64 {
         if self.is_packed {
             return self.bytes;
@@ -72,7 +72,7 @@ impl Part {
 }
 
 impl History {
-    /// Packs what is due, a bounded number of hours and days. Whether more is due.
+    /// Packs hours and days that are due, a bounded number of them. Returns whether more are due.
     pub(super) fn pack(
         &self,
         state: &mut State,
@@ -123,7 +123,7 @@ impl History {
         Ok(due)
     }
 
-    /// The oldest hour and day that still wait for being packed; nothing of them may expire.
+    /// The oldest hour and day that are not packed yet. They must not expire.
     pub(super) fn oldest_unpacked(&self, store: &Store) -> Result<[Option<i64>; 2], StoreError> {
         Ok(self.due(store, i64::MIN)?.oldest)
     }
@@ -149,7 +149,7 @@ impl History {
             minutes.merge(minutes_of(&part.run));
             from = part.rest_from;
             if from.is_some() {
-                // Its reports are in blocks before and after. What is noted as due is done only with the last part.
+                // The reports are in blocks before and after. The hour stays in `todo` until its last part is packed.
                 self.reach(FailPoint::HourPacked);
                 store.write(&changes)?;
                 self.reach(FailPoint::HourWritten);
@@ -263,10 +263,10 @@ fn todo(key: &[u8]) -> Result<(u8, u64, i64), StoreError> {
     key::todo_of(key).ok_or_else(|| Corrupt::at("a key of todo").into())
 }
 
-/// Decodes a block under its key, or reports it and gives nothing.
+/// Decodes a block under its key; `None` if it is corrupt and has been reported.
 type ReadMinutes<'a> = dyn FnMut(&[u8], Result<Block<'_>, Corrupt>) -> Option<SummaryRun> + 'a;
 
-/// The minutes of one server's day: what is packed for the whole day, overridden by hours that came later.
+/// The minutes of one server's day: the block of the whole day, overridden by blocks of hours that came later.
 fn read_day(store: &Store, server_id: u64, day: i64, read: &mut ReadMinutes<'_>) -> Result<SummaryRun, StoreError> {
     let (from, to) = (key::minute_key(day, server_id, 0), key::minute_key(day, server_id, key::WHOLE_DAY + 1));
     let mut hours: BTreeMap<i64, SummaryRun> = BTreeMap::new();
@@ -350,7 +350,7 @@ mod tests {
         let mut expected = minutes_of(&run_of(&samples));
         let mut minutes = minutes.expect("readable");
         for run in [&mut minutes, &mut expected] {
-            // The inexact running sum, and what stands for nothing, are not stored.
+            // The inexact running sum, and rows without reports, are not stored.
             run.metrics.iter_mut().flatten().for_each(|row| row.float_sum = row.sum_of_floats());
             run.metrics.iter_mut().flatten().filter(|row| row.count == 0).for_each(|row| *row = Summary::default());
         }

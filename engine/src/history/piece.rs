@@ -1,4 +1,4 @@
-//! What a walk over history gathers and hands out.
+//! The pieces of history that a walk gathers and hands out.
 
 use std::ops::Range;
 
@@ -6,7 +6,7 @@ use super::tier::HOUR_MS;
 use crate::limits::WALK_ROWS_MAX;
 use crate::summary::Summary;
 
-/// What a walk over history finds, one piece after the other in the order of time.
+/// A piece of history, as a walk hands it out. Pieces come in the order of time.
 pub(super) enum Piece {
     /// Reports: their times and, for each metric asked for, their values.
     Reports { times_ms: Vec<i64>, columns: Vec<Vec<u64>> },

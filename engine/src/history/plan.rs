@@ -7,7 +7,7 @@ use crate::limits::{MINUTE_RANGE_DAYS_MAX, POINTS_MAX, RANGE_DAYS_MAX, RAW_RANGE
 use crate::metric::Metric;
 use crate::summary::Aggregate;
 
-/// Steps that are chosen by themselves, milliseconds.
+/// Steps that a plan chooses from, milliseconds.
 const STEPS_MS: [i64; 20] = {
     const SECOND: i64 = 1000;
     const MINUTE: i64 = 60 * SECOND;
@@ -35,13 +35,13 @@ const STEPS_MS: [i64; 20] = {
     ]
 };
 
-/// Times that the last of these is doubled where a series is to have a point or two.
+/// How often the last of these is doubled at most, for series of a few points over a long range.
 const LONGER_STEPS: usize = 10;
 
-/// How far apart points are to be.
+/// The distance between points.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Every report where they are few enough, else the smallest usual step that keeps within the points.
+    /// Every report if they are few enough, otherwise the smallest usual step that keeps within the points.
     Auto,
     /// Every report; [`POINTS_MAX`] of a series at most where they are held at once.
     Raw,
@@ -49,7 +49,7 @@ pub enum Step {
     Ms(i64),
 }
 
-/// What is asked of history.
+/// A query of history.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryQuery {
     /// Series of each server.
@@ -58,18 +58,18 @@ pub struct HistoryQuery {
     pub from_ms: i64,
     /// Unix milliseconds; reports before then.
     pub to_ms: i64,
-    /// Distance of points.
+    /// Distance between points.
     pub step: Step,
     /// Points of a series where the step is chosen, at most [`POINTS_MAX`].
     pub points_max: usize,
 }
 
-/// How a query is going to be answered.
+/// How a query is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
     /// Series of each server.
     pub metrics: Vec<(Metric, Aggregate)>,
-    /// Where it is read from.
+    /// The tier that is read.
     pub tier: Tier,
     /// Milliseconds between points; 0 when every report is a point.
     pub step_ms: i64,
@@ -77,28 +77,28 @@ pub struct Plan {
     pub from_ms: i64,
     /// Unix milliseconds; reports before then.
     pub to_ms: i64,
-    /// Why the step is another one than asked; `None` when it is as asked, or was to be chosen.
+    /// Why the step is not the one asked for; `None` if it is, or if it was to be chosen.
     pub otherwise: Option<Otherwise>,
-    /// Points of a series at most, where every report is one.
+    /// The most points of a series, if every report is one.
     pub points_max: usize,
 }
 
-/// Why a step is another one than asked.
+/// Why a step is not the one asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Otherwise {
     /// The range has more than [`POINTS_MAX`] such steps.
     Points,
-    /// The tiers that such a step can be made of are not kept back to the range's begin, but from then on, Unix milliseconds.
+    /// The tiers from which such a step can be computed are not kept back to the start of the range, but from this time on.
     NotKept {
         /// Unix milliseconds.
         from_ms: i64,
     },
-    /// The range is longer than such a step can be made for.
+    /// The range is too long for such a step.
     Range {
-        /// The most, days.
+        /// The longest range, days.
         days_max: i64,
     },
-    /// Growth needs a while to grow in.
+    /// Growth can only be computed over an interval.
     Growth,
 }
 
@@ -109,7 +109,7 @@ impl Plan {
         Self { metrics: Vec::new(), tier, step_ms, from_ms, to_ms, otherwise: None, points_max }
     }
 
-    /// The same in the whole rows of its tier that it touches.
+    /// The plan with its range widened to whole rows of its tier.
     fn in_whole_rows(self) -> Self {
         match self.tier.row_ms() {
             0 => self,
@@ -128,13 +128,13 @@ impl Plan {
     }
 }
 
-/// The oldest hour, for raw, or day of each tier that is kept. All that a plan depends on besides the query.
+/// The oldest hour (raw) or day (minute, quarter) of each tier that is kept. A plan depends on these and the query only.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Floors(pub(super) [i64; 3]);
 
 impl Floors {
-    /// Chooses tier and step. The range is cut to what any tier has before anything else is chosen. A coarser tier is read in
-    /// whole rows, so the range becomes as wide as they are.
+    /// Chooses tier and step. First the range is cut to what any tier has. A coarser tier is read in whole rows, so the range
+    /// is widened to them.
     pub(super) fn plan(&self, query: &HistoryQuery) -> Plan {
         Plan { metrics: query.metrics.clone(), ..self.choose(query) }
     }
@@ -147,7 +147,7 @@ impl Floors {
         let points_max = query.points_max.clamp(1, POINTS_MAX);
         let grows = |(_, aggregate): &(Metric, Aggregate)| matches!(aggregate, Aggregate::Rate | Aggregate::Increase);
         let grows = query.metrics.iter().any(grows);
-        // A report a second is the most that agents make unless told otherwise.
+        // By default, agents report at most once a second.
         let is_short = range_ms.end.saturating_sub(range_ms.start) / 1000 <= points_max as i64;
         match query.step {
             Step::Ms(step_ms) => self.of_step(&range_ms, step_ms.max(1)),
@@ -166,9 +166,9 @@ impl Floors {
         Plan::new(Tier::Raw, 0, from_ms..range_ms.end, points_max)
     }
 
-    /// The smallest usual step with so many points at the most.
+    /// The smallest usual step with at most so many points.
     pub(super) fn of_points(&self, range_ms: &Range<i64>, points_max: usize) -> Plan {
-        // The last usual step, and twice as long a one again and again, for the longest of ranges in the fewest of points.
+        // The last usual step is doubled again and again, for very long ranges with very few points.
         let longer = std::iter::successors(STEPS_MS.last().copied(), |step_ms| step_ms.checked_mul(2));
         let mut steps = STEPS_MS.into_iter().chain(longer.skip(1).take(LONGER_STEPS));
         let found = steps.find_map(|step_ms| {
@@ -179,7 +179,7 @@ impl Floors {
         found.unwrap_or_else(|| self.coarsest(range_ms))
     }
 
-    /// Steps of exactly that length where they can be made, else the next longer ones that can.
+    /// Steps of exactly that length if possible, otherwise the next longer ones that are.
     fn of_step(&self, range_ms: &Range<i64>, asked_ms: i64) -> Plan {
         let fits = |step_ms: i64| range_ms.end.saturating_sub(range_ms.start) / step_ms <= POINTS_MAX as i64;
         if let Some(plan) = self.exactly(range_ms, asked_ms).filter(|_| fits(asked_ms)) {
@@ -194,8 +194,8 @@ impl Floors {
         Plan { otherwise: Some(otherwise), ..plan.unwrap_or_else(|| self.coarsest(range_ms)) }
     }
 
-    /// Steps of exactly that length, from the coarsest tier of which they can be made; `None` when there is none that reaches
-    /// back far enough.
+    /// Steps of exactly that length, from the coarsest tier they can be computed from; `None` if no such tier reaches back far
+    /// enough.
     fn exactly(&self, range_ms: &Range<i64>, step_ms: i64) -> Option<Plan> {
         let span_ms = range_ms.end.saturating_sub(range_ms.start);
         let is_fit = |tier: &Tier| span_ms <= days_max(*tier) * DAY_MS && self.has(*tier, range_ms.start);
@@ -203,7 +203,7 @@ impl Floors {
         Some(Plan::new(tier, step_ms, range_ms.clone(), POINTS_MAX).in_whole_rows())
     }
 
-    /// Why there is no series of exactly that step.
+    /// Why no series with exactly that step is possible.
     fn why_not(&self, range_ms: &Range<i64>, step_ms: i64) -> Otherwise {
         match tiers_of(step_ms).find(|tier| self.has(*tier, range_ms.start)) {
             Some(tier) => Otherwise::Range { days_max: days_max(tier) },
@@ -214,30 +214,30 @@ impl Floors {
         }
     }
 
-    /// What there is at any rate: the coarsest tier in the longest usual steps, from where it is kept on.
+    /// The plan that is always possible: the coarsest tier in the longest usual steps, from where it is kept.
     fn coarsest(&self, range_ms: &Range<i64>) -> Plan {
         let (tier, step_ms) = (Tier::Quarter, STEPS_MS[STEPS_MS.len() - 1]);
         let from_ms = range_ms.start.max(self.floor_ms(tier)).min(range_ms.end - 1);
         Plan::new(tier, step_ms, from_ms..range_ms.end, POINTS_MAX).in_whole_rows()
     }
 
-    /// Whether a tier is kept back to that moment.
+    /// Whether a tier is kept back to that time.
     fn has(&self, tier: Tier, from_ms: i64) -> bool {
         from_ms.div_euclid(tier.span_ms()) >= self.0[tier as usize]
     }
 
-    /// From when on a tier is kept, Unix milliseconds.
+    /// The time from which a tier is kept, Unix milliseconds.
     fn floor_ms(&self, tier: Tier) -> i64 {
         self.0[tier as usize].saturating_mul(tier.span_ms())
     }
 }
 
-/// Tiers that steps of that length can be made of, the coarsest first.
+/// Tiers from which steps of that length can be computed, the coarsest first.
 fn tiers_of(step_ms: i64) -> impl Iterator<Item = Tier> {
     Tier::ALL.into_iter().rev().filter(move |tier| tier.row_ms() == 0 || step_ms % tier.row_ms() == 0)
 }
 
-/// Days of a tier that one series is made of at the most.
+/// The most days of a tier that one series is computed from.
 const fn days_max(tier: Tier) -> i64 {
     match tier {
         Tier::Raw => RAW_RANGE_DAYS_MAX,

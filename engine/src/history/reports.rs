@@ -23,7 +23,7 @@ impl History {
     ) -> Result<(), StoreError> {
         let range_ms = from_ms..to_ms;
         let heads = Heads::of(slot, &range_ms)?;
-        // Only hours that there are: a range may be much longer than what is kept.
+        // Only hours that exist: a range may be much longer than what is kept.
         let in_heads = heads.hours.first().copied().zip(heads.hours.last().copied());
         let extents = [store.times(key::RAW)?, in_heads].into_iter().flatten();
         let Some((first, last)) = extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))) else { return Ok(()) };
@@ -36,7 +36,7 @@ impl History {
     }
 }
 
-/// Reads whole reports. Nothing of the store is held while they are handed out: who takes them may be slow.
+/// Reads whole reports. No iterator of the store is open while they are handed out, because the reader may be slow.
 struct Export<'a> {
     store: &'a Store,
     server_id: u64,
@@ -44,8 +44,8 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    /// Hands out the reports of an hour, within a range of times: of all of it at once, or of one part after the other when
-    /// that is too much.
+    /// Hands out the reports of an hour that are within a range of times: all at once, or part by part if they are too many
+    /// to be held.
     fn hour(&self, hour: i64, range_ms: &Range<i64>, visit: &mut dyn FnMut(u64, &Sample)) -> Result<(), StoreError> {
         let mut held = Held::default();
         let (from, to) = key::raw_range(hour, self.server_id);
@@ -77,7 +77,7 @@ impl Export<'_> {
     }
 }
 
-/// Reports that are held, as long as they are not too much, unless all are of one moment.
+/// Reports that are held while their size is within the bound, or while all are of one moment.
 #[derive(Default)]
 struct Held {
     reports: Vec<(u64, Sample)>,

@@ -1,4 +1,4 @@
-//! Full and old heads become blocks; the log behind them goes.
+//! Sealing: full and old heads become blocks, and the log behind them is deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,8 +12,8 @@ use crate::limits::{CLOCK_SKEW_KEPT_MS, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 
-/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours before `oldest_hour` are left out, and counted
-/// in the result.
+/// Puts the blocks of `heads`, oldest first, into `changes`. Reports of hours before `oldest_hour` are left out. Returns how
+/// many those are.
 pub(crate) fn seal_heads<'a>(
     changes: &mut Changes,
     server_id: u64,
@@ -44,7 +44,7 @@ pub(crate) fn write_sealed(store: &Store, changes: &Changes) -> Result<(), Store
 }
 
 impl History {
-    /// Makes blocks of the heads that are full. Those with reports that are not durable yet wait for the next round.
+    /// Seals the heads that are full. Heads with reports that are not durable yet wait for the next round.
     pub(super) fn seal_full(
         &self,
         store: &Store,
@@ -94,7 +94,7 @@ impl History {
         result
     }
 
-    /// Now and then: sets old heads aside, and deletes the log that nobody needs.
+    /// At intervals: closes old heads, and deletes the part of the log that is no longer needed.
     ///
     /// `next` is the oldest commit that may still get reports, read before anything else.
     pub(super) fn sweep(
@@ -144,7 +144,7 @@ impl History {
 }
 
 impl Run {
-    /// Rows by the while of `span_ms` in which they were reported, each run in the order of sequence numbers.
+    /// Rows by the interval of `span_ms` in which they were reported, each run in the order of sequence numbers.
     pub(crate) fn split_by(self, span_ms: i64) -> Vec<(i64, Self)> {
         let span = |time_ms: &i64| time_ms.div_euclid(span_ms);
         let first = self.times_ms.first().map_or(0, span);

@@ -10,10 +10,10 @@ use crate::slot::Slot;
 use crate::store::{Store, StoreError};
 use crate::summary::{Aggregate, Summary};
 
-/// A pause of this many usual intervals is a gap, where every report is shown for itself.
+/// A pause of this many usual intervals is shown as a gap, if every report is a point.
 const GAP_INTERVALS: i64 = 3;
 
-/// Intervals that the usual one is taken from.
+/// Number of intervals from which the usual one is estimated.
 const INTERVALS_LOOKED_AT: usize = 256;
 
 /// One metric of one server.
@@ -21,13 +21,13 @@ const INTERVALS_LOOKED_AT: usize = 256;
 pub struct Series {
     /// The metric.
     pub metric: Metric,
-    /// What of it.
+    /// The number computed from it.
     pub aggregate: Aggregate,
-    /// Where it was read from.
+    /// The tier it was read from.
     pub tier: Tier,
     /// Milliseconds between points; 0 when every report is a point.
     pub step_ms: i64,
-    /// Unix milliseconds, and the value; `None` where nobody reported.
+    /// Unix milliseconds, and the value; `None` where there are no reports.
     pub points: Vec<(i64, Option<Number>)>,
 }
 
@@ -40,13 +40,13 @@ impl History {
         }
     }
 
-    /// Every report of the plan's range as a point; where they are too many, the smallest usual steps that are not.
+    /// Every report of the plan's range as a point. If these are too many, the smallest usual steps with few enough points.
     fn every_report(&self, store: &Store, slot: &Slot, plan: &Plan) -> Result<Vec<Series>, StoreError> {
         let metrics = &plan.metrics;
         let mut times: Vec<i64> = Vec::new();
         let mut values: Vec<Vec<u64>> = vec![Vec::new(); metrics.len()];
         let mut from_ms = plan.from_ms;
-        // A day at a time: what is more than the points is not read to its end.
+        // A day at a time, so that reading stops soon after there are too many points.
         while from_ms < plan.to_ms && times.len() <= plan.points_max {
             let day_ms = from_ms..plan.to_ms.min(from_ms.saturating_add(DAY_MS));
             from_ms = day_ms.end;
@@ -64,7 +64,7 @@ impl History {
             let plan = self.floors().of_points(&(plan.from_ms..plan.to_ms), plan.points_max);
             return self.in_steps(store, slot, &plan, metrics);
         }
-        // Of a few hundred all over the range: the middle one is the same.
+        // A few hundred intervals from all over the range have the same median.
         let every = times.len() / INTERVALS_LOOKED_AT + 1;
         let mut intervals: Vec<i64> = times.windows(2).step_by(every).map(|pair| pair[1] - pair[0]).collect();
         let middle = intervals.len() / 2;
@@ -106,18 +106,18 @@ impl History {
     }
 }
 
-/// A series that is being made: points of the whiles that are over, and the summary of the present one. What is added comes
-/// in the order of time.
+/// A series under construction: the points of the intervals that are over, and the summary of the current one. Values are
+/// added in the order of time.
 struct Buckets {
     metric: Metric,
     aggregate: Aggregate,
     tier: Tier,
     step_ms: i64,
-    /// The present while, as a number of steps since 1970, and what comes after the last.
+    /// The current interval, as a number of steps since 1970, and the end of the range.
     at: i64,
     end: i64,
     summary: Summary,
-    /// Last value of the last while that had one, and whether that is the one before the present.
+    /// Last value of the last interval that had one, and whether that interval is the one before the current.
     last: Option<u64>,
     is_next: bool,
     points: Vec<(i64, Option<Number>)>,
@@ -140,7 +140,7 @@ impl Buckets {
         }
     }
 
-    /// The summary of the while in which that time lies, unless it is out of range.
+    /// The summary of the interval that contains this time; `None` if it is out of range.
     fn at(&mut self, time_ms: i64) -> Option<&mut Summary> {
         let bucket = time_ms.div_euclid(self.step_ms);
         if !(self.at..self.end).contains(&bucket) {
@@ -152,10 +152,10 @@ impl Buckets {
         Some(&mut self.summary)
     }
 
-    /// Makes the present while a point, and begins the next.
+    /// Turns the current interval into a point, and begins the next.
     fn close(&mut self) {
         let summary = std::mem::take(&mut self.summary);
-        // Growth over a gap belongs to what was grown, but is no rate of the first while after it.
+        // Growth over a gap counts for the increase, but not for the rate of the first interval after the gap.
         let before = self.last.filter(|_| self.is_next || self.aggregate == Aggregate::Increase);
         let seconds = self.step_ms as f64 / 1000.0;
         self.points.push((self.at * self.step_ms, summary.number(self.metric, self.aggregate, before, seconds)));

@@ -10,7 +10,7 @@ use crate::limits::STORAGE_BLOCKS_READ_MAX;
 use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, TableFile, key};
 
-/// Places of a tier from which blocks are read, from its oldest on.
+/// Number of places in a tier at which blocks are read.
 const PLACES: i64 = 8;
 
 /// Part of a tier: its first and last hour or day, and its bytes.
@@ -33,7 +33,7 @@ pub struct TierUsage {
     pub bytes_per_row: Option<f64>,
     /// Milliseconds between two rows of one server, measured on the same blocks.
     pub row_interval_ms: Option<f64>,
-    /// Bytes that would be freed at once by the retention that was asked about.
+    /// Bytes that the retention in question would free at once.
     pub freed_bytes: u64,
 }
 
@@ -45,7 +45,7 @@ pub(super) fn extents(store: &Store, tier: Tier) -> Result<Vec<Extent>, StoreErr
     Ok(store.files(tier.family())?.into_iter().filter_map(extent).collect())
 }
 
-/// Bytes that lie before an hour or day; of a part that lies on both sides, its share by time.
+/// Bytes before an hour or day. A part on both sides counts by its share of time.
 pub(super) fn bytes_before(extents: &[Extent], floor: i64) -> u64 {
     let share = |extent: &Extent| {
         let spans = u128::from(extent.last.abs_diff(extent.first)) + 1;
@@ -70,8 +70,7 @@ pub(super) fn note_heavy(changes: &mut Changes, server_id: u64, hour: i64, bytes
     changes.put(key::TODO, &key::todo_key(key::TODO_HEAVY, server_id, hour), bytes.to_be_bytes().to_vec());
 }
 
-/// Hours that were noted, in the order of their servers. There are no more than the disk has room for: each stands for a
-/// megabyte at least.
+/// Hours that were noted, in the order of their servers. Their number is bounded by the disk: each has at least a megabyte.
 fn heavy_hours(store: &Store) -> Result<Vec<HeavyHour>, StoreError> {
     let mut hours = Vec::new();
     store.scan_range(key::TODO, &[key::TODO_HEAVY], &[key::TODO_HEAVY + 1], &mut |key, value| {
@@ -93,7 +92,7 @@ pub(super) fn forget_expired(store: &Store, raw_floor: i64) -> Result<(), StoreE
 }
 
 impl History {
-    /// Frees what is more than the disk budget from hours that take much, as far as there are such. Gives the bytes.
+    /// Frees the bytes above the disk budget from hours that take much, as far as there are any. Returns the bytes freed.
     pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<u64, StoreError> {
         let max = self.retention.disk_bytes_max;
         if max == 0 {
@@ -125,8 +124,8 @@ impl History {
     }
 
     /// Deletes reports of heavy hours, in the order given, until `excess_bytes` are freed or there are no more; the minutes
-    /// that were made of them stay. Gives the bytes. An hour that got reports since, which are not in its minutes yet, stays
-    /// too. Files are smaller afterwards: extents are to be taken anew.
+    /// that were made of them stay. Returns the bytes freed. An hour that has new reports, which are not in its minutes yet,
+    /// stays too. Afterwards files are smaller, and extents must be read again.
     fn drop_heavy(&self, store: &Store, hours: &[HeavyHour], excess_bytes: u64) -> Result<u64, StoreError> {
         let mut freed_bytes = 0;
         for heavy in hours {
@@ -147,7 +146,7 @@ impl History {
             changes.delete_range(key::RAW, &from, &to);
             changes.delete(key::TODO, &key::todo_key(key::TODO_HEAVY, heavy.server_id, heavy.hour));
             store.write_synced(&changes)?;
-            // One server's part of files that others share: they are written anew without it.
+            // Other servers share these files: they are rewritten without this server's part.
             store.compact_range(key::RAW, &from, &to)?;
             freed_bytes = freed_bytes.saturating_add(heavy.bytes);
         }

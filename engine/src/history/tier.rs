@@ -13,7 +13,7 @@ pub(crate) const MINUTE_MS: i64 = 60_000;
 /// Milliseconds of a row of the quarter tier.
 pub(crate) const QUARTER_MS: i64 = 15 * MINUTE_MS;
 
-/// How long each tier is kept, and how much disk all of them may take.
+/// How long each tier is kept, and how much disk all of them may use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Retention {
     /// Days that every report is kept.
@@ -22,7 +22,7 @@ pub struct Retention {
     pub minute_days: u32,
     /// Days that the quarter tier, and changes of facts, are kept.
     pub quarter_days: u32,
-    /// Bytes of all tiers together, above which the oldest goes early; 0 for no bound.
+    /// Bytes of all tiers together. Above it, the oldest history is deleted early. 0 means no bound.
     pub disk_bytes_max: u64,
 }
 
@@ -76,7 +76,7 @@ impl Tier {
         }
     }
 
-    /// Milliseconds that are kept, and dropped, together.
+    /// Milliseconds of the unit in which a tier expires.
     pub(crate) const fn span_ms(self) -> i64 {
         match self {
             Self::Raw => HOUR_MS,
@@ -84,7 +84,7 @@ impl Tier {
         }
     }
 
-    /// The oldest hour, for raw, or day that is kept of it when it is kept for that many days.
+    /// The oldest hour (raw) or day that is kept, if the tier is kept for that many days.
     pub(super) fn floor_of(self, days: u32, now_ms: i64) -> i64 {
         now_ms.saturating_sub(i64::from(days) * DAY_MS).div_euclid(self.span_ms())
     }
@@ -94,7 +94,7 @@ impl Tier {
     }
 }
 
-/// The times of a range that lie in an hour.
+/// The part of a range of times that is within an hour.
 pub(super) fn within(range_ms: &Range<i64>, hour: i64) -> Range<i64> {
     let start_ms = hour.saturating_mul(HOUR_MS);
     range_ms.start.max(start_ms)..range_ms.end.min(start_ms.saturating_add(HOUR_MS))

@@ -1,4 +1,4 @@
-//! The state of history, and one round of what is due: sealing, packing, expiring.
+//! The state of history, and one round of its upkeep: sealing, packing, expiring.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
@@ -13,7 +13,7 @@ use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 
-/// A place in the upkeep of history where a crash is tried by tests.
+/// A place in the upkeep of history at which tests end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FailPoint {
     /// Heads are encoded, nothing is written.
@@ -37,7 +37,7 @@ pub enum FailPoint {
 }
 
 impl FailPoint {
-    /// Every point, in the order in which upkeep passes them.
+    /// Every point, in the order in which upkeep reaches them.
     pub const ALL: [Self; 9] = [
         Self::SealEncoded,
         Self::SealWritten,
@@ -60,7 +60,7 @@ pub struct Upkeep {
     pub hours_packed: u64,
     /// Days of a server that were packed.
     pub days_packed: u64,
-    /// Corrupt blocks that were left where they are.
+    /// Corrupt blocks. They stay where they are.
     pub corrupt_blocks: u64,
     /// Names of some of them.
     pub corrupt: Vec<String>,
@@ -70,22 +70,22 @@ pub struct Upkeep {
     pub has_expired: bool,
 }
 
-/// What history keeps in memory beside heads.
+/// The part of history that is in memory, except for heads.
 pub(crate) struct History {
     pub(crate) retention: Retention,
     /// Servers with full heads.
     pub(super) full: Mutex<Vec<Arc<Slot>>>,
-    /// Oldest hour, day, day that is kept of each tier: readers look at nothing before.
+    /// Oldest hour (raw) or day (minute, quarter) of each tier that is kept. Readers ignore what is older.
     pub(super) floors: [AtomicI64; 3],
     /// Servers whose clock is off, as of the last look at all heads.
     pub(super) clocks_off: AtomicUsize,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
-    /// Called at each point of upkeep, for tests that end the process there.
+    /// Called at each point, for tests that end the process there.
     pub(crate) at_fail_point: Option<fn(FailPoint)>,
 }
 
-/// What upkeep remembers from round to round.
+/// What upkeep remembers between rounds.
 #[derive(Default)]
 pub(super) struct State {
     pub(super) swept_ms: i64,
@@ -139,13 +139,13 @@ impl History {
         self.floors[tier as usize].load(Ordering::Acquire)
     }
 
-    /// What a plan depends on besides the query.
+    /// The floors, on which a plan depends besides the query.
     pub(super) fn floors(&self) -> Floors {
         Floors(Tier::ALL.map(|tier| self.floor(tier)))
     }
 
-    /// Does what is due: seals, packs, expires. Whether more is due at once. Each step that fails is tried again in the
-    /// next round; what the steps before it did stays done.
+    /// Does one round of upkeep: seals, packs, expires. Returns whether more is due at once. A step that fails is tried again
+    /// in the next round; the steps before it stay done.
     pub(crate) fn upkeep(
         &self,
         store: &Store,
@@ -156,7 +156,7 @@ impl History {
         now_ms: i64,
     ) -> (Upkeep, Result<bool, StoreError>) {
         let mut state = self.state.lock();
-        // What cannot be undone goes by a time that no leap of a clock moves.
+        // Deleting cannot be undone, so it goes by a time that no leap of a clock moves.
         let expiry_ms = clock.expiry_ms(now_ms);
         let mut upkeep = Upkeep::default();
         let mut run = || {
@@ -175,7 +175,7 @@ impl History {
         (upkeep, result)
     }
 
-    /// Oldest hour of which a report is still made into a block: by its age, or where the disk budget has come to.
+    /// The oldest hour whose reports still become blocks: by age, or where the disk budget has raised the floor.
     pub(super) fn oldest_hour(&self, expiry_ms: i64) -> i64 {
         self.floor(Tier::Raw).max(self.floor_by_age(Tier::Raw, expiry_ms))
     }
@@ -187,7 +187,8 @@ impl History {
     }
 }
 
-/// Now and then: notes the trusted time, so that the next start knows how late it must be. Not synced: an older note does.
+/// Stores the trusted time at intervals, so that the next start knows how late it is at least. Not synced: an older value
+/// also helps.
 fn store_clock(state: &mut State, store: &Store, clock: &Clock, now_ms: i64) -> Result<(), StoreError> {
     if (0..CLOCK_STORE_INTERVAL_MS).contains(&now_ms.saturating_sub(state.clock_stored_ms)) {
         return Ok(());

@@ -9,7 +9,7 @@ use crate::store::{Store, StoreError};
 /// When a server reported and when it did not. All times are Unix milliseconds of whole minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Uptime {
-    /// From then on: when asked from, when the server was made, or where the minute tier begins, whichever is last.
+    /// Start of the range: the time asked for, the server's creation, or the start of the minute tier, whichever is last.
     pub from_ms: i64,
     /// Until then.
     pub to_ms: i64,
@@ -28,7 +28,7 @@ pub struct Uptime {
 impl History {
     /// Availability of one server.
     pub(crate) fn uptime(&self, store: &Store, slot: &Slot, from_ms: i64, to_ms: i64) -> Result<Uptime, StoreError> {
-        // One that lies after the range was written while the hub's clock was ahead.
+        // A creation time after the range was written while the hub's clock was ahead.
         let created_ms = slot.record.read().created_s.saturating_mul(1000);
         let created_ms = if created_ms < to_ms { created_ms } else { from_ms };
         let floor_ms = self.floor(Tier::Minute).saturating_mul(Tier::Minute.span_ms());

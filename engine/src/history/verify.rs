@@ -7,7 +7,7 @@ use super::upkeep::History;
 use crate::block::Block;
 use crate::store::{Store, StoreError, key};
 
-/// What a verification found.
+/// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verified {
     /// Blocks read, checksum and every column.
@@ -16,7 +16,7 @@ pub struct Verified {
     pub rows: u64,
     /// Bytes of them.
     pub bytes: u64,
-    /// Reports that are in history twice.
+    /// Reports that history has twice.
     pub doubled: u64,
     /// Blocks that cannot be read, by name. At most [`crate::limits::CORRUPT_BLOCKS_NAMED_MAX`].
     pub corrupt: Vec<String>,

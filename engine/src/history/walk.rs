@@ -1,8 +1,8 @@
-//! Reading history: which tier, which blocks, what of the heads, in the order of time.
+//! Reading history in the order of time: blocks of a tier, and reports in heads.
 //!
-//! A coarser tier lacks what came since it was last made: hours that stand in `todo`, and whatever is still in a head.
-//! Those hours are read from the reports themselves, so an answer is complete whatever upkeep is doing. The heads are
-//! copied first; a block that was sealed from one of them in the meantime is passed over by sequence numbers.
+//! A coarser tier does not have the newest reports yet: hours that are in `todo`, and reports in heads. Those hours are read
+//! from the reports themselves, so answers are complete at any stage of upkeep. The heads are copied first. If one of them is
+//! sealed during the query, its block is skipped by sequence number.
 
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -47,13 +47,13 @@ struct Walk<'a> {
     heads: Heads,
     tier: Tier,
     range_ms: Range<i64>,
-    /// What is read, and what of it a coarser tier's rows are decoded for.
+    /// The metrics to read, and the aggregate that rows of a coarser tier are decoded for.
     metrics: &'a [(Metric, Aggregate)],
 }
 
 impl Walk<'_> {
-    /// Reports of these hours, within a range of times: an hour at a time, and a large hour in parts. What is held is one
-    /// piece, however long the range.
+    /// Reports of these hours, within a range of times: an hour at a time, and a large hour in parts. However long the range
+    /// is, only one piece is held.
     fn reports(&self, hours: Range<i64>, range_ms: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
         let mut next = hours.start;
         while next < hours.end {
@@ -99,7 +99,7 @@ impl Walk<'_> {
         in_heads.for_each(|hour| self.visit_in_order(Vec::new(), &within(range_ms, *hour), visit));
     }
 
-    /// Walks what is more than may be held at once: a part of its time after the other, each in smaller parts if need be.
+    /// Walks an hour that has more rows than may be held at once: part by part of its time, each in smaller parts if needed.
     fn in_parts(&self, large: &Gathered, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
         let (from, to) = key::raw_range(large.hour, self.server_id);
         let Range { start, end } = large.range_ms;
@@ -135,7 +135,7 @@ impl Walk<'_> {
     }
 
     fn gather(&self, gathered: &mut Gathered, value: &[u8]) {
-        // A corrupt block is passed over; upkeep and verification name it.
+        // A corrupt block is skipped; upkeep and verification report it.
         let Ok(block) = Block::read(value) else { return };
         if block.header.time_last_ms < gathered.range_ms.start || block.header.time_first_ms >= gathered.range_ms.end {
             // A short block of an hour that is read in part.
@@ -245,7 +245,7 @@ impl Walk<'_> {
                     let range_ms = within(&self.range_ms, hour);
                     self.reports(hour..hour + 1, range_ms, visit)?;
                 } else if let Some((_, piece)) = pieces.into_iter().min_by_key(|(part, _)| *part) {
-                    // An hour of its own is newer than the same hour in the block of the whole day, which comes last.
+                    // A block of one hour is newer than the same hour in the block of the whole day, which comes last.
                     visit(piece);
                 }
             }

@@ -1,4 +1,4 @@
-//! What is written together.
+//! Changes that are written together.
 
 use super::checkpoints::Checkpoints;
 use super::{clock, key};

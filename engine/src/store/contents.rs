@@ -1,4 +1,4 @@
-//! What a store holds, in a few numbers, so that a copy can be compared with what it was made of.
+//! The contents of a store in a few numbers, so that a copy can be compared with its original.
 
 use std::path::Path;
 

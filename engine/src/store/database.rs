@@ -39,9 +39,9 @@ pub(crate) struct Store {
     folder: PathBuf,
     /// `None` only while [`Store::reopen`] has closed it and could not open it again.
     db: RwLock<Option<DB>>,
-    /// How the newest write ended, whoever asked for it.
+    /// The result of the newest write of any kind.
     pub(crate) health: Health,
-    /// What a test has happen to each write before it is one.
+    /// Called before each write, so that a test can make it fail.
     #[cfg(test)]
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
     /// Absent when the store is only read.
@@ -53,7 +53,7 @@ pub(crate) struct Store {
 pub(crate) type AtWrite = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
 
 impl Store {
-    /// Opens the store in `folder`, or makes one there.
+    /// Opens the store in `folder`, or creates one there.
     ///
     /// A newer or foreign format, a database that is missing, and a log that is shorter than it was are refused before
     /// anything is written.
@@ -372,7 +372,7 @@ impl Store {
         if !waits::are_allowed() {
             debug_assert!(false, "a loop asked the disk");
             return Err(StoreError::Other(
-                "a thread that serves many asked the disk: this is a fault of the hub".to_owned(),
+                "a thread that must not wait asked the disk: this is a bug in the hub".to_owned(),
             ));
         }
         match self.db.read().as_ref() {

@@ -1,4 +1,4 @@
-//! The store's version, in a file of its own beside RocksDB, so that a newer store is refused before anything is opened.
+//! The store's version, in a file next to RocksDB's folder, so that a newer store is refused before anything is opened.
 //! A folder that has it is a hub's.
 //!
 //! Versions, newest first:

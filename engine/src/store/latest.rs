@@ -9,7 +9,7 @@ use crate::latest::Progress;
 use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::Sample;
 
-/// What a checkpoint keeps of one server.
+/// The part of a checkpoint that is about one server.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct LatestRecord {
     pub(crate) progress: Progress,

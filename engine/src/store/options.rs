@@ -1,4 +1,4 @@
-//! RocksDB as this store has it: its folder, its memory, its families.
+//! How RocksDB is set up: folder, memory, families.
 
 use std::path::Path;
 
@@ -48,7 +48,7 @@ pub(super) fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
 
 fn options() -> Options {
     let mut options = Options::default();
-    // A torn tail is a commit nobody was told of; anything else wrong in the write-ahead log stops the start, because
+    // A torn tail is a commit that was never acknowledged; any other damage of the write-ahead log stops the start, because
     // reading on past it could lose an acknowledged report in silence.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     // Notices a log before the newest that is missing or shorter than it was; the newest has `durable`.

@@ -24,7 +24,7 @@ const REPAIR_FOLDER: &str = "repairing";
 /// Bytes of pairs that are written at once.
 const BATCH_BYTES: usize = 1024 * 1024;
 
-/// What was saved, and what was not.
+/// The result of a salvage: what was saved, and what was lost.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Salvaged {
     /// Each family of the store.

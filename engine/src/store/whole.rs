@@ -1,4 +1,4 @@
-//! Whether a store is whole: that its database is there, and everything in it that was durable once.
+//! Checks that a store is whole: its database is there, and so is everything that was durable once.
 
 use std::io;
 use std::path::Path;
@@ -32,14 +32,14 @@ pub(super) fn check_durable(folder: &Path, durable: Option<u64>, db: &DB) -> Res
 
 /// Opens the database for reading and checks it, when its write-ahead log is short enough to be held in memory.
 pub(super) fn rehearse(folder: &Path) -> Result<(), StoreError> {
-    // Read before the database: a hub may run on the folder, and go on meanwhile.
+    // Read before the database: a hub may run on the folder, and write in the meantime.
     let durable = durable::read(folder);
     if durable.is_none() || wal_bytes(folder)? > REHEARSED_WAL_BYTES_MAX {
         return Ok(());
     }
     match open_db_read_only(folder) {
         Ok(db) => check_durable(folder, durable, &db),
-        // What is wrong, the opening itself says, in the same words as ever; and it may be nothing but a hub that runs.
+        // Opening it for writing reports the same error. The reason may also be no damage, but a hub that runs.
         Err(_) => Ok(()),
     }
 }
