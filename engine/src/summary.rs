@@ -1,8 +1,7 @@
 //! One metric over an interval, in a few numbers: count, first, last, lowest, highest, sum, and how much a counter grew.
 
 use crate::decimal::scaled;
-pub use crate::metric::Number;
-use crate::metric::{Kind, Metric};
+use crate::metric::{Kind, Metric, Number};
 
 /// The values of one metric over an interval. Integer arithmetic is exact; sums of floats that are whole hundredths are too.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

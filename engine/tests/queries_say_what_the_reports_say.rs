@@ -4,9 +4,9 @@
 use windfire_bench::fast::FastFleet;
 use windfire_engine::Options;
 use windfire_engine::history::{HistoryQuery, Step, Tier};
-use windfire_engine::metric::{Kind, Metric};
+use windfire_engine::metric::{Kind, Metric, Number};
 use windfire_engine::sample::Sample;
-use windfire_engine::summary::{Aggregate, Number};
+use windfire_engine::summary::Aggregate;
 use windfire_wire::Report;
 
 const START_MS: i64 = 1_790_035_200_000;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use windfire_engine::ServerView;
-use windfire_engine::summary::Number;
+use windfire_engine::metric::Number;
 
 use super::{AskedRange, FACTS_RANGE_USUAL_MS, RANGE_USUAL_MS, io_error, noted};
 use crate::answer::Answer;

@@ -5,10 +5,10 @@ use std::io::{self, Write};
 use windfire_engine::ServerView;
 use windfire_engine::history::{Plan, Series, Uptime};
 use windfire_engine::latest::HostFacts;
-use windfire_engine::metric::Metric;
+use windfire_engine::metric::{Metric, Number};
 use windfire_engine::sample::Sample;
 use windfire_engine::server::ServerRecord;
-use windfire_engine::summary::{Aggregate, Number};
+use windfire_engine::summary::Aggregate;
 
 use super::json::JsonWriter;
 

@@ -54,7 +54,7 @@ impl Piece {
 pub(super) struct Gathered {
     pub(super) hour: i64,
     pub(super) range_ms: Range<i64>,
-    pub(super) pieces: Vec<Reports>,
+    pub(super) pieces: Vec<ReportRows>,
     pub(super) rows: usize,
 }
 
@@ -63,7 +63,7 @@ impl Gathered {
         Self { hour, range_ms, pieces: Vec::new(), rows: 0 }
     }
 
-    pub(super) fn add(&mut self, reports: Reports) {
+    pub(super) fn add(&mut self, reports: ReportRows) {
         self.rows += reports.times_ms.len();
         self.pieces.push(reports);
         if self.is_large() {
@@ -78,13 +78,13 @@ impl Gathered {
     }
 }
 
-/// Reports of one block or head.
-pub(super) struct Reports {
+/// Reports of one block or head, with the columns that are wanted.
+pub(super) struct ReportRows {
     pub(super) times_ms: Vec<i64>,
     pub(super) columns: Vec<Vec<u64>>,
 }
 
-impl Reports {
+impl ReportRows {
     pub(super) fn keep(&mut self, keep: impl Fn(usize) -> bool) {
         retain_rows(&mut self.times_ms, &keep);
         self.columns.iter_mut().for_each(|column| retain_rows(column, &keep));

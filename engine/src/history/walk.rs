@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::heads::Heads;
-use super::piece::{Gathered, Piece, Reports};
+use super::piece::{Gathered, Piece, ReportRows};
 use super::tier::{HOUR_MS, Tier, within};
 use super::upkeep::History;
 use crate::block::{Block, Run};
@@ -149,10 +149,10 @@ impl Walk<'_> {
         }
     }
 
-    fn block_reports(&self, block: &Block<'_>) -> Result<Reports, Corrupt> {
+    fn block_reports(&self, block: &Block<'_>) -> Result<ReportRows, Corrupt> {
         let times_ms = block.times_ms()?;
         let columns = self.metrics.iter().map(|(metric, _)| block.values(*metric, &times_ms));
-        let mut reports = Reports { columns: columns.collect::<Result<_, _>>()?, times_ms };
+        let mut reports = ReportRows { columns: columns.collect::<Result<_, _>>()?, times_ms };
         if block.header.sequence_last >= self.heads.from_sequence {
             let sequences = block.sequences()?;
             reports.keep(|row| sequences[row] < self.heads.from_sequence);
@@ -161,12 +161,12 @@ impl Walk<'_> {
     }
 
     /// Hands out reports of a range, in the order of time, with those of the heads.
-    fn visit_in_order(&self, pieces: Vec<Reports>, range_ms: &Range<i64>, visit: &mut dyn FnMut(Piece)) {
-        let mut all = Reports { times_ms: Vec::new(), columns: vec![Vec::new(); self.metrics.len()] };
+    fn visit_in_order(&self, pieces: Vec<ReportRows>, range_ms: &Range<i64>, visit: &mut dyn FnMut(Piece)) {
+        let mut all = ReportRows { times_ms: Vec::new(), columns: vec![Vec::new(); self.metrics.len()] };
         let in_range = |run: &&Run| run.times_ms.iter().any(|time_ms| range_ms.contains(time_ms));
         let of_heads = self.heads.runs.iter().filter(in_range).map(|run| {
             let columns = self.metrics.iter().map(|(metric, _)| run.column(*metric)).collect();
-            let mut reports = Reports { times_ms: run.times_ms.clone(), columns };
+            let mut reports = ReportRows { times_ms: run.times_ms.clone(), columns };
             reports.clip(range_ms);
             reports
         });
