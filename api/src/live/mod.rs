@@ -8,12 +8,12 @@
 mod event;
 mod event_ring;
 mod fleet;
+mod key;
 mod memory;
 mod row;
 mod websocket;
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -23,6 +23,8 @@ use windfire_engine::Engine;
 use crate::viewer::{Audience, Viewer};
 use event_ring::EventRing;
 use fleet::Fleet;
+pub(crate) use key::Filter;
+pub use key::StreamKey;
 use memory::Memory;
 use row::Precision;
 use websocket::Documents;
@@ -39,40 +41,6 @@ const BYTES_MAX: usize = 256 * 1024 * 1024;
 const UNREAD_TICKS_WATCHED_MAX: u64 = 2;
 /// Advances after which a ring that nobody read is forgotten.
 const UNREAD_ADVANCES_MAX: u64 = 60;
-
-/// What somebody watches. Subscribers of one key share every byte.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct StreamKey {
-    pub(crate) audience: Audience,
-    pub(crate) filter: Filter,
-}
-
-/// Which servers, of those that the audience sees.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(crate) enum Filter {
-    All,
-    Tag(String),
-    /// In ascending order. These are shown exactly.
-    Ids(Arc<[u64]>),
-}
-
-impl StreamKey {
-    fn precision(&self) -> Precision {
-        match self.filter {
-            Filter::All | Filter::Tag(_) => Precision::Coarse,
-            Filter::Ids(_) => Precision::Exact,
-        }
-    }
-
-    fn shows(&self, server: &windfire_engine::server::ServerRecord) -> bool {
-        let is_wanted = match &self.filter {
-            Filter::All => true,
-            Filter::Tag(tag) => server.tag == *tag,
-            Filter::Ids(ids) => ids.binary_search(&server.id).is_ok(),
-        };
-        is_wanted && self.audience.sees(server)
-    }
-}
 
 /// A stream that somebody asked for.
 #[derive(Debug, Clone)]

@@ -17,6 +17,7 @@ mod maintenance_thread;
 mod memory;
 mod output;
 mod pacer;
+mod progress;
 mod serve;
 mod signals;
 mod starting;

@@ -5,17 +5,18 @@
 //! would publish what is offered, and apply what comes back: in both, [`Status::apply`](crate::status::Status::apply) decides.
 
 mod alone;
+mod batch;
 mod commit;
 mod shard;
 mod watermark;
 
 use std::sync::Arc;
 
-use crate::sample::Sample;
 use crate::slot::Slot;
 use crate::timing::HubTime;
 
 pub(crate) use alone::Alone;
+pub(crate) use batch::{Applied, Batch, NotApplied};
 pub use commit::Committed;
 pub(crate) use shard::Shards;
 pub(crate) use watermark::{Position, Ticket, Watermark};
@@ -35,36 +36,4 @@ pub(crate) trait Intake {
 
     /// Whether what got that ticket is durable.
     fn covers(&self, ticket: Ticket) -> bool;
-}
-
-/// Consecutive reports of one session.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Batch {
-    pub(crate) first_sequence: u64,
-    pub(crate) samples: Vec<Sample>,
-    pub(crate) ack_now: bool,
-}
-
-/// What became of a batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Applied {
-    /// Covers the server's newest report.
-    pub(crate) ticket: Ticket,
-    /// The server's newest sequence number.
-    pub(crate) last_sequence: u64,
-    pub(crate) taken: u64,
-    pub(crate) duplicates: u64,
-    /// The server has a head that should become a block.
-    pub(crate) has_full_head: bool,
-}
-
-/// Why a batch was not taken. Nothing of it was.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum NotApplied {
-    /// Too much waits for the next commit: try again after it.
-    Full,
-    /// The server brought more than its share: try again after a while.
-    OverShare,
-    /// The session is not the server's newest, or the server is gone.
-    Closed,
 }

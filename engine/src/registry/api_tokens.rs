@@ -1,25 +1,17 @@
 //! API tokens: who may read.
 
-use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::change::{Change, IdKind};
+use super::change::Change;
+use super::ids::IdKind;
+use super::tables::KeptToken;
 use super::{Registry, check_length, check_room};
 use crate::error::ChangeError;
 use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, TAGS_PER_TOKEN_MAX, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, TOKENS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::StoreError;
 use crate::token::{Grant, NewToken, Scope, Token, is_over};
-
-/// A token with the time of its last use, which is stored now and then.
-pub(super) struct KeptToken {
-    token: Token,
-    last_used_s: AtomicI64,
-}
-
-/// Stands for "never" in [`KeptToken::last_used_s`].
-const NEVER: i64 = i64::MIN;
 
 impl Registry {
     /// Makes an API token and gives its id and text.
@@ -91,31 +83,10 @@ impl Registry {
     }
 }
 
-/// Puts a token in its place. One that is there already may have been used since.
-pub(super) fn insert(tokens: &mut HashMap<SecretHash, KeptToken>, token: Token) {
-    match tokens.get_mut(&token.hash) {
-        Some(kept) => kept.token = token,
-        None => drop(tokens.insert(token.hash, token.into())),
-    }
-}
-
 /// Whether a text that somebody brings along can be a token: long enough not to be guessed, and fit for a header.
 fn check_text(text: &str) -> Result<(), ChangeError> {
     let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     let is_allowed = is_visible && (TOKEN_CHARS_MIN..=TOKEN_CHARS_MAX).contains(&text.len());
     let found = text.chars().count();
     if is_allowed { Ok(()) } else { Err(ChangeError::BadTokenText { found }) }
-}
-
-impl KeptToken {
-    fn current(&self) -> Token {
-        let last_used_s = self.last_used_s.load(Ordering::Relaxed);
-        Token { last_used_s: (last_used_s != NEVER).then_some(last_used_s), ..self.token.clone() }
-    }
-}
-
-impl From<Token> for KeptToken {
-    fn from(token: Token) -> Self {
-        Self { last_used_s: AtomicI64::new(token.last_used_s.unwrap_or(NEVER)), token }
-    }
 }

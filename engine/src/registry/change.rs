@@ -6,7 +6,9 @@ use std::sync::Arc;
 use parking_lot::MutexGuard;
 use windfire_wire::RefuseReason;
 
-use super::{NextIds, Registry};
+use super::Registry;
+use super::ids::{IdKind, NextIds};
+use super::tables;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
 use crate::slot::Slot;
@@ -14,6 +16,7 @@ use crate::status::Status;
 use crate::store::{Changes, StoreError, key, servers, tokens, users};
 use crate::token::{EnrolToken, Token};
 use crate::user::{Login, User};
+use crate::waits;
 
 /// One thing that is different from now on.
 pub(super) enum Change {
@@ -40,15 +43,6 @@ pub(super) enum Change {
     LoginEnded(SecretHash),
     /// The lowest id of that kind that was never given out.
     NextId(IdKind, u64),
-}
-
-/// What has ids of its own.
-#[derive(Clone, Copy)]
-pub(super) enum IdKind {
-    Server,
-    Token,
-    EnrolToken,
-    User,
 }
 
 /// A change under way: the next one waits for its end. It may write meanwhile, so no reader and no loop ever takes it.
@@ -111,18 +105,13 @@ impl Change {
     }
 }
 
-impl IdKind {
-    pub(super) const fn key(self) -> &'static [u8] {
-        match self {
-            Self::Server => key::NEXT_SERVER_ID,
-            Self::Token => key::NEXT_TOKEN_ID,
-            Self::EnrolToken => key::NEXT_ENROL_TOKEN_ID,
-            Self::User => key::NEXT_USER_ID,
-        }
-    }
-}
-
 impl Registry {
+    /// Begins a change, after the one before it.
+    pub(super) fn changing(&self) -> Changing<'_> {
+        debug_assert!(waits::are_allowed(), "a loop waits for a change");
+        Changing { registry: self, next_ids: self.next_ids.lock() }
+    }
+
     /// Makes stored changes visible.
     fn apply(&self, changes: Vec<Change>) {
         let mut removed = Vec::new();
@@ -137,7 +126,7 @@ impl Registry {
                     is_of_servers = true;
                     removed.extend(self.servers.write().remove(id));
                 }
-                Change::Token(token) => super::api_tokens::insert(&mut self.tokens.write(), token),
+                Change::Token(token) => tables::insert_token(&mut self.tokens.write(), token),
                 Change::TokenRemoved { hash, .. } => drop(self.tokens.write().remove(&hash)),
                 Change::EnrolToken(token) => drop(self.enrol_tokens.write().insert(token.hash, token)),
                 Change::EnrolTokenRemoved { hash, .. } => drop(self.enrol_tokens.write().remove(&hash)),

@@ -1,6 +1,7 @@
 //! Enrolment tokens: who may become a server.
 
-use super::change::{Change, IdKind};
+use super::change::Change;
+use super::ids::IdKind;
 use super::{Registry, check_length, check_room};
 use crate::error::ChangeError;
 use crate::limits::{ENROL_TOKENS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX};

@@ -3,7 +3,9 @@
 mod api_tokens;
 mod change;
 mod enrol_tokens;
+mod ids;
 mod servers;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod users;
@@ -21,11 +23,8 @@ use crate::slot::Slot;
 use crate::status::Status;
 use crate::store::{Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
 use crate::token::EnrolToken;
-use crate::waits;
-use api_tokens::KeptToken;
-use change::{Changing, IdKind};
-use servers::Servers;
-use users::Users;
+use ids::{IdKind, NextIds};
+use tables::{KeptToken, Servers, Users};
 
 /// Who there is and who may. Every change is on disk when it returns.
 pub struct Registry {
@@ -41,14 +40,6 @@ pub struct Registry {
     next_ids: Mutex<NextIds>,
     /// Counts changes of servers.
     version: AtomicU64,
-}
-
-/// Ids that were never given out.
-struct NextIds {
-    server: u64,
-    token: u64,
-    enrol_token: u64,
-    user: u64,
 }
 
 impl Registry {
@@ -100,12 +91,6 @@ impl Registry {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Begins a change, after the one before it.
-    fn changing(&self) -> Changing<'_> {
-        debug_assert!(waits::are_allowed(), "a loop waits for a change");
-        Changing { registry: self, next_ids: self.next_ids.lock() }
-    }
-
     /// Writes what is written already, to see whether the store takes anything.
     pub(crate) fn try_store(&self) -> Result<(), StoreError> {
         let mut changing = self.changing();
@@ -124,17 +109,6 @@ impl Registry {
 
     fn note_change(&self) {
         self.version.fetch_add(1, Ordering::Release);
-    }
-}
-
-impl NextIds {
-    fn of(&mut self, kind: IdKind) -> &mut u64 {
-        match kind {
-            IdKind::Server => &mut self.server,
-            IdKind::Token => &mut self.token,
-            IdKind::EnrolToken => &mut self.enrol_token,
-            IdKind::User => &mut self.user,
-        }
     }
 }
 

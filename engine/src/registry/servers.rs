@@ -1,11 +1,12 @@
 //! Watched servers, and how an agent becomes one.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use windfire_wire::RefuseReason;
 
-use super::change::{Change, Changing, IdKind};
+use super::change::{Change, Changing};
+use super::ids::IdKind;
 use super::{Registry, check_length, check_room};
 use crate::error::{ChangeError, IssuedCredential, Refusal};
 use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
@@ -16,13 +17,6 @@ use crate::token::{EnrolToken, Enrolment, is_over};
 
 /// Shortest credential that an agent may bring to its own enrolment.
 const CREDENTIAL_BYTES_MIN: usize = 32;
-
-/// Every server, by each of its names.
-#[derive(Default)]
-pub(super) struct Servers {
-    by_id: BTreeMap<u64, Arc<Slot>>,
-    by_credential: HashMap<SecretHash, Arc<Slot>>,
-}
 
 impl Registry {
     pub(crate) fn slot(&self, id: u64) -> Option<Arc<Slot>> {
@@ -221,31 +215,6 @@ fn put_server(
         ServerRecord { id, name, tag, note, display_index, hide_for_guest, country, credential, created_s: now_s };
     changes.extend([Change::Server(record), changing.next_id(IdKind::Server)]);
     Ok(id)
-}
-
-impl Servers {
-    pub(super) fn highest_id(&self) -> Option<u64> {
-        self.by_id.last_key_value().map(|(id, _)| *id)
-    }
-
-    pub(super) fn insert(&mut self, slot: Arc<Slot>) {
-        let credential = slot.record.read().credential;
-        self.by_credential.insert(credential, Arc::clone(&slot));
-        self.by_id.insert(slot.id, slot);
-    }
-
-    pub(super) fn remove(&mut self, id: u64) -> Option<Arc<Slot>> {
-        let slot = self.by_id.remove(&id)?;
-        let credential = slot.record.read().credential;
-        self.by_credential.remove(&credential);
-        Some(slot)
-    }
-
-    /// The same server, under another credential.
-    pub(super) fn rekey(&mut self, old: &SecretHash, new: SecretHash, slot: &Arc<Slot>) {
-        self.by_credential.remove(old);
-        self.by_credential.insert(new, Arc::clone(slot));
-    }
 }
 
 fn check_texts(name: &str, tag: &str, note: &str, country: &str) -> Result<(), ChangeError> {

@@ -1,9 +1,10 @@
 //! Users of the panel, and the browsers they signed in with.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::Ordering;
 
-use super::change::{Change, IdKind};
+use super::change::Change;
+use super::ids::IdKind;
+use super::tables::Users;
 use super::{Registry, check_room};
 use crate::error::ChangeError;
 use crate::limits::{LOGINS_MAX, USER_NAME_CHARS_MAX, USERS_MAX};
@@ -13,80 +14,6 @@ use crate::user::{LOGIN_S, Login, NewLogin, PasswordHash, Role, User, UserEdit};
 
 /// How much of a login's time must have passed until a use is worth a note: not every request is a change.
 const RENEW_AFTER_S: i64 = 60;
-
-/// Users by id, and their logins by the hash of the cookie.
-pub(super) struct Users {
-    by_id: BTreeMap<u64, User>,
-    logins: HashMap<SecretHash, KeptLogin>,
-    /// Logins that ended while the disk did not take it: no more than were stored, which is [`LOGINS_MAX`].
-    ended_on_disk: HashSet<SecretHash>,
-}
-
-/// A login whose end moves with each use, and is stored now and then.
-struct KeptLogin {
-    user: String,
-    expires_s: AtomicI64,
-    /// The disk has it as it was before.
-    is_renewed: AtomicBool,
-    /// The disk has it at all.
-    is_stored: bool,
-}
-
-impl Users {
-    pub(super) fn new(users: Vec<User>, logins: Vec<Login>) -> Self {
-        let logins = logins.into_iter().map(|login| (login.hash, KeptLogin::from(&login)));
-        let by_id = users.into_iter().map(|user| (user.id, user)).collect();
-        Self { by_id, logins: logins.collect(), ended_on_disk: HashSet::new() }
-    }
-
-    fn named(&self, name: &str) -> Option<&User> {
-        self.by_id.values().find(|user| user.name == name)
-    }
-
-    /// Hashes of the logins for which `is_over` holds.
-    fn logins_where(&self, is_over: impl Fn(&SecretHash, &KeptLogin) -> bool) -> Vec<SecretHash> {
-        self.logins.iter().filter(|(hash, login)| is_over(hash, login)).map(|(hash, _)| *hash).collect()
-    }
-
-    /// Ends these logins on disk, and those that it does not know to be ended.
-    fn endings(&self, over: &[SecretHash]) -> Vec<Change> {
-        over.iter().chain(&self.ended_on_disk).map(|hash| Change::LoginEnded(*hash)).collect()
-    }
-
-    pub(super) fn insert(&mut self, user: User) {
-        self.by_id.insert(user.id, user);
-    }
-
-    pub(super) fn remove(&mut self, id: u64) {
-        self.by_id.remove(&id);
-    }
-
-    /// Puts a login in its place. One that is there already may last longer by now.
-    pub(super) fn insert_login(&mut self, login: &Login, is_stored: bool) {
-        match self.logins.get_mut(&login.hash) {
-            Some(kept) => kept.is_stored |= is_stored,
-            None => {
-                let kept = KeptLogin { is_stored, is_renewed: (!is_stored).into(), ..KeptLogin::from(login) };
-                self.logins.insert(login.hash, kept);
-            }
-        }
-    }
-
-    /// Ends a login in memory. `is_stored` says whether the disk knows.
-    pub(super) fn end_login(&mut self, hash: &SecretHash, is_stored: bool) {
-        let was_on_disk = self.logins.remove(hash).is_some_and(|login| login.is_stored);
-        if is_stored {
-            self.ended_on_disk.remove(hash);
-        } else if was_on_disk {
-            self.ended_on_disk.insert(*hash);
-        }
-    }
-
-    fn is_last_admin(&self, id: u64) -> bool {
-        let mut admins = self.by_id.values().filter(|user| user.role == Role::Admin);
-        admins.next().is_some_and(|user| user.id == id) && admins.next().is_none()
-    }
-}
 
 /// Changes are checked under the lock for changes, written without the lock for readers, and then made visible under it: a
 /// reader never waits for the disk.
@@ -137,7 +64,7 @@ impl Registry {
             user.password = edit.password.unwrap_or(user.password);
             let keep = keep.map(SecretHash::of);
             let over = users.logins_where(|hash, login| login.user == user.name && Some(*hash) != keep);
-            let mut changes = users.endings(&over);
+            let mut changes = endings(&users, &over);
             changes.push(Change::User(user));
             changes
         };
@@ -156,7 +83,7 @@ impl Registry {
             if users.is_last_admin(id) {
                 return Err(ChangeError::LastAdmin);
             }
-            let mut changes = users.endings(&users.logins_where(|_, login| login.user == name));
+            let mut changes = endings(&users, &users.logins_where(|_, login| login.user == name));
             changes.push(Change::UserRemoved(id));
             changes
         };
@@ -180,7 +107,7 @@ impl Registry {
             }
             let over = users.logins_where(|_, login| login.expires_s.load(Ordering::Relaxed) <= now_s);
             check_room("logins", users.logins.len() - over.len(), LOGINS_MAX)?;
-            let changes = users.endings(&over);
+            let changes = endings(&users, &over);
             (over, changes)
         };
         let cookie = cookie.unwrap_or_else(new_secret);
@@ -221,7 +148,7 @@ impl Registry {
         // Ended in memory first: whoever signs out need not wait for a slow disk to be signed out.
         let changes = {
             let mut users = self.users.write();
-            let changes = users.endings(&over);
+            let changes = endings(&users, &over);
             over.iter().for_each(|hash| users.end_login(hash, false));
             changes
         };
@@ -241,7 +168,7 @@ impl Registry {
                 let expires_s = kept.expires_s.load(Ordering::Relaxed);
                 Some(Change::Login(Login { hash: *hash, user: kept.user.clone(), expires_s }))
             };
-            let mut changes = users.endings(&[]);
+            let mut changes = endings(&users, &[]);
             changes.extend(renewed.iter().filter_map(login));
             (renewed, changes)
         };
@@ -255,9 +182,7 @@ impl Registry {
     }
 }
 
-impl From<&Login> for KeptLogin {
-    fn from(login: &Login) -> Self {
-        let (user, expires_s) = (login.user.clone(), AtomicI64::new(login.expires_s));
-        Self { user, expires_s, is_renewed: AtomicBool::new(false), is_stored: true }
-    }
+/// Ends these logins on disk, and those that it does not know to be ended.
+fn endings(users: &Users, over: &[SecretHash]) -> Vec<Change> {
+    over.iter().chain(users.ended_on_disk()).map(|hash| Change::LoginEnded(*hash)).collect()
 }

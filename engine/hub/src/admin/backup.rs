@@ -16,7 +16,8 @@ use windfire_engine::history::verify_unopened;
 use windfire_engine::{Contents, Engine, Options, contents};
 
 use super::Hub;
-use super::history::{VerifiedAnswer, verified_answer};
+use super::VerifiedAnswer;
+use super::history::verified_answer;
 use crate::folder::{self, Draft};
 use crate::tls;
 

@@ -2,54 +2,14 @@
 
 use std::io::Write;
 
-use serde::{Deserialize, Serialize};
 use windfire_engine::Selection;
 use windfire_engine::history::{Retention, Verified};
 
-use super::Hub;
+use super::{Hub, StorageAnswer, TierLine, VerifiedAnswer};
 
 /// Numbers of a report that count as data points: Nezha's fifteen.
 const POINTS_PER_REPORT: f64 = 15.0;
 const DAY_MS: f64 = 86_400_000.0;
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct StorageAnswer {
-    pub(crate) servers: usize,
-    pub(crate) tiers: Vec<TierLine>,
-    pub(crate) bytes: u64,
-    pub(crate) forecast_bytes: Option<u64>,
-    pub(crate) freed_bytes: u64,
-    /// 0 for no bound.
-    pub(crate) bytes_max: u64,
-    /// Seconds that expiry waits, because the clock has yet to prove itself.
-    #[serde(default)]
-    pub(crate) expiry_behind_s: i64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct TierLine {
-    pub(crate) tier: String,
-    pub(crate) days: u32,
-    pub(crate) bytes: u64,
-    /// Unix seconds.
-    pub(crate) oldest: Option<i64>,
-    pub(crate) bytes_per_row: Option<f64>,
-    pub(crate) bytes_per_data_point: Option<f64>,
-    /// Bytes of this tier once it is as long as it is kept, with the present servers.
-    pub(crate) forecast_bytes: Option<u64>,
-    /// Bytes that the asked number of days would free at once.
-    pub(crate) freed_bytes: u64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct VerifiedAnswer {
-    pub(crate) blocks: u64,
-    pub(crate) rows: u64,
-    pub(crate) bytes: u64,
-    pub(crate) doubled: u64,
-    pub(crate) corrupt_blocks: u64,
-    pub(crate) corrupt: Vec<String>,
-}
 
 pub(super) fn storage(
     hub: &Hub<'_>,

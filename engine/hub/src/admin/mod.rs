@@ -2,112 +2,30 @@
 //! API does is asked of the API.
 
 mod backup;
+mod client;
 mod first;
 mod history;
+mod request;
 mod socket;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use http::header::CONTENT_TYPE;
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use windfire_api::{Agents, Api};
-use windfire_engine::Engine;
 use windfire_engine::secret::new_password;
 use windfire_engine::user::{PasswordHash, Role, User, UserEdit};
 
 use crate::limits::USERS_NAMED_MAX;
 
 pub(crate) use backup::{is_a_hub_now, restore, salvage};
+pub(crate) use client::ask;
 use first::ADMINISTRATOR;
 pub(crate) use first::make_administrator;
-pub(crate) use history::{StorageAnswer, TierLine, VerifiedAnswer};
-pub(crate) use socket::{Meanwhile, ask, bind, check_path, is_answered, serve};
+pub(crate) use request::{AgentsLine, Hub, Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
+pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve};
 
 const DAY_S: i64 = 86_400;
-
-/// A request. One line of JSON on the socket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Request {
-    /// A request of the API, as an administrator.
-    Api {
-        method: String,
-        path: String,
-        body: Option<Value>,
-        /// Days after which what is made ends, from the hub's now on: the clock of whoever asks may be another.
-        expires_days: Option<u32>,
-    },
-    Password {
-        user: String,
-        /// Makes the user, as an administrator.
-        #[serde(default)]
-        is_new: bool,
-    },
-    Storage {
-        raw_days: Option<u32>,
-        minute_days: Option<u32>,
-        quarter_days: Option<u32>,
-    },
-    Backup {
-        folder: PathBuf,
-    },
-    Verify,
-    /// Answered with [`Response::Rows`], then the rows until the end.
-    Export {
-        from: String,
-        to: String,
-        ids: Vec<u64>,
-        tag: Option<String>,
-        is_csv: bool,
-    },
-}
-
-/// An answer. One line of JSON on the socket.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Response {
-    Done,
-    /// What the API answered.
-    Api {
-        status: u16,
-        body: Value,
-        /// How agents reach the hub.
-        agents: AgentsLine,
-    },
-    Password {
-        user: String,
-        password: String,
-    },
-    Storage(StorageAnswer),
-    Verified(VerifiedAnswer),
-    /// Rows follow.
-    Rows,
-    Failed(String),
-}
-
-/// How agents reach the hub.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct AgentsLine {
-    /// Host and port, when the operator gave them.
-    pub(crate) address: Option<String>,
-    pub(crate) port: u16,
-    /// Empty when there is no certificate yet.
-    pub(crate) fingerprint: String,
-}
-
-/// What a request works on.
-pub(crate) struct Hub<'a> {
-    pub(crate) engine: &'a Arc<Engine>,
-    /// The data folder.
-    pub(crate) data: &'a Path,
-    /// How agents reach it.
-    pub(crate) agents: &'a Agents,
-    /// Unix milliseconds.
-    pub(crate) now_ms: i64,
-}
 
 /// Does what is asked. An export writes its rows to `out`; what else is answered is the result.
 pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> Response {

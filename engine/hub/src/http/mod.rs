@@ -6,6 +6,7 @@ mod connections;
 mod health;
 pub(crate) mod live;
 mod pieces;
+mod shared;
 mod stream;
 mod websocket;
 
@@ -28,78 +29,21 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
-use windfire_api::live::Live;
-use windfire_api::{Admission, Api, Body, Busy, Caller, Viewer, Work, busy, handle_if, is_blocking};
-use windfire_engine::Engine;
+use windfire_api::{Admission, Body, Busy, Caller, Viewer, Work, busy, handle_if, is_blocking};
 
-use crate::clock::Clock;
-use crate::counters::Counters;
 use crate::limits::{
-    ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY,
-    HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX, HTTP_READ_TIMEOUT, HTTP_UNSENT_BYTES_MAX,
-    LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX, STOP_TIMEOUT,
+    HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY, HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX,
+    HTTP_READ_TIMEOUT, HTTP_UNSENT_BYTES_MAX, STOP_TIMEOUT,
 };
-use crate::memory::Budgets;
 use crate::threads::{Phase, Stop};
 use crate::unbound;
 use budget::{Budget, Client, Held};
 use client_io::{ClientIo, Tcp};
 use connections::{Connection, Connections};
 use pieces::Pieces;
-
-/// What every request needs.
-pub(crate) struct Http {
-    pub(crate) api: Arc<Api>,
-    pub(crate) live: Arc<Live>,
-    pub(crate) engine: Arc<Engine>,
-    pub(crate) counters: Arc<Counters>,
-    pub(crate) clock: Clock,
-    /// What clients have in common.
-    pub(crate) shares: Shares,
-    /// Room for answers that are being computed.
-    pub(crate) history_room: Arc<Semaphore>,
-    /// Room for requests that change something.
-    pub(crate) change_room: Arc<Semaphore>,
-    /// Counts what the live stream was advanced; ends when the hub stops.
-    pub(crate) ticks: watch::Receiver<u64>,
-}
-
-/// What clients have in common, each with its share.
-pub(crate) struct Shares {
-    /// Connections at once.
-    connections: usize,
-    /// Bytes of answers that clients have not taken yet.
-    answers_bytes: Arc<Budget>,
-    /// Bytes that answers from history hold.
-    history_bytes: Arc<Budget>,
-    history_streams: Arc<Budget>,
-    live_streams: Arc<Budget>,
-}
-
-impl Shares {
-    pub(crate) fn of(budgets: &Budgets) -> Self {
-        let bytes = |all: usize| Budget::new(all, all / ANSWERS_GUEST_SHARE);
-        let connections = connections_max(budgets);
-        let live_streams = LIVE_STREAMS_MAX.min(connections / 4 * 3);
-        Self {
-            connections,
-            answers_bytes: bytes(budgets.answers_bytes),
-            history_bytes: bytes(budgets.history_bytes),
-            history_streams: Budget::new(HISTORY_STREAMS_MAX, HISTORY_STREAMS_GUEST_MAX),
-            live_streams: Budget::new(live_streams, live_streams / LIVE_STREAMS_GUEST_SHARE),
-        }
-    }
-}
-
-/// Connections that there may be: half of the descriptors are for agents, the store and the command line.
-fn connections_max(budgets: &Budgets) -> usize {
-    let files_max = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
-    let files_max = files_max.and_then(|max| usize::try_from(max).ok()).unwrap_or(usize::MAX);
-    budgets.connections.min(files_max / 2)
-}
+pub(crate) use shared::{Http, Shares};
 
 /// The bound socket, before anything is accepted.
 pub(crate) struct Socket(std::net::TcpListener);

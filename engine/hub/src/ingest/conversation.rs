@@ -13,7 +13,7 @@ use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
 use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
-use super::listener::{Mail, Mailbox};
+use super::mailbox::{Mail, Mailbox};
 use crate::counters::{Counters, Held};
 use crate::limits::{
     ACK_HOLD, ADDRESS_SETTLE_TIME, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT,

@@ -15,55 +15,18 @@ use quinn_proto::{ConnectionHandle, DatagramEvent, EcnCodepoint, Endpoint, Endpo
 use quinn_udp::{BATCH_SIZE, RecvMeta, UdpSocketState};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use windfire_engine::error::Refusal;
-use windfire_engine::{Kick, Scratch};
-use windfire_wire::RefuseReason;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use windfire_engine::Scratch;
 
 use super::Ingest;
 use super::conversation::{Conversation, RoundContext};
 use super::deadlines::Deadlines;
+use super::mailbox::{Addressed, Mailbox};
 use super::transport::Transport;
-use crate::enroller::Enrolled;
 use crate::limits::{
     HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX,
 };
 use crate::threads::Phase;
-
-/// What another thread tells a conversation of this listener.
-pub(super) enum Mail {
-    /// Its session ends.
-    Kicked(RefuseReason),
-    /// What came of the enrolment that it waits for.
-    Enrolled(Result<u64, Refusal>),
-}
-
-/// A conversation by its handle and number, and what it is told.
-type Addressed = (ConnectionHandle, u64, Mail);
-
-/// Tells conversations of this listener from any thread. Each session is kicked once at most and enrolled once at most, so
-/// the channel holds no more than twice as many messages as there are sessions.
-#[derive(Clone)]
-pub(super) struct Mailbox(UnboundedSender<Addressed>);
-
-impl Mailbox {
-    /// The kick of one conversation.
-    pub(super) fn kick_of(&self, handle: ConnectionHandle, number: u64) -> Kick {
-        let mailbox = self.clone();
-        Box::new(move |reason| mailbox.post(handle, number, Mail::Kicked(reason)))
-    }
-
-    /// Where one conversation hears what came of its enrolment.
-    pub(super) fn enrolled_of(&self, handle: ConnectionHandle, number: u64) -> Enrolled {
-        let mailbox = self.clone();
-        Box::new(move |result| mailbox.post(handle, number, Mail::Enrolled(result)))
-    }
-
-    fn post(&self, handle: ConnectionHandle, number: u64, mail: Mail) {
-        // A listener that is gone has no sessions left to tell.
-        let _gone = self.0.send((handle, number, mail));
-    }
-}
 
 /// One core's share of the agents.
 pub(super) struct Listener {

@@ -1,0 +1,100 @@
+//! Asking a hub that runs, or the store of one that does not.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use windfire_api::Agents;
+use windfire_engine::{Engine, Options, StoreError};
+
+use super::socket::{connect, path};
+use super::{Hub, Request, Response, backup, execute};
+use crate::folder::{check_is_hubs, explain};
+use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
+use crate::output::complain;
+use crate::starting::Starting;
+
+/// Asks the running hub, or does it on the store itself when none runs, as one whose agents come in as `agents` has it. Rows of
+/// an export go to `out`.
+pub(crate) fn ask(
+    data: &Path,
+    options: Options,
+    agents: impl FnOnce() -> Agents,
+    request: Request,
+    now_ms: i64,
+    out: &mut dyn Write,
+) -> Result<Response, String> {
+    match connect(data) {
+        Ok(stream) => ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {}", words(&error))),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
+            check_is_hubs(data)?;
+            if matches!(request, Request::Verify) && backup::is_backup(data) {
+                return Ok(backup::verify(data).map_or_else(Response::Failed, Response::Verified));
+            }
+            if backup::is_backup(data) {
+                let data = data.display();
+                return Err(format!(
+                    "{data} is a backup, and would be none any more: restore it into a folder of its own"
+                ));
+            }
+            let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, |words| {
+                complain(&format!("no hub runs, so the store is read: {words}"));
+            });
+            let options = Options { on_replay: Some(starting.listener()), ..options };
+            let engine = Engine::open(data, options).map_err(|error| match error {
+                StoreError::Locked { folder } => format!(
+                    "a hub has data folder {} open and does not answer yet: it is starting or stopping; try again in a moment",
+                    folder.display()
+                ),
+                error => explain(&error),
+            })?;
+            drop(starting);
+            let engine = Arc::new(engine);
+            Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms }, request, out))
+        }
+        Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
+    }
+}
+
+/// What a failed exchange means.
+fn words(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
+            "the hub does not answer, for {} s now: is it stopped, busy with other requests, or out of file descriptors? What was \
+             asked may still be done",
+            ADMIN_SILENCE_MAX.as_secs()
+        ),
+        io::ErrorKind::UnexpectedEof => "it ended without an answer; what was asked may be done or not".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+fn ask_hub(mut stream: UnixStream, request: &Request, out: &mut dyn Write) -> io::Result<Response> {
+    let mut line = serde_json::to_vec(request)?;
+    line.push(b'\n');
+    stream.write_all(&line)?;
+    let mut answer = BufReader::new(stream);
+    let mut line = String::new();
+    if (&mut answer).take(ADMIN_BYTES_MAX).read_line(&mut line)? == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let first = serde_json::from_str(&line)?;
+    if !matches!(first, Response::Rows) {
+        return Ok(first);
+    }
+    // It is at work, and hours without a row may take it a while.
+    answer.get_ref().set_read_timeout(None)?;
+    // Rows are passed on as they come; the last line is held back, because it says how it ended.
+    let mut held = String::new();
+    loop {
+        line.clear();
+        if (&mut answer).take(ADMIN_BYTES_MAX).read_line(&mut line)? == 0 {
+            let end = serde_json::from_str(&held).map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+            out.flush()?;
+            return Ok(end);
+        }
+        out.write_all(held.as_bytes())?;
+        std::mem::swap(&mut held, &mut line);
+    }
+}

@@ -1,0 +1,129 @@
+//! What travels between the command line and a hub.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use windfire_api::Agents;
+use windfire_engine::Engine;
+
+/// A request. One line of JSON on the socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Request {
+    /// A request of the API, as an administrator.
+    Api {
+        method: String,
+        path: String,
+        body: Option<Value>,
+        /// Days after which what is made ends, from the hub's now on: the clock of whoever asks may be another.
+        expires_days: Option<u32>,
+    },
+    Password {
+        user: String,
+        /// Makes the user, as an administrator.
+        #[serde(default)]
+        is_new: bool,
+    },
+    Storage {
+        raw_days: Option<u32>,
+        minute_days: Option<u32>,
+        quarter_days: Option<u32>,
+    },
+    Backup {
+        folder: PathBuf,
+    },
+    Verify,
+    /// Answered with [`Response::Rows`], then the rows until the end.
+    Export {
+        from: String,
+        to: String,
+        ids: Vec<u64>,
+        tag: Option<String>,
+        is_csv: bool,
+    },
+}
+
+/// An answer. One line of JSON on the socket.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Response {
+    Done,
+    /// What the API answered.
+    Api {
+        status: u16,
+        body: Value,
+        /// How agents reach the hub.
+        agents: AgentsLine,
+    },
+    Password {
+        user: String,
+        password: String,
+    },
+    Storage(StorageAnswer),
+    Verified(VerifiedAnswer),
+    /// Rows follow.
+    Rows,
+    Failed(String),
+}
+
+/// How agents reach the hub.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct AgentsLine {
+    /// Host and port, when the operator gave them.
+    pub(crate) address: Option<String>,
+    pub(crate) port: u16,
+    /// Empty when there is no certificate yet.
+    pub(crate) fingerprint: String,
+}
+
+/// What a request works on.
+pub(crate) struct Hub<'a> {
+    pub(crate) engine: &'a Arc<Engine>,
+    /// The data folder.
+    pub(crate) data: &'a Path,
+    /// How agents reach it.
+    pub(crate) agents: &'a Agents,
+    /// Unix milliseconds.
+    pub(crate) now_ms: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct StorageAnswer {
+    pub(crate) servers: usize,
+    pub(crate) tiers: Vec<TierLine>,
+    pub(crate) bytes: u64,
+    pub(crate) forecast_bytes: Option<u64>,
+    pub(crate) freed_bytes: u64,
+    /// 0 for no bound.
+    pub(crate) bytes_max: u64,
+    /// Seconds that expiry waits, because the clock has yet to prove itself.
+    #[serde(default)]
+    pub(crate) expiry_behind_s: i64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct TierLine {
+    pub(crate) tier: String,
+    pub(crate) days: u32,
+    pub(crate) bytes: u64,
+    /// Unix seconds.
+    pub(crate) oldest: Option<i64>,
+    pub(crate) bytes_per_row: Option<f64>,
+    pub(crate) bytes_per_data_point: Option<f64>,
+    /// Bytes of this tier once it is as long as it is kept, with the present servers.
+    pub(crate) forecast_bytes: Option<u64>,
+    /// Bytes that the asked number of days would free at once.
+    pub(crate) freed_bytes: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct VerifiedAnswer {
+    pub(crate) blocks: u64,
+    pub(crate) rows: u64,
+    pub(crate) bytes: u64,
+    pub(crate) doubled: u64,
+    pub(crate) corrupt_blocks: u64,
+    pub(crate) corrupt: Vec<String>,
+}

@@ -1,0 +1,42 @@
+//! Ids of what people make. None is given out twice.
+
+use crate::store::key;
+
+/// What has ids of its own.
+#[derive(Clone, Copy)]
+pub(super) enum IdKind {
+    Server,
+    Token,
+    EnrolToken,
+    User,
+}
+
+/// Ids that were never given out.
+pub(super) struct NextIds {
+    pub(super) server: u64,
+    pub(super) token: u64,
+    pub(super) enrol_token: u64,
+    pub(super) user: u64,
+}
+
+impl NextIds {
+    pub(super) fn of(&mut self, kind: IdKind) -> &mut u64 {
+        match kind {
+            IdKind::Server => &mut self.server,
+            IdKind::Token => &mut self.token,
+            IdKind::EnrolToken => &mut self.enrol_token,
+            IdKind::User => &mut self.user,
+        }
+    }
+}
+
+impl IdKind {
+    pub(super) const fn key(self) -> &'static [u8] {
+        match self {
+            Self::Server => key::NEXT_SERVER_ID,
+            Self::Token => key::NEXT_TOKEN_ID,
+            Self::EnrolToken => key::NEXT_ENROL_TOKEN_ID,
+            Self::User => key::NEXT_USER_ID,
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! What the registry keeps in memory, for every look-up.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+
+use crate::secret::SecretHash;
+use crate::slot::Slot;
+use crate::token::Token;
+use crate::user::{Login, Role, User};
+
+/// Every server, by each of its names.
+#[derive(Default)]
+pub(super) struct Servers {
+    pub(super) by_id: BTreeMap<u64, Arc<Slot>>,
+    pub(super) by_credential: HashMap<SecretHash, Arc<Slot>>,
+}
+
+impl Servers {
+    pub(super) fn highest_id(&self) -> Option<u64> {
+        self.by_id.last_key_value().map(|(id, _)| *id)
+    }
+
+    pub(super) fn insert(&mut self, slot: Arc<Slot>) {
+        let credential = slot.record.read().credential;
+        self.by_credential.insert(credential, Arc::clone(&slot));
+        self.by_id.insert(slot.id, slot);
+    }
+
+    pub(super) fn remove(&mut self, id: u64) -> Option<Arc<Slot>> {
+        let slot = self.by_id.remove(&id)?;
+        let credential = slot.record.read().credential;
+        self.by_credential.remove(&credential);
+        Some(slot)
+    }
+
+    /// The same server, under another credential.
+    pub(super) fn rekey(&mut self, old: &SecretHash, new: SecretHash, slot: &Arc<Slot>) {
+        self.by_credential.remove(old);
+        self.by_credential.insert(new, Arc::clone(slot));
+    }
+}
+
+/// A token with the time of its last use, which is stored now and then.
+pub(super) struct KeptToken {
+    pub(super) token: Token,
+    pub(super) last_used_s: AtomicI64,
+}
+
+/// Stands for "never" in [`KeptToken::last_used_s`].
+const NEVER: i64 = i64::MIN;
+
+impl KeptToken {
+    pub(super) fn current(&self) -> Token {
+        let last_used_s = self.last_used_s.load(Ordering::Relaxed);
+        Token { last_used_s: (last_used_s != NEVER).then_some(last_used_s), ..self.token.clone() }
+    }
+}
+
+impl From<Token> for KeptToken {
+    fn from(token: Token) -> Self {
+        Self { last_used_s: AtomicI64::new(token.last_used_s.unwrap_or(NEVER)), token }
+    }
+}
+
+/// Puts a token in its place. One that is there already may have been used since.
+pub(super) fn insert_token(tokens: &mut HashMap<SecretHash, KeptToken>, token: Token) {
+    match tokens.get_mut(&token.hash) {
+        Some(kept) => kept.token = token,
+        None => drop(tokens.insert(token.hash, token.into())),
+    }
+}
+
+/// Users by id, and their logins by the hash of the cookie.
+pub(super) struct Users {
+    pub(super) by_id: BTreeMap<u64, User>,
+    pub(super) logins: HashMap<SecretHash, KeptLogin>,
+    /// Logins that ended while the disk did not take it: no more than were stored, which is [`LOGINS_MAX`].
+    ended_on_disk: HashSet<SecretHash>,
+}
+
+/// A login whose end moves with each use, and is stored now and then.
+pub(super) struct KeptLogin {
+    pub(super) user: String,
+    pub(super) expires_s: AtomicI64,
+    /// The disk has it as it was before.
+    pub(super) is_renewed: AtomicBool,
+    /// The disk has it at all.
+    is_stored: bool,
+}
+
+impl Users {
+    pub(super) fn new(users: Vec<User>, logins: Vec<Login>) -> Self {
+        let logins = logins.into_iter().map(|login| (login.hash, KeptLogin::from(&login)));
+        let by_id = users.into_iter().map(|user| (user.id, user)).collect();
+        Self { by_id, logins: logins.collect(), ended_on_disk: HashSet::new() }
+    }
+
+    pub(super) fn named(&self, name: &str) -> Option<&User> {
+        self.by_id.values().find(|user| user.name == name)
+    }
+
+    /// Hashes of the logins for which `is_over` holds.
+    pub(super) fn logins_where(&self, is_over: impl Fn(&SecretHash, &KeptLogin) -> bool) -> Vec<SecretHash> {
+        self.logins.iter().filter(|(hash, login)| is_over(hash, login)).map(|(hash, _)| *hash).collect()
+    }
+
+    /// Hashes of logins that ended, whatever the disk knows.
+    pub(super) fn ended_on_disk(&self) -> impl Iterator<Item = &SecretHash> {
+        self.ended_on_disk.iter()
+    }
+
+    pub(super) fn insert(&mut self, user: User) {
+        self.by_id.insert(user.id, user);
+    }
+
+    pub(super) fn remove(&mut self, id: u64) {
+        self.by_id.remove(&id);
+    }
+
+    /// Puts a login in its place. One that is there already may last longer by now.
+    pub(super) fn insert_login(&mut self, login: &Login, is_stored: bool) {
+        match self.logins.get_mut(&login.hash) {
+            Some(kept) => kept.is_stored |= is_stored,
+            None => {
+                let kept = KeptLogin { is_stored, is_renewed: (!is_stored).into(), ..KeptLogin::from(login) };
+                self.logins.insert(login.hash, kept);
+            }
+        }
+    }
+
+    /// Ends a login in memory. `is_stored` says whether the disk knows.
+    pub(super) fn end_login(&mut self, hash: &SecretHash, is_stored: bool) {
+        let was_on_disk = self.logins.remove(hash).is_some_and(|login| login.is_stored);
+        if is_stored {
+            self.ended_on_disk.remove(hash);
+        } else if was_on_disk {
+            self.ended_on_disk.insert(*hash);
+        }
+    }
+
+    pub(super) fn is_last_admin(&self, id: u64) -> bool {
+        let mut admins = self.by_id.values().filter(|user| user.role == Role::Admin);
+        admins.next().is_some_and(|user| user.id == id) && admins.next().is_none()
+    }
+}
+
+impl From<&Login> for KeptLogin {
+    fn from(login: &Login) -> Self {
+        let (user, expires_s) = (login.user.clone(), AtomicI64::new(login.expires_s));
+        Self { user, expires_s, is_renewed: AtomicBool::new(false), is_stored: true }
+    }
+}
