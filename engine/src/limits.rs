@@ -1,4 +1,5 @@
-//! Every bound of the engine, by name. Going past one is pushed back or refused, never dropped in silence.
+//! The engine's bounds, by name. Work beyond a bound is pushed back or refused, never dropped in silence. Bounds of RocksDB's
+//! memory and files are in `store/options.rs`.
 
 use windfire_wire::limits::{
     FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
