@@ -10,13 +10,14 @@ use std::time::Duration;
 use clap::Args;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::trust::Fingerprint;
+use windfire_bench::clock::unix_ms;
 use windfire_bench::fleet::api_load::ApiLoad;
 use windfire_bench::fleet::outcome::Outcome;
 use windfire_bench::fleet::profile::Profile;
 use windfire_bench::fleet::{Hub, OtherHub, Run};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
-use windfire_bench::swarm::{SwarmOptions, Target, unix_ms};
+use windfire_bench::swarm::{SwarmOptions, Target};
 use windfire_bench::workload::Trace;
 use windfire_engine::history::Retention;
 

@@ -17,7 +17,7 @@ use windfire_engine::server::NewServer;
 use windfire_engine::token::NewToken;
 use windfire_engine::{Engine, Options, Selection, ServerView};
 
-use crate::swarm::unix_ms;
+use crate::clock::unix_ms;
 
 const DAY_MS: i64 = 86_400_000;
 

@@ -5,6 +5,7 @@
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 
 pub mod chart;
+pub mod clock;
 pub mod compare;
 pub mod fast;
 pub mod fleet;

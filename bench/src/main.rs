@@ -13,12 +13,13 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
+use windfire_bench::clock::unix_ms;
 use windfire_bench::compare::{self, Work};
 use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, stored, table};
-use windfire_bench::swarm::{Swarm, SwarmOptions, Target, unix_ms};
+use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 use windfire_engine::history::Retention;
 
 use arguments::FleetArguments;

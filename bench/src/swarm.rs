@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use parking_lot::Mutex;
@@ -20,6 +20,7 @@ use windfire_agent::sampler::Feed;
 use windfire_agent::trust::{Fingerprint, Trust};
 use windfire_wire::Report;
 
+use crate::clock::unix_ms;
 use crate::hub_process::HubProcess;
 use crate::workload::{Machine, Trace, host};
 
@@ -466,12 +467,6 @@ impl Pusher {
             tally.refused.fetch_add(1, Ordering::Relaxed);
         }
     }
-}
-
-/// Unix milliseconds.
-pub fn unix_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 async fn measure(agent: Arc<SwarmAgent>, tally: Arc<Tally>) {

@@ -7,188 +7,19 @@
 //! questions   an hour of one metric; the newest of all servers    → latency
 //! ```
 
-mod ours;
+mod measure;
 mod victoria;
+mod windfire;
 
-use std::fmt::Write;
 use std::io;
 use std::path::Path;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
-use windfire_wire::Report;
-
-use crate::fleet::POINTS_PER_REPORT;
-use crate::http_client::Answer;
-use crate::hub_process::usage_of;
-use crate::swarm::unix_ms;
-use crate::workload::{Machine, Trace};
-
-/// Seconds of live reports before they are measured: what a start disturbs has settled by then.
-const SETTLE_S: u64 = 10;
-/// Work in the background after the last report that still counts.
-const AFTER: Duration = Duration::from_secs(10);
-/// Questions about one server.
-const RANGE_QUESTIONS: usize = 300;
-/// Questions about all servers.
-const LATEST_QUESTIONS: usize = 20;
-
-/// What both are asked to do.
-#[derive(Debug, Clone)]
-pub struct Work {
-    /// Servers of the bulk part.
-    pub servers: usize,
-    /// Reports of each of them, a second apart; as many as an agent keeps at most.
-    pub seconds: usize,
-    /// Servers of the live part.
-    pub live_servers: usize,
-    /// Seconds of the live part.
-    pub live_s: u64,
-    /// Cores that the engine may use, as `taskset` takes them.
-    pub cores: String,
-}
-
-/// What one of them needed.
-pub struct Figures {
-    name: String,
-    bulk: Load,
-    live: Load,
-    disk_bytes: u64,
-    range: Asked,
-    latest: Asked,
-}
-
-/// Reports taken.
-struct Load {
-    sent: u64,
-    /// In history, counted afterwards.
-    found: u64,
-    took_s: f64,
-    cpu_s: f64,
-    cpu_after_s: f64,
-    rss_bytes: u64,
-}
-
-/// A question asked again and again over one connection.
-struct Asked {
-    us: Histogram<u64>,
-    bytes: u64,
-}
+pub use measure::{Figures, Work, table};
 
 /// Does the work with the hub at `hub` and then with the VictoriaMetrics at `victoria`.
 ///
 /// # Errors
 /// One of them cannot be run, or does not answer.
 pub fn run(work: &Work, hub: &Path, victoria: &Path) -> io::Result<Vec<Figures>> {
-    Ok(vec![ours::measure(work, hub)?, victoria::measure(work, victoria)?])
-}
-
-/// The figures side by side, as a table in Markdown.
-pub fn table(work: &Work, all: &[Figures]) -> String {
-    let mut table = format!(
-        "{} servers × {} s in bulk, {} servers × 1/s for {} s live, engine on core {}\n\n",
-        work.servers, work.seconds, work.live_servers, work.live_s, work.cores
-    );
-    let mut row = |name: &str, value: &dyn Fn(&Figures) -> String| {
-        let _infallible = write!(table, "| {name} |");
-        for figures in all {
-            let _infallible = write!(table, " {} |", value(figures));
-        }
-        table.push('\n');
-    };
-    let million_points = |load: &Load| load.sent as f64 * POINTS_PER_REPORT / 1e6;
-    row("", &|figures| figures.name.clone());
-    row("---", &|_| "---".to_owned());
-    row("bulk, reports sent, of them found", &|figures| format!("{}, {}", figures.bulk.sent, figures.bulk.found));
-    row("bulk, data points/s", &|figures| format!("{:.0}", million_points(&figures.bulk) * 1e6 / figures.bulk.took_s));
-    row("bulk, CPU s a million points (10 s after)", &|figures| {
-        let per_million = |cpu_s: f64| cpu_s / million_points(&figures.bulk);
-        format!("{:.3} ({:.3})", per_million(figures.bulk.cpu_s), per_million(figures.bulk.cpu_after_s))
-    });
-    row("bulk, µs CPU a report", &|figures| format!("{:.2}", figures.bulk.cpu_s * 1e6 / figures.bulk.sent as f64));
-    row("bulk, RSS, MiB", &|figures| format!("{:.0}", figures.bulk.rss_bytes as f64 / 1_048_576.0));
-    row("bytes a data point on disk, merged", &|figures| {
-        format!("{:.3}", figures.disk_bytes as f64 / (million_points(&figures.bulk) * 1e6))
-    });
-    row("live, reports sent, of them found", &|figures| format!("{}, {}", figures.live.sent, figures.live.found));
-    row("live, CPU s a million points", &|figures| {
-        format!("{:.3}", figures.live.cpu_s / million_points(&figures.live))
-    });
-    row("live, cores", &|figures| format!("{:.2}", figures.live.cpu_s / figures.live.took_s));
-    row("live, RSS, MiB", &|figures| format!("{:.0}", figures.live.rss_bytes as f64 / 1_048_576.0));
-    row("newest of all live servers, ms, p50 / max", &|figures| {
-        let ms = |us: u64| us as f64 / 1000.0;
-        let latest = &figures.latest;
-        format!("{:.1} / {:.1}", ms(latest.us.value_at_quantile(0.5)), ms(latest.us.max()))
-    });
-    row("its answer, MB", &|figures| format!("{:.1}", figures.latest.bytes as f64 / 1e6));
-    row("an hour of one metric, every report, ms, p50 / p99", &|figures| {
-        let ms = |quantile| figures.range.us.value_at_quantile(quantile) as f64 / 1000.0;
-        format!("{:.2} / {:.2}", ms(0.5), ms(0.99))
-    });
-    row("its answer, kB", &|figures| format!("{:.0}", figures.range.bytes as f64 / 1e3));
-    table
-}
-
-/// Runs `work`, and looks at what process `pid` used for it. `work` gives the reports that it sent.
-fn load(pid: u32, work: impl FnOnce() -> io::Result<u64>) -> io::Result<Load> {
-    let (before, started) = (usage_of(pid), Instant::now());
-    let sent = work()?;
-    let (took_s, end) = (started.elapsed().as_secs_f64(), usage_of(pid));
-    thread::sleep(AFTER);
-    let after = usage_of(pid);
-    Ok(Load {
-        sent,
-        found: 0,
-        took_s,
-        cpu_s: end.cpu_s() - before.cpu_s(),
-        cpu_after_s: after.cpu_s() - before.cpu_s(),
-        rss_bytes: after.rss_bytes,
-    })
-}
-
-/// Asks `times` times, one after the other.
-fn ask(times: usize, mut question: impl FnMut(usize) -> io::Result<Answer>) -> io::Result<Asked> {
-    let mut asked = Asked { us: Histogram::new(3).expect("3 digits"), bytes: 0 };
-    for number in 0..times {
-        let started = Instant::now();
-        let answer = question(number)?;
-        let us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
-        if answer.status != 200 {
-            return Err(io::Error::other(format!("question {number}: status {}", answer.status)));
-        }
-        asked.us.record(us).expect("a histogram that grows");
-        asked.bytes = answer.bytes;
-    }
-    Ok(asked)
-}
-
-/// Servers whose reports are made one second after the other.
-struct Fleet {
-    machines: Vec<Machine>,
-    trace: Trace,
-    number: u64,
-}
-
-impl Fleet {
-    fn new(servers: usize) -> Self {
-        Self {
-            machines: (0..servers).map(|server| Machine::new(server as u64)).collect(),
-            trace: Trace::new(),
-            number: 0,
-        }
-    }
-
-    /// The next report of every server. It carries its own number, so that it can be found again.
-    fn next(&mut self, time_ms: i64) -> impl Iterator<Item = Report> {
-        self.number += 1;
-        let (trace, udp_conn_count) = (&self.trace, self.number);
-        self.machines.iter_mut().map(move |machine| Report { udp_conn_count, ..machine.next(trace, time_ms) })
-    }
-}
-
-/// When the first report of the bulk part was due, so that the last is due now.
-fn bulk_start_ms(work: &Work) -> i64 {
-    unix_ms() - i64::try_from(work.seconds).unwrap_or(0) * 1000
+    Ok(vec![windfire::measure(work, hub)?, victoria::measure(work, victoria)?])
 }

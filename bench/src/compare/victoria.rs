@@ -10,10 +10,12 @@ use std::time::{Duration, Instant};
 
 use windfire_wire::Report;
 
-use super::{Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, SETTLE_S, Work, ask, bulk_start_ms, load};
+use super::measure::{
+    Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, SETTLE_S, Work, ask, bulk_start_ms, load,
+};
+use crate::clock::unix_ms;
 use crate::fleet::{POINTS_PER_REPORT, folder_bytes};
 use crate::http_client::HttpClient;
-use crate::swarm::unix_ms;
 
 /// Reports of one request.
 const REPORTS_PER_REQUEST: usize = 500;

@@ -25,8 +25,9 @@ use windfire_agent::trust::Trust;
 use windfire_wire::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
 use windfire_wire::{Report, Temperature};
 
+use crate::clock::unix_ms;
 use crate::http_client::HttpClient;
-use crate::swarm::{Target, unix_ms};
+use crate::swarm::Target;
 use crate::workload::host;
 
 /// Connections of each kind that are kept open at once.

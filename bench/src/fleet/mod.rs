@@ -2,6 +2,7 @@
 
 pub mod api_load;
 pub mod hostile;
+mod hub;
 mod hub_watch;
 pub mod outcome;
 pub mod profile;
@@ -14,13 +15,14 @@ use std::time::{Duration, Instant};
 
 use self::api_load::{ApiLoad, Asking};
 use self::hostile::{Browser, Hostile, HostileOutcome};
+pub use self::hub::{Hub, OtherHub};
 use self::hub_watch::HubWatch;
 pub(crate) use self::hub_watch::folder_bytes;
 pub(crate) use self::outcome::POINTS_PER_REPORT;
 use self::outcome::{Outcome, Second, table_row};
 use self::profile::Profile;
-use crate::hub_process::{HubProcess, usage_of};
-use crate::swarm::{Account, Latencies, Swarm, SwarmOptions, Target};
+use crate::hub_process::usage_of;
+use crate::swarm::{Account, Latencies, Swarm, SwarmOptions};
 
 /// Time in which every agent must have been welcomed, beyond the ramp.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(600);
@@ -30,23 +32,6 @@ const SETTLE: Duration = Duration::from_secs(5);
 const AFTERMATH: Duration = Duration::from_secs(15);
 /// Time for agents to come back, after the hub was killed.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// A hub that runs already.
-#[derive(Debug, Clone)]
-pub struct OtherHub {
-    /// Where its agents go.
-    pub target: Target,
-    /// Its HTTP address.
-    pub http: SocketAddr,
-}
-
-/// The hub under test.
-pub enum Hub {
-    /// Started by us, on a folder of its own: CPU, memory, disk and history are looked at.
-    Own(Box<HubProcess>),
-    /// Somebody else's.
-    Other(OtherHub),
-}
 
 /// What is measured.
 pub struct Run {

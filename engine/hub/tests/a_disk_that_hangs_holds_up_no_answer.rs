@@ -132,7 +132,7 @@ fn enrol(hub: &HubProcess, token: String) {
         enrol: Some(Enrol { token, name: "new".to_owned() }),
         agent_version: String::new(),
         outbox_id: 9,
-        clock: Some(HelloClock { now_ms: windfire_bench::swarm::unix_ms(), uptime_ms: 1 }),
+        clock: Some(HelloClock { now_ms: windfire_bench::clock::unix_ms(), uptime_ms: 1 }),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

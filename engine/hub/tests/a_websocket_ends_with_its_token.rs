@@ -11,8 +11,8 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::HubProcess;
-use windfire_bench::swarm::unix_ms;
 
 type Socket = WebSocketStream<TcpStream>;
 

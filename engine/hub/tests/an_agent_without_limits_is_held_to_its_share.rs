@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use hub::new_hub;
 use hub::raw_agent::RawAgent;
-use windfire_bench::swarm::unix_ms;
+use windfire_bench::clock::unix_ms;
 use windfire_engine::limits::{REPORTS_BURST_MAX, REPORTS_PER_S_MAX};
 use windfire_wire::limits::REPORTS_PER_FRAME_MAX;
 use windfire_wire::{Down, PROTOCOL_VERSION, Report, ReportChain, Reports, Up};

@@ -5,9 +5,9 @@ mod hub;
 
 use hub::new_hub;
 use serde_json::Value;
+use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
-use windfire_bench::swarm::unix_ms;
 use windfire_engine::history::Retention;
 
 const SERVERS: usize = 6;

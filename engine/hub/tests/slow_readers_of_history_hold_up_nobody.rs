@@ -8,9 +8,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use hub::{new_hub, wait_until};
+use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
-use windfire_bench::swarm::unix_ms;
 use windfire_engine::history::Retention;
 
 const PATH: &str = "/api/v1/server/history?metric=cpu,mem_used,load1,load5,load15,tcp_conn,udp_conn,process_count&\

@@ -12,9 +12,9 @@ use hub::new_hub;
 use hub::panel::{self, Panel, Stream};
 use regex::Regex;
 use serde_json::{Value, json};
+use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::{HttpAnswer, HubProcess};
 use windfire_bench::month::{self, Month};
-use windfire_bench::swarm::unix_ms;
 use windfire_engine::history::Retention;
 
 const DOCUMENT: &str = include_str!("../../../docs/api.md");

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{Connection, Endpoint, RecvStream, SendStream};
 use windfire_agent::trust::{Tls, Trust};
+use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::HubProcess;
-use windfire_bench::swarm::unix_ms;
 use windfire_wire::frame::CLOCK_SINCE;
 use windfire_wire::{Down, FrameReader, Hello, HelloClock, Up, decode_down, encode_up};
 

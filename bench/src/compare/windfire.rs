@@ -9,11 +9,14 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::outbox::{Outbox, new_outbox_id};
 use windfire_engine::{Engine, Options};
 
-use super::{Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, SETTLE_S, Work, ask, bulk_start_ms, load};
+use super::measure::{
+    Asked, Figures, Fleet, LATEST_QUESTIONS, Load, RANGE_QUESTIONS, SETTLE_S, Work, ask, bulk_start_ms, load,
+};
+use crate::clock::unix_ms;
 use crate::fleet::folder_bytes;
 use crate::http_client::HttpClient;
 use crate::hub_process::HubProcess;
-use crate::swarm::{Account, Swarm, SwarmOptions, Target, unix_ms};
+use crate::swarm::{Account, Swarm, SwarmOptions, Target};
 
 const HOUR_MS: i64 = 3_600_000;
 /// Agents that connect a second.

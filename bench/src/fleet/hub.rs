@@ -1,0 +1,23 @@
+//! The hub under test.
+
+use std::net::SocketAddr;
+
+use crate::hub_process::HubProcess;
+use crate::swarm::Target;
+
+/// A hub that runs already.
+#[derive(Debug, Clone)]
+pub struct OtherHub {
+    /// Where its agents go.
+    pub target: Target,
+    /// Its HTTP address.
+    pub http: SocketAddr,
+}
+
+/// The hub under test.
+pub enum Hub {
+    /// Started by us, on a folder of its own: CPU, memory, disk and history are looked at.
+    Own(Box<HubProcess>),
+    /// Somebody else's.
+    Other(OtherHub),
+}
