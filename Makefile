@@ -38,6 +38,10 @@ install: $(if $(SUDO_USER),built,programs) ## Build, then put windfire and windf
 uninstall: ## Remove what `make install` made
 	rm -f '$(DESTDIR)$(PREFIX)/bin/windfire' '$(DESTDIR)$(PREFIX)/bin/windfire-agent'
 
+.PHONY: build
+build: compilers ## Build everything, into target/release
+	@bash .ci/build $(PROFILE)
+
 .PHONY: test
 test: build ## Run every test
 	$(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz
@@ -62,12 +66,27 @@ api-fuzz: build ## Ask every path of the API CASES odd things, and check every a
 	@bash .ci/api-fuzz $(CASES)
 
 .PHONY: lint
-lint: tools ## Check format, clippy, documentation and who may import whom
+lint: tools ## Check format, clippy, documentation and who may import whom, and the scripts
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy $(PROFILE) --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc $(PROFILE) --workspace --exclude windfire-fuzz --no-deps --document-private-items
 	bash .ci/arrows
 	bash .ci/loops
+	bash .ci/shell
+
+.PHONY: fmt
+fmt: ## Format the Rust code
+	$(CARGO) fmt --all
+
+.PHONY: clean
+clean: ## Remove everything that was built; data stays
+	$(CARGO) clean
+	rm -rf api/web/dist api/web/node_modules api/web/test-results api/web/playwright-report fuzz/artifacts fuzz/coverage .schemathesis
+
+.PHONY: fuzz-corpora
+fuzz-corpora: build ## Give each fuzz target its kept corpus and two seconds of other inputs
+	$(CARGO) build $(PROFILE) -p windfire-fuzz
+	@BIN='$(BIN)' bash .ci/fuzz-corpora 2
 
 .PHONY: fuzz
 fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
@@ -90,8 +109,8 @@ compare: build ## Give the same work to a hub and to VictoriaMetrics, and print 
 	@bash bench/compare $(COMPARE)
 
 .PHONY: deny
-deny: ## Check advisories and licences of dependencies (needs cargo-deny)
-	$(CARGO) deny check
+deny: ## Check licences, sources, duplicates and advisories of dependencies
+	@bash .ci/deny
 
 # What people run, without the harness that tests need.
 .PHONY: programs
@@ -103,10 +122,6 @@ programs: compilers
 built:
 	@[ -x '$(BIN)/windfire' ] && [ -x '$(BIN)/windfire-agent' ] || \
 		{ echo 'windfire: there is nothing to install yet: run "make install" without sudo, or "make run" before' >&2; exit 1; }
-
-.PHONY: build
-build: compilers
-	@bash .ci/build $(PROFILE)
 
 .PHONY: tools
 tools: compilers ## Install what is missing and compile RocksDB, so that plain cargo works

@@ -27,36 +27,37 @@ static HUB: LazyLock<Hub> = LazyLock::new(|| {
     Hub { api: Api::default(), engine: Arc::new(engine) }
 });
 
-/// Method, path, headers and body.
-type Parts = (u8, String, Vec<(u8, Vec<u8>)>, Vec<u8>);
+/// A request as a corpus has it: a line with method and path, a line a header, an empty line, the body.
+struct Parts<'a> {
+    is_admin: bool,
+    method: &'a str,
+    path: &'a str,
+    headers: Vec<(&'a str, &'a str)>,
+    body: &'a [u8],
+}
 
-fuzz_target!(|parts: Parts| {
-    let (method, path, headers, body) = parts;
-    let methods = ["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"];
-    let mut request = http::Request::builder().method(methods[usize::from(method) % methods.len()]).uri(path);
-    for (name, value) in headers {
-        let names = [
-            "authorization",
-            "cookie",
-            "origin",
-            "sec-fetch-site",
-            "last-event-id",
-            "accept-encoding",
-            "content-type",
-            "x-csrf-token",
-            "if-none-match",
-            "upgrade",
-            "sec-websocket-key",
-            "host",
-        ];
-        request = request.header(names[usize::from(name) % names.len()], value);
+/// Reads the parts of `input`; nothing when it is not written like that.
+fn parts(input: &[u8]) -> Option<Parts<'_>> {
+    let end = input.windows(2).position(|pair| pair == b"\n\n")?;
+    let mut lines = std::str::from_utf8(&input[..end]).ok()?.lines();
+    let (method, path) = lines.next()?.split_once(' ')?;
+    let headers = lines.filter_map(|line| line.split_once(": ")).collect();
+    let is_admin = method.starts_with('@');
+    Some(Parts { is_admin, method: method.trim_start_matches('@'), path, headers, body: &input[end + 2..] })
+}
+
+fuzz_target!(|input: &[u8]| {
+    let Some(parts) = parts(input) else { return };
+    let mut request = http::Request::builder().method(parts.method).uri(parts.path);
+    for (name, value) in parts.headers {
+        request = request.header(name, value);
     }
-    // Every other request is an administrator's, so that what follows sign-in is reached too. It never changes anything:
-    // changes need the token of that cookie.
-    if method & 0x80 != 0 {
+    // With an @ before the method it is an administrator's, so that what follows sign-in is reached too. It never changes
+    // anything: changes need the token of that cookie.
+    if parts.is_admin {
         request = request.header("cookie", format!("nezha-dashboard={COOKIE}"));
     }
-    let Ok(request) = request.body(bytes::Bytes::from(body)) else { return };
+    let Ok(request) = request.body(bytes::Bytes::copy_from_slice(parts.body)) else { return };
     let hub = &*HUB;
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms: 1000 };
     let response = handle(&hub.api, &hub.engine, &request, caller);
