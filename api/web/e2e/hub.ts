@@ -36,7 +36,16 @@ export class Hub {
 
   /** Makes a day of history that ended so many minutes ago, before the first start. */
   makeHistory(servers: number, minutesAgo: number): void {
-    const options = ['--servers', `${servers}`, '--days', '1', '--minutes-ago', `${minutesAgo}`, '--interval-ms', '10000'];
+    const options = [
+      '--servers',
+      `${servers}`,
+      '--days',
+      '1',
+      '--minutes-ago',
+      `${minutesAgo}`,
+      '--interval-ms',
+      '10000',
+    ];
     execFileSync(join(BIN_DIR, 'windfire-bench'), ['month', '--data', this.data, ...options]);
   }
 

@@ -23,7 +23,11 @@ async function walk(page: Page, hub: Hub, proxy: Proxy, id: number): Promise<voi
   await page.goBack();
   await expect(page.getByRole('table')).toBeVisible();
 
-  for (const [link, path] of [['Servers', 'manage'], ['Enrolment', 'enrol'], ['Users', 'users']] as const) {
+  for (const [link, path] of [
+    ['Servers', 'manage'],
+    ['Enrolment', 'enrol'],
+    ['Users', 'users'],
+  ] as const) {
     await page.getByRole('link', { name: link, exact: true }).click();
     await expect(page).toHaveURL(`${proxy.url}${path}`);
     await page.reload();
@@ -71,7 +75,9 @@ test('what lies beside the panel on its host is not taken for a page of it', asy
   try {
     await page.goto(`${proxy.url}login`);
     await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
-    await page.evaluate(() => document.querySelector('main')?.insertAdjacentHTML('beforeend', '<a href="/login">elsewhere</a>'));
+    await page.evaluate(() =>
+      document.querySelector('main')?.insertAdjacentHTML('beforeend', '<a href="/login">elsewhere</a>'),
+    );
     await page.getByRole('link', { name: 'elsewhere' }).click();
     await expect(page.getByText('nothing of the hub is here')).toBeVisible();
   } finally {

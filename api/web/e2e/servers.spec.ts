@@ -26,7 +26,9 @@ test('the shown command makes a new server online', async ({ page, hub }) => {
 
   await row.getByRole('link').click();
   await expect(page.getByRole('heading', { name: 'first one' })).toBeVisible();
-  await expect(page.getByRole('img', { name: /^CPU, last 1 hour\. CPU: latest \d+%/ })).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole('img', { name: /^CPU, last 1 hour\. CPU: latest \d+%/ })).toBeVisible({
+    timeout: 30_000,
+  });
   await expect(page.locator('.now .sparkline path')).toHaveAttribute('d', /M.*L/);
 });
 

@@ -16,7 +16,11 @@ async function reporting(hub: Hub, api: Api): Promise<number> {
 }
 
 /** Uses a proxy before the hub whose manner is for these paths. */
-async function behind(hub: Hub, applies: (path: string) => boolean, use: (proxy: Proxy) => Promise<void>): Promise<void> {
+async function behind(
+  hub: Hub,
+  applies: (path: string) => boolean,
+  use: (proxy: Proxy) => Promise<void>,
+): Promise<void> {
   const proxy = new Proxy(hub.url, { applies });
   await proxy.start();
   try {
@@ -90,40 +94,48 @@ test('a fleet in which nothing changes is not lost, and time goes on in it', asy
 test('requests that are never answered are given up with a word', async ({ page, hub, api }) => {
   test.setTimeout(120_000);
   const id = await reporting(hub, api);
-  await behind(hub, (path) => /history|\/session|\/manage/.test(path), async (proxy) => {
-    const laterPages = page.waitForResponse(/ManagePage/);
-    await signIn(page, hub, 'admin', hub.password, proxy.url);
-    await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
-    await (await laterPages).finished();
-    proxy.manner = 'silent';
-    await page.getByRole('link', { name: 'steady' }).click();
-    await expect(page.getByRole('alert')).toHaveText('The hub does not answer.', { timeout: 25_000 });
-    await page.getByRole('link', { name: 'Servers', exact: true }).click();
-    await expect(page.getByRole('alert')).toContainText('The hub does not answer.', { timeout: 25_000 });
-    proxy.manner = 'passes';
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await expect(page.getByRole('cell', { name: 'steady' }).first()).toBeVisible();
-    proxy.manner = 'silent';
-    await page.goto(`${proxy.url}server/${id}`);
-    await expect(page.getByText('The hub does not answer. Trying again…')).toBeVisible({ timeout: 25_000 });
-    proxy.manner = 'passes';
-    await expect(page.getByRole('heading', { name: 'steady' })).toBeVisible({ timeout: 25_000 });
-  });
+  await behind(
+    hub,
+    (path) => /history|\/session|\/manage/.test(path),
+    async (proxy) => {
+      const laterPages = page.waitForResponse(/ManagePage/);
+      await signIn(page, hub, 'admin', hub.password, proxy.url);
+      await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
+      await (await laterPages).finished();
+      proxy.manner = 'silent';
+      await page.getByRole('link', { name: 'steady' }).click();
+      await expect(page.getByRole('alert')).toHaveText('The hub does not answer.', { timeout: 25_000 });
+      await page.getByRole('link', { name: 'Servers', exact: true }).click();
+      await expect(page.getByRole('alert')).toContainText('The hub does not answer.', { timeout: 25_000 });
+      proxy.manner = 'passes';
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await expect(page.getByRole('cell', { name: 'steady' }).first()).toBeVisible();
+      proxy.manner = 'silent';
+      await page.goto(`${proxy.url}server/${id}`);
+      await expect(page.getByText('The hub does not answer. Trying again…')).toBeVisible({ timeout: 25_000 });
+      proxy.manner = 'passes';
+      await expect(page.getByRole('heading', { name: 'steady' })).toBeVisible({ timeout: 25_000 });
+    },
+  );
 });
 
 test('a proxy that does not reach the hub is not taken for it', async ({ page, hub, api }) => {
   await reporting(hub, api);
-  await behind(hub, () => true, async (proxy) => {
-    const laterPages = page.waitForResponse(/ManagePage/);
-    await signIn(page, hub, 'admin', hub.password, proxy.url);
-    await expect(online(page)).toBeVisible({ timeout: 20_000 });
-    await (await laterPages).finished();
-    await hub.stop();
-    await expect(lost(page)).toBeVisible();
-    await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });
-    await page.getByRole('link', { name: 'Servers', exact: true }).click();
-    await expect(page.getByRole('alert')).toContainText('Something else answered in the place of the hub (HTTP 502)');
-  });
+  await behind(
+    hub,
+    () => true,
+    async (proxy) => {
+      const laterPages = page.waitForResponse(/ManagePage/);
+      await signIn(page, hub, 'admin', hub.password, proxy.url);
+      await expect(online(page)).toBeVisible({ timeout: 20_000 });
+      await (await laterPages).finished();
+      await hub.stop();
+      await expect(lost(page)).toBeVisible();
+      await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });
+      await page.getByRole('link', { name: 'Servers', exact: true }).click();
+      await expect(page.getByRole('alert')).toContainText('Something else answered in the place of the hub (HTTP 502)');
+    },
+  );
 });
 
 test('a page whose scripts are gone says so instead of nothing', async ({ page, hub }) => {

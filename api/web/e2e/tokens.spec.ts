@@ -11,11 +11,9 @@ interface Answer {
 
 /** The list as a program asks for it, by the real curl. */
 function listByCurl(hub: Hub, token: string): Answer {
-  const output = execFileSync(
-    'curl',
-    ['-s', '-H', `Authorization: ${token}`, `${hub.url}/api/v1/server/list?tag=`],
-    { encoding: 'utf8' },
-  );
+  const output = execFileSync('curl', ['-s', '-H', `Authorization: ${token}`, `${hub.url}/api/v1/server/list?tag=`], {
+    encoding: 'utf8',
+  });
   return JSON.parse(output) as Answer;
 }
 

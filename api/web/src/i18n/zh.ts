@@ -145,8 +145,7 @@ export const zh: Messages = {
     timesAreIn: (zone) => `时间所在时区：${zone}。`,
     nothingReported: '这段时间没有上报。',
     chartSummary: (title, range, series) => `${title}，最近${range}。${series}`,
-    seriesSummary: (label, latest, lowest, highest) =>
-      `${label}：最新 ${latest}，最低 ${lowest}，最高 ${highest}。`,
+    seriesSummary: (label, latest, lowest, highest) => `${label}：最新 ${latest}，最低 ${lowest}，最高 ${highest}。`,
     latest: '最新',
     lowest: '最低',
     highest: '最高',

@@ -23,7 +23,10 @@ interface EnrolmentToken {
   expires: number | null;
 }
 
-type Open = { dialog: 'add' } | { dialog: 'shown'; command: AgentCommand } | { dialog: 'remove'; token: EnrolmentToken };
+type Open =
+  | { dialog: 'add' }
+  | { dialog: 'shown'; command: AgentCommand }
+  | { dialog: 'remove'; token: EnrolmentToken };
 
 export default function EnrolmentPage(): JSX.Element {
   const text = messages.value;
@@ -122,7 +125,13 @@ export default function EnrolmentPage(): JSX.Element {
   );
 }
 
-function AddDialog({ onAdded, onClose }: { onAdded: (command: AgentCommand) => void; onClose: () => void }): JSX.Element {
+function AddDialog({
+  onAdded,
+  onClose,
+}: {
+  onAdded: (command: AgentCommand) => void;
+  onClose: () => void;
+}): JSX.Element {
   const text = messages.value;
   const [note, setNote] = useState('');
   const [tag, setTag] = useState('');
@@ -148,11 +157,19 @@ function AddDialog({ onAdded, onClose }: { onAdded: (command: AgentCommand) => v
       </Field>
       <Field label={text.enrol.uses} hint={text.enrol.usesHint}>
         {(attributes) => (
-          <input {...attributes} type="number" min={1} step={1} onInput={(event) => setUses(event.currentTarget.value)} />
+          <input
+            {...attributes}
+            type="number"
+            min={1}
+            step={1}
+            onInput={(event) => setUses(event.currentTarget.value)}
+          />
         )}
       </Field>
       <Field label={text.enrol.expires} hint={text.tokens.expiresHint}>
-        {(attributes) => <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />}
+        {(attributes) => (
+          <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />
+        )}
       </Field>
     </FormDialog>
   );

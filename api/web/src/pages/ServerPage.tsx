@@ -86,9 +86,7 @@ function Now({ fleet, row, tick }: Shown): JSX.Element {
   const share = (field: Field, total: number): JSX.Element => (
     <>
       <Bar value={value(field)} />
-      <span class="of-total">
-        {total > 0 ? `${bytes((value(field) / 100) * total)} / ${bytes(total)}` : NOTHING}
-      </span>
+      <span class="of-total">{total > 0 ? `${bytes((value(field) / 100) * total)} / ${bytes(total)}` : NOTHING}</span>
     </>
   );
   return (

@@ -88,8 +88,7 @@ export default function TokensPage(): JSX.Element {
 
 function TokenTable({ tokens, onDelete }: { tokens: Token[]; onDelete: (token: Token) => void }): JSX.Element {
   const text = messages.value;
-  const date = (unixS: number | null): string =>
-    unixS === null ? text.never : dateTime(unixS, languageTag.value);
+  const date = (unixS: number | null): string => (unixS === null ? text.never : dateTime(unixS, languageTag.value));
   return (
     <div class="table-box">
       <table class="table">
@@ -178,7 +177,9 @@ function AddDialog({ onAdded, onClose }: { onAdded: (token: string) => void; onC
         {(attributes) => <input {...attributes} type="text" onInput={(event) => setTags(event.currentTarget.value)} />}
       </Field>
       <Field label={text.tokens.expires} hint={text.tokens.expiresHint}>
-        {(attributes) => <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />}
+        {(attributes) => (
+          <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />
+        )}
       </Field>
     </FormDialog>
   );

@@ -110,7 +110,11 @@ class Card extends LiveItem<CardProps> {
             </span>
             {isOnline && <span class="card-uptime">{uptimeText(fleet, row)}</span>}
           </div>
-          {isOnline ? <CardNumbers {...{ fleet, row, tick }} /> : <p class="last-report">{lastReportText(fleet, row)}</p>}
+          {isOnline ? (
+            <CardNumbers {...{ fleet, row, tick }} />
+          ) : (
+            <p class="last-report">{lastReportText(fleet, row)}</p>
+          )}
         </div>
       </li>
     );

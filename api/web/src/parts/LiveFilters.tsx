@@ -78,11 +78,7 @@ function SortChoice(): JSX.Element {
   const direction = isDescending ? text.descending : text.ascending;
   return (
     <span class="sort-choice">
-      <select
-        aria-label={text.sortBy}
-        value={key}
-        onChange={(event) => sortBy(event.currentTarget.value as SortKey)}
-      >
+      <select aria-label={text.sortBy} value={key} onChange={(event) => sortBy(event.currentTarget.value as SortKey)}>
         {Object.entries(text.columns).map(([name, label]) => (
           <option key={name} value={name}>
             {label}

@@ -124,7 +124,10 @@ export function ServerTable(props: ServerTableProps): JSX.Element {
 }
 
 function search(servers: ManagedServer[], searched: string): ManagedServer[] {
-  const words = searched.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = searched
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   return servers.filter((server) => {
     const text = `${server.name}\n${server.tag}\n${server.note}\n${server.country}\n${server.address}`.toLowerCase();
     return words.every((word) => text.includes(word));
@@ -171,7 +174,14 @@ interface ServerTableRowProps extends Pick<ServerTableProps, 'onEdit' | 'onRemov
   onSelectOne: (id: number, isSelected: boolean) => void;
 }
 
-function ServerTableRow({ server, isSelected, onSelectOne, onEdit, onRemove, onRotate }: ServerTableRowProps): JSX.Element {
+function ServerTableRow({
+  server,
+  isSelected,
+  onSelectOne,
+  onEdit,
+  onRemove,
+  onRotate,
+}: ServerTableRowProps): JSX.Element {
   const text = messages.value;
   const { id, name } = server;
   return (
