@@ -1,7 +1,7 @@
 import type { Locator, Page } from '@playwright/test';
 
 import { type Api, expect, type Hub, signIn, test } from './hub';
-import { Proxy } from './proxy';
+import { ReverseProxy } from './proxy';
 
 /** The hub says something every 5 s; a page waits 12 s for it. */
 const NOTICED_MS = 20_000;
@@ -19,9 +19,9 @@ async function reporting(hub: Hub, api: Api): Promise<number> {
 async function behind(
   hub: Hub,
   applies: (path: string) => boolean,
-  use: (proxy: Proxy) => Promise<void>,
+  use: (proxy: ReverseProxy) => Promise<void>,
 ): Promise<void> {
-  const proxy = new Proxy(hub.url, { applies });
+  const proxy = new ReverseProxy(hub.url, { applies });
   await proxy.start();
   try {
     await use(proxy);

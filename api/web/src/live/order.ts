@@ -1,4 +1,4 @@
-import { type Facts, type Field, type Fleet } from './fleet';
+import type { Facts, Field, Fleet } from './fleet';
 
 export type StateFilter = 'all' | 'online' | 'offline';
 

@@ -37,6 +37,7 @@ export function LiveCards({ live, order, tick }: LiveListProps): JSX.Element {
   return (
     <ul
       class="cards"
+      // biome-ignore lint/a11y/noRedundantRoles: Safari takes a list without bullets for no list
       role="list"
       ref={list}
       aria-label={messages.value.live.servers}
