@@ -10,7 +10,7 @@ import { Bar } from '../parts/Bar';
 import { Chip } from '../parts/Chip';
 import { ConnectionBanner } from '../parts/ConnectionBanner';
 import { HistoryCharts } from '../parts/HistoryCharts';
-import { HiddenMark, lastReportText, StateDot } from '../parts/LiveTable';
+import { HiddenMark, lastReportText, StateDot } from '../parts/live/LiveTable';
 import { Sparkline } from '../parts/Sparkline';
 import { useResource } from '../parts/useResource';
 import { hrefOf } from '../root';

@@ -1,16 +1,16 @@
 import { Component, type JSX } from 'preact';
 import { useEffect, useRef } from 'preact/hooks';
 
-import { ago, bytes, bytesPerSecond, decimal, duration, NOTHING } from '../format';
-import { languageTag, messages } from '../i18n';
-import { type Fleet, NEVER, type Shown } from '../live/fleet';
-import type { SortKey } from '../live/order';
-import type { LiveFleet } from '../live/store';
-import { sort, sortBy } from '../live/view';
-import { hrefOf } from '../root';
-import { Bar } from './Bar';
-import { Sparkline } from './Sparkline';
-import { useMedia } from './useMedia';
+import { ago, bytes, bytesPerSecond, decimal, duration, NOTHING } from '../../format';
+import { languageTag, messages } from '../../i18n';
+import { type Fleet, NEVER, type Shown } from '../../live/fleet';
+import type { SortKey } from '../../live/order';
+import type { LiveFleet } from '../../live/store';
+import { sort, sortBy } from '../../live/view';
+import { hrefOf } from '../../root';
+import { Bar } from '../Bar';
+import { Sparkline } from '../Sparkline';
+import { useMedia } from '../useMedia';
 import { useWindow } from './useWindow';
 
 /** As in live.css. */

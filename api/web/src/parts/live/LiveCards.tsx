@@ -1,12 +1,12 @@
 import type { JSX } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
-import { bytes, bytesPerSecond, decimal } from '../format';
-import { languageTag, messages } from '../i18n';
-import type { Fleet, Shown } from '../live/fleet';
-import { hrefOf } from '../root';
-import { Bar } from './Bar';
-import { Chip } from './Chip';
+import { bytes, bytesPerSecond, decimal } from '../../format';
+import { languageTag, messages } from '../../i18n';
+import type { Fleet, Shown } from '../../live/fleet';
+import { hrefOf } from '../../root';
+import { Bar } from '../Bar';
+import { Chip } from '../Chip';
 import {
   HiddenMark,
   lastReportText,
@@ -17,7 +17,7 @@ import {
   uptimeText,
   useInSight,
 } from './LiveTable';
-import { Sparkline } from './Sparkline';
+import { Sparkline } from '../Sparkline';
 import { useWindow } from './useWindow';
 
 /** With the gap; as in live.css. */

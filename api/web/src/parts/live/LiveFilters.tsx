@@ -1,10 +1,10 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 
-import { messages } from '../i18n';
-import type { Fleet } from '../live/fleet';
-import type { SortKey, StateFilter } from '../live/order';
-import { chooseView, filter, setFilter, sort, sortBy, type View } from '../live/view';
+import { messages } from '../../i18n';
+import type { Fleet } from '../../live/fleet';
+import type { SortKey, StateFilter } from '../../live/order';
+import { chooseView, filter, setFilter, sort, sortBy, type View } from '../../live/view';
 
 const STATES: readonly StateFilter[] = ['all', 'online', 'offline'];
 
