@@ -5,7 +5,7 @@ import { dateTime, duration } from '../format';
 import { languageTag, messages } from '../i18n';
 import { hrefOf } from '../root';
 import { shownName } from '../live/fleet';
-import { HiddenMark } from './live/LiveTable';
+import { HiddenMark } from './live/marks';
 import { EditIcon, KeyIcon, TrashIcon } from './Icons';
 
 /** A server as administrators see it. */

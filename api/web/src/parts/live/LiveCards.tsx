@@ -1,85 +1,39 @@
 import type { JSX } from 'preact';
-import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 import { bytes, bytesPerSecond, decimal } from '../../format';
-import { languageTag, messages } from '../../i18n';
+import { messages } from '../../i18n';
 import type { Fleet, Shown } from '../../live/fleet';
 import { hrefOf } from '../../root';
 import { Bar } from '../Bar';
 import { Chip } from '../Chip';
-import {
-  HiddenMark,
-  lastReportText,
-  LiveItem,
-  type LiveItemProps,
-  type LiveListProps,
-  StateDot,
-  uptimeText,
-  useInSight,
-} from './LiveTable';
 import { Sparkline } from '../Sparkline';
-import { useWindow } from './useWindow';
+import { Item, type ItemProps } from './Item';
+import { HiddenMark, StateDot } from './marks';
+import { lastReportText, uptimeText } from './texts';
+import { type LiveListProps, VirtualList } from './VirtualList';
 
 /** With the gap; as in live.css. */
 const CARD_HEIGHT = 192;
 const CARD_WIDTH_MIN = 280;
 
-/** Cards in rows, of which only those in sight exist. */
-export function LiveCards({ live, order, tick }: LiveListProps): JSX.Element {
-  const { fleet } = live;
-  const list = useRef<HTMLUListElement>(null);
-  const perRow = useCardsPerRow(list);
-  const { first, end } = useWindow(list, Math.ceil(order.length / perRow), CARD_HEIGHT);
-  const start = first * perRow;
-  const count = Math.max(0, Math.min(end * perRow, order.length) - start);
-  const places = Array.from({ length: count }, (_, offset) => start + offset);
-  useInSight(live, order.subarray(start, start + count));
+/** Cards in rows, as many side by side as fit. */
+export function LiveCards(props: LiveListProps): JSX.Element {
   return (
-    <ul
-      class="cards"
-      // biome-ignore lint/a11y/noRedundantRoles: Safari takes a list without bullets for no list
-      role="list"
-      ref={list}
-      aria-label={messages.value.live.servers}
-      style={{ height: `${Math.ceil(order.length / perRow) * CARD_HEIGHT}px` }}
-    >
-      {places.map((place) => (
-        <Card
-          key={place % places.length}
-          fleet={fleet}
-          row={order[place] ?? 0}
-          place={place}
-          tick={tick}
-          language={languageTag.value}
-          perRow={perRow}
-          count={order.length}
-        />
-      ))}
-    </ul>
+    <VirtualList
+      {...props}
+      item={Card}
+      rowHeight={CARD_HEIGHT}
+      itemWidthMin={CARD_WIDTH_MIN}
+      hasSparklines
+      container="ul"
+      // Safari takes a list without bullets for no list, unless it has the role.
+      attributes={{ class: 'cards', role: 'list', 'aria-label': messages.value.live.servers }}
+    />
   );
 }
 
-function useCardsPerRow(list: { readonly current: HTMLElement | null }): number {
-  const [perRow, setPerRow] = useState(1);
-  useLayoutEffect(() => {
-    const element = list.current;
-    if (!element) return;
-    const observer = new ResizeObserver(() => {
-      setPerRow(Math.max(1, Math.floor(element.clientWidth / CARD_WIDTH_MIN)));
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, []);
-  return perRow;
-}
-
-interface CardProps extends LiveItemProps {
-  perRow: number;
-  count: number;
-}
-
-class Card extends LiveItem<CardProps> {
-  override render({ fleet, row, tick, place, perRow, count }: CardProps): JSX.Element {
+class Card extends Item {
+  override render({ fleet, row, tick, place, perRow, count }: ItemProps): JSX.Element {
     const facts = fleet.factsAt(row);
     const isOnline = fleet.isOnline(row);
     const column = place % perRow;
