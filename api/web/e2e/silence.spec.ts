@@ -39,9 +39,9 @@ test('a hub that stands still is noticed, and nothing is called online meanwhile
   await expect(online(page)).toBeVisible({ timeout: 20_000 });
   hub.freeze();
   await expect(lost(page)).toBeVisible({ timeout: NOTICED_MS });
-  await expect(lost(page)).toContainText(/What is shown is of \d\d:\d\d:\d\d\./);
+  await expect(lost(page)).toContainText(/This data is from \d\d:\d\d:\d\d\./);
   await expect(online(page)).toHaveCount(0);
-  await expect(page.getByRole('img', { name: 'Not known without the hub' })).toBeVisible();
+  await expect(page.getByRole('img', { name: 'Unknown while the hub is unreachable' })).toBeVisible();
   await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
   hub.thaw();
   await expect(lost(page)).toBeHidden({ timeout: 30_000 });
@@ -71,7 +71,7 @@ test('a proxy that holds the stream back is named', async ({ page, hub, api }) =
   await behind(hub, isStream, async (proxy) => {
     proxy.manner = 'holds';
     await page.goto(proxy.url);
-    await expect(page.getByText('nothing of its live stream comes through')).toBeVisible({ timeout: NOTICED_MS });
+    await expect(page.getByText('its live stream does not arrive')).toBeVisible({ timeout: NOTICED_MS });
     await expect(page.getByText('Loading…')).toHaveCount(0);
   });
 });
@@ -133,7 +133,7 @@ test('a proxy that does not reach the hub is not taken for it', async ({ page, h
       await expect(lost(page)).toBeVisible();
       await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });
       await page.getByRole('link', { name: 'Servers', exact: true }).click();
-      await expect(page.getByRole('alert')).toContainText('Something else answered in the place of the hub (HTTP 502)');
+      await expect(page.getByRole('alert')).toContainText('Something other than the hub answered (HTTP 502)');
     },
   );
 });
@@ -144,5 +144,5 @@ test('a page whose scripts are gone says so instead of nothing', async ({ page, 
   await page.getByRole('link', { name: 'Users' }).click();
   await expect(page.getByRole('alert')).toContainText('This page could not be loaded');
   await page.getByRole('link', { name: 'Live' }).click();
-  await expect(page.getByText('There are no servers yet.')).toBeVisible();
+  await expect(page.getByText('No servers yet.')).toBeVisible();
 });
