@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { stripVTControlCharacters } from 'node:util';
 
 import { type APIRequestContext, type APIResponse, expect, type Page, request, test as base } from '@playwright/test';
 
@@ -36,7 +37,16 @@ export class Hub {
 
   /** Makes a day of history that ended so many minutes ago, before the first start. */
   makeHistory(servers: number, minutesAgo: number): void {
-    const options = ['--servers', `${servers}`, '--days', '1', '--minutes-ago', `${minutesAgo}`, '--interval-ms', '10000'];
+    const options = [
+      '--servers',
+      `${servers}`,
+      '--days',
+      '1',
+      '--minutes-ago',
+      `${minutesAgo}`,
+      '--interval-ms',
+      '10000',
+    ];
     execFileSync(join(BIN_DIR, 'windfire-bench'), ['month', '--data', this.data, ...options]);
   }
 
@@ -64,7 +74,7 @@ export class Hub {
       child.on('error', (error) => fail(error.message));
       child.on('exit', (code) => fail(`the hub ended with ${code}`));
       child.stderr.on('data', (bytes: Buffer) => {
-        said += stripColours(String(bytes));
+        said += stripVTControlCharacters(String(bytes));
         const line = / ready .*/.exec(said)?.[0];
         if (line === undefined || !said.includes('\n', said.indexOf(line))) return;
         clearTimeout(timer);
@@ -105,10 +115,6 @@ export class Hub {
     await this.stop();
     rmSync(this.data, { recursive: true, force: true });
   }
-}
-
-function stripColours(text: string): string {
-  return text.replaceAll(/\u001b\[[0-9;]*m/g, '');
 }
 
 function valueIn(line: string, key: string): string {
@@ -199,6 +205,7 @@ interface Fixtures {
 }
 
 export const test = base.extend<Fixtures>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads what a fixture depends on from this pattern
   hub: async ({}, use) => {
     const hub = new Hub();
     try {

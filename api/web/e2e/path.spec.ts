@@ -1,10 +1,10 @@
 import type { Page } from '@playwright/test';
 
 import { expect, type Hub, signIn, test } from './hub';
-import { Proxy } from './proxy';
+import { ReverseProxy } from './proxy';
 
 /** Opens everything that is asked for, under a path. */
-async function walk(page: Page, hub: Hub, proxy: Proxy, id: number): Promise<void> {
+async function walk(page: Page, hub: Hub, proxy: ReverseProxy, id: number): Promise<void> {
   const failed: string[] = [];
   page.on('response', (answer) => {
     if (answer.status() >= 400) failed.push(`${answer.status()} ${answer.url()}`);
@@ -23,7 +23,11 @@ async function walk(page: Page, hub: Hub, proxy: Proxy, id: number): Promise<voi
   await page.goBack();
   await expect(page.getByRole('table')).toBeVisible();
 
-  for (const [link, path] of [['Servers', 'manage'], ['Enrolment', 'enrol'], ['Users', 'users']] as const) {
+  for (const [link, path] of [
+    ['Servers', 'manage'],
+    ['Enrolment', 'enrol'],
+    ['Users', 'users'],
+  ] as const) {
     await page.getByRole('link', { name: link, exact: true }).click();
     await expect(page).toHaveURL(`${proxy.url}${path}`);
     await page.reload();
@@ -55,7 +59,7 @@ for (const prefix of ['/wind/', '/tools/wind%20fire/']) {
   test(`the panel works behind a proxy that serves it under ${prefix}`, async ({ page, hub, api }) => {
     const { id, command } = await api.addServer({ name: 'steady' });
     hub.runCommand(command);
-    const proxy = new Proxy(hub.url, { prefix });
+    const proxy = new ReverseProxy(hub.url, { prefix });
     await proxy.start();
     try {
       await walk(page, hub, proxy, id);
@@ -66,12 +70,14 @@ for (const prefix of ['/wind/', '/tools/wind%20fire/']) {
 }
 
 test('what lies beside the panel on its host is not taken for a page of it', async ({ page, hub }) => {
-  const proxy = new Proxy(hub.url, { prefix: '/wind/' });
+  const proxy = new ReverseProxy(hub.url, { prefix: '/wind/' });
   await proxy.start();
   try {
     await page.goto(`${proxy.url}login`);
     await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
-    await page.evaluate(() => document.querySelector('main')?.insertAdjacentHTML('beforeend', '<a href="/login">elsewhere</a>'));
+    await page.evaluate(() =>
+      document.querySelector('main')?.insertAdjacentHTML('beforeend', '<a href="/login">elsewhere</a>'),
+    );
     await page.getByRole('link', { name: 'elsewhere' }).click();
     await expect(page.getByText('nothing of the hub is here')).toBeVisible();
   } finally {

@@ -15,7 +15,7 @@ interface ProxyOptions {
 }
 
 /** A proxy before a hub, as people have one, and as networks behave. */
-export class Proxy {
+export class ReverseProxy {
   manner: Manner = 'passes';
   /** Every path that was asked of it. */
   readonly asked: string[] = [];

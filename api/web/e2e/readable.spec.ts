@@ -20,7 +20,8 @@ function cutTexts(page: Page): Promise<string[]> {
         if (element.matches('.off-screen, .skip, select, textarea, svg')) return false;
         const clip = clips(element);
         if (clip === 'scrolls') return false;
-        if (clip && (rect.right > clip.right + 1 || rect.left < clip.left - 1 || rect.bottom > clip.bottom + 2)) return true;
+        if (clip && (rect.right > clip.right + 1 || rect.left < clip.left - 1 || rect.bottom > clip.bottom + 2))
+          return true;
       }
       return rect.right > document.documentElement.clientWidth + 1;
     };
@@ -32,12 +33,14 @@ function cutTexts(page: Page): Promise<string[]> {
       const title = text.parentElement?.closest('[title]')?.getAttribute('title') ?? '';
       if (said !== '' && isCut(text) && !title.includes(said)) found.push(`${text.parentElement?.className}: ${said}`);
     }
-    if (document.documentElement.scrollWidth > document.documentElement.clientWidth + 1) found.push('the page scrolls sideways');
+    if (document.documentElement.scrollWidth > document.documentElement.clientWidth + 1)
+      found.push('the page scrolls sideways');
     return found;
   });
 }
 
-const LONG = 'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft-01.rack-17.example.internal';
+const LONG =
+  'Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft-01.rack-17.example.internal';
 const CHINESE = '华东二区生产环境数据库主节点备份服务器一号机房三号机柜第十七台用于夜间批处理任务的专用物理服务器';
 
 for (const width of [320, 390, 768, 1280]) {
@@ -45,10 +48,19 @@ for (const width of [320, 390, 768, 1280]) {
     test(`nothing is cut without a way to read it, ${width} px, ${language}`, async ({ page, hub, api }) => {
       test.setTimeout(120_000);
       await page.setViewportSize({ width, height: 800 });
-      const { id, command } = await api.addServer({ name: LONG, tag: `${CHINESE}${LONG}`.slice(0, 60), note: `${LONG}\n`.repeat(7) });
+      const { id, command } = await api.addServer({
+        name: LONG,
+        tag: `${CHINESE}${LONG}`.slice(0, 60),
+        note: `${LONG}\n`.repeat(7),
+      });
       await api.addServer({ name: CHINESE, tag: CHINESE.slice(0, 30), country: 'de' });
       await api.addServer({ name: '\u200b', hide_for_guest: true });
-      await api.call('POST', '/token', { note: `${LONG}\n`.repeat(6), scopes: ['read'], tags: [CHINESE.slice(0, 20), LONG.slice(0, 60)], expires: null });
+      await api.call('POST', '/token', {
+        note: `${LONG}\n`.repeat(6),
+        scopes: ['read'],
+        tags: [CHINESE.slice(0, 20), LONG.slice(0, 60)],
+        expires: null,
+      });
       await api.call('POST', '/enrol-token', { note: LONG, tag: LONG.slice(0, 60), uses: 3, expires: null });
       hub.runCommand(command);
       await signIn(page, hub);

@@ -4,7 +4,10 @@ import { expect, test } from './hub';
 
 /** Seconds of which a line of CPU knows something. */
 function secondsOf(page: Page): Promise<number> {
-  return page.locator('.sparkline path').first().evaluate((path) => (path.getAttribute('d') ?? '').split(/[ML]/).length - 1);
+  return page
+    .locator('.sparkline path')
+    .first()
+    .evaluate((path) => (path.getAttribute('d') ?? '').split(/[ML]/).length - 1);
 }
 
 const asksForRecent = (url: string): boolean => url.includes('metric=cpu&');

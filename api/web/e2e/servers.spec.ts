@@ -26,7 +26,9 @@ test('the shown command makes a new server online', async ({ page, hub }) => {
 
   await row.getByRole('link').click();
   await expect(page.getByRole('heading', { name: 'first one' })).toBeVisible();
-  await expect(page.getByRole('img', { name: /^CPU, last 1 hour\. CPU: latest \d+%/ })).toBeVisible({ timeout: 30_000 });
+  await expect(page.getByRole('img', { name: /^CPU, last 1 hour\. CPU: latest \d+%/ })).toBeVisible({
+    timeout: 30_000,
+  });
   await expect(page.locator('.now .sparkline path')).toHaveAttribute('d', /M.*L/);
 });
 
@@ -100,8 +102,8 @@ test('who saves a server later is told that somebody else changed it', async ({ 
   const dialog = other.getByRole('dialog', { name: 'Edit server' });
   await dialog.getByLabel('Tag').fill('second');
   await dialog.getByRole('button', { name: 'Save' }).click();
-  await expect(dialog.getByRole('alert')).toContainText('Somebody else changed this server meanwhile.');
-  await dialog.getByRole('button', { name: 'Load the new state' }).click();
+  await expect(dialog.getByRole('alert')).toContainText('Another user changed this server in the meantime.');
+  await dialog.getByRole('button', { name: 'Reload' }).click();
   await expect(dialog.getByLabel('Tag')).toHaveValue('first');
   await dialog.getByLabel('Tag').fill('second');
   await dialog.getByRole('button', { name: 'Save' }).click();
@@ -152,7 +154,7 @@ test('the command says when its address leads nowhere else, and takes another', 
   await open();
   const address = dialog.getByLabel('Address of the hub');
   const command = dialog.getByLabel('Command');
-  const warning = dialog.getByText('is the hub only for the machine that it runs on');
+  const warning = dialog.getByText('reaches the hub only from the machine that the hub runs on');
   await expect(address).toHaveValue(/^127\.0\.0\.1:\d+$/);
   await expect(warning).toBeVisible();
   const port = /:(\d+)$/.exec(await address.inputValue())?.[1];
@@ -160,7 +162,7 @@ test('the command says when its address leads nowhere else, and takes another', 
   await expect(warning).toHaveCount(0);
   await expect(command).toHaveValue(new RegExp(`--hub hub\\.example:${port} --fingerprint`));
   await address.fill('0.0.0.0');
-  await expect(dialog.getByText('This leads to no machine.')).toBeVisible();
+  await expect(dialog.getByText('This is not the address of a machine.')).toBeVisible();
   await address.fill('$(reboot)');
   await expect(command).toHaveValue(/--hub '\$\(reboot\):\d+' /);
   await address.fill('10.0.0.7');

@@ -41,11 +41,11 @@ test('a wrong password is refused, and many of them lock out', async ({ page, hu
   await page.getByLabel('Password').fill('not the password');
   const alert = page.getByRole('alert');
   await page.getByRole('button', { name: 'Sign in' }).click();
-  await expect(alert).toHaveText('User or password is wrong.');
+  await expect(alert).toHaveText('The user name or password is wrong.');
 
   await expect(async () => {
     await page.getByRole('button', { name: 'Sign in' }).click();
-    await expect(alert).toHaveText(/Too many tries\. Try again in \d+ seconds\./, { timeout: 300 });
+    await expect(alert).toHaveText(/Too many attempts\. Try again in \d+ seconds\./, { timeout: 300 });
   }).toPass({ timeout: 30_000 });
 });
 
@@ -57,7 +57,7 @@ test('one changes the own password', async ({ page, hub }) => {
   const fill = async (old: string, next: string): Promise<void> => {
     await dialog.getByLabel('Old password').fill(old);
     await dialog.getByLabel('New password', { exact: true }).fill(next);
-    await dialog.getByLabel('New password again').fill(next);
+    await dialog.getByLabel('Repeat new password').fill(next);
     await dialog.getByRole('button', { name: 'Save' }).click();
   };
   await fill('not the password', 'a much better one');
@@ -91,7 +91,7 @@ test('a guest sees no hidden server', async ({ page, hub, api }) => {
   await expect(page.getByText('secret')).toHaveCount(0);
   await expect(page.getByText('1 server')).toBeVisible();
   await page.goto(`${hub.url}/server/${hidden.id}`);
-  await expect(page.getByText('There is no such server, or it is hidden.')).toBeVisible();
+  await expect(page.getByText('This server does not exist, or it is hidden.')).toBeVisible();
   await page.goto(`${hub.url}/server/${shown.id}`);
   await expect(page.getByRole('heading', { name: 'shown' })).toBeVisible();
   await page.goto(`${hub.url}/manage`);

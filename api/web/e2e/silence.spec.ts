@@ -1,7 +1,7 @@
 import type { Locator, Page } from '@playwright/test';
 
 import { type Api, expect, type Hub, signIn, test } from './hub';
-import { Proxy } from './proxy';
+import { ReverseProxy } from './proxy';
 
 /** The hub says something every 5 s; a page waits 12 s for it. */
 const NOTICED_MS = 20_000;
@@ -16,8 +16,12 @@ async function reporting(hub: Hub, api: Api): Promise<number> {
 }
 
 /** Uses a proxy before the hub whose manner is for these paths. */
-async function behind(hub: Hub, applies: (path: string) => boolean, use: (proxy: Proxy) => Promise<void>): Promise<void> {
-  const proxy = new Proxy(hub.url, { applies });
+async function behind(
+  hub: Hub,
+  applies: (path: string) => boolean,
+  use: (proxy: ReverseProxy) => Promise<void>,
+): Promise<void> {
+  const proxy = new ReverseProxy(hub.url, { applies });
   await proxy.start();
   try {
     await use(proxy);
@@ -35,9 +39,9 @@ test('a hub that stands still is noticed, and nothing is called online meanwhile
   await expect(online(page)).toBeVisible({ timeout: 20_000 });
   hub.freeze();
   await expect(lost(page)).toBeVisible({ timeout: NOTICED_MS });
-  await expect(lost(page)).toContainText(/What is shown is of \d\d:\d\d:\d\d\./);
+  await expect(lost(page)).toContainText(/This data is from \d\d:\d\d:\d\d\./);
   await expect(online(page)).toHaveCount(0);
-  await expect(page.getByRole('img', { name: 'Not known without the hub' })).toBeVisible();
+  await expect(page.getByRole('img', { name: 'Unknown while the hub is unreachable' })).toBeVisible();
   await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
   hub.thaw();
   await expect(lost(page)).toBeHidden({ timeout: 30_000 });
@@ -67,7 +71,7 @@ test('a proxy that holds the stream back is named', async ({ page, hub, api }) =
   await behind(hub, isStream, async (proxy) => {
     proxy.manner = 'holds';
     await page.goto(proxy.url);
-    await expect(page.getByText('nothing of its live stream comes through')).toBeVisible({ timeout: NOTICED_MS });
+    await expect(page.getByText('its live stream does not arrive')).toBeVisible({ timeout: NOTICED_MS });
     await expect(page.getByText('Loading…')).toHaveCount(0);
   });
 });
@@ -90,40 +94,48 @@ test('a fleet in which nothing changes is not lost, and time goes on in it', asy
 test('requests that are never answered are given up with a word', async ({ page, hub, api }) => {
   test.setTimeout(120_000);
   const id = await reporting(hub, api);
-  await behind(hub, (path) => /history|\/session|\/manage/.test(path), async (proxy) => {
-    const laterPages = page.waitForResponse(/ManagePage/);
-    await signIn(page, hub, 'admin', hub.password, proxy.url);
-    await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
-    await (await laterPages).finished();
-    proxy.manner = 'silent';
-    await page.getByRole('link', { name: 'steady' }).click();
-    await expect(page.getByRole('alert')).toHaveText('The hub does not answer.', { timeout: 25_000 });
-    await page.getByRole('link', { name: 'Servers', exact: true }).click();
-    await expect(page.getByRole('alert')).toContainText('The hub does not answer.', { timeout: 25_000 });
-    proxy.manner = 'passes';
-    await page.getByRole('button', { name: 'Try again' }).click();
-    await expect(page.getByRole('cell', { name: 'steady' }).first()).toBeVisible();
-    proxy.manner = 'silent';
-    await page.goto(`${proxy.url}server/${id}`);
-    await expect(page.getByText('The hub does not answer. Trying again…')).toBeVisible({ timeout: 25_000 });
-    proxy.manner = 'passes';
-    await expect(page.getByRole('heading', { name: 'steady' })).toBeVisible({ timeout: 25_000 });
-  });
+  await behind(
+    hub,
+    (path) => /history|\/session|\/manage/.test(path),
+    async (proxy) => {
+      const laterPages = page.waitForResponse(/ManagePage/);
+      await signIn(page, hub, 'admin', hub.password, proxy.url);
+      await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
+      await (await laterPages).finished();
+      proxy.manner = 'silent';
+      await page.getByRole('link', { name: 'steady' }).click();
+      await expect(page.getByRole('alert')).toHaveText('The hub does not answer.', { timeout: 25_000 });
+      await page.getByRole('link', { name: 'Servers', exact: true }).click();
+      await expect(page.getByRole('alert')).toContainText('The hub does not answer.', { timeout: 25_000 });
+      proxy.manner = 'passes';
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await expect(page.getByRole('cell', { name: 'steady' }).first()).toBeVisible();
+      proxy.manner = 'silent';
+      await page.goto(`${proxy.url}server/${id}`);
+      await expect(page.getByText('The hub does not answer. Trying again…')).toBeVisible({ timeout: 25_000 });
+      proxy.manner = 'passes';
+      await expect(page.getByRole('heading', { name: 'steady' })).toBeVisible({ timeout: 25_000 });
+    },
+  );
 });
 
 test('a proxy that does not reach the hub is not taken for it', async ({ page, hub, api }) => {
   await reporting(hub, api);
-  await behind(hub, () => true, async (proxy) => {
-    const laterPages = page.waitForResponse(/ManagePage/);
-    await signIn(page, hub, 'admin', hub.password, proxy.url);
-    await expect(online(page)).toBeVisible({ timeout: 20_000 });
-    await (await laterPages).finished();
-    await hub.stop();
-    await expect(lost(page)).toBeVisible();
-    await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });
-    await page.getByRole('link', { name: 'Servers', exact: true }).click();
-    await expect(page.getByRole('alert')).toContainText('Something else answered in the place of the hub (HTTP 502)');
-  });
+  await behind(
+    hub,
+    () => true,
+    async (proxy) => {
+      const laterPages = page.waitForResponse(/ManagePage/);
+      await signIn(page, hub, 'admin', hub.password, proxy.url);
+      await expect(online(page)).toBeVisible({ timeout: 20_000 });
+      await (await laterPages).finished();
+      await hub.stop();
+      await expect(lost(page)).toBeVisible();
+      await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });
+      await page.getByRole('link', { name: 'Servers', exact: true }).click();
+      await expect(page.getByRole('alert')).toContainText('Something other than the hub answered (HTTP 502)');
+    },
+  );
 });
 
 test('a page whose scripts are gone says so instead of nothing', async ({ page, hub }) => {
@@ -132,5 +144,5 @@ test('a page whose scripts are gone says so instead of nothing', async ({ page, 
   await page.getByRole('link', { name: 'Users' }).click();
   await expect(page.getByRole('alert')).toContainText('This page could not be loaded');
   await page.getByRole('link', { name: 'Live' }).click();
-  await expect(page.getByText('There are no servers yet.')).toBeVisible();
+  await expect(page.getByText('No servers yet.')).toBeVisible();
 });

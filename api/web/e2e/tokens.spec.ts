@@ -11,11 +11,9 @@ interface Answer {
 
 /** The list as a program asks for it, by the real curl. */
 function listByCurl(hub: Hub, token: string): Answer {
-  const output = execFileSync(
-    'curl',
-    ['-s', '-H', `Authorization: ${token}`, `${hub.url}/api/v1/server/list?tag=`],
-    { encoding: 'utf8' },
-  );
+  const output = execFileSync('curl', ['-s', '-H', `Authorization: ${token}`, `${hub.url}/api/v1/server/list?tag=`], {
+    encoding: 'utf8',
+  });
   return JSON.parse(output) as Answer;
 }
 
@@ -33,7 +31,7 @@ test('a token is added, works with curl, is deleted, and works no more', async (
   await dialog.getByLabel('Note').fill('for curl');
   await dialog.getByRole('button', { name: 'Add' }).click();
 
-  const shown = page.getByRole('dialog', { name: 'The new token' });
+  const shown = page.getByRole('dialog', { name: 'New token' });
   await expect(shown.getByText('it cannot be shown again')).toBeVisible();
   const token = await shown.getByLabel('Token').inputValue();
   expect(token).toMatch(/^\S{32}$/);
@@ -48,7 +46,7 @@ test('a token is added, works with curl, is deleted, and works no more', async (
   expect(listByCurl(hub, token).code).toBe(0);
   await page.getByRole('button', { name: 'Delete token for curl' }).click();
   await confirmation.getByRole('button', { name: 'Confirm' }).click();
-  await expect(page.getByText('There are no tokens.')).toBeVisible();
+  await expect(page.getByText('No tokens yet.')).toBeVisible();
   expect(listByCurl(hub, token).code).toBe(403);
 });
 
@@ -85,7 +83,7 @@ test('signing in and making a token needs no mouse', async ({ page, hub }) => {
   await page.keyboard.type('by keyboard');
   await tabTo('Add');
   await page.keyboard.press('Enter');
-  await expect(page.getByRole('dialog', { name: 'The new token' })).toBeVisible();
+  await expect(page.getByRole('dialog', { name: 'New token' })).toBeVisible();
   await tabTo('Done');
   await page.keyboard.press('Enter');
   await expect(page.getByRole('cell', { name: 'by keyboard', exact: true })).toBeVisible();

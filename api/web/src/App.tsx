@@ -38,6 +38,7 @@ export function App(): JSX.Element {
   useFocusOnNavigation(main);
   return (
     <>
+      {/* biome-ignore lint/a11y/useValidAnchor: the address must not change, because it is the page's route */}
       <a
         class="skip"
         href="#main"

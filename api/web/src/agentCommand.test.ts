@@ -4,15 +4,35 @@ import { bestAddress, completed, reachOf, shellWord } from './agentCommand';
 
 it('knows addresses that lead elsewhere than to the hub', () => {
   const own = [
-    '127.0.0.1:5555', '127.1:5555', 'localhost:5555', 'LOCALHOST', 'localhost.localdomain:5555', 'wind.localhost:1', '[::1]:5555', '::1',
-    '[0:0:0:0:0:0:0:1]:5555', '[::ffff:127.0.0.1]:5555', 'http://localhost:8008/', 'hub.example:5555,127.0.0.1:5555', 'localhost.:5555',
+    '127.0.0.1:5555',
+    '127.1:5555',
+    'localhost:5555',
+    'LOCALHOST',
+    'localhost.localdomain:5555',
+    'wind.localhost:1',
+    '[::1]:5555',
+    '::1',
+    '[0:0:0:0:0:0:0:1]:5555',
+    '[::ffff:127.0.0.1]:5555',
+    'http://localhost:8008/',
+    'hub.example:5555,127.0.0.1:5555',
+    'localhost.:5555',
   ];
   for (const address of own) expect(reachOf(address), address).toBe('this-machine');
   const none = ['', ' ', ':5555', '0.0.0.0:5555', '[::]:5555', '::', '0:5555', '*:5555', 'hub.example:5555,0.0.0.0:1'];
   for (const address of none) expect(reachOf(address), address).toBe('nobody');
   const all = [
-    'hub.example:5555', '10.0.0.1', '192.168.127.1:5555', '[2001:db8::1]:5555', 'fe80::1%eth0', 'localhost.example.org:5555', '1.127.0.0',
-    'my-localhost:5555', '[::ffff:10.0.0.1]:5555', 'a:1,b:2', '[2001:db8::127:1]:5555',
+    'hub.example:5555',
+    '10.0.0.1',
+    '192.168.127.1:5555',
+    '[2001:db8::1]:5555',
+    'fe80::1%eth0',
+    'localhost.example.org:5555',
+    '1.127.0.0',
+    'my-localhost:5555',
+    '[::ffff:10.0.0.1]:5555',
+    'a:1,b:2',
+    '[2001:db8::127:1]:5555',
   ];
   for (const address of all) expect(reachOf(address), address).toBe('everybody');
 });

@@ -62,18 +62,25 @@ function reachOfHost(host: string): Reach {
   const name = host.toLowerCase().replace(/\.$/, '');
   if (name === '' || /^0+(\.0+)*$/.test(name) || /^[0:]+$/.test(name) || name === '*') return 'nobody';
   const isLocalName = /(^|\.)localhost(\.localdomain)?$|^ip6-(localhost|loopback)$/.test(name);
-  const isLoopback = /^127(\.\d+){0,3}$/.test(name) || /^[0:]*:0*1$/.test(name) || /^[0:]*:ffff:127(\.\d+){3}$/.test(name);
+  const isLoopback =
+    /^127(\.\d+){0,3}$/.test(name) || /^[0:]*:0*1$/.test(name) || /^[0:]*:ffff:127(\.\d+){3}$/.test(name);
   return isLocalName || isLoopback ? 'this-machine' : 'everybody';
 }
 
 /** Addresses as the agent takes them: host and port, without what an address bar has around them. */
 export function completed(addresses: string, port: string): string {
-  const parts = addresses.split(',').map(bare).filter((address) => address !== '');
+  const parts = addresses
+    .split(',')
+    .map(bare)
+    .filter((address) => address !== '');
   return parts.map((address) => (portOf(address) === '' ? `${bracketed(address)}:${port}` : address)).join(',');
 }
 
 function bare(address: string): string {
-  return address.trim().replace(/^[a-z+]+:\/\//i, '').replace(/[/?#].*$/, '');
+  return address
+    .trim()
+    .replace(/^[a-z+]+:\/\//i, '')
+    .replace(/[/?#].*$/, '');
 }
 
 /** An IPv6 address has colons of its own. */

@@ -21,7 +21,8 @@ function outcome(method: Method = 'GET', signal?: AbortSignal): { value: unknown
   const seen: { value: unknown } = { value: 'waits' };
   call(method, '/session', signal ? { signal } : {}).then(
     (result) => (seen.value = result),
-    (error: unknown) => (seen.value = error instanceof ApiError ? `${error.failure} ${error.code}` : (error as Error).name),
+    (error: unknown) =>
+      (seen.value = error instanceof ApiError ? `${error.failure} ${error.code}` : (error as Error).name),
   );
   return seen;
 }

@@ -6,7 +6,8 @@ export type Route =
   | { page: 'live' | 'login' | 'tokens' | 'servers' | 'enrolment' | 'users' | 'unknown' }
   | { page: 'server'; id: number };
 
-const PAGES = new Map<string, Exclude<Route['page'], 'server' | 'unknown'>>([
+/** By the page's path; the hub has the same paths in `pages.rs`. */
+export const PAGES = new Map<string, Exclude<Route['page'], 'server' | 'unknown'>>([
   ['/', 'live'],
   ['/login', 'login'],
   ['/api', 'tokens'],

@@ -9,7 +9,13 @@ const every = (from: string, count: number, stepS: number): number[] =>
 it('has 24 hours in every language, and midnight is 00', () => {
   const times = every('2026-11-25T22:30:00Z', 5, 3600);
   expect(axisLabels(times, 3600, 'en', 'UTC')).toEqual(['22:30\nNov 25', '23:30', '00:30\nNov 26', '01:30', '02:30']);
-  expect(axisLabels(times, 3600, 'zh-CN', 'UTC')).toEqual(['22:30\n11月25日', '23:30', '00:30\n11月26日', '01:30', '02:30']);
+  expect(axisLabels(times, 3600, 'zh-CN', 'UTC')).toEqual([
+    '22:30\n11月25日',
+    '23:30',
+    '00:30\n11月26日',
+    '01:30',
+    '02:30',
+  ]);
   expect(axisLabels([at('2026-11-26T13:05:07Z')], 10, 'en', 'UTC')).toEqual(['13:05:07\nNov 26']);
   expect(momentText(at('2026-11-26T00:05:07Z'), 'en', 'UTC')).toBe('Nov 26, 2026, 00:05:07');
   expect(momentText(at('2026-11-26T00:05:07Z'), 'zh-CN', 'UTC')).toBe('2026年11月26日 00:05:07');

@@ -26,7 +26,12 @@ function presentZone(): string {
  * What stands under an axis at these times, which are `stepS` apart. The day is said where it is another than before, and the
  * offset where clocks were changed, so that an hour that comes twice is told apart.
  */
-export function axisLabels(times: readonly number[], stepS: number, language: string, timeZone = presentZone()): string[] {
+export function axisLabels(
+  times: readonly number[],
+  stepS: number,
+  language: string,
+  timeZone = presentZone(),
+): string[] {
   const day = format(language, timeZone, { month: 'short', day: 'numeric' });
   if (stepS >= DAY_S) return times.map((time) => day.format(time * 1000));
   const second: Intl.DateTimeFormatOptions = stepS < MINUTE_S ? { second: '2-digit' } : {};
@@ -55,5 +60,7 @@ export function zoneText(from: number, to: number, timeZone = presentZone()): st
 /** "UTC+5:30" */
 function offsetAt(time: number, timeZone: string): string {
   const parts = format('en', timeZone, { timeZoneName: 'shortOffset' }).formatToParts(time * 1000);
-  return (parts.find(({ type }) => type === 'timeZoneName')?.value ?? '').replace('GMT', 'UTC').replace(/^UTC\+0$/, 'UTC');
+  return (parts.find(({ type }) => type === 'timeZoneName')?.value ?? '')
+    .replace('GMT', 'UTC')
+    .replace(/^UTC\+0$/, 'UTC');
 }

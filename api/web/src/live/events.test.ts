@@ -2,7 +2,8 @@ import { expect, it } from 'vitest';
 
 import { EVENT_CHARS_MAX, EventReader } from './events';
 
-const TEXT = ':\n\nid: 1a-1\nevent: snapshot\ndata: {"a":": b"}\n\n:\n\nid: 1a-2\nevent: change\ndata: {"香":1}\n\n:\n\n';
+const TEXT =
+  ':\n\nid: 1a-1\nevent: snapshot\ndata: {"a":": b"}\n\n:\n\nid: 1a-2\nevent: change\ndata: {"香":1}\n\n:\n\n';
 const EVENTS = [
   { name: 'snapshot', id: '1a-1', data: '{"a":": b"}' },
   { name: 'change', id: '1a-2', data: '{"香":1}' },

@@ -38,7 +38,8 @@ export class EventReader {
     }
     this.rest = text.slice(start);
     this.from = Math.max(0, this.rest.length - 1);
-    if (this.rest.length > EVENT_CHARS_MAX) throw new RangeError(`an event has more than ${EVENT_CHARS_MAX} characters`);
+    if (this.rest.length > EVENT_CHARS_MAX)
+      throw new RangeError(`an event has more than ${EVENT_CHARS_MAX} characters`);
     return events;
   }
 }

@@ -42,7 +42,10 @@ describe('snapshot', () => {
 
   it('passes over fields that are not known', () => {
     const fleet = new Fleet();
-    const fields: Snapshot['fields'] = [['new', 1], ['cpu', 100]];
+    const fields: Snapshot['fields'] = [
+      ['new', 1],
+      ['cpu', 100],
+    ];
     fleet.applySnapshot({ now: 1, offline_after: 30, fields, servers: [server(1, [7, 1234])] });
     fleet.applyChange({ now: 2, rows: [1, 0b11, 8, 4321] });
     expect(fleet.value(0, 'cpu')).toBe(43.21);
@@ -105,7 +108,12 @@ it('totals those online', () => {
 });
 
 it('lists each tag once', () => {
-  const fleet = fleetOf(server(1, [0], 'a', 'web'), server(2, [0], 'b', 'db'), server(3, [0], 'c', 'web'), server(4, [0]));
+  const fleet = fleetOf(
+    server(1, [0], 'a', 'web'),
+    server(2, [0], 'b', 'db'),
+    server(3, [0], 'c', 'web'),
+    server(4, [0]),
+  );
   expect(fleet.tags()).toEqual(['db', 'web']);
 });
 
@@ -134,7 +142,12 @@ describe('the CPU of the last minute', () => {
 
   it('writes a second once, and goes on when a clock steps back', () => {
     const fleet = fleetOf(server(1, [0, 1, 0]));
-    for (const [now, cpu] of [[100, 2], [101, 3], [50, 4], [51, 5]] as const) {
+    for (const [now, cpu] of [
+      [100, 2],
+      [101, 3],
+      [50, 4],
+      [51, 5],
+    ] as const) {
       fleet.applyChange({ now, rows: [1, 0b010, cpu] });
     }
     expect(lastOf(fleet, 3)).toEqual([2, 4, 5]);
@@ -151,7 +164,15 @@ describe('the CPU of the last minute', () => {
     const fleet = fleetOf(server(1, [0, 50, 0]));
     fleet.recallCpu(1, [40, 80], [20, 30]);
     // Ticks are the seconds 41 to 100.
-    expect([0, 28, 29, 38, 39, 58, 59].map((tick) => fleet.cpuAt(0, tick))).toEqual([20, 20, UNKNOWN, UNKNOWN, 30, 30, 50]);
+    expect([0, 28, 29, 38, 39, 58, 59].map((tick) => fleet.cpuAt(0, tick))).toEqual([
+      20,
+      20,
+      UNKNOWN,
+      UNKNOWN,
+      30,
+      30,
+      50,
+    ]);
     fleet.recallCpu(9, [80], [1]);
   });
 });

@@ -18,7 +18,10 @@ function fleet(): Fleet {
     server(3, 'Database', 'db', 0, 900, 99),
     server(4, 'cache', 'db', 0, 0, 50),
   ];
-  const fields: [string, number][] = [['active', 1], ['cpu', 1]];
+  const fields: [string, number][] = [
+    ['active', 1],
+    ['cpu', 1],
+  ];
   made.applySnapshot({ now: 1000, offline_after: 30, fields, servers });
   return made;
 }

@@ -1,4 +1,4 @@
-import { type Facts, type Field, type Fleet } from './fleet';
+import type { Facts, Field, Fleet } from './fleet';
 
 export type StateFilter = 'all' | 'online' | 'offline';
 
@@ -9,14 +9,7 @@ export interface Filter {
   state: StateFilter;
 }
 
-export type SortKey =
-  | 'index'
-  | 'name'
-  | 'tag'
-  | 'country'
-  | 'platform'
-  | 'uptime'
-  | Exclude<Field, 'active' | 'swap'>;
+export type SortKey = 'index' | 'name' | 'tag' | 'country' | 'platform' | 'uptime' | Exclude<Field, 'active' | 'swap'>;
 
 export interface Sort {
   key: SortKey;
@@ -61,7 +54,10 @@ export function orderVersion(fleet: Fleet, filter: Filter, sort: Sort): string {
 
 function filtered(fleet: Fleet, filter: Filter): Uint32Array {
   const rows = new Uint32Array(fleet.size);
-  const words = filter.text.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = filter.text
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   let count = 0;
   for (let row = 0; row < fleet.size; row += 1) {
     const facts = fleet.factsAt(row);

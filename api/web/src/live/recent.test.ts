@@ -7,11 +7,20 @@ import { ASKED_AT_ONCE_MAX, RecentCpu } from './recent';
 const NOW = 1000;
 
 function fleetOf(count: number): Fleet {
-  const servers = Array.from({ length: count }, (_, index): ServerRow => [
-    index + 1, `s${index}`, '', 0, 0, '', '', '', '', '', '', 0, 0, 0, 0, '', [0, 10],
-  ]);
+  const servers = Array.from(
+    { length: count },
+    (_, index): ServerRow => [index + 1, `s${index}`, '', 0, 0, '', '', '', '', '', '', 0, 0, 0, 0, '', [0, 10]],
+  );
   const fleet = new Fleet();
-  fleet.applySnapshot({ now: NOW, offline_after: 30, fields: [['active', 1], ['cpu', 1]], servers });
+  fleet.applySnapshot({
+    now: NOW,
+    offline_after: 30,
+    fields: [
+      ['active', 1],
+      ['cpu', 1],
+    ],
+    servers,
+  });
   return fleet;
 }
 
@@ -23,7 +32,9 @@ function hub(): { asked: number[][]; load: (ids: readonly number[]) => Promise<n
   const times = range(NOW - 90, 90);
   const load = (ids: readonly number[]): Promise<never[]> => {
     asked.push([...ids]);
-    return Promise.resolve(ids.map((id) => ({ id, metric: 'cpu', unit: '', step: 1, times, values: times.map(() => 42) }) as never));
+    return Promise.resolve(
+      ids.map((id) => ({ id, metric: 'cpu', unit: '', step: 1, times, values: times.map(() => 42) }) as never),
+    );
   };
   return { asked, load };
 }
@@ -49,7 +60,9 @@ it('fills what is in sight, once', async () => {
   await vi.advanceTimersByTimeAsync(2000);
   expect([asked, filled]).toEqual([[[1, 3]], 1]);
   const rowOf = (id: number): number => fleet.row(id) ?? -1;
-  expect([fleet.cpuAt(rowOf(1), 0), fleet.cpuAt(rowOf(1), HISTORY_TICKS - 1), fleet.cpuAt(rowOf(2), 0)]).toEqual([42, 10, 255]);
+  expect([fleet.cpuAt(rowOf(1), 0), fleet.cpuAt(rowOf(1), HISTORY_TICKS - 1), fleet.cpuAt(rowOf(2), 0)]).toEqual([
+    42, 10, 255,
+  ]);
 });
 
 it('never asks about a fleet at once: not of many in sight, and not of those scrolled past', async () => {

@@ -21,15 +21,18 @@ beforeEach(() => {
   vi.stubGlobal('addEventListener', () => undefined);
   vi.stubGlobal('removeEventListener', () => undefined);
   said = [];
-  stream = new LiveStream({}, {
-    onSnapshot: ({ now }) => said.push(`snapshot ${now}`),
-    onChange: ({ now }) => {
-      if (now === 666) throw new Error('not to be drawn');
-      said.push(`change ${now}`);
+  stream = new LiveStream(
+    {},
+    {
+      onSnapshot: ({ now }) => said.push(`snapshot ${now}`),
+      onChange: ({ now }) => {
+        if (now === 666) throw new Error('not to be drawn');
+        said.push(`change ${now}`);
+      },
+      onQuiet: () => said.push('quiet'),
+      onState: (state, loss) => said.push(loss === null ? state : `${state}: ${JSON.stringify(loss)}`),
     },
-    onQuiet: () => said.push('quiet'),
-    onState: (state, loss) => said.push(loss === null ? state : `${state}: ${JSON.stringify(loss)}`),
-  });
+  );
 });
 
 afterEach(() => {

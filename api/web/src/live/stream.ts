@@ -119,7 +119,12 @@ export class LiveStream {
     const query = new URLSearchParams(this.query);
     if (this.lastEventId !== '') query.set('last_event_id', this.lastEventId);
     const headers = { Accept: 'text/event-stream' };
-    return fetch(hrefOf(`/api/v1/server/stream?${query}`), { headers, signal, cache: 'no-store', credentials: 'same-origin' });
+    return fetch(hrefOf(`/api/v1/server/stream?${query}`), {
+      headers,
+      signal,
+      cache: 'no-store',
+      credentials: 'same-origin',
+    });
   }
 
   private open(): void {

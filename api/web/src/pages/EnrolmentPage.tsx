@@ -3,15 +3,16 @@ import { useState } from 'preact/hooks';
 
 import { type AgentCommand, agentCommands } from '../agentCommand';
 import { call } from '../api';
-import { dateTime, endOfDay } from '../format';
-import { languageTag, messages } from '../i18n';
+import { endOfDay } from '../format';
+import { messages } from '../i18n';
 import { CommandDialog } from '../parts/CommandDialog';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
+import { type Column, DataTable, dateOrNever, Note, type RowAction } from '../parts/DataTable';
 import { Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
-import { PlusIcon, TrashIcon } from '../parts/Icons';
-import { ResourceState } from '../parts/ResourceState';
-import { announce } from '../parts/Toast';
+import { TrashIcon } from '../parts/Icons';
+import { ResourcePage } from '../parts/ResourcePage';
+import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
 
 interface EnrolmentToken {
@@ -23,106 +24,77 @@ interface EnrolmentToken {
   expires: number | null;
 }
 
-type Open = { dialog: 'add' } | { dialog: 'shown'; command: AgentCommand } | { dialog: 'remove'; token: EnrolmentToken };
+type Open =
+  | { dialog: 'add' }
+  | { dialog: 'shown'; command: AgentCommand }
+  | { dialog: 'remove'; token: EnrolmentToken };
 
 export default function EnrolmentPage(): JSX.Element {
-  const text = messages.value;
+  const text = messages.value.enrol;
   const tokens = useResource(() => call<EnrolmentToken[]>('GET', '/enrol-token'));
-  const [open, setOpen] = useState<Open | null>(null);
-  const close = (): void => setOpen(null);
+  const { open, show, close, finish } = useDialog<Open>(tokens.reload);
 
   const remove = async ({ id }: EnrolmentToken): Promise<void> => {
     await call<null>('DELETE', `/enrol-token/${id}`);
-    close();
-    announce(text.enrol.removed);
-    await tokens.reload();
+    await finish(text.removed);
   };
+  const columns: Column<EnrolmentToken>[] = [
+    { title: text.note, cell: ({ note }) => <Note text={note} /> },
+    { title: text.tag, isBreakable: true, cell: ({ tag }) => tag },
+    { title: text.usesLeft, cell: (token) => token.uses_left ?? text.unlimited },
+    { title: text.created, cell: ({ created }) => dateOrNever(created) },
+    { title: text.expires, cell: ({ expires }) => dateOrNever(expires) },
+  ];
+  const actions: RowAction<EnrolmentToken>[] = [
+    {
+      label: ({ note }) => text.remove(note),
+      face: <TrashIcon />,
+      isDangerous: true,
+      run: (token) => show({ dialog: 'remove', token }),
+    },
+  ];
 
   return (
-    <div class="page">
-      <div class="page-head">
-        <h1>{text.enrol.title}</h1>
-        <button type="button" class="button primary" onClick={() => setOpen({ dialog: 'add' })}>
-          <PlusIcon />
-          {text.enrol.add}
-        </button>
-      </div>
-      <p class="quiet">{text.enrol.intro}</p>
-      <ResourceState resource={tokens} />
-      {tokens.data?.length === 0 && <p class="quiet">{text.enrol.none}</p>}
-      {tokens.data !== null && tokens.data.length > 0 && (
-        <div class="table-box">
-          <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">{text.enrol.note}</th>
-                <th scope="col">{text.enrol.tag}</th>
-                <th scope="col">{text.enrol.usesLeft}</th>
-                <th scope="col">{text.enrol.created}</th>
-                <th scope="col">{text.enrol.expires}</th>
-                <th scope="col">
-                  <span class="off-screen">{text.actions}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {tokens.data.map((token) => (
-                <tr key={token.id}>
-                  <td>
-                    <div class="note" title={token.note}>
-                      {token.note}
-                    </div>
-                  </td>
-                  <td class="breakable">{token.tag}</td>
-                  <td>{token.uses_left ?? text.enrol.unlimited}</td>
-                  <td>{dateTime(token.created, languageTag.value)}</td>
-                  <td>{token.expires === null ? text.never : dateTime(token.expires, languageTag.value)}</td>
-                  <td class="row-actions">
-                    <button
-                      type="button"
-                      class="icon-button danger"
-                      aria-label={text.enrol.remove(token.note)}
-                      onClick={() => setOpen({ dialog: 'remove', token })}
-                    >
-                      <TrashIcon />
-                    </button>
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+    <ResourcePage
+      title={text.title}
+      intro={text.intro}
+      addLabel={text.add}
+      onAdd={() => show({ dialog: 'add' })}
+      resource={tokens}
+      emptyText={text.none}
+      list={(rows) => <DataTable rows={rows} columns={columns} actions={actions} />}
+    >
       {open?.dialog === 'add' && (
         <AddDialog
           onClose={close}
           onAdded={(command) => {
-            setOpen({ dialog: 'shown', command });
+            show({ dialog: 'shown', command });
             void tokens.reload();
           }}
         />
       )}
       {open?.dialog === 'shown' && (
-        <CommandDialog
-          title={text.enrol.commandTitle}
-          hint={text.enrol.commandHint}
-          command={open.command}
-          onClose={close}
-        />
+        <CommandDialog title={text.commandTitle} hint={text.commandHint} command={open.command} onClose={close} />
       )}
       {open?.dialog === 'remove' && (
         <ConfirmDialog
-          title={text.enrol.removeTitle}
-          question={text.enrol.removeQuestion}
+          title={text.removeTitle}
+          question={text.removeQuestion}
           onConfirm={() => remove(open.token)}
           onClose={close}
         />
       )}
-    </div>
+    </ResourcePage>
   );
 }
 
-function AddDialog({ onAdded, onClose }: { onAdded: (command: AgentCommand) => void; onClose: () => void }): JSX.Element {
+function AddDialog({
+  onAdded,
+  onClose,
+}: {
+  onAdded: (command: AgentCommand) => void;
+  onClose: () => void;
+}): JSX.Element {
   const text = messages.value;
   const [note, setNote] = useState('');
   const [tag, setTag] = useState('');
@@ -148,11 +120,19 @@ function AddDialog({ onAdded, onClose }: { onAdded: (command: AgentCommand) => v
       </Field>
       <Field label={text.enrol.uses} hint={text.enrol.usesHint}>
         {(attributes) => (
-          <input {...attributes} type="number" min={1} step={1} onInput={(event) => setUses(event.currentTarget.value)} />
+          <input
+            {...attributes}
+            type="number"
+            min={1}
+            step={1}
+            onInput={(event) => setUses(event.currentTarget.value)}
+          />
         )}
       </Field>
       <Field label={text.enrol.expires} hint={text.tokens.expiresHint}>
-        {(attributes) => <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />}
+        {(attributes) => (
+          <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />
+        )}
       </Field>
     </FormDialog>
   );

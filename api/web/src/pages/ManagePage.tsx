@@ -8,11 +8,10 @@ import { CommandDialog } from '../parts/CommandDialog';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
-import { PlusIcon } from '../parts/Icons';
-import { ResourceState } from '../parts/ResourceState';
+import { ResourcePage } from '../parts/ResourcePage';
 import { AddServerDialog, EditServerDialog } from '../parts/ServerDialogs';
 import { type ManagedServer, ServerTable } from '../parts/ServerTable';
-import { announce } from '../parts/Toast';
+import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
 
 /** As the hub takes them. */
@@ -27,16 +26,10 @@ export default function ManagePage(): JSX.Element {
   const text = messages.value.manage;
   const servers = useResource(() => call<ManagedServer[]>('GET', '/manage/server'));
   const [selected, setSelected] = useState<ReadonlySet<number>>(new Set());
-  const [open, setOpen] = useState<Open | null>(null);
-  const close = (): void => setOpen(null);
+  const { open, show, close, finish } = useDialog<Open>(servers.reload);
 
-  const finish = async (said: string): Promise<void> => {
-    close();
-    announce(said);
-    await servers.reload();
-  };
   const showCommand = async (command: AgentCommand): Promise<void> => {
-    setOpen({ dialog: 'shown', command });
+    show({ dialog: 'shown', command });
     await servers.reload();
   };
   const remove = async ({ id }: ManagedServer): Promise<void> => {
@@ -56,24 +49,20 @@ export default function ManagePage(): JSX.Element {
   };
 
   return (
-    <div class="page">
-      <div class="page-head">
-        <h1>{text.title}</h1>
-        <button type="button" class="button primary" onClick={() => setOpen({ dialog: 'add' })}>
-          <PlusIcon />
-          {text.add}
-        </button>
-      </div>
-      <ResourceState resource={servers} />
-      {servers.data?.length === 0 && <p class="quiet">{text.none}</p>}
-      {servers.data !== null && servers.data.length > 0 && (
+    <ResourcePage
+      title={text.title}
+      addLabel={text.add}
+      onAdd={() => show({ dialog: 'add' })}
+      resource={servers}
+      emptyText={text.none}
+      list={(all) => (
         <ServerTable
-          servers={servers.data}
+          servers={all}
           selected={selected}
           onSelect={setSelected}
-          onEdit={(server) => setOpen({ dialog: 'edit', server })}
-          onRemove={(server) => setOpen({ dialog: 'remove', server })}
-          onRotate={(server) => setOpen({ dialog: 'rotate', server })}
+          onEdit={(server) => show({ dialog: 'edit', server })}
+          onRemove={(server) => show({ dialog: 'remove', server })}
+          onRotate={(server) => show({ dialog: 'rotate', server })}
         >
           <div class="bulk" role="group" aria-label={text.selected(selected.size)}>
             <span aria-live="polite">{text.selected(selected.size)}</span>
@@ -81,7 +70,7 @@ export default function ManagePage(): JSX.Element {
               type="button"
               class="button small"
               disabled={selected.size === 0}
-              onClick={() => setOpen({ dialog: 'retag' })}
+              onClick={() => show({ dialog: 'retag' })}
             >
               {text.retag}
             </button>
@@ -89,13 +78,14 @@ export default function ManagePage(): JSX.Element {
               type="button"
               class="button small danger"
               disabled={selected.size === 0}
-              onClick={() => setOpen({ dialog: 'removeMany' })}
+              onClick={() => show({ dialog: 'removeMany' })}
             >
               {messages.value.remove}
             </button>
           </div>
         </ServerTable>
       )}
+    >
       {open?.dialog === 'add' && <AddServerDialog onClose={close} onAdded={showCommand} />}
       {open?.dialog === 'edit' && (
         <EditServerDialog server={open.server} onClose={close} onSaved={() => finish(text.saved)} />
@@ -130,7 +120,7 @@ export default function ManagePage(): JSX.Element {
       {open?.dialog === 'shown' && (
         <CommandDialog title={text.commandTitle} hint={text.commandHint} command={open.command} onClose={close} />
       )}
-    </div>
+    </ResourcePage>
   );
 }
 

@@ -10,7 +10,8 @@ import { Bar } from '../parts/Bar';
 import { Chip } from '../parts/Chip';
 import { ConnectionBanner } from '../parts/ConnectionBanner';
 import { HistoryCharts } from '../parts/HistoryCharts';
-import { HiddenMark, lastReportText, StateDot } from '../parts/LiveTable';
+import { HiddenMark, StateDot } from '../parts/live/marks';
+import { lastReportText } from '../parts/live/texts';
 import { Sparkline } from '../parts/Sparkline';
 import { useResource } from '../parts/useResource';
 import { hrefOf } from '../root';
@@ -86,9 +87,7 @@ function Now({ fleet, row, tick }: Shown): JSX.Element {
   const share = (field: Field, total: number): JSX.Element => (
     <>
       <Bar value={value(field)} />
-      <span class="of-total">
-        {total > 0 ? `${bytes((value(field) / 100) * total)} / ${bytes(total)}` : NOTHING}
-      </span>
+      <span class="of-total">{total > 0 ? `${bytes((value(field) / 100) * total)} / ${bytes(total)}` : NOTHING}</span>
     </>
   );
   return (
@@ -97,33 +96,33 @@ function Now({ fleet, row, tick }: Shown): JSX.Element {
         {text.now}
       </h2>
       <dl class="now">
-        <Number label={text.cpu}>
+        <Reading label={text.cpu}>
           <Bar value={value('cpu')} />
           <Sparkline {...{ fleet, row, tick }} />
-        </Number>
-        <Number label={text.memory}>{share('mem', facts.memTotal)}</Number>
-        <Number label={text.swap}>{share('swap', facts.swapTotal)}</Number>
-        <Number label={text.disk}>{share('disk', facts.diskTotal)}</Number>
-        <Number label={text.network}>
+        </Reading>
+        <Reading label={text.memory}>{share('mem', facts.memTotal)}</Reading>
+        <Reading label={text.swap}>{share('swap', facts.swapTotal)}</Reading>
+        <Reading label={text.disk}>{share('disk', facts.diskTotal)}</Reading>
+        <Reading label={text.network}>
           <span class="big">↓ {bytesPerSecond(value('net_in_speed'))}</span>
           <span class="big">↑ {bytesPerSecond(value('net_out_speed'))}</span>
-        </Number>
-        <Number label={`${text.received} / ${text.sent}`}>
+        </Reading>
+        <Reading label={`${text.received} / ${text.sent}`}>
           <span class="big">↓ {bytes(value('net_in_transfer'))}</span>
           <span class="big">↑ {bytes(value('net_out_transfer'))}</span>
-        </Number>
-        <Number label={text.load}>
+        </Reading>
+        <Reading label={text.load}>
           <span class="big">{decimal(value('load1'), 2)}</span>
-        </Number>
-        <Number label={text.uptime}>
+        </Reading>
+        <Reading label={text.uptime}>
           <span class="big">{facts.bootTime > 0 ? duration(fleet.now - facts.bootTime) : NOTHING}</span>
-        </Number>
+        </Reading>
       </dl>
     </section>
   );
 }
 
-function Number({ label, children }: { label: string; children: JSX.Element | JSX.Element[] }): JSX.Element {
+function Reading({ label, children }: { label: string; children: JSX.Element | JSX.Element[] }): JSX.Element {
   return (
     <div>
       <dt>{label}</dt>

@@ -2,15 +2,16 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
 import { call } from '../api';
-import { commaSeparated, dateTime, endOfDay } from '../format';
-import { languageTag, messages } from '../i18n';
+import { commaSeparated, endOfDay } from '../format';
+import { messages } from '../i18n';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
+import { type Column, DataTable, dateOrNever, Note, type RowAction } from '../parts/DataTable';
 import { Checkbox, Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
-import { PlusIcon, TrashIcon } from '../parts/Icons';
-import { ResourceState } from '../parts/ResourceState';
+import { TrashIcon } from '../parts/Icons';
+import { ResourcePage } from '../parts/ResourcePage';
 import { SecretDialog } from '../parts/SecretDialog';
-import { announce } from '../parts/Toast';
+import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
 
 const SCOPES = ['read', 'register', 'admin'] as const;
@@ -31,36 +32,51 @@ type Open = { dialog: 'add' } | { dialog: 'shown'; token: string } | { dialog: '
 export default function TokensPage(): JSX.Element {
   const text = messages.value.tokens;
   const tokens = useResource(() => call<Token[]>('GET', '/token'));
-  const [open, setOpen] = useState<Open | null>(null);
-  const close = (): void => setOpen(null);
+  const { open, show, close, finish } = useDialog<Open>(tokens.reload);
 
   const remove = async ({ id }: Token): Promise<void> => {
     await call<null>('DELETE', `/token/${id}`);
-    close();
-    announce(text.deleted);
-    await tokens.reload();
+    await finish(text.deleted);
   };
+  const columns: Column<Token>[] = [
+    { title: text.note, cell: ({ note }) => <Note text={note} /> },
+    { title: text.scopes, cell: ({ scopes }) => scopes.join(', ') },
+    {
+      title: text.tags,
+      isBreakable: true,
+      cell: ({ tags }) => (tags.length === 0 ? text.allServers : tags.join(', ')),
+    },
+    { title: text.created, cell: ({ created }) => dateOrNever(created) },
+    { title: text.lastUsed, cell: ({ last_used }) => dateOrNever(last_used) },
+    {
+      title: text.expires,
+      cell: ({ expires }) => dateOrNever(expires) + (isPast(expires) ? ` (${text.isExpired})` : ''),
+    },
+  ];
+  const actions: RowAction<Token>[] = [
+    {
+      label: ({ note }) => text.delete(note),
+      face: <TrashIcon />,
+      isDangerous: true,
+      run: (token) => show({ dialog: 'delete', token }),
+    },
+  ];
 
   return (
-    <div class="page">
-      <div class="page-head">
-        <h1>{text.title}</h1>
-        <button type="button" class="button primary" onClick={() => setOpen({ dialog: 'add' })}>
-          <PlusIcon />
-          {text.add}
-        </button>
-      </div>
-      <p class="quiet">{text.intro}</p>
-      <ResourceState resource={tokens} />
-      {tokens.data?.length === 0 && <p class="quiet">{text.none}</p>}
-      {tokens.data !== null && tokens.data.length > 0 && (
-        <TokenTable tokens={tokens.data} onDelete={(token) => setOpen({ dialog: 'delete', token })} />
-      )}
+    <ResourcePage
+      title={text.title}
+      intro={text.intro}
+      addLabel={text.add}
+      onAdd={() => show({ dialog: 'add' })}
+      resource={tokens}
+      emptyText={text.none}
+      list={(rows) => <DataTable rows={rows} columns={columns} actions={actions} />}
+    >
       {open?.dialog === 'add' && (
         <AddDialog
           onClose={close}
           onAdded={(token) => {
-            setOpen({ dialog: 'shown', token });
+            show({ dialog: 'shown', token });
             void tokens.reload();
           }}
         />
@@ -82,62 +98,12 @@ export default function TokensPage(): JSX.Element {
           onClose={close}
         />
       )}
-    </div>
+    </ResourcePage>
   );
 }
 
-function TokenTable({ tokens, onDelete }: { tokens: Token[]; onDelete: (token: Token) => void }): JSX.Element {
-  const text = messages.value;
-  const date = (unixS: number | null): string =>
-    unixS === null ? text.never : dateTime(unixS, languageTag.value);
-  return (
-    <div class="table-box">
-      <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">{text.tokens.note}</th>
-            <th scope="col">{text.tokens.scopes}</th>
-            <th scope="col">{text.tokens.tags}</th>
-            <th scope="col">{text.tokens.created}</th>
-            <th scope="col">{text.tokens.lastUsed}</th>
-            <th scope="col">{text.tokens.expires}</th>
-            <th scope="col">
-              <span class="off-screen">{text.actions}</span>
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {tokens.map((token) => (
-            <tr key={token.id}>
-              <td>
-                <div class="note" title={token.note}>
-                  {token.note}
-                </div>
-              </td>
-              <td>{token.scopes.join(', ')}</td>
-              <td class="breakable">{token.tags.length === 0 ? text.tokens.allServers : token.tags.join(', ')}</td>
-              <td>{date(token.created)}</td>
-              <td>{date(token.last_used)}</td>
-              <td>
-                {date(token.expires)}
-                {token.expires !== null && token.expires * 1000 < Date.now() && ` (${text.tokens.isExpired})`}
-              </td>
-              <td class="row-actions">
-                <button
-                  type="button"
-                  class="icon-button danger"
-                  aria-label={text.tokens.delete(token.note)}
-                  onClick={() => onDelete(token)}
-                >
-                  <TrashIcon />
-                </button>
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
-  );
+function isPast(unixS: number | null): boolean {
+  return unixS !== null && unixS * 1000 < Date.now();
 }
 
 function AddDialog({ onAdded, onClose }: { onAdded: (token: string) => void; onClose: () => void }): JSX.Element {
@@ -178,7 +144,9 @@ function AddDialog({ onAdded, onClose }: { onAdded: (token: string) => void; onC
         {(attributes) => <input {...attributes} type="text" onInput={(event) => setTags(event.currentTarget.value)} />}
       </Field>
       <Field label={text.tokens.expires} hint={text.tokens.expiresHint}>
-        {(attributes) => <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />}
+        {(attributes) => (
+          <input {...attributes} type="date" onInput={(event) => setExpires(event.currentTarget.value)} />
+        )}
       </Field>
     </FormDialog>
   );

@@ -3,16 +3,16 @@ import { useState } from 'preact/hooks';
 
 import { call } from '../api';
 import { errorText } from '../errors';
-import { dateTime } from '../format';
-import { languageTag, messages } from '../i18n';
+import { messages } from '../i18n';
 import { Alert } from '../parts/Alert';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
+import { type Column, DataTable, dateOrNever, type RowAction } from '../parts/DataTable';
 import { Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
-import { PlusIcon, TrashIcon } from '../parts/Icons';
+import { TrashIcon } from '../parts/Icons';
 import { PasswordField } from '../parts/PasswordDialog';
-import { ResourceState } from '../parts/ResourceState';
-import { announce } from '../parts/Toast';
+import { ResourcePage } from '../parts/ResourcePage';
+import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
 import { type Role, session } from '../session';
 
@@ -30,52 +30,39 @@ const ROLES: readonly Role[] = ['admin', 'viewer'];
 export default function UsersPage(): JSX.Element {
   const text = messages.value.users;
   const users = useResource(() => call<User[]>('GET', '/user'));
-  const [open, setOpen] = useState<Open | null>(null);
-  const close = (): void => setOpen(null);
+  const { open, show, close, finish } = useDialog<Open>(users.reload);
 
-  const finish = async (said: string): Promise<void> => {
-    close();
-    announce(said);
-    await users.reload();
+  const remove = async ({ id }: User): Promise<void> => {
+    await call<null>('DELETE', `/user/${id}`);
+    await finish(text.removed);
   };
+  const columns: Column<User>[] = [
+    { title: text.name, isBreakable: true, cell: ({ name }) => <UserName name={name} /> },
+    { title: text.role, cell: (user) => <RoleSelect user={user} onChanged={() => finish(text.roleChanged)} /> },
+    { title: text.created, cell: ({ created }) => dateOrNever(created) },
+  ];
+  const actions: RowAction<User>[] = [
+    {
+      label: ({ name }) => text.setPasswordFor(name),
+      face: text.setPassword,
+      run: (user) => show({ dialog: 'password', user }),
+    },
+    {
+      label: ({ name }) => text.removeNamed(name),
+      face: <TrashIcon />,
+      isDangerous: true,
+      run: (user) => show({ dialog: 'remove', user }),
+    },
+  ];
 
   return (
-    <div class="page">
-      <div class="page-head">
-        <h1>{text.title}</h1>
-        <button type="button" class="button primary" onClick={() => setOpen({ dialog: 'add' })}>
-          <PlusIcon />
-          {text.add}
-        </button>
-      </div>
-      <ResourceState resource={users} />
-      {users.data !== null && (
-        <div class="table-box">
-          <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">{text.name}</th>
-                <th scope="col">{text.role}</th>
-                <th scope="col">{text.created}</th>
-                <th scope="col">
-                  <span class="off-screen">{messages.value.actions}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {users.data.map((user) => (
-                <UserRow
-                  key={user.id}
-                  user={user}
-                  onRoleChanged={() => finish(text.roleChanged)}
-                  onPassword={() => setOpen({ dialog: 'password', user })}
-                  onRemove={() => setOpen({ dialog: 'remove', user })}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+    <ResourcePage
+      title={text.title}
+      addLabel={text.add}
+      onAdd={() => show({ dialog: 'add' })}
+      resource={users}
+      list={(rows) => <DataTable rows={rows} columns={columns} actions={actions} />}
+    >
       {open?.dialog === 'add' && <AddDialog onClose={close} onAdded={() => finish(messages.value.manage.saved)} />}
       {open?.dialog === 'password' && (
         <SetPasswordDialog user={open.user} onClose={close} onSet={() => finish(text.passwordSet)} />
@@ -84,33 +71,31 @@ export default function UsersPage(): JSX.Element {
         <ConfirmDialog
           title={text.removeTitle}
           question={text.removeQuestion(open.user.name)}
-          onConfirm={async () => {
-            await call<null>('DELETE', `/user/${open.user.id}`);
-            await finish(text.removed);
-          }}
+          onConfirm={() => remove(open.user)}
           onClose={close}
         />
       )}
-    </div>
+    </ResourcePage>
   );
 }
 
-interface UserRowProps {
-  user: User;
-  onRoleChanged: () => Promise<void>;
-  onPassword: () => void;
-  onRemove: () => void;
+function UserName({ name }: { name: string }): JSX.Element {
+  return (
+    <>
+      {name}
+      {name === session.value?.user && <span class="chip">{messages.value.users.you}</span>}
+    </>
+  );
 }
 
-function UserRow({ user, onRoleChanged, onPassword, onRemove }: UserRowProps): JSX.Element {
-  const text = messages.value.users;
+function RoleSelect({ user, onChanged }: { user: User; onChanged: () => Promise<void> }): JSX.Element {
   const [error, setError] = useState<string | null>(null);
 
-  const changeRole = async (select: HTMLSelectElement): Promise<void> => {
+  const change = async (select: HTMLSelectElement): Promise<void> => {
     setError(null);
     try {
       await call<null>('PATCH', `/user/${user.id}`, { body: { role: select.value } });
-      await onRoleChanged();
+      await onChanged();
     } catch (failure) {
       select.value = user.role;
       setError(errorText(failure));
@@ -118,31 +103,16 @@ function UserRow({ user, onRoleChanged, onPassword, onRemove }: UserRowProps): J
   };
 
   return (
-    <tr>
-      <td class="breakable">
-        {user.name}
-        {user.name === session.value?.user && <span class="chip">{text.you}</span>}
-      </td>
-      <td>
-        <select
-          aria-label={text.roleOf(user.name)}
-          value={user.role}
-          onChange={(event) => void changeRole(event.currentTarget)}
-        >
-          <RoleOptions />
-        </select>
-        {error !== null && <Alert>{error}</Alert>}
-      </td>
-      <td>{dateTime(user.created, languageTag.value)}</td>
-      <td class="row-actions">
-        <button type="button" class="button small" aria-label={text.setPasswordFor(user.name)} onClick={onPassword}>
-          {text.setPassword}
-        </button>
-        <button type="button" class="icon-button danger" aria-label={text.removeNamed(user.name)} onClick={onRemove}>
-          <TrashIcon />
-        </button>
-      </td>
-    </tr>
+    <>
+      <select
+        aria-label={messages.value.users.roleOf(user.name)}
+        value={user.role}
+        onChange={(event) => void change(event.currentTarget)}
+      >
+        <RoleOptions />
+      </select>
+      {error !== null && <Alert>{error}</Alert>}
+    </>
   );
 }
 

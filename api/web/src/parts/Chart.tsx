@@ -62,7 +62,12 @@ export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.El
   const inWords = spec.labels.map((label, index) => {
     const extent = extents[index];
     if (!extent) return `${label}: ${NOTHING}.`;
-    return text.seriesSummary(label, spec.format(extent.latest), spec.format(extent.lowest), spec.format(extent.highest));
+    return text.seriesSummary(
+      label,
+      spec.format(extent.latest),
+      spec.format(extent.lowest),
+      spec.format(extent.highest),
+    );
   });
   const cursorTime = cursor === null ? null : data[0][cursor];
   const summary = isEmpty ? text.nothingReported : inWords.join(' ');
@@ -136,7 +141,12 @@ function optionsOf(
       {},
       ...spec.metrics.map((_, index) => {
         const colour = colourOf(SERIES_COLOURS[index] ?? '--series-1');
-        return { stroke: colour, width: 1.5, spanGaps: false, points: { show: true, size: 3, fill: colour, filter: lonePoints } };
+        return {
+          stroke: colour,
+          width: 1.5,
+          spanGaps: false,
+          points: { show: true, size: 3, fill: colour, filter: lonePoints },
+        };
       }),
     ],
     hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },

@@ -20,7 +20,13 @@ export function CommandDialog({ title, hint, command, onClose }: CommandDialogPr
   const [address, setAddress] = useState(command.address);
   const reach = reachOf(address);
   return (
-    <SecretDialog title={title} hint={hint} label={messages.value.manage.command} secret={command.write(address)} onClose={onClose}>
+    <SecretDialog
+      title={title}
+      hint={hint}
+      label={messages.value.manage.command}
+      secret={command.write(address)}
+      onClose={onClose}
+    >
       <Field label={text.address} hint={text.addressHint}>
         {(attributes) => (
           <input

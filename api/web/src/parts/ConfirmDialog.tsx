@@ -12,13 +12,7 @@ interface ConfirmDialogProps {
 
 export function ConfirmDialog({ title, question, onConfirm, onClose }: ConfirmDialogProps): JSX.Element {
   return (
-    <FormDialog
-      title={title}
-      submitLabel={messages.value.confirm}
-      onSubmit={onConfirm}
-      onClose={onClose}
-      isDangerous
-    >
+    <FormDialog title={title} submitLabel={messages.value.confirm} onSubmit={onConfirm} onClose={onClose} isDangerous>
       <p class="breakable">{question}</p>
     </FormDialog>
   );

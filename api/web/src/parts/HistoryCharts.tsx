@@ -62,20 +62,16 @@ function Charts({ specs, history, rangeName }: ChartsProps): JSX.Element {
     () =>
       specs
         .map((spec) => ({ spec, series: seriesOf(spec, history) }))
-        .filter(({ spec, series }) => !spec.isOptional || series.some(({ values }) => values.some((value) => value !== null && value !== 0))),
+        .filter(
+          ({ spec, series }) =>
+            !spec.isOptional || series.some(({ values }) => values.some((value) => value !== null && value !== 0)),
+        ),
     [specs, history],
   );
   return (
     <>
       {drawn.map(({ spec, series }) => (
-        <Chart
-          key={spec.id}
-          spec={spec}
-          series={series}
-          from={history.from}
-          to={history.to}
-          rangeName={rangeName}
-        />
+        <Chart key={spec.id} spec={spec} series={series} from={history.from} to={history.to} rangeName={rangeName} />
       ))}
     </>
   );

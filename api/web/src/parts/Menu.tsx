@@ -41,7 +41,7 @@ export function Menu({ label, entries, children }: MenuProps): JSX.Element {
 
   const move = (event: KeyboardEvent): void => {
     const all = items();
-    const at = all.findIndex((item) => item === document.activeElement);
+    const at = all.indexOf(document.activeElement as HTMLElement);
     const target = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: -1 }[event.key];
     if (event.key === 'Escape') close();
     else if (event.key === 'Tab') setOpen(false);

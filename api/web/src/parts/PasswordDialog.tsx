@@ -23,7 +23,9 @@ export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Elemen
     try {
       await changePassword(old, next);
     } catch (error) {
-      throw error instanceof ApiError && error.failure === 'refused' && error.code === 401 ? new Error(text.password.wrong) : error;
+      throw error instanceof ApiError && error.failure === 'refused' && error.code === 401
+        ? new Error(text.password.wrong)
+        : error;
     }
     onClose();
     announce(text.password.changed);
@@ -31,9 +33,23 @@ export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Elemen
 
   return (
     <FormDialog title={text.password.title} submitLabel={text.save} onSubmit={submit} onClose={onClose}>
-      <input class="off-screen" type="text" autocomplete="username" value={session.value?.user ?? ''} readOnly tabIndex={-1} aria-hidden="true" />
+      <input
+        class="off-screen"
+        type="text"
+        autocomplete="username"
+        value={session.value?.user ?? ''}
+        readOnly
+        tabIndex={-1}
+        aria-hidden="true"
+      />
       <PasswordField label={text.password.old} autocomplete="current-password" onInput={setOld} />
-      <PasswordField label={text.password.new} hint={text.users.passwordHint} isNew autocomplete="new-password" onInput={setNext} />
+      <PasswordField
+        label={text.password.new}
+        hint={text.users.passwordHint}
+        isNew
+        autocomplete="new-password"
+        onInput={setNext}
+      />
       <PasswordField label={text.password.repeat} isNew autocomplete="new-password" onInput={setRepeated} />
     </FormDialog>
   );

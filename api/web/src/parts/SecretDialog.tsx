@@ -37,7 +37,14 @@ export function SecretDialog({ title, hint, label, secret, onClose, children }: 
         {children}
         <Field label={label}>
           {(attributes) => (
-            <textarea {...attributes} ref={field} class="secret" readOnly rows={secret.length > 60 ? 4 : 1} value={secret} />
+            <textarea
+              {...attributes}
+              ref={field}
+              class="secret"
+              readOnly
+              rows={secret.length > 60 ? 4 : 1}
+              value={secret}
+            />
           )}
         </Field>
         <div class="buttons">

@@ -1,11 +1,12 @@
 import type { ComponentChildren, JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 
-import { dateTime, duration } from '../format';
-import { languageTag, messages } from '../i18n';
+import { duration } from '../format';
+import { messages } from '../i18n';
 import { hrefOf } from '../root';
 import { shownName } from '../live/fleet';
-import { HiddenMark } from './LiveTable';
+import { HiddenMark } from './live/marks';
+import { type Column, DataTable, dateOrNever, Note, type RowAction } from './DataTable';
 import { EditIcon, KeyIcon, TrashIcon } from './Icons';
 
 /** A server as administrators see it. */
@@ -39,7 +40,7 @@ interface ServerTableProps {
 }
 
 export function ServerTable(props: ServerTableProps): JSX.Element {
-  const { servers, selected, onSelect, children } = props;
+  const { servers, selected, onSelect, onEdit, onRemove, onRotate, children } = props;
   const text = messages.value.manage;
   const [searched, setSearched] = useState('');
   const [page, setPage] = useState(0);
@@ -54,6 +55,38 @@ export function ServerTable(props: ServerTableProps): JSX.Element {
     else next.delete(id);
     onSelect(next);
   };
+
+  const columns: Column<ManagedServer>[] = [
+    {
+      title: text.selectAll,
+      head: <SelectAll found={found} selected={selected} onSelect={onSelect} />,
+      cell: ({ id, name }) => (
+        <input
+          type="checkbox"
+          aria-label={text.select(name)}
+          checked={selected.has(id)}
+          onChange={(event) => selectOne(id, event.currentTarget.checked)}
+        />
+      ),
+    },
+    { title: text.name, isBreakable: true, cell: (server) => <NameCell server={server} /> },
+    { title: text.tag, isBreakable: true, cell: ({ tag }) => tag },
+    { title: text.note, cell: ({ note }) => <Note text={note} /> },
+    { title: text.order, cell: ({ display_index }) => display_index },
+    { title: text.address, cell: ({ address }) => address },
+    { title: text.lastReport, cell: ({ last_active }) => dateOrNever(last_active) },
+  ];
+  const actions: RowAction<ManagedServer>[] = [
+    { label: ({ name }) => text.editNamed(name), title: messages.value.edit, face: <EditIcon />, run: onEdit },
+    { label: ({ name }) => text.rotateNamed(name), title: text.rotate, face: <KeyIcon />, run: onRotate },
+    {
+      label: ({ name }) => text.removeNamed(name),
+      title: messages.value.remove,
+      face: <TrashIcon />,
+      isDangerous: true,
+      run: onRemove,
+    },
+  ];
 
   return (
     <>
@@ -71,37 +104,7 @@ export function ServerTable(props: ServerTableProps): JSX.Element {
       </div>
       {found.length === 0 && <p class="quiet">{text.noMatch}</p>}
       {found.length > 0 && (
-        <div class="table-box">
-          <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">
-                  <SelectAll found={found} selected={selected} onSelect={onSelect} />
-                </th>
-                <th scope="col">{text.name}</th>
-                <th scope="col">{text.tag}</th>
-                <th scope="col">{text.note}</th>
-                <th scope="col">{text.order}</th>
-                <th scope="col">{text.address}</th>
-                <th scope="col">{text.lastReport}</th>
-                <th scope="col">
-                  <span class="off-screen">{messages.value.actions}</span>
-                </th>
-              </tr>
-            </thead>
-            <tbody>
-              {shown.map((server) => (
-                <ServerTableRow
-                  key={server.id}
-                  {...props}
-                  server={server}
-                  isSelected={selected.has(server.id)}
-                  onSelectOne={selectOne}
-                />
-              ))}
-            </tbody>
-          </table>
-        </div>
+        <DataTable rows={shown} columns={columns} actions={actions} isSelected={({ id }) => selected.has(id)} />
       )}
       {pages > 1 && (
         <div class="pager">
@@ -124,7 +127,10 @@ export function ServerTable(props: ServerTableProps): JSX.Element {
 }
 
 function search(servers: ManagedServer[], searched: string): ManagedServer[] {
-  const words = searched.toLowerCase().split(/\s+/).filter((word) => word !== '');
+  const words = searched
+    .toLowerCase()
+    .split(/\s+/)
+    .filter((word) => word !== '');
   return servers.filter((server) => {
     const text = `${server.name}\n${server.tag}\n${server.note}\n${server.country}\n${server.address}`.toLowerCase();
     return words.every((word) => text.includes(word));
@@ -165,68 +171,13 @@ function ClockMark({ skewMs }: { skewMs: number | null }): JSX.Element | null {
   return <span class="chip">{skewMs > 0 ? text.clockAhead(amount) : text.clockBehind(amount)}</span>;
 }
 
-interface ServerTableRowProps extends Pick<ServerTableProps, 'onEdit' | 'onRemove' | 'onRotate'> {
-  server: ManagedServer;
-  isSelected: boolean;
-  onSelectOne: (id: number, isSelected: boolean) => void;
-}
-
-function ServerTableRow({ server, isSelected, onSelectOne, onEdit, onRemove, onRotate }: ServerTableRowProps): JSX.Element {
-  const text = messages.value;
-  const { id, name } = server;
+function NameCell({ server }: { server: ManagedServer }): JSX.Element {
+  const { id, name, hide_for_guest, clock_skew_ms } = server;
   return (
-    <tr class={isSelected ? 'selected' : ''}>
-      <td>
-        <input
-          type="checkbox"
-          aria-label={text.manage.select(name)}
-          checked={isSelected}
-          onChange={(event) => onSelectOne(id, event.currentTarget.checked)}
-        />
-      </td>
-      <td class="breakable">
-        <a href={hrefOf(`/server/${id}`)}>{shownName(id, name)}</a>
-        {server.hide_for_guest && <HiddenMark />}
-        <ClockMark skewMs={server.clock_skew_ms} />
-      </td>
-      <td class="breakable">{server.tag}</td>
-      <td>
-        <div class="note" title={server.note}>
-          {server.note}
-        </div>
-      </td>
-      <td>{server.display_index}</td>
-      <td>{server.address}</td>
-      <td>{server.last_active === null ? text.never : dateTime(server.last_active, languageTag.value)}</td>
-      <td class="row-actions">
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={text.manage.editNamed(name)}
-          title={text.edit}
-          onClick={() => onEdit(server)}
-        >
-          <EditIcon />
-        </button>
-        <button
-          type="button"
-          class="icon-button"
-          aria-label={text.manage.rotateNamed(name)}
-          title={text.manage.rotate}
-          onClick={() => onRotate(server)}
-        >
-          <KeyIcon />
-        </button>
-        <button
-          type="button"
-          class="icon-button danger"
-          aria-label={text.manage.removeNamed(name)}
-          title={text.remove}
-          onClick={() => onRemove(server)}
-        >
-          <TrashIcon />
-        </button>
-      </td>
-    </tr>
+    <>
+      <a href={hrefOf(`/server/${id}`)}>{shownName(id, name)}</a>
+      {hide_for_guest && <HiddenMark />}
+      <ClockMark skewMs={clock_skew_ms} />
+    </>
   );
 }

@@ -30,7 +30,11 @@ export class FakeHub {
 
 class FakeAnswer {
   private control: ReadableStreamDefaultController<Uint8Array> | null = null;
-  readonly body = new ReadableStream<Uint8Array>({ start: (control) => void (this.control = control) });
+  readonly body = new ReadableStream<Uint8Array>({
+    start: (control) => {
+      this.control = control;
+    },
+  });
 
   say(text: string): void {
     this.control?.enqueue(new TextEncoder().encode(text));

@@ -1,28 +1,22 @@
-import { Component, type JSX } from 'preact';
-import { useEffect, useRef } from 'preact/hooks';
+import type { JSX } from 'preact';
 
-import { ago, bytes, bytesPerSecond, decimal, duration, NOTHING } from '../format';
-import { languageTag, messages } from '../i18n';
-import { type Fleet, NEVER, type Shown } from '../live/fleet';
-import type { SortKey } from '../live/order';
-import type { LiveFleet } from '../live/store';
-import { sort, sortBy } from '../live/view';
-import { hrefOf } from '../root';
-import { Bar } from './Bar';
-import { Sparkline } from './Sparkline';
-import { useMedia } from './useMedia';
-import { useWindow } from './useWindow';
+import { bytes, bytesPerSecond, decimal } from '../../format';
+import { messages } from '../../i18n';
+import type { Shown } from '../../live/fleet';
+import type { SortKey } from '../../live/order';
+import { sort, sortBy } from '../../live/view';
+import { hrefOf } from '../../root';
+import { Bar } from '../Bar';
+import { Sparkline } from '../Sparkline';
+import { useMedia } from '../useMedia';
+import { Item, type ItemProps } from './Item';
+import { HiddenMark, StateDot } from './marks';
+import { lastReportText, uptimeText } from './texts';
+import { type LiveListProps, VirtualList } from './VirtualList';
 
 /** As in live.css. */
 const ROW_HEIGHT = 40;
 const HAS_SPARKLINES = '(min-width: 940.01px)';
-
-export interface LiveListProps {
-  live: LiveFleet;
-  order: Uint32Array;
-  /** Another number whenever the values changed. */
-  tick: number;
-}
 
 const COLUMNS: readonly SortKey[] = [
   'name',
@@ -40,16 +34,16 @@ const COLUMNS: readonly SortKey[] = [
   'net_out_transfer',
 ];
 
-/** A table of which only the rows in sight exist. */
-export function LiveTable({ live, order, tick }: LiveListProps): JSX.Element {
-  const { fleet } = live;
-  const body = useRef<HTMLDivElement>(null);
-  const { first, end } = useWindow(body, order.length, ROW_HEIGHT);
-  const places = Array.from({ length: end - first }, (_, offset) => first + offset);
+/** One server a row. */
+export function LiveTable(props: LiveListProps): JSX.Element {
   const hasSparklines = useMedia(HAS_SPARKLINES);
-  useInSight(live, hasSparklines ? order.subarray(first, end) : NO_ROWS);
   return (
-    <div class="live-table" role="table" aria-label={messages.value.live.servers} aria-rowcount={order.length + 1}>
+    <div
+      class="live-table"
+      role="table"
+      aria-label={messages.value.live.servers}
+      aria-rowcount={props.order.length + 1}
+    >
       <div class="live-head" role="rowgroup">
         <div class="live-row" role="row" aria-rowindex={1}>
           {COLUMNS.map((key) => (
@@ -57,29 +51,16 @@ export function LiveTable({ live, order, tick }: LiveListProps): JSX.Element {
           ))}
         </div>
       </div>
-      <div class="live-body" role="rowgroup" ref={body} style={{ height: `${order.length * ROW_HEIGHT}px` }}>
-        {places.map((place) => (
-          // Scrolling by a row fills the one that left with the one that came.
-          <LiveRow
-            key={place % places.length}
-            fleet={fleet}
-            row={order[place] ?? 0}
-            place={place}
-            tick={tick}
-            language={languageTag.value}
-          />
-        ))}
-      </div>
+      <VirtualList
+        {...props}
+        item={LiveRow}
+        rowHeight={ROW_HEIGHT}
+        hasSparklines={hasSparklines}
+        container="div"
+        attributes={{ class: 'live-body', role: 'rowgroup' }}
+      />
     </div>
   );
-}
-
-const NO_ROWS = new Uint32Array(0);
-
-/** Has the CPU of the minute before filled in for the servers of these rows. */
-export function useInSight({ fleet, recent }: LiveFleet, rows: Uint32Array): void {
-  const ids = Array.from(rows, (row) => fleet.factsAt(row).id);
-  useEffect(() => recent.see(ids), [recent, ids.join()]);
 }
 
 function HeadCell({ column }: { column: SortKey }): JSX.Element {
@@ -100,22 +81,8 @@ function HeadCell({ column }: { column: SortKey }): JSX.Element {
   );
 }
 
-export interface LiveItemProps extends Shown {
-  /** Position in the order. */
-  place: number;
-  language: string;
-}
-
-/** Draws itself anew only when it shows another server or something changed. */
-export abstract class LiveItem<P extends LiveItemProps = LiveItemProps> extends Component<P> {
-  override shouldComponentUpdate(next: P): boolean {
-    const now = this.props;
-    return (Object.keys(next) as (keyof P)[]).some((name) => now[name] !== next[name]);
-  }
-}
-
-class LiveRow extends LiveItem {
-  override render({ fleet, row, place, tick }: LiveItemProps): JSX.Element {
+class LiveRow extends Item {
+  override render({ fleet, row, place, tick }: ItemProps): JSX.Element {
     const facts = fleet.factsAt(row);
     const isOnline = fleet.isOnline(row);
     return (
@@ -195,27 +162,4 @@ function OfflineCells({ fleet, row }: Shown): JSX.Element {
       ))}
     </>
   );
-}
-
-/** Whether a server is online; without the hub nobody knows. */
-export function StateDot({ fleet, row }: Shown): JSX.Element {
-  const text = messages.value.live;
-  const state = fleet.isCurrent ? (fleet.isOnline(row) ? 'online' : 'offline') : 'stateUnknown';
-  return <span class={`dot ${state}`} role="img" aria-label={text[state]} title={text[state]} />;
-}
-
-export function HiddenMark(): JSX.Element {
-  const label = messages.value.live.hidden;
-  return <span class="hidden-mark" role="img" aria-label={label} title={label} />;
-}
-
-export function uptimeText(fleet: Fleet, row: number): string {
-  const { bootTime } = fleet.factsAt(row);
-  return bootTime > 0 ? duration(fleet.now - bootTime) : NOTHING;
-}
-
-export function lastReportText(fleet: Fleet, row: number): string {
-  const text = messages.value.live;
-  const active = fleet.value(row, 'active');
-  return active === NEVER ? text.neverReported : text.lastReport(ago(fleet.now - active, languageTag.value));
 }

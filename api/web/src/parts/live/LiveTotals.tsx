@@ -1,8 +1,8 @@
 import type { JSX } from 'preact';
 
-import { bytesPerSecond, NOTHING, percent } from '../format';
-import { messages } from '../i18n';
-import type { LiveFleet } from '../live/store';
+import { bytesPerSecond, NOTHING, percent } from '../../format';
+import { messages } from '../../i18n';
+import type { LiveFleet } from '../../live/store';
 
 export function LiveTotals({ live }: { live: LiveFleet }): JSX.Element {
   const text = messages.value.live;

@@ -1,10 +1,10 @@
 import type { JSX } from 'preact';
 import { useMemo } from 'preact/hooks';
 
-import { messages } from '../i18n';
-import type { Fleet } from '../live/fleet';
-import type { SortKey, StateFilter } from '../live/order';
-import { chooseView, filter, setFilter, sort, sortBy, type View } from '../live/view';
+import { messages } from '../../i18n';
+import type { Fleet } from '../../live/fleet';
+import type { SortKey, StateFilter } from '../../live/order';
+import { chooseView, filter, setFilter, sort, sortBy, type View } from '../../live/view';
 
 const STATES: readonly StateFilter[] = ['all', 'online', 'offline'];
 
@@ -78,11 +78,7 @@ function SortChoice(): JSX.Element {
   const direction = isDescending ? text.descending : text.ascending;
   return (
     <span class="sort-choice">
-      <select
-        aria-label={text.sortBy}
-        value={key}
-        onChange={(event) => sortBy(event.currentTarget.value as SortKey)}
-      >
+      <select aria-label={text.sortBy} value={key} onChange={(event) => sortBy(event.currentTarget.value as SortKey)}>
         {Object.entries(text.columns).map(([name, label]) => (
           <option key={name} value={name}>
             {label}
