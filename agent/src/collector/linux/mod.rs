@@ -10,7 +10,6 @@ mod network;
 mod sensors;
 #[cfg(test)]
 mod testing;
-mod transfers;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -24,9 +23,9 @@ use devices::Gpus;
 use disks::{Disks, Space};
 use files::Files;
 use network::Network;
-use sensors::{Readings, Sensors};
 #[doc(hidden)]
-pub use transfers::is_transfers;
+pub use network::is_transfers;
+use sensors::{Readings, Sensors};
 
 /// Time that the first reading waits for what is asked apart.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
