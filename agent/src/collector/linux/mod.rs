@@ -17,7 +17,8 @@ use std::time::{Duration, Instant};
 use windfire_wire::{Host, Report};
 
 use super::apart::Apart;
-use super::{CollectorError, CollectorOptions, processors};
+use super::options::{CollectorError, CollectorOptions};
+use super::processors::processors;
 use cpu::{Stat, Use};
 use devices::Gpus;
 use disks::{Disks, Space};
