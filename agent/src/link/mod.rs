@@ -1,5 +1,7 @@
 //! The one connection: to the hub, over QUIC, on one bidirectional stream. Reports go up, acks come down.
 
+mod error;
+
 use std::time::Duration;
 
 use quinn::{Connection, RecvStream, SendStream, VarInt};
@@ -7,8 +9,8 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
 use windfire_wire::{
-    Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, RefuseReason, ReportChain, Reports, Up, Welcome,
-    WireError, decode_down, encode_up,
+    Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, ReportChain, Reports, Up, Welcome, WireError,
+    decode_down, encode_up,
 };
 
 use crate::backoff::{Backoff, BackoffOptions, Ended};
@@ -17,9 +19,9 @@ pub use crate::dial::Endpoints;
 use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
 use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
-use crate::outbox::{SpoolError, WelcomeError};
+use crate::outbox::WelcomeError;
 use crate::sampler::Feed;
-use crate::trust::Fingerprint;
+pub use error::LinkError;
 
 /// Bytes of a frame kept free for what is not reports.
 const FRAME_HEAD_BYTES: usize = 32;
@@ -37,59 +39,6 @@ pub struct LinkOptions {
     pub clock: Clock,
     /// Asks for an ack of every frame as soon as it is durable, instead of every few seconds. Costs a packet each.
     pub ack_each_frame: bool,
-}
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// The hub's name has no address, or is none.
-    #[error("hub {hub} has no address: {reason}")]
-    NoAddress {
-        /// As configured.
-        hub: String,
-        /// The system's words.
-        reason: String,
-    },
-    /// The hub showed another certificate than the pinned one.
-    #[error("hub {hub} has fingerprint {found}, not the expected {expected}: check which of the two is yours")]
-    WrongFingerprint {
-        /// As configured.
-        hub: String,
-        /// Of the certificate that came.
-        found: Fingerprint,
-        /// As configured.
-        expected: Fingerprint,
-    },
-    /// No connection, or it broke.
-    #[error("hub {hub}: {reason}")]
-    Connection {
-        /// As configured.
-        hub: String,
-        /// What happened.
-        reason: String,
-    },
-    /// The hub said no.
-    #[error("hub refused: {} ({detail})", reason.name())]
-    Refused {
-        /// The hub's reason.
-        reason: RefuseReason,
-        /// For a person.
-        detail: String,
-    },
-    /// The hub said welcome, with numbers that leave none for this agent.
-    #[error("hub {hub}: {reason}: another agent has used up the server's numbers; remove the server and add it anew")]
-    Numbers {
-        /// As configured.
-        hub: String,
-        /// Which numbers.
-        reason: String,
-    },
-    /// The hub's frames break the protocol.
-    #[error("hub's frame: {0}")]
-    Frame(#[from] WireError),
-    /// The spool failed.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
 }
 
 /// The agent's connection to its hub, made again whenever it breaks.
