@@ -57,3 +57,8 @@ pub enum LinkError {
     #[error(transparent)]
     Spool(#[from] SpoolError),
 }
+
+/// The hub `hub` goes on with numbers that leave none, for that reason.
+pub(super) fn no_numbers(hub: &str, reason: &impl std::fmt::Display) -> LinkError {
+    LinkError::Numbers { hub: hub.to_owned(), reason: reason.to_string() }
+}
