@@ -7,11 +7,6 @@ pub const REPORT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Longest time between reports.
 pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// Samples gathered in one frame, whatever the hub would like.
-pub const SAMPLES_PER_FRAME_MAX: u32 = 10;
-/// Time that a sample may wait for others to share its frame: sparse samples are not gathered.
-pub const FRAME_AGE_MAX: Duration = Duration::from_secs(10);
-
 /// Reports kept in memory without a spool: an hour at one a second, about 1 MB. Then sampling pauses until the hub took
 /// some.
 pub const MEMORY_REPORTS_MAX: u64 = 3600;
@@ -52,7 +47,8 @@ pub const PROVEN_ATTEMPT_DELAY: Duration = Duration::from_secs(2);
 pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(3);
 /// Silence after which the hub is taken for gone.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Silence after which the agent says something, so that slow reporters are not taken for gone. Above [`FRAME_AGE_MAX`]: an
+/// Silence after which the agent says something, so that slow reporters are not taken for gone. Above
+/// [`FRAME_AGE_S_MAX`](windfire_wire::limits::FRAME_AGE_S_MAX): an
 /// agent that gathers samples is never silent for longer.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(11);
 /// Time between two looks at whether the hub still answers.

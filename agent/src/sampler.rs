@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedMutexGuard, mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 use windfire_wire::{Host, Report};
 
 use crate::collector::Collector;
-use crate::limits::{FRAME_AGE_MAX, READINGS_WAITING_MAX, SAMPLES_PER_FRAME_MAX};
+use crate::limits::READINGS_WAITING_MAX;
 use crate::outbox::{Outbox, PushError};
 
 /// Time between two looks at the facts, which rarely change.
@@ -65,7 +66,7 @@ impl Gather {
 
     /// Samples of the next frame, taken every `interval`.
     pub(crate) fn due(&self, interval: Duration) -> u64 {
-        let in_time = FRAME_AGE_MAX.as_millis() / interval.as_millis().max(1);
+        let in_time = (u128::from(FRAME_AGE_S_MAX) * 1000) / interval.as_millis().max(1);
         u64::from(self.next.load(Ordering::Relaxed)).min(u64::try_from(in_time).unwrap_or(u64::MAX)).max(1)
     }
 }

@@ -10,12 +10,10 @@ use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, ve
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use sha2::{Digest, Sha256};
+use windfire_wire::ALPN;
 
 use crate::given::plain;
 use crate::identity::hex;
-
-/// The protocol's name in TLS.
-pub const ALPN: &[u8] = b"windfire/1";
 
 /// SHA-256 of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

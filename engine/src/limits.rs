@@ -75,9 +75,6 @@ pub const ACK_REPORTS_MAX: u64 = 64;
 /// them. It would take a thousand million sessions to use up a server's numbers.
 pub const SEQUENCE_JUMP_MAX: u64 = 1 << 32;
 
-/// Samples that agents are asked to gather in one frame at the most: at one a second, what is shown is ten seconds old.
-pub const SAMPLES_PER_FRAME_MAX: u32 = 10;
-
 /// Rows of one block: an hour at two reports a second. A longer hour becomes several blocks.
 pub const BLOCK_ROWS_MAX: usize = 8192;
 

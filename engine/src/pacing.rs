@@ -10,7 +10,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::limits::SAMPLES_PER_FRAME_MAX;
+use windfire_wire::limits::SAMPLES_PER_FRAME_MAX;
 
 /// Samples per frame at levels 0, 100, 200, 300.
 const STEPS: [u32; 4] = [1, 2, 5, SAMPLES_PER_FRAME_MAX];

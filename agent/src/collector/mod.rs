@@ -6,10 +6,11 @@
 mod apart;
 #[cfg(target_os = "linux")]
 mod linux;
+mod options;
 #[cfg(not(target_os = "linux"))]
 mod portable;
+mod processors;
 
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use windfire_wire::limits::{DEVICE_NAME_BYTES_MAX, DEVICES_MAX, HOST_TEXT_BYTES_MAX, TEMPERATURE_NAME_BYTES_MAX};
@@ -20,32 +21,12 @@ use linux::Machine;
 #[cfg(target_os = "linux")]
 #[doc(hidden)]
 pub use linux::is_transfers;
+pub use options::{CollectorError, CollectorOptions};
 #[cfg(not(target_os = "linux"))]
 use portable::Machine;
 
 /// Time between two words about values that cannot be.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(3600);
-
-/// What is read beside v0's defaults.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct CollectorOptions {
-    /// Temperature sensors; off by default, as in v0.
-    pub temperatures: bool,
-    /// GPUs; off by default, as in v0.
-    pub gpu: bool,
-    /// Public addresses to report, `v4/v6`; empty lets the hub use the connection's address.
-    pub ip: String,
-    /// File that keeps transfers over a restart of the agent; without one they begin with what the interfaces show then.
-    pub transfers: Option<PathBuf>,
-}
-
-/// Why this machine cannot be read.
-#[derive(Debug, thiserror::Error)]
-#[error("this machine's {what} cannot be read: {error}")]
-pub struct CollectorError {
-    what: &'static str,
-    error: String,
-}
 
 /// Reads this machine's numbers.
 pub struct Collector {
@@ -105,19 +86,6 @@ impl Collector {
     }
 }
 
-/// v0's text for each processor model: clients take the number out of it.
-fn processors(models: impl IntoIterator<Item = String>, is_virtual: bool) -> Vec<String> {
-    let mut counted: Vec<(String, usize)> = Vec::new();
-    for model in models {
-        match counted.iter_mut().find(|(known, _)| *known == model) {
-            Some((_, count)) => *count += 1,
-            None => counted.push((model, 1)),
-        }
-    }
-    let kind = if is_virtual { "Virtual" } else { "Physical" };
-    counted.into_iter().map(|(model, count)| format!("{model} {count} {kind} Core")).collect()
-}
-
 /// Rounded to 0.01: the noise below costs more on the wire and on disk than everything else in a report.
 fn hundredths(number: f64) -> f64 {
     finite((number * 100.0).round() / 100.0)
@@ -129,16 +97,4 @@ fn finite(number: f64) -> f64 {
 
 fn cut(text: &mut String, bytes_max: usize) {
     text.truncate(text.floor_char_boundary(bytes_max));
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn processors_are_told_as_v0_told_them() {
-        let models = || ["A".to_owned(), "B".to_owned(), "A".to_owned()];
-        assert_eq!(processors(models(), false), ["A 2 Physical Core", "B 1 Physical Core"]);
-        assert_eq!(processors(models(), true), ["A 2 Virtual Core", "B 1 Virtual Core"]);
-    }
 }

@@ -9,7 +9,8 @@ use windfire_wire::limits::TEMPERATURES_MAX;
 use windfire_wire::report::bytes_per_second;
 use windfire_wire::{Host, Report, Temperature};
 
-use super::{CollectorError, CollectorOptions, processors};
+use super::options::{CollectorError, CollectorOptions};
+use super::processors::processors;
 
 /// Readings between two looks for new disks, which costs more than reading the known ones.
 const RELIST_EVERY: u32 = 60;

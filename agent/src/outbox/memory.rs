@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use windfire_wire::Report;
 
-use super::PushError;
+use super::error::PushError;
 
 #[derive(Debug)]
 pub(super) struct Memory {

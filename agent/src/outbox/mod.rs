@@ -8,45 +8,24 @@
 //! In memory there is one run of numbers, with one outbox id. A spool has one of each process that left something in it; a
 //! connection is for one run, the front one, and when that is settled the next connection is for the next.
 
+mod error;
 mod memory;
-mod segment;
+mod numbers;
 mod spool;
 
-use windfire_wire::limits::SEQUENCE_MAX;
-use windfire_wire::{Report, Welcome, WireError};
+use windfire_wire::{Report, Welcome};
 
+pub use error::{PushError, SpoolError, WelcomeError};
 use memory::Memory;
-#[doc(hidden)]
-pub use segment::count_records;
+pub use numbers::new_outbox_id;
+use numbers::{NEXT_MAX, STRIDE};
 use spool::Spool;
+pub use spool::SpoolOptions;
 #[doc(hidden)]
-pub use spool::is_state;
-pub use spool::{SpoolError, SpoolOptions};
+pub use spool::{count_records, is_state};
 
 use crate::identity::machine_id;
 use crate::limits::MEMORY_REPORTS_MAX;
-
-/// Shifts of one run in a spool differ by multiples of this. So a sequence number says which report it was whatever the shift
-/// was, also to somebody who has the spool as it was before: no shift is stored, none can fall back. Far above the reports
-/// that a spool holds, and a quarter of the numbers that a hub lets a session leave out.
-const STRIDE: u64 = 1 << 30;
-
-/// Highest `next` of a `Welcome` that leaves numbers for all that an agent will ever send.
-const NEXT_MAX: u64 = SEQUENCE_MAX - 2 * STRIDE;
-
-/// Why a report was not kept.
-#[derive(Debug, thiserror::Error)]
-pub enum PushError {
-    /// The outbox holds all it may until the hub acknowledges some.
-    #[error("the outbox is full")]
-    Full,
-    /// The report cannot be sent.
-    #[error(transparent)]
-    Report(#[from] WireError),
-    /// The spool cannot be written.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
-}
 
 /// Consecutive reports to send.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,20 +34,6 @@ pub struct Pending {
     pub first_sequence: u64,
     /// The reports.
     pub reports: Vec<Report>,
-}
-
-/// Why a connection cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum WelcomeError {
-    /// The hub goes on with numbers that leave none for this agent.
-    #[error("the next report of this server would have number {next}, and {NEXT_MAX} is the highest that can be used")]
-    Numbers {
-        /// As the hub said.
-        next: u64,
-    },
-    /// The spool failed.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
 }
 
 /// Reports that the hub does not have on disk yet.
@@ -321,18 +286,10 @@ impl Outbox {
     }
 }
 
-/// A new outbox id from the operating system.
-///
-/// # Panics
-/// When the operating system has no randomness to give.
-pub fn new_outbox_id() -> u128 {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
-    u128::from_le_bytes(bytes)
-}
-
 #[cfg(test)]
 mod tests {
+    use windfire_wire::WireError;
+
     use super::*;
 
     fn report(time_ms: i64) -> Report {

@@ -12,12 +12,10 @@ use serde::{Deserialize, Deserializer, Serialize};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use windfire_engine::history::Retention;
-use windfire_engine::limits::SAMPLES_PER_FRAME_MAX;
+use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
-use crate::limits::{
-    FRAME_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
-};
+use crate::limits::{LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
 use crate::memory;
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 

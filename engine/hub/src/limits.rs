@@ -30,8 +30,6 @@ pub(crate) const ACK_HOLD: Duration = Duration::from_millis(24);
 pub(crate) const LISTENERS_MAX: usize = 64;
 /// Time between two looks at how busy the threads for agents are.
 pub(crate) const PACE_INTERVAL: Duration = Duration::from_secs(1);
-/// Seconds that agents let a sample wait for others to share its frame.
-pub(crate) const FRAME_AGE_S_MAX: u32 = 10;
 /// Time between two looks at what agents sent, while they send.
 pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(10);
 /// Lateness of such a look above which nothing is kept back any more: agents wait some 60 ms before they send again, and

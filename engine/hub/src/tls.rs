@@ -85,7 +85,7 @@ impl Certificate {
     /// TLS for agents: 1.3 only, our protocol only.
     pub(crate) fn for_agents(self) -> Result<ServerConfig, String> {
         let mut config = self.server_config(&[&rustls::version::TLS13])?;
-        config.alpn_protocols = vec![b"windfire/1".to_vec()];
+        config.alpn_protocols = vec![windfire_wire::ALPN.to_vec()];
         // Sessions live for days: tickets and a cache of them would be memory for nothing.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});

@@ -12,6 +12,9 @@ use crate::limits::{
     REPORTS_PER_FRAME_MAX, SECRET_BYTES_MAX, SEQUENCE_MAX,
 };
 
+/// The protocol's name in TLS: a hub and an agent that offer another one do not connect.
+pub const ALPN: &[u8] = b"windfire/1";
+
 /// Protocol versions, newest first. A hub talks to this one and every one since [`PROTOCOL_VERSION_MIN`].
 ///
 /// * 3: the agent's clock in `Hello`; `Clock` up.

@@ -19,8 +19,8 @@ mod body;
 pub use delta::{ReportChain, ReportDelta};
 pub use error::WireError;
 pub use frame::{
-    Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, RefuseReason, Reports, Up, Welcome, decode_down, decode_reports,
-    decode_up, encode_down, encode_up,
+    ALPN, Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, RefuseReason, Reports, Up, Welcome, decode_down,
+    decode_reports, decode_up, encode_down, encode_up,
 };
 pub use host::Host;
 pub use reader::FrameReader;

@@ -217,8 +217,8 @@ fn arm_name(implementer: u32, part: u32) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::super::processors;
     use super::*;
+    use crate::collector::processors::processors;
 
     fn stat(text: &str) -> Stat {
         Stat::read(text).expect("a line cpu")

@@ -10,7 +10,6 @@ mod network;
 mod sensors;
 #[cfg(test)]
 mod testing;
-mod transfers;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -18,15 +17,16 @@ use std::time::{Duration, Instant};
 use windfire_wire::{Host, Report};
 
 use super::apart::Apart;
-use super::{CollectorError, CollectorOptions, processors};
+use super::options::{CollectorError, CollectorOptions};
+use super::processors::processors;
 use cpu::{Stat, Use};
 use devices::Gpus;
 use disks::{Disks, Space};
 use files::Files;
 use network::Network;
-use sensors::{Readings, Sensors};
 #[doc(hidden)]
-pub use transfers::is_transfers;
+pub use network::is_transfers;
+use sensors::{Readings, Sensors};
 
 /// Time that the first reading waits for what is asked apart.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);

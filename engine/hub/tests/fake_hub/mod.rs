@@ -13,7 +13,8 @@ use windfire_agent::clock::Clock;
 use windfire_agent::identity::Identity;
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::sampler::Feed;
-use windfire_agent::trust::{ALPN, Fingerprint, Trust};
+use windfire_agent::trust::{Fingerprint, Trust};
+use windfire_wire::ALPN;
 use windfire_wire::{Down, FrameReader, Hello, Host, Up, Welcome, decode_up, encode_down};
 
 /// A QUIC socket with a certificate.

@@ -1,5 +1,8 @@
 //! The one connection: to the hub, over QUIC, on one bidirectional stream. Reports go up, acks come down.
 
+mod error;
+mod exchange;
+
 use std::time::Duration;
 
 use quinn::{Connection, RecvStream, SendStream, VarInt};
@@ -7,8 +10,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
 use windfire_wire::{
-    Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, RefuseReason, ReportChain, Reports, Up, Welcome,
-    WireError, decode_down, encode_up,
+    Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, Up, Welcome, decode_down, encode_up,
 };
 
 use crate::backoff::{Backoff, BackoffOptions, Ended};
@@ -17,12 +19,11 @@ pub use crate::dial::Endpoints;
 use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
 use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
-use crate::outbox::{SpoolError, WelcomeError};
+use crate::outbox::WelcomeError;
 use crate::sampler::Feed;
-use crate::trust::Fingerprint;
-
-/// Bytes of a frame kept free for what is not reports.
-const FRAME_HEAD_BYTES: usize = 32;
+pub use error::LinkError;
+use error::no_numbers;
+use exchange::{Outgoing, Received, receive, receive_welcome};
 
 /// Which hub, who we are, how patient we are.
 #[derive(Clone)]
@@ -37,59 +38,6 @@ pub struct LinkOptions {
     pub clock: Clock,
     /// Asks for an ack of every frame as soon as it is durable, instead of every few seconds. Costs a packet each.
     pub ack_each_frame: bool,
-}
-
-/// Why a connection ended.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// The hub's name has no address, or is none.
-    #[error("hub {hub} has no address: {reason}")]
-    NoAddress {
-        /// As configured.
-        hub: String,
-        /// The system's words.
-        reason: String,
-    },
-    /// The hub showed another certificate than the pinned one.
-    #[error("hub {hub} has fingerprint {found}, not the expected {expected}: check which of the two is yours")]
-    WrongFingerprint {
-        /// As configured.
-        hub: String,
-        /// Of the certificate that came.
-        found: Fingerprint,
-        /// As configured.
-        expected: Fingerprint,
-    },
-    /// No connection, or it broke.
-    #[error("hub {hub}: {reason}")]
-    Connection {
-        /// As configured.
-        hub: String,
-        /// What happened.
-        reason: String,
-    },
-    /// The hub said no.
-    #[error("hub refused: {} ({detail})", reason.name())]
-    Refused {
-        /// The hub's reason.
-        reason: RefuseReason,
-        /// For a person.
-        detail: String,
-    },
-    /// The hub said welcome, with numbers that leave none for this agent.
-    #[error("hub {hub}: {reason}: another agent has used up the server's numbers; remove the server and add it anew")]
-    Numbers {
-        /// As configured.
-        hub: String,
-        /// Which numbers.
-        reason: String,
-    },
-    /// The hub's frames break the protocol.
-    #[error("hub's frame: {0}")]
-    Frame(#[from] WireError),
-    /// The spool failed.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
 }
 
 /// The agent's connection to its hub, made again whenever it breaks.
@@ -227,15 +175,8 @@ impl Link {
             write(&mut send, &Up::Hello(hello), name).await?;
             incoming.next().await
         };
-        let welcome = match timeout(CONNECT_TIMEOUT, greeted).await.map_err(|_| no_welcome())? {
-            Ok(Down::Welcome(welcome)) => welcome,
-            Ok(Down::Refuse { reason, detail }) => return Err(LinkError::Refused { reason, detail }),
-            Err(LinkError::Frame(error @ WireError::Numbers { .. })) => return Err(no_numbers(name, &error)),
-            Err(error) => return Err(error),
-            Ok(Down::Ack { .. } | Down::Pace { .. }) => {
-                return Err(broken("something else came before the welcome".to_owned()));
-            }
-        };
+        let first = timeout(CONNECT_TIMEOUT, greeted).await.map_err(|_| no_welcome())?;
+        let welcome = receive_welcome(name, first)?;
         self.on_welcome(name, welcome).await?;
         Ok(Welcomed { dialled, send, incoming, told })
     }
@@ -260,10 +201,6 @@ impl Link {
     }
 }
 
-fn no_numbers(hub: &str, reason: &impl std::fmt::Display) -> LinkError {
-    LinkError::Numbers { hub: hub.to_owned(), reason: reason.to_string() }
-}
-
 /// Resolves when the agent is told to stop; never when nobody is left to tell it.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
@@ -286,45 +223,39 @@ async fn stopped_and_acked(mut stop: watch::Receiver<bool>, feed: &Feed) {
 async fn send_all(
     mut send: SendStream,
     options: &LinkOptions,
-    mut told: Told,
+    told: Told,
     feed: &Feed,
     mut host: watch::Receiver<Host>,
     mut stop: watch::Receiver<bool>,
     hub: &str,
 ) -> Result<(), LinkError> {
-    let mut chain = ReportChain::new();
+    let mut outgoing = Outgoing::new(told, options.ack_each_frame);
     let mut has_new_facts = true;
-    // What waited for this connection is a backlog, and were it a single report: nothing may come after it for long.
-    let mut is_new = true;
     loop {
         if std::mem::take(&mut has_new_facts) {
             let facts = host.borrow_and_update().clone();
             write(&mut send, &Up::Host(Box::new(facts)), hub).await?;
         }
         let is_stopping = *stop.borrow_and_update();
-        let mut asked = false;
-        if is_stopping || is_new || feed.outbox().await.unsent() >= feed.frame_samples() {
-            let ack_wanted = is_stopping || options.ack_each_frame || is_new;
-            while let Some(frame) = next_frame(feed, &mut chain, ack_wanted).await? {
-                // Read after the readings of the frame were taken: no report is dated by a clock the hub was not told of.
-                if let Some(clock) = told.news(options.clock.read()) {
-                    let clock = HelloClock { uptime_ms: feed.uptime_ms(), ..clock };
-                    write(&mut send, &Up::Clock(clock), hub).await?;
+        let unsent = feed.outbox().await.unsent();
+        if outgoing.begin_turn(is_stopping, unsent, feed.frame_samples()) {
+            while let Some((clock, reports)) = next_frames(feed, &mut outgoing, options.clock).await? {
+                if let Some(clock) = clock {
+                    write(&mut send, &clock, hub).await?;
                 }
-                write(&mut send, &frame, hub).await?;
-                asked = true;
+                write(&mut send, &reports, hub).await?;
             }
             feed.gather.sent();
         }
-        if feed.outbox().await.has_moved_on() {
+        let (has_moved_on, next_sequence) = {
+            let outbox = feed.outbox().await;
+            (outbox.has_moved_on(), outbox.next_sequence())
+        };
+        if has_moved_on {
             return Ok(());
         }
-        is_new = false;
-        if is_stopping && !asked {
-            // Everything went out before, so there is no frame left to ask with.
-            let next = feed.outbox().await.next_sequence();
-            let question = Reports { first_sequence: next, ack_now: true, reports: Vec::new() };
-            write(&mut send, &Up::Reports(question), hub).await?;
+        if let Some(question) = outgoing.end_turn(next_sequence) {
+            write(&mut send, &question, hub).await?;
         }
         tokio::select! {
             () = feed.pushed.notified() => {}
@@ -334,28 +265,21 @@ async fn send_all(
     }
 }
 
-/// As many unsent reports as one frame holds.
-async fn next_frame(feed: &Feed, chain: &mut ReportChain, ack_wanted: bool) -> Result<Option<Up>, LinkError> {
-    let usual = feed.frame_samples();
+/// As many unsent reports as one frame holds, and before them the clock where the hub must be told of it.
+async fn next_frames(
+    feed: &Feed,
+    outgoing: &mut Outgoing,
+    clock: Clock,
+) -> Result<Option<(Option<Up>, Up)>, LinkError> {
+    let frame_samples = feed.frame_samples();
     let (mut outbox, pending) = feed.on_disk(|outbox| outbox.next(REPORTS_PER_FRAME_MAX)).await;
     let Some(pending) = pending? else { return Ok(None) };
-    let mut reports = Vec::with_capacity(pending.reports.len());
-    let mut bytes = FRAME_HEAD_BYTES;
-    for report in &pending.reports {
-        let before = chain.clone();
-        let delta = chain.shrink(report)?;
-        bytes += delta.encoded_bytes_max();
-        if bytes > FRAME_BODY_BYTES_MAX && !reports.is_empty() {
-            *chain = before;
-            break;
-        }
-        reports.push(delta);
-    }
-    outbox.sent(&pending, reports.len());
-    // A drained backlog, an outbox that needs room and a stop want their ack at once; the steady trickle does not.
-    let is_drained_backlog = reports.len() as u64 > usual && !outbox.has_unsent();
-    let ack_now = is_drained_backlog || outbox.is_half_full() || ack_wanted;
-    Ok(Some(Up::Reports(Reports { first_sequence: pending.first_sequence, ack_now, reports })))
+    let reports = outgoing.pack(&mut outbox, &pending, frame_samples)?;
+    drop(outbox);
+    // Read after the samples of the frame were taken: no report is dated by a clock the hub was not told of.
+    let news = outgoing.clock_news(clock.read());
+    let clock = news.map(|clock| Up::Clock(HelloClock { uptime_ms: feed.uptime_ms(), ..clock }));
+    Ok(Some((clock, Up::Reports(reports))))
 }
 
 async fn write(send: &mut SendStream, up: &Up, hub: &str) -> Result<(), LinkError> {
@@ -392,20 +316,15 @@ impl Incoming<'_> {
         }
     }
 
-    /// Listens until the run of the connection is settled.
+    /// Receives until the run of the connection is settled.
     async fn receive_all(&mut self, feed: &Feed) -> Result<(), LinkError> {
         while !feed.outbox().await.has_moved_on() {
-            match self.next().await? {
-                Down::Ack { up_to } => {
+            match receive(self.hub, self.next().await?)? {
+                Received::Ack(up_to) => {
                     feed.on_disk(move |outbox| outbox.ack(up_to)).await.1?;
                     feed.acked.notify_one();
                 }
-                Down::Pace { samples_per_frame } => feed.gather.set(samples_per_frame),
-                Down::Refuse { reason, detail } => return Err(LinkError::Refused { reason, detail }),
-                Down::Welcome(_) => {
-                    let reason = "a second welcome".to_owned();
-                    return Err(LinkError::Connection { hub: self.hub.to_owned(), reason });
-                }
+                Received::Pace(samples_per_frame) => feed.gather.set(samples_per_frame),
             }
         }
         Ok(())

@@ -11,7 +11,7 @@ use std::io::{self, Read};
 use windfire_wire::limits::{LENGTH_PREFIX_BYTES, REPORT_BYTES_MAX};
 use windfire_wire::{Report, ReportChain, Reports, Up, WireError, decode_up, encode_up};
 
-use super::PushError;
+use crate::outbox::error::PushError;
 
 const RECORD_HEAD_BYTES: usize = 8;
 /// Kind, number, flag, count and mask of a report that differs in nothing from an all-zero one.

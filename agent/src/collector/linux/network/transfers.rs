@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use super::network::{Bytes, Identity};
+use super::counters::{Bytes, Identity};
 use crate::collector::apart::STACK_BYTES;
 
 const TITLE: &str = "windfire transfers 1";

@@ -1,0 +1,24 @@
+//! What a collector reads, and why it may not be able to.
+
+use std::path::PathBuf;
+
+/// What is read beside v0's defaults.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CollectorOptions {
+    /// Temperature sensors; off by default, as in v0.
+    pub temperatures: bool,
+    /// GPUs; off by default, as in v0.
+    pub gpu: bool,
+    /// Public addresses to report, `v4/v6`; empty lets the hub use the connection's address.
+    pub ip: String,
+    /// File that keeps transfers over a restart of the agent; without one they begin with what the interfaces show then.
+    pub transfers: Option<PathBuf>,
+}
+
+/// Why this machine cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("this machine's {what} cannot be read: {error}")]
+pub struct CollectorError {
+    pub(super) what: &'static str,
+    pub(super) error: String,
+}

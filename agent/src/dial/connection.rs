@@ -1,0 +1,104 @@
+//! A connection to the hub, and the path that its packets take.
+
+use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+
+use quinn::{Connection, ConnectionStats, Endpoint};
+use tokio::time::{Instant, sleep};
+
+use crate::limits::{PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE};
+
+/// A connection whose other side showed the hub's certificate.
+pub(crate) struct Dialled {
+    pub(crate) connection: Connection,
+    /// Its socket, unless others use it too.
+    pub(super) own: Option<Endpoint>,
+}
+
+impl Dialled {
+    /// Goes on from another port whenever the hub has fallen silent. Never ends.
+    pub(crate) async fn keep_path(&self) -> Infallible {
+        let Some(endpoint) = &self.own else { return std::future::pending().await };
+        let mut path = Path::default();
+        loop {
+            sleep(PATH_LOOK_INTERVAL).await;
+            if path.is_to_be_left(Counts::of(&self.connection.stats()), Instant::now()) {
+                let peer = self.connection.remote_address();
+                tracing::debug!(%peer, "the hub is silent: going on from another port");
+                let moved = UdpSocket::bind(SocketAddr::new(any(peer), 0)).and_then(|socket| endpoint.rebind(socket));
+                if let Err(error) = moved {
+                    tracing::debug!(%error, "no other port");
+                }
+            }
+        }
+    }
+}
+
+/// What a connection has said and heard so far.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    /// Frames that want an answer.
+    said: u64,
+    /// Packets.
+    heard: u64,
+}
+
+impl Counts {
+    fn of(stats: &ConnectionStats) -> Self {
+        Self { said: stats.frame_tx.stream + stats.frame_tx.ping, heard: stats.udp_rx.datagrams }
+    }
+}
+
+/// Whether a connection is answered.
+#[derive(Debug, Default)]
+struct Path {
+    /// When something was last heard.
+    answered: Counts,
+    unanswered_since: Option<Instant>,
+    moves: u32,
+}
+
+impl Path {
+    fn is_to_be_left(&mut self, counts: Counts, now: Instant) -> bool {
+        if counts.heard != self.answered.heard {
+            *self = Self { answered: counts, unanswered_since: None, moves: 0 };
+            return false;
+        }
+        if counts.said == self.answered.said {
+            return false;
+        }
+        let since = *self.unanswered_since.get_or_insert(now);
+        let is_due = self.moves < PATH_MOVES_MAX && now >= since + PATH_SILENCE * (self.moves + 1);
+        self.moves += u32::from(is_due);
+        is_due
+    }
+}
+
+pub(super) fn any(address: SocketAddr) -> IpAddr {
+    if address.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_left_when_nothing_that_was_said_is_answered() {
+        let begun = Instant::now();
+        let mut path = Path::default();
+        let mut look = |said, heard, s| path.is_to_be_left(Counts { said, heard }, begun + Duration::from_secs(s));
+        assert!(!look(5, 7, 0));
+        assert!(!look(5, 7, 60), "nothing was said, so nothing is to be heard");
+        assert!(!look(6, 7, 61), "it was only just said");
+        assert!(!look(7, 7, 65));
+        assert!(look(8, 7, 66));
+        assert!(!look(9, 7, 69));
+        assert!(look(10, 7, 71));
+        assert!(!look(20, 7, 90), "not for ever");
+        assert!(!look(21, 8, 91), "it is answered again");
+        assert!(!look(22, 8, 92));
+        assert!(look(23, 8, 97), "and may fall silent again");
+    }
+}

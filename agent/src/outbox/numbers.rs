@@ -1,0 +1,21 @@
+//! How reports of one outbox, and outboxes of one server, are told apart.
+
+use windfire_wire::limits::SEQUENCE_MAX;
+
+/// Shifts of one run in a spool differ by multiples of this. So a sequence number says which report it was whatever the shift
+/// was, also to somebody who has the spool as it was before: no shift is stored, none can fall back. Far above the reports
+/// that a spool holds, and a quarter of the numbers that a hub lets a session leave out.
+pub(super) const STRIDE: u64 = 1 << 30;
+
+/// Highest `next` of a `Welcome` that leaves numbers for all that an agent will ever send.
+pub(super) const NEXT_MAX: u64 = SEQUENCE_MAX - 2 * STRIDE;
+
+/// A new outbox id from the operating system.
+///
+/// # Panics
+/// When the operating system has no randomness to give.
+pub fn new_outbox_id() -> u128 {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the operating system gives randomness");
+    u128::from_le_bytes(bytes)
+}

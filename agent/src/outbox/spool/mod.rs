@@ -1,0 +1,248 @@
+//! Pending reports in a folder, for agents that must not lose what they read while the hub is away.
+//!
+//! ```text
+//! folder   = lock state segment*
+//! state    = text: "windfire spool 2", "machine" and a digest of the machine's id or "-"; then, while there are segments of
+//!            version 1, "earlier", their outbox id, shift and floor; replaced whole
+//! segment  = record*, in a file named FIRST-OUTBOX.seg: its first raw number (20 digits), its outbox id (32 hex digits)
+//! ```
+//! What one process keeps is a run: it has an outbox id of its own, which its segments bear in their names, so that a folder
+//! that fell back behind what the hub knows (a power cut, a snapshot, a copy) is never taken for one that did not. What a
+//! process finds keeps the id and the numbers under which it was or may have been sent, and is sent first, run by run. Runs
+//! are kept apart: nothing is assumed about whose numbers come after whose.
+//!
+//! Segments are written at the end of the newest and deleted from the oldest. Records are not synced one by one: `kill -9`
+//! loses nothing, a power cut what the system had not written back; none of that was acknowledged or is counted as sent. What
+//! is no record is passed over and told.
+//!
+//! Version 1 had one run, named in its state together with the shift of its numbers; its segments are named FIRST.seg. It is
+//! taken over as a run that was found.
+mod record;
+mod run;
+mod segment;
+mod state;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use windfire_wire::Report;
+
+use super::error::{PushError, SpoolError, at};
+use super::numbers::new_outbox_id;
+use crate::limits::{SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES};
+#[doc(hidden)]
+pub use record::count_records;
+use record::encode_record;
+use run::Run;
+use segment::{Segment, SegmentReader, list_segments};
+#[doc(hidden)]
+pub use state::is_state;
+use state::{Earlier, State, machine_digest, read_state, tell_of_copy, write_state};
+
+/// Where a spool lies and how large it may become.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SpoolOptions {
+    /// The folder; made when missing.
+    pub folder: PathBuf,
+    /// Bytes of all its segments, at least [`SPOOL_BYTES_MIN`] and at most [`SPOOL_BYTES_LIMIT`].
+    pub bytes_max: u64,
+}
+
+#[derive(Debug)]
+pub(super) struct Spool {
+    options: SpoolOptions,
+    /// Oldest first; never empty. Those before the last were found here and take no more; the last is this process's.
+    runs: VecDeque<Run>,
+    /// The newest segment, open for appending.
+    tail: File,
+    /// Where the link reads.
+    reader: Option<SegmentReader>,
+    _lock: File,
+}
+
+impl Spool {
+    /// Opens the folder for a process whose own run is `new_id`, on the machine with that id.
+    pub(super) fn open(options: &SpoolOptions, new_id: u128, machine: Option<&str>) -> Result<Self, SpoolError> {
+        let folder = &options.folder;
+        fs::create_dir_all(folder).map_err(at(folder))?;
+        let lock = lock(folder)?;
+        let found = list_segments(folder)?;
+        let has_earlier = found.keys().any(Option::is_none);
+        let state = read_state(folder, has_earlier)?;
+        let machine = machine.map(machine_digest);
+        tell_of_copy(folder, state.as_ref(), machine.as_deref());
+        let known = state.as_ref().and_then(|state| state.earlier);
+        let earlier = known.unwrap_or_else(|| Earlier::of(new_outbox_id()));
+        let next_state = State { machine, earlier: (known.is_some() || has_earlier).then_some(earlier) };
+        if state.as_ref() != Some(&next_state) {
+            // On disk before anything is sent: what was found keeps its name from here on.
+            write_state(folder, &next_state)?;
+        }
+        let (runs, empty): (Vec<Run>, Vec<Run>) = found
+            .into_iter()
+            .map(|(outbox_id, segments)| Run::found(outbox_id, segments, earlier))
+            .collect::<Result<Vec<Run>, SpoolError>>()?
+            .into_iter()
+            .partition(|run| run.first < run.end);
+        let mut runs = VecDeque::from(runs);
+        runs.make_contiguous().sort_by_key(|run| (run.first, run.outbox_id));
+        if !runs.is_empty() {
+            let reports: u64 = runs.iter().map(Run::len).sum();
+            tracing::info!(reports, runs = runs.len(), "the spool holds reports of earlier runs: they go first");
+        }
+        // Numbers go on, for people and for the hub, which then needs none in between; nothing depends on it.
+        let first = runs.iter().chain(&empty).map(|run| run.end).fold(earlier.floor, u64::max);
+        let (own, tail) = Run::new(folder, new_id, first)?;
+        runs.push_back(own);
+        empty.into_iter().try_for_each(Run::delete)?;
+        let bytes_max = options.bytes_max.clamp(SPOOL_BYTES_MIN, SPOOL_BYTES_LIMIT);
+        let options = SpoolOptions { bytes_max, ..options.clone() };
+        Ok(Self { options, runs, tail, reader: None, _lock: lock })
+    }
+
+    /// The run that is sent now.
+    fn front(&self) -> &Run {
+        &self.runs[0]
+    }
+
+    fn own(&self) -> &Run {
+        &self.runs[self.runs.len() - 1]
+    }
+
+    pub(super) fn id(&self) -> u128 {
+        self.front().outbox_id
+    }
+
+    pub(super) fn shift(&self) -> u64 {
+        self.front().shift
+    }
+
+    /// Whether the front run is one that was found.
+    pub(super) fn is_found(&self) -> bool {
+        self.runs.len() > 1
+    }
+
+    pub(super) fn first(&self) -> u64 {
+        self.front().first
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.front().end
+    }
+
+    /// Raw number of the next report that is kept.
+    pub(super) fn own_end(&self) -> u64 {
+        self.own().end
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.runs.iter().map(Run::len).sum()
+    }
+
+    pub(super) fn is_half_full(&self) -> bool {
+        self.bytes() >= self.options.bytes_max / 2
+    }
+
+    fn bytes(&self) -> u64 {
+        self.runs.iter().map(Run::bytes).sum()
+    }
+
+    pub(super) fn push(&mut self, report: &Report) -> Result<(), PushError> {
+        let raw = self.own().end;
+        let record = encode_record(raw, report)?;
+        let is_full =
+            self.bytes() + record.len() as u64 > self.options.bytes_max || self.runs.len() - 1 > SPOOL_RUNS_MAX;
+        if is_full {
+            return Err(PushError::Full);
+        }
+        let last = self.runs.len() - 1;
+        let own = &mut self.runs[last];
+        if own.newest().bytes >= SPOOL_SEGMENT_BYTES {
+            let (segment, tail) = Segment::new(&self.options.folder, own.outbox_id, raw)?;
+            own.segments.push_back(segment);
+            self.tail = tail;
+        }
+        if let Err(error) = self.tail.write_all(&record) {
+            // Half a record is passed over, but takes room.
+            let _best_effort = self.tail.set_len(own.newest().bytes);
+            return Err(match error.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PushError::Full,
+                _ => SpoolError::Io { path: own.newest().path.clone(), error }.into(),
+            });
+        }
+        own.newest_mut().bytes += record.len() as u64;
+        own.end += 1;
+        Ok(())
+    }
+
+    /// Consecutive reports of the front run from the first readable one at or after `from`.
+    pub(super) fn read(&mut self, from: u64, max: usize) -> Result<(u64, Vec<Report>), SpoolError> {
+        let (mut first, mut reports) = (from, Vec::new());
+        let mut next = from;
+        while reports.len() < max {
+            let Some((raw, report)) = self.read_one(next)? else { break };
+            if reports.is_empty() {
+                first = raw;
+            } else if raw != next {
+                // A record is missing in between: the run ends here, and the next read starts after the hole.
+                self.reader = None;
+                break;
+            }
+            reports.push(report);
+            next = raw + 1;
+        }
+        Ok((first, reports))
+    }
+
+    fn read_one(&mut self, from: u64) -> Result<Option<(u64, Report)>, SpoolError> {
+        let segments = &mut self.runs[0].segments;
+        let mut from_segment = segments.partition_point(|segment| segment.first <= from).saturating_sub(1);
+        loop {
+            let Some(segment) = segments.get_mut(from_segment) else { return Ok(None) };
+            let fits = |reader: &SegmentReader| reader.path == segment.path && reader.next <= from.max(segment.first);
+            let reader = match self.reader.take().filter(fits) {
+                Some(reader) => self.reader.insert(reader),
+                None => self.reader.insert(SegmentReader::open(segment)?),
+            };
+            while let Some(record) = reader.records.next().map_err(at(&segment.path))? {
+                if record.skipped_bytes > 0 {
+                    segment.tell_damage(record.skipped_bytes, record.raw.saturating_sub(reader.next));
+                }
+                reader.next = reader.next.max(record.raw + 1);
+                if record.raw >= from {
+                    return Ok(Some((record.raw, record.report)));
+                }
+            }
+            if from_segment + 1 == segments.len() {
+                return Ok(None);
+            }
+            from_segment += 1;
+        }
+    }
+
+    /// Forgets reports of the front run; a found run without any is gone, and the next is in front.
+    pub(super) fn drop_below(&mut self, raw: u64) -> Result<(), SpoolError> {
+        let is_found = self.is_found();
+        let front = &mut self.runs[0];
+        front.first = front.first.max(raw.min(front.end));
+        if is_found && front.len() == 0 {
+            self.reader = None;
+            return self.runs.pop_front().map_or(Ok(()), Run::delete);
+        }
+        front.delete_done()
+    }
+}
+
+fn lock(folder: &Path) -> Result<File, SpoolError> {
+    let path = folder.join("lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(fs::TryLockError::WouldBlock) => Err(SpoolError::Locked { folder: folder.to_owned() }),
+        Err(fs::TryLockError::Error(error)) => Err(SpoolError::Io { path, error }),
+    }
+}
