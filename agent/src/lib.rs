@@ -17,3 +17,4 @@ pub mod link;
 pub mod outbox;
 pub mod sampler;
 pub mod trust;
+pub mod variables;

@@ -32,6 +32,7 @@ use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::sampler::{self, Feed};
 use windfire_agent::trust::{Fingerprint, Trust};
+use windfire_agent::variables::misspelt;
 use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
 /// Reports this machine's status to a Windfire hub, and does nothing else.
@@ -117,6 +118,16 @@ fn arguments() -> Arguments {
     Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
+/// A misspelt variable is not in force. It is no error: variables of other programs may look alike.
+fn warn_of_misspelt_variables() {
+    let name_of = |argument: &clap::Arg| argument.get_env()?.to_str().map(str::to_owned);
+    let known: Vec<String> = Arguments::command().get_arguments().filter_map(name_of).collect();
+    let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    for (name, meant) in misspelt(&known, set) {
+        tracing::warn!("variable {name} is unknown and ignored: is {meant} meant?");
+    }
+}
+
 fn main() -> ExitCode {
     let arguments = arguments();
     let lines = tracing_subscriber::fmt::layer()
@@ -126,6 +137,7 @@ fn main() -> ExitCode {
         // Who reads the log may go away; the agent goes on.
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();
+    warn_of_misspelt_variables();
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
