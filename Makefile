@@ -72,7 +72,10 @@ lint: tools ## Check format, clippy, documentation and who may import whom, and 
 	RUSTDOCFLAGS='-D warnings -A rustdoc::private_intra_doc_links' $(CARGO) doc $(PROFILE) --workspace --exclude windfire-fuzz --no-deps --document-private-items
 	bash .ci/arrows
 	bash .ci/loops
+	python3 .ci/circles
+	bash .ci/lines
 	bash .ci/shell
+	bash .ci/web-lint
 
 .PHONY: fmt
 fmt: ## Format the Rust code

@@ -5,7 +5,6 @@ mod api_document;
 mod hub;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::{BufRead, Read};
 
 use api_document::*;
 use hub::new_hub;
