@@ -75,6 +75,8 @@ lint: tools ## Check format, clippy, documentation and who may import whom, and 
 	python3 .ci/circles
 	bash .ci/lines
 	bash .ci/shell
+	bash .ci/words
+	python3 .ci/links
 	bash .ci/web-lint
 
 .PHONY: fmt

@@ -75,7 +75,7 @@ pub(super) fn insert_token(tokens: &mut HashMap<SecretHash, KeptToken>, token: T
 pub(super) struct Users {
     pub(super) by_id: BTreeMap<u64, User>,
     pub(super) logins: HashMap<SecretHash, KeptLogin>,
-    /// Logins that ended while the disk did not take it: no more than were stored, which is [`LOGINS_MAX`].
+    /// Logins that ended while the disk did not take it: no more than were stored, which is [`LOGINS_MAX`](crate::limits::LOGINS_MAX).
     ended_on_disk: HashSet<SecretHash>,
 }
 
