@@ -75,7 +75,7 @@ lint: tools ## Check format, clippy, documentation and who may import whom, and 
 	python3 .ci/circles
 	bash .ci/lines
 	bash .ci/shell
-	python3 .ci/words
+	bash .ci/words
 	python3 .ci/links
 	bash .ci/web-lint
 
