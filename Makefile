@@ -89,9 +89,9 @@ clean: ## Remove everything that was built; data stays
 	rm -rf api/web/dist api/web/node_modules api/web/test-results api/web/playwright-report fuzz/artifacts fuzz/coverage .schemathesis
 
 .PHONY: fuzz-corpora
-fuzz-corpora: build ## Give each fuzz target its kept corpus and two seconds of other inputs
+fuzz-corpora: build ## Give each fuzz target its kept inputs and damaged copies of them
 	$(CARGO) build $(PROFILE) -p windfire-fuzz
-	@BIN='$(BIN)' bash .ci/fuzz-corpora 2
+	@BIN='$(BIN)' bash .ci/fuzz-corpora 200
 
 .PHONY: fuzz
 fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
