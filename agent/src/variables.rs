@@ -1,5 +1,7 @@
 //! Variables of the environment that look like the agent's and are not: a misspelt one would be ignored without a word.
 
+use strsim::osa_distance;
+
 /// What every variable of the agent and of the hub begins with.
 const PREFIX: &str = "WINDFIRE_";
 /// Letters by which a misspelt name may differ from the one that was meant.
@@ -13,28 +15,10 @@ pub fn misspelt(known: &[String], set: impl Iterator<Item = String>) -> Vec<(Str
     let near = |name: String| {
         let rest = name.strip_prefix(PREFIX).filter(|_| !known.contains(&name))?;
         let max = if rest.len() <= SHORT_LETTERS_MAX { 1 } else { MISSPELT_LETTERS_MAX };
-        let meant = known.iter().map(|known| (distance(known, &name), known)).min()?;
+        let meant = known.iter().map(|known| (osa_distance(known, &name), known)).min()?;
         (meant.0 <= max).then(|| (name.clone(), meant.1.as_str()))
     };
     set.filter_map(near).collect()
-}
-
-/// Letters to add, leave out, replace or swap with the next that make one of the other.
-fn distance(from: &str, to: &str) -> usize {
-    let (from, to) = (from.as_bytes(), to.as_bytes());
-    let mut before: Vec<usize> = Vec::new();
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (i, a) in from.iter().enumerate() {
-        let mut next = vec![i + 1];
-        for (j, b) in to.iter().enumerate() {
-            let kept = row[j] + usize::from(a != b);
-            let is_swap = i > 0 && j > 0 && from[i - 1] == *b && to[j - 1] == *a;
-            let swapped = if is_swap { before[j - 1] + 1 } else { usize::MAX };
-            next.push(kept.min(row[j + 1] + 1).min(next[j] + 1).min(swapped));
-        }
-        before = std::mem::replace(&mut row, next);
-    }
-    row[to.len()]
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use strsim::osa_distance;
+
 /// One line that says it, then the lines of the picture.
 pub(crate) fn explain(error: &toml::de::Error) -> String {
     let (shown, message) = (error.to_string(), error.message().trim_end());
@@ -43,29 +45,8 @@ fn nearest<'a>(key: &str, keys: &[&'a str]) -> Option<&'a str> {
     // As a flag, or as a variable.
     let key = key.to_lowercase().replace('-', "_");
     let key = key.strip_prefix("windfire_").unwrap_or(&key);
-    let near = keys.iter().map(|known| (distance(key, known), *known)).min()?;
+    let near = keys.iter().map(|known| (osa_distance(key, known), *known)).min()?;
     Some(near).filter(|(distance, known)| *distance <= 1 + known.len() / 4).map(|(_, known)| known)
-}
-
-/// Characters to be put in, taken out, exchanged, or swapped with their neighbour until one text is the other.
-pub(crate) fn distance(from: &str, to: &str) -> usize {
-    let to: Vec<char> = to.chars().collect();
-    let (mut before_last, mut last): (Vec<usize>, Vec<usize>) = (Vec::new(), (0..=to.len()).collect());
-    let mut previous = None;
-    for (row, char) in from.chars().enumerate() {
-        let mut line = vec![row + 1];
-        for (column, other) in to.iter().enumerate() {
-            let exchanged = last[column] + usize::from(char != *other);
-            let mut least = exchanged.min(last[column + 1] + 1).min(line[column] + 1);
-            if column > 0 && previous == Some(*other) && to[column - 1] == char {
-                least = least.min(before_last[column - 1] + 1);
-            }
-            line.push(least);
-        }
-        before_last = std::mem::replace(&mut last, line);
-        previous = Some(char);
-    }
-    last[to.len()]
 }
 
 #[cfg(test)]
@@ -92,14 +73,5 @@ mod tests {
             assert_eq!(nearest(key, &keys), near, "{key}");
         }
         assert_eq!(nearest("key", &[]), None);
-    }
-
-    #[test]
-    fn a_distance_counts_each_change_once() {
-        for (from, to, changes) in
-            [("", "abc", 3), ("abc", "", 3), ("abc", "acb", 1), ("kitten", "sitting", 3), ("é", "e", 1)]
-        {
-            assert_eq!(distance(from, to), changes, "{from} {to}");
-        }
     }
 }

@@ -7,8 +7,7 @@ use std::str::FromStr;
 
 use clap::builder::Resettable;
 use clap::{Command, Parser};
-
-use crate::config_words::distance;
+use strsim::osa_distance;
 
 /// What every variable of ours begins with.
 const PREFIX: &str = "WINDFIRE_";
@@ -62,7 +61,7 @@ pub(crate) fn check<C: Parser>(variables: impl Iterator<Item = (String, String)>
             continue;
         }
         if !comes_by_itself(&name, &value) {
-            let meant = known.iter().map(|known| (distance(known, &name), known)).min();
+            let meant = known.iter().map(|known| (osa_distance(known, &name), known)).min();
             let hint = match meant {
                 Some((letters, meant)) if letters <= MISSPELT_LETTERS_MAX => format!("is {meant} meant?"),
                 _ => "\"windfire serve --help\" lists those there are".to_owned(),
