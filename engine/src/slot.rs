@@ -24,6 +24,23 @@ impl Slot {
         Self { id: record.id, record: RwLock::new(Arc::new(record)), status: Mutex::new(status) }
     }
 
+    /// A server of which nothing is known yet.
+    #[cfg(test)]
+    pub(crate) fn of_test(id: u64) -> Arc<Self> {
+        let record = ServerRecord {
+            id,
+            name: String::new(),
+            tag: String::new(),
+            note: String::new(),
+            display_index: 0,
+            hide_for_guest: false,
+            country: String::new(),
+            credential: crate::secret::SecretHash::of("a credential"),
+            created_s: 0,
+        };
+        Arc::new(Self::new(record, Status::default()))
+    }
+
     pub(crate) fn shard(&self) -> usize {
         shard_of(self.id)
     }

@@ -117,7 +117,7 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{Made, SERVER, START_MS, in_order, orders, slot};
+    use super::super::testing::{Made, SERVER, START_MS, in_order, orders};
     use super::super::tier::Retention;
     use super::*;
     use crate::limits::HEAD_ROWS_MAX;
@@ -136,7 +136,7 @@ mod tests {
                 read.push((sequence, sample.clone()));
             };
             let range = (START_MS, START_MS + HOUR_MS);
-            made.history.reports(&made.store, &slot(SERVER), range.0, range.1, &mut visit).expect("readable");
+            made.history.reports(&made.store, &Slot::of_test(SERVER), range.0, range.1, &mut visit).expect("readable");
             assert!(read == in_order(&samples));
         }
     }

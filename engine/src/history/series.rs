@@ -205,7 +205,7 @@ impl Buckets {
 #[cfg(test)]
 mod tests {
     use super::super::plan::{HistoryQuery, Step};
-    use super::super::testing::{Made, RANGE_MS, SERVER, START_MS, in_order, orders, samples, slot};
+    use super::super::testing::{Made, RANGE_MS, SERVER, START_MS, in_order, orders, samples};
     use super::super::tier::{MINUTE_MS, Retention};
     use super::*;
     use crate::limits::{HEAD_ROWS_MAX, POINTS_MAX};
@@ -223,7 +223,7 @@ mod tests {
             points_max: 10,
         };
         let plan = made.history.floors().plan(&query);
-        let series = |id| made.history.series(&made.store, &slot(id), &plan).expect("readable").remove(0);
+        let series = |id| made.history.series(&made.store, &Slot::of_test(id), &plan).expect("readable").remove(0);
         let whole = series(SERVER);
         assert_eq!((whole.step_ms, whole.tier, whole.points.len()), (0, Tier::Raw, POINTS_MAX));
         let too_many = series(SERVER + 1);
@@ -253,7 +253,7 @@ mod tests {
                 otherwise: None,
                 points_max: POINTS_MAX,
             };
-            let found = made.history.series(&made.store, &slot(SERVER), &plan).expect("readable");
+            let found = made.history.series(&made.store, &Slot::of_test(SERVER), &plan).expect("readable");
             let expected = in_order(&samples);
             for (series, (metric, aggregate)) in found.iter().zip(metrics) {
                 let (mut before, mut is_next) = (None, false);

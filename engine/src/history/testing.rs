@@ -2,7 +2,6 @@
 //! in stores of older hubs.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use tempfile::TempDir;
 
@@ -12,10 +11,6 @@ use super::upkeep::{FailPoint, History};
 use crate::block::{Effort, Run};
 use crate::limits::{PACK_ROWS_MAX, WALK_ROWS_MAX};
 use crate::sample::Sample;
-use crate::secret::SecretHash;
-use crate::server::ServerRecord;
-use crate::slot::Slot;
-use crate::status::Status;
 use crate::store::{Changes, Store, key};
 
 /// The hour of all reports, since 1970.
@@ -62,21 +57,6 @@ impl Made {
         self.store.scan_range(key::RAW, &from, &to, &mut visit).expect("readable");
         blocks
     }
-}
-
-pub(super) fn slot(id: u64) -> Arc<Slot> {
-    let record = ServerRecord {
-        id,
-        name: String::new(),
-        tag: String::new(),
-        note: String::new(),
-        display_index: 0,
-        hide_for_guest: false,
-        country: String::new(),
-        credential: SecretHash::of("a credential"),
-        created_s: 0,
-    };
-    Arc::new(Slot::new(record, Status::default()))
 }
 
 /// The server of most tests.

@@ -278,7 +278,7 @@ impl Walk<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::testing::{HOUR, Made, RANGE_MS, SERVER, START_MS, in_order, orders, samples, slot};
+    use super::super::testing::{HOUR, Made, RANGE_MS, SERVER, START_MS, in_order, orders, samples};
     use super::super::tier::Retention;
     use super::*;
     use crate::limits::HEAD_ROWS_MAX;
@@ -289,7 +289,7 @@ mod tests {
         for (number, samples) in orders().iter().enumerate() {
             // Short blocks, and a head on top.
             let (early, late) = samples.split_at(samples.len() - 400);
-            let (made, slot) = (Made::new(Retention::default(), None), slot(SERVER));
+            let (made, slot) = (Made::new(Retention::default(), None), Slot::of_test(SERVER));
             made.put(SERVER, early, HEAD_ROWS_MAX);
             for (sequence, sample) in (early.len() as u64 + 1..).zip(late) {
                 slot.status.lock().push(sequence, sample, crate::intake::Position(1), 0);
@@ -312,7 +312,7 @@ mod tests {
 
     #[test]
     fn hours_that_are_in_heads_only_come_in_their_order() {
-        let (made, slot) = (Made::new(Retention::default(), None), slot(SERVER));
+        let (made, slot) = (Made::new(Retention::default(), None), Slot::of_test(SERVER));
         made.put(SERVER, &samples(10, |number| number * 1000), HEAD_ROWS_MAX);
         for (sequence, hours) in [(11, -1), (12, 0), (13, 1)] {
             let sample = Sample { time_ms: START_MS + hours * HOUR_MS + 500, mem_used: sequence, ..Sample::default() };

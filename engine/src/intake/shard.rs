@@ -225,8 +225,6 @@ impl Pending {
 mod tests {
     use super::*;
     use crate::limits::{LOG_BYTES_BURST_MAX, REPORTS_BURST_MAX};
-    use crate::secret::SecretHash;
-    use crate::server::ServerRecord;
     use crate::store::LogEntry;
     use windfire_wire::limits::REPORTS_PER_FRAME_MAX;
 
@@ -235,21 +233,6 @@ mod tests {
     }
 
     const NOW_MS: i64 = 1_790_000_000_000;
-
-    fn slot(id: u64) -> Arc<Slot> {
-        let record = ServerRecord {
-            id,
-            name: String::new(),
-            tag: String::new(),
-            note: String::new(),
-            display_index: 0,
-            hide_for_guest: false,
-            country: String::new(),
-            credential: SecretHash::of("a credential"),
-            created_s: 0,
-        };
-        Arc::new(Slot::new(record, Status::default()))
-    }
 
     fn shard() -> Shard {
         let shard = Shard { rates: Rates::of(0), pending: Mutex::default(), changed: Mutex::default() };
@@ -299,7 +282,7 @@ mod tests {
                 sample.temperatures =
                     sample.temperatures.as_deref().map(|sensors| sensors.iter().map(warmer).collect());
             }
-            match apply(&shard, &slot(id), 1, &batch, NOW_MS) {
+            match apply(&shard, &Slot::of_test(id), 1, &batch, NOW_MS) {
                 Ok(_) => taken += 1,
                 Err(why) => assert_eq!(why, NotApplied::Full),
             }
@@ -307,14 +290,14 @@ mod tests {
         }
         assert!(taken >= 2 && most <= PENDING_BYTES_PER_SHARD_MAX, "{taken} batches, {most} bytes");
         // What did not fit left nothing behind, and is taken into the next buffer.
-        let late = slot(900);
+        let late = Slot::of_test(900);
         assert_eq!(apply(&shard, &late, 1, &batch(1, 128, 1.0), NOW_MS).map(|applied| applied.taken).ok(), Some(256));
         for id in (1000..).take_while(|_| pending_bytes(&shard) + 256 * 100 < PENDING_BYTES_PER_SHARD_MAX) {
-            if apply(&shard, &slot(id), 1, &batch(1, 0, 1.0), NOW_MS).is_err() {
+            if apply(&shard, &Slot::of_test(id), 1, &batch(1, 0, 1.0), NOW_MS).is_err() {
                 break;
             }
         }
-        let (refused, before) = (slot(902), pending_bytes(&shard));
+        let (refused, before) = (Slot::of_test(902), pending_bytes(&shard));
         assert_eq!(apply(&shard, &refused, 7, &batch(1, 0, 1.0), NOW_MS), Err(NotApplied::Full));
         assert_eq!(pending_bytes(&shard), before);
         assert_eq!(*refused.status.lock().progress(), crate::latest::Progress::default());
@@ -326,7 +309,7 @@ mod tests {
 
     #[test]
     fn each_commit_is_read_without_the_ones_before() {
-        let (shard, slots) = (shard(), [slot(1), slot(2)]);
+        let (shard, slots) = (shard(), [Slot::of_test(1), Slot::of_test(2)]);
         for round in 0..4u64 {
             let sent: Vec<Batch> = (0u64..)
                 .zip([1.0, 1.0, 2.0])
@@ -344,7 +327,7 @@ mod tests {
 
     #[test]
     fn a_greedy_server_is_stalled_and_its_neighbour_is_not() {
-        let (shard, greedy, other) = (shard(), slot(1), slot(2));
+        let (shard, greedy, other) = (shard(), Slot::of_test(1), Slot::of_test(2));
         let (mut sequence, mut taken) = (1, 0);
         while let Ok(applied) = apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS) {
             (sequence, taken) = (applied.last_sequence + 1, taken + applied.taken);
@@ -363,7 +346,7 @@ mod tests {
 
     #[test]
     fn names_that_do_not_change_cost_nothing_of_a_share() {
-        let (shard, slot) = (shard(), slot(1));
+        let (shard, slot) = (shard(), Slot::of_test(1));
         let mut bytes = 0;
         for number in 0..10 {
             let batch = batch(number * REPORTS_PER_FRAME_MAX as u64 + 1, 128, 40.0);
