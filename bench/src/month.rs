@@ -7,6 +7,7 @@ use std::time::Instant;
 use windfire_engine::history::{Retention, Upkeep};
 use windfire_engine::{Engine, Options};
 
+use crate::clock::unix_ms;
 use crate::fast::FastFleet;
 use crate::hub_process::usage_of;
 use crate::workload::CalmMachine;
@@ -33,6 +34,13 @@ pub struct Month {
     pub retention: Retention,
     /// How far the clock of upkeep stands behind, milliseconds: what became due since is left to whoever comes next.
     pub upkeep_lag_ms: i64,
+}
+
+impl Month {
+    /// Hours that end now, with upkeep up to date and the default retention.
+    pub fn until_now(servers: usize, hours: i64, interval_ms: i64) -> Self {
+        Self { servers, hours, interval_ms, end_ms: unix_ms(), retention: Retention::default(), upkeep_lag_ms: 0 }
+    }
 }
 
 /// Makes it, and says what it cost.

@@ -5,10 +5,8 @@ mod hub;
 
 use hub::new_hub;
 use serde_json::Value;
-use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
-use windfire_engine::history::Retention;
 
 const SERVERS: usize = 6;
 const HOURS: i64 = 26;
@@ -30,15 +28,8 @@ fn wrong(hub: &HubProcess, token: &str, path: &str, expected: &str) {
 #[test]
 fn history_is_answered_over_http() {
     let (_folder, mut hub) = new_hub(&[]);
-    let end_ms = unix_ms();
-    let month = Month {
-        servers: SERVERS,
-        hours: HOURS,
-        interval_ms: 5000,
-        end_ms,
-        retention: Retention::default(),
-        upkeep_lag_ms: 0,
-    };
+    let month = Month::until_now(SERVERS, HOURS, 5000);
+    let end_ms = month.end_ms;
     month::make(hub.data(), month);
     let token = hub.make_token();
     hub.start();

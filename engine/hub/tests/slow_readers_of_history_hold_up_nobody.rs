@@ -8,10 +8,8 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use hub::{new_hub, wait_until};
-use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
-use windfire_engine::history::Retention;
 
 const PATH: &str = "/api/v1/server/history?metric=cpu,mem_used,load1,load5,load15,tcp_conn,udp_conn,process_count&\
     from=-24h&step=10s&points=20000&format=csv";
@@ -37,14 +35,7 @@ fn read(mut socket: TcpStream) -> (String, Vec<u8>) {
 fn slow_readers_of_history_hold_up_nobody() {
     let (_folder, mut hub) = new_hub(&[]);
     let (servers, hours) = (4, 24);
-    let month = Month {
-        servers,
-        hours,
-        interval_ms: 10_000,
-        end_ms: unix_ms(),
-        retention: Retention::default(),
-        upkeep_lag_ms: 0,
-    };
+    let month = Month::until_now(servers, hours, 10_000);
     month::make(hub.data(), month);
     let token = hub.make_token();
     hub.start();

@@ -11,7 +11,6 @@ use serde_json::{Value, json};
 use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::{HttpAnswer, HubProcess};
 use windfire_bench::month::{self, Month};
-use windfire_engine::history::Retention;
 
 use super::hub::new_hub;
 use super::hub::panel::{self, Panel};
@@ -303,14 +302,7 @@ pub(crate) fn ask_as(
 
 pub(crate) fn hub_with_history(arguments: &[&str]) -> (tempfile::TempDir, HubProcess, String, Callers) {
     let (folder, mut hub) = new_hub(arguments);
-    let month = Month {
-        servers: 2,
-        hours: HOURS,
-        interval_ms: INTERVAL_MS,
-        end_ms: unix_ms(),
-        retention: Retention::default(),
-        upkeep_lag_ms: 0,
-    };
+    let month = Month::until_now(2, HOURS, INTERVAL_MS);
     month::make(hub.data(), month);
     let token = hub.make_token();
     hub.start();
