@@ -1,6 +1,5 @@
 //! The life of a hub: open, bind, announce, run, drain, last writes.
 
-use std::fs;
 use std::net::SocketAddr;
 use std::num::NonZero;
 use std::os::unix::net::UnixListener;
@@ -132,7 +131,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     });
     tracing::info!("stopping: no new agents, open sessions end after their last ack");
     let ended = threads.stop_all();
-    let _no_longer_answers = fs::remove_file(config.data.join("admin.sock"));
+    admin::unbind(&config.data);
     asked.and(ended)
 }
 

@@ -23,7 +23,7 @@ pub(crate) use client::ask;
 use first::ADMINISTRATOR;
 pub(crate) use first::make_administrator;
 pub(crate) use request::{AgentsLine, Hub, Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
-pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve};
+pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve, unbind};
 
 const DAY_S: i64 = 86_400;
 

@@ -75,6 +75,11 @@ pub(crate) fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, Stri
     bind().map_err(|error| format!("admin socket {}: {error}", path(data).display()))
 }
 
+/// Removes the socket: this hub answers there no longer.
+pub(crate) fn unbind(data: &Path) {
+    let _gone_already = fs::remove_file(path(data));
+}
+
 /// A connection to the hub that runs on the folder. A hub that takes none is given up.
 pub(super) fn connect(data: &Path) -> io::Result<UnixStream> {
     let (path, _folder) = short_path(data)?;
