@@ -80,10 +80,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
             die_on_panic();
             serve::serve(&config, new_certificate, reading)
         }
-        Verb::Server(verb) => ask(&cli.place, verb.into_call()?, now_ms),
-        Verb::Token(verb) => ask(&cli.place, verb.into_call()?, now_ms),
-        Verb::EnrolToken(verb) => ask(&cli.place, verb.into_call(), now_ms),
-        Verb::Admin(verb) => ask(&cli.place, verb.into_call(), now_ms),
+        Verb::Resource(verb) => ask(&cli.place, verb.into_call()?, now_ms),
         Verb::Storage { raw_days, minute_days, quarter_days, output } => {
             let request = Request::Storage { raw_days, minute_days, quarter_days };
             ask(&cli.place, Call::of_hub(request, output), now_ms)
@@ -132,9 +129,9 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
 }
 
 fn ask(place: &Place, call: Call, now_ms: i64) -> Result<(), String> {
-    let Call { request, shown, output } = call;
+    let Call { request, view, output } = call;
     let response = exchange(place, request, now_ms, &mut std::io::sink())?;
-    say(&cli::show(response, shown, output.json, now_ms.div_euclid(1000))?)
+    say(&cli::show(response, view, output.json, now_ms.div_euclid(1000))?)
 }
 
 fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_ms: i64) -> Result<(), String> {
