@@ -1,29 +1,152 @@
-//! The numbers of a report, one by one, as history and queries know them.
+//! The numbers of a report, one by one, as history and queries know them. The one table of them in the engine.
 
-use crate::sample::Sample;
+use std::sync::Arc;
 
-/// A number that every report carries, or that is derived from it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[expect(missing_docs, reason = "each is the field of that name of windfire_wire::Report")]
-pub enum Metric {
-    Cpu,
-    MemUsed,
-    SwapUsed,
-    DiskUsed,
-    NetInTransfer,
-    NetOutTransfer,
-    NetInSpeed,
-    NetOutSpeed,
-    Uptime,
-    Load1,
-    Load5,
-    Load15,
-    TcpConnCount,
-    UdpConnCount,
-    ProcessCount,
-    Gpu,
-    /// The hottest sensor, °C; absent in reports without sensors.
-    Temperature,
+use windfire_wire::{Report, Temperature};
+
+/// Makes the metrics, the sample that holds them, and the way between both, of one table. A row is a scalar: its metric, its
+/// field in a sample and in a report, its type, its kind, its name in queries and answers, and its unit.
+macro_rules! metrics {
+    ($($metric:ident $field:ident $type:ident $kind:ident $name:literal $unit:literal;)*) => {
+        /// A number that every report carries, or that is derived from it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        #[expect(missing_docs, reason = "each is the field of that name of windfire_wire::Report")]
+        pub enum Metric {
+            $($metric,)*
+            /// The hottest sensor, °C; absent in reports without sensors.
+            Temperature,
+        }
+
+        /// One set of readings: plain numbers, ready for columns. Units as in [`Report`], of which this is the engine's own
+        /// copy: the wire may change without it.
+        #[derive(Debug, Clone, Default, PartialEq)]
+        #[expect(missing_docs, reason = "each field is that of windfire_wire::Report")]
+        pub struct Sample {
+            pub time_ms: i64,
+            $(pub $field: $type,)*
+            /// Shared, because most servers have none and readers copy samples.
+            pub temperatures: Option<Arc<[Temperature]>>,
+        }
+
+        impl Metric {
+            /// Metrics that are a number of every report: all but the temperature, which is a list.
+            pub const SCALARS: usize = [$(Self::$metric),*].len();
+
+            /// Every metric, in the order of their numbers on disk, which are for ever.
+            pub const ALL: [Self; Self::SCALARS + 1] = [$(Self::$metric,)* Self::Temperature];
+
+            /// What kind of numbers its values are.
+            pub const fn kind(self) -> Kind {
+                match self {
+                    $(Self::$metric => Kind::$kind,)*
+                    Self::Temperature => Kind::Float,
+                }
+            }
+
+            /// Its name in queries and answers.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$metric => $name,)*
+                    Self::Temperature => "temperature",
+                }
+            }
+
+            /// The unit of its values.
+            pub const fn unit(self) -> &'static str {
+                match self {
+                    $(Self::$metric => $unit,)*
+                    Self::Temperature => "celsius",
+                }
+            }
+
+            /// Its value in `sample`: a float's bits, an integer itself. `None` only for the temperature without sensors.
+            pub fn bits_of(self, sample: &Sample) -> Option<u64> {
+                Some(match self {
+                    $(Self::$metric => sample.$field.into_bits(),)*
+                    Self::Temperature => {
+                        let sensors = sample.temperatures.as_deref()?.iter();
+                        sensors.map(|sensor| sensor.celsius).reduce(f64::max)?.to_bits()
+                    }
+                })
+            }
+
+            pub(crate) fn set_bits(self, sample: &mut Sample, bits: u64) {
+                match self {
+                    $(Self::$metric => sample.$field = Scalar::of_bits(bits),)*
+                    Self::Temperature => {}
+                }
+            }
+        }
+
+        impl Sample {
+            /// Every scalar's bits, in the order of the metrics.
+            pub(crate) fn scalars(&self) -> [u64; Metric::SCALARS] {
+                [$(self.$field.into_bits()),*]
+            }
+
+            /// A sample without sensors of every scalar's bits.
+            pub(crate) fn of_scalars(time_ms: i64, scalars: [u64; Metric::SCALARS]) -> Self {
+                let [$($field),*] = scalars;
+                Self { time_ms, $($field: Scalar::of_bits($field),)* temperatures: None }
+            }
+        }
+
+        impl From<Report> for Sample {
+            fn from(report: Report) -> Self {
+                Self {
+                    time_ms: report.time_ms,
+                    $($field: report.$field,)*
+                    temperatures: (!report.temperatures.is_empty()).then(|| report.temperatures.into()),
+                }
+            }
+        }
+    };
+}
+
+// The order is that of their numbers on disk and of the log's scalars. A new one comes last.
+metrics! {
+    Cpu            cpu              f64 Float   "cpu"              "percent";
+    MemUsed        mem_used         u64 Integer "mem_used"         "bytes";
+    SwapUsed       swap_used        u64 Integer "swap_used"        "bytes";
+    DiskUsed       disk_used        u64 Integer "disk_used"        "bytes";
+    NetInTransfer  net_in_transfer  u64 Counter "net_in_transfer"  "bytes";
+    NetOutTransfer net_out_transfer u64 Counter "net_out_transfer" "bytes";
+    NetInSpeed     net_in_speed     u64 Integer "net_in_speed"     "bytes/s";
+    NetOutSpeed    net_out_speed    u64 Integer "net_out_speed"    "bytes/s";
+    Uptime         uptime_s         u64 Integer "uptime"           "seconds";
+    Load1          load1            f64 Float   "load1"            "load";
+    Load5          load5            f64 Float   "load5"            "load";
+    Load15         load15           f64 Float   "load15"           "load";
+    TcpConnCount   tcp_conn_count   u64 Integer "tcp_conn"         "connections";
+    UdpConnCount   udp_conn_count   u64 Integer "udp_conn"         "connections";
+    ProcessCount   process_count    u64 Integer "process_count"    "processes";
+    Gpu            gpu              f64 Float   "gpu"              "percent";
+}
+
+/// A scalar's type.
+trait Scalar {
+    fn into_bits(self) -> u64;
+    fn of_bits(bits: u64) -> Self;
+}
+
+impl Scalar for u64 {
+    fn into_bits(self) -> u64 {
+        self
+    }
+
+    fn of_bits(bits: u64) -> Self {
+        bits
+    }
+}
+
+impl Scalar for f64 {
+    fn into_bits(self) -> u64 {
+        self.to_bits()
+    }
+
+    fn of_bits(bits: u64) -> Self {
+        Self::from_bits(bits)
+    }
 }
 
 /// What kind of numbers a metric's values are.
@@ -64,79 +187,9 @@ impl Number {
 }
 
 impl Metric {
-    /// Every metric, in the order of their numbers on disk, which are for ever.
-    pub const ALL: [Self; 17] = [
-        Self::Cpu,
-        Self::MemUsed,
-        Self::SwapUsed,
-        Self::DiskUsed,
-        Self::NetInTransfer,
-        Self::NetOutTransfer,
-        Self::NetInSpeed,
-        Self::NetOutSpeed,
-        Self::Uptime,
-        Self::Load1,
-        Self::Load5,
-        Self::Load15,
-        Self::TcpConnCount,
-        Self::UdpConnCount,
-        Self::ProcessCount,
-        Self::Gpu,
-        Self::Temperature,
-    ];
-
-    /// Metrics that are a number of every report: all but the temperature, which is a list.
-    pub const SCALARS: usize = 16;
-
     /// Its number on disk.
     pub const fn index(self) -> usize {
         self as usize
-    }
-
-    /// What kind of numbers its values are.
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Cpu | Self::Load1 | Self::Load5 | Self::Load15 | Self::Gpu | Self::Temperature => Kind::Float,
-            Self::NetInTransfer | Self::NetOutTransfer => Kind::Counter,
-            _ => Kind::Integer,
-        }
-    }
-
-    /// Its name in queries and answers.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Cpu => "cpu",
-            Self::MemUsed => "mem_used",
-            Self::SwapUsed => "swap_used",
-            Self::DiskUsed => "disk_used",
-            Self::NetInTransfer => "net_in_transfer",
-            Self::NetOutTransfer => "net_out_transfer",
-            Self::NetInSpeed => "net_in_speed",
-            Self::NetOutSpeed => "net_out_speed",
-            Self::Uptime => "uptime",
-            Self::Load1 => "load1",
-            Self::Load5 => "load5",
-            Self::Load15 => "load15",
-            Self::TcpConnCount => "tcp_conn",
-            Self::UdpConnCount => "udp_conn",
-            Self::ProcessCount => "process_count",
-            Self::Gpu => "gpu",
-            Self::Temperature => "temperature",
-        }
-    }
-
-    /// The unit of its values.
-    pub const fn unit(self) -> &'static str {
-        match self {
-            Self::Cpu | Self::Gpu => "percent",
-            Self::MemUsed | Self::SwapUsed | Self::DiskUsed | Self::NetInTransfer | Self::NetOutTransfer => "bytes",
-            Self::NetInSpeed | Self::NetOutSpeed => "bytes/s",
-            Self::Uptime => "seconds",
-            Self::Load1 | Self::Load5 | Self::Load15 => "load",
-            Self::TcpConnCount | Self::UdpConnCount => "connections",
-            Self::ProcessCount => "processes",
-            Self::Temperature => "celsius",
-        }
     }
 
     /// The metric of that name.
@@ -153,57 +206,9 @@ impl Metric {
         }
     }
 
-    /// Its value in `sample`: a float's bits, an integer itself. `None` only for the temperature without sensors.
-    pub fn bits_of(self, sample: &Sample) -> Option<u64> {
-        Some(match self {
-            Self::Cpu => sample.cpu.to_bits(),
-            Self::MemUsed => sample.mem_used,
-            Self::SwapUsed => sample.swap_used,
-            Self::DiskUsed => sample.disk_used,
-            Self::NetInTransfer => sample.net_in_transfer,
-            Self::NetOutTransfer => sample.net_out_transfer,
-            Self::NetInSpeed => sample.net_in_speed,
-            Self::NetOutSpeed => sample.net_out_speed,
-            Self::Uptime => sample.uptime_s,
-            Self::Load1 => sample.load1.to_bits(),
-            Self::Load5 => sample.load5.to_bits(),
-            Self::Load15 => sample.load15.to_bits(),
-            Self::TcpConnCount => sample.tcp_conn_count,
-            Self::UdpConnCount => sample.udp_conn_count,
-            Self::ProcessCount => sample.process_count,
-            Self::Gpu => sample.gpu.to_bits(),
-            Self::Temperature => {
-                let sensors = sample.temperatures.as_deref()?.iter();
-                sensors.map(|sensor| sensor.celsius).reduce(f64::max)?.to_bits()
-            }
-        })
-    }
-
     /// Its value in `sample`; `None` only for the temperature without sensors.
     pub fn number_of(self, sample: &Sample) -> Option<Number> {
         self.bits_of(sample).map(|bits| Number::of_bits(self, bits))
-    }
-
-    pub(crate) fn set_bits(self, sample: &mut Sample, bits: u64) {
-        match self {
-            Self::Cpu => sample.cpu = f64::from_bits(bits),
-            Self::MemUsed => sample.mem_used = bits,
-            Self::SwapUsed => sample.swap_used = bits,
-            Self::DiskUsed => sample.disk_used = bits,
-            Self::NetInTransfer => sample.net_in_transfer = bits,
-            Self::NetOutTransfer => sample.net_out_transfer = bits,
-            Self::NetInSpeed => sample.net_in_speed = bits,
-            Self::NetOutSpeed => sample.net_out_speed = bits,
-            Self::Uptime => sample.uptime_s = bits,
-            Self::Load1 => sample.load1 = f64::from_bits(bits),
-            Self::Load5 => sample.load5 = f64::from_bits(bits),
-            Self::Load15 => sample.load15 = f64::from_bits(bits),
-            Self::TcpConnCount => sample.tcp_conn_count = bits,
-            Self::UdpConnCount => sample.udp_conn_count = bits,
-            Self::ProcessCount => sample.process_count = bits,
-            Self::Gpu => sample.gpu = f64::from_bits(bits),
-            Self::Temperature => {}
-        }
     }
 }
 

@@ -18,6 +18,7 @@ use std::sync::Arc;
 
 use windfire_wire::Temperature;
 
+use crate::metric::{Kind, Metric};
 use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
 
@@ -166,50 +167,28 @@ pub(super) fn take_sample(record: &mut RecordReader<'_>) -> Result<Sample, Corru
 
 fn put_scalars(record: &mut RecordWriter<'_>, sample: &Sample) {
     record.i64(sample.time_ms);
-    record.f64(sample.cpu);
-    for integer in [
-        sample.mem_used,
-        sample.swap_used,
-        sample.disk_used,
-        sample.net_in_transfer,
-        sample.net_out_transfer,
-        sample.net_in_speed,
-        sample.net_out_speed,
-        sample.uptime_s,
-    ] {
-        record.u64(integer);
+    for (metric, bits) in SCALARS.iter().zip(sample.scalars()) {
+        match metric.kind() {
+            Kind::Float => record.f64(f64::from_bits(bits)),
+            Kind::Integer | Kind::Counter => record.u64(bits),
+        }
     }
-    for float in [sample.load1, sample.load5, sample.load15] {
-        record.f64(float);
-    }
-    record.u64(sample.tcp_conn_count);
-    record.u64(sample.udp_conn_count);
-    record.u64(sample.process_count);
-    record.f64(sample.gpu);
 }
 
 fn take_scalars(record: &mut RecordReader<'_>) -> Result<Sample, Corrupt> {
-    Ok(Sample {
-        time_ms: record.i64()?,
-        cpu: record.f64()?,
-        mem_used: record.u64()?,
-        swap_used: record.u64()?,
-        disk_used: record.u64()?,
-        net_in_transfer: record.u64()?,
-        net_out_transfer: record.u64()?,
-        net_in_speed: record.u64()?,
-        net_out_speed: record.u64()?,
-        uptime_s: record.u64()?,
-        load1: record.f64()?,
-        load5: record.f64()?,
-        load15: record.f64()?,
-        tcp_conn_count: record.u64()?,
-        udp_conn_count: record.u64()?,
-        process_count: record.u64()?,
-        gpu: record.f64()?,
-        temperatures: None,
-    })
+    let time_ms = record.i64()?;
+    let mut scalars = [0; Metric::SCALARS];
+    for (metric, bits) in SCALARS.iter().zip(&mut scalars) {
+        *bits = match metric.kind() {
+            Kind::Float => record.f64()?.to_bits(),
+            Kind::Integer | Kind::Counter => record.u64()?,
+        };
+    }
+    Ok(Sample::of_scalars(time_ms, scalars))
 }
+
+/// In the order of an entry's scalars.
+const SCALARS: &[Metric] = Metric::ALL.split_at(Metric::SCALARS).0;
 
 #[cfg(test)]
 mod tests {
