@@ -6,6 +6,7 @@ use windfire_engine::token::Scope;
 use crate::admission::Work;
 use crate::query::Query;
 use crate::request::{ApiError, ApiRequest, ApiResult};
+use crate::schema::Schemas;
 
 /// Who may call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +54,12 @@ pub(crate) struct Parameter {
     pub(crate) is_required: bool,
     pub(crate) kind: Kind,
     pub(crate) about: &'static str,
+}
+
+/// Operations that belong together, and the schemas that only they use.
+pub(crate) struct Section {
+    pub(crate) operations: &'static [Operation],
+    pub(crate) schemas: fn() -> Schemas,
 }
 
 /// A path, a method and what they do.

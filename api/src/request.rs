@@ -17,6 +17,7 @@ use crate::context::{Api, Caller};
 use crate::query::Query;
 use crate::render;
 use crate::viewer::Viewer;
+use crate::whole_number::WholeNumber;
 
 /// A request that may be answered, and what every answer needs.
 pub(crate) struct ApiRequest<'a> {
@@ -49,6 +50,19 @@ impl ApiRequest<'_> {
         }
         serde_json::from_slice(self.request.body())
             .map_err(|error| ApiError::new(400, format!("the body is not what this path takes: {error}")))
+    }
+
+    /// Checks a time at which something ends, in Unix seconds.
+    ///
+    /// # Errors
+    /// The time is not in the future.
+    pub(crate) fn in_future(&self, expires: Option<WholeNumber<i64>>) -> Result<Option<i64>, ApiError> {
+        match expires.map(|WholeNumber(expires_s)| expires_s) {
+            Some(expires_s) if expires_s <= self.now_s() => {
+                Err(ApiError::new(409, format!("expires ({expires_s}) is not in the future")))
+            }
+            other => Ok(other),
+        }
     }
 }
 

@@ -1,39 +1,22 @@
-//! Every operation of the API, and the document that describes them. A new resource is a line in each list.
+//! Every operation of the API, and the document that describes them.
 
 use std::sync::LazyLock;
 
 use crate::answer::Answer;
-use crate::operation::{Access, Operation, READ};
-use crate::resource::{enrol_token, hub, server, session, token, user};
-use crate::schema::Schemas;
+use crate::operation::{Access, Operation, READ, Section};
+use crate::resource::RESOURCES;
 use crate::{history, openapi, stream, v0};
 
-/// Every operation, resource by resource. `/healthz`, `/readyz` and `/metrics` are the hub's own.
-static TABLES: [&[Operation]; 10] = [
-    &[OPEN_API_OPERATION],
-    &v0::OPERATIONS,
-    &history::OPERATIONS,
-    &stream::OPERATIONS,
-    &session::OPERATIONS,
-    &token::OPERATIONS,
-    &server::OPERATIONS,
-    &enrol_token::OPERATIONS,
-    &user::OPERATIONS,
-    &hub::OPERATIONS,
+/// What the API has beside its resources. `/healthz`, `/readyz` and `/metrics` are the hub's own.
+const SECTIONS: [Section; 4] = [
+    Section { operations: &[OPEN_API_OPERATION], schemas: openapi::schemas },
+    Section { operations: &v0::OPERATIONS, schemas: v0::schemas },
+    Section { operations: &history::OPERATIONS, schemas: history::schemas },
+    Section { operations: &stream::OPERATIONS, schemas: Vec::new },
 ];
 
-/// Shapes of all that they take and answer.
-const SHAPES: [fn() -> Schemas; 9] = [
-    openapi::schemas,
-    v0::schemas,
-    history::schemas,
-    session::schemas,
-    token::schemas,
-    server::schemas,
-    enrol_token::schemas,
-    user::schemas,
-    hub::schemas,
-];
+static OPERATIONS: LazyLock<Vec<&Operation>> =
+    LazyLock::new(|| sections().flat_map(|section| section.operations).collect());
 
 const OPEN_API_OPERATION: Operation = Operation {
     name: "OpenApi",
@@ -45,12 +28,16 @@ const OPEN_API_OPERATION: Operation = Operation {
     ..READ
 };
 
-/// Made once: it is large, anybody may ask for it, and it is always the same.
+/// Made once: it is large, everyone may ask for it, and it is always the same.
 static OPEN_API: LazyLock<Vec<u8>> =
-    LazyLock::new(|| openapi::document(operations(), SHAPES.iter().flat_map(|shapes| shapes()).collect()));
+    LazyLock::new(|| openapi::document(operations(), sections().flat_map(|section| (section.schemas)()).collect()));
 
 pub(crate) fn operations() -> impl Iterator<Item = &'static Operation> + Clone {
-    TABLES.iter().flat_map(|table| table.iter())
+    OPERATIONS.iter().copied()
+}
+
+fn sections() -> impl Iterator<Item = Section> {
+    SECTIONS.into_iter().chain(RESOURCES)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde_json::json;
 use windfire_engine::token::EnrolToken;
 
-use super::in_future;
 use crate::admission::Work;
 use crate::answer::Answer;
 use crate::operation::{ID_IN_PATH, MANAGE, Operation};
@@ -75,7 +74,7 @@ fn show(request: &ApiRequest<'_>) -> Answer {
 
 fn add(request: &ApiRequest<'_>) -> ApiResult {
     let AddEnrolToken { note, tag, uses, expires } = request.body()?;
-    let expires_s = in_future(request, expires)?;
+    let expires_s = request.in_future(expires)?;
     let (id, token) = request.engine.registry().add_enrol_token(
         note,
         tag,

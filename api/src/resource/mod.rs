@@ -1,21 +1,21 @@
-//! What the panel and the command line manage, one file each: operations, bodies, answers, shapes, and what is done. Each answer
-//! is an envelope with a `result`.
+//! What the panel and the command line manage. A resource is a file: its operations, bodies, answers and schemas, and the
+//! functions behind them. A new one is a line in each list here. Each answer is an envelope with a `result`.
 
-pub(crate) mod enrol_token;
-pub(crate) mod hub;
-pub(crate) mod server;
-pub(crate) mod session;
-pub(crate) mod token;
-pub(crate) mod user;
+mod enrol_token;
+mod hub;
+mod server;
+mod session;
+mod token;
+mod user;
 
-use crate::request::{ApiError, ApiRequest};
-use crate::whole_number::WholeNumber;
+use crate::operation::Section;
 
-pub(super) fn in_future(request: &ApiRequest<'_>, expires: Option<WholeNumber<i64>>) -> Result<Option<i64>, ApiError> {
-    match expires.map(|WholeNumber(expires_s)| expires_s) {
-        Some(expires_s) if expires_s <= request.now_s() => {
-            Err(ApiError::new(409, format!("expires ({expires_s}) is not in the future")))
-        }
-        other => Ok(other),
-    }
-}
+/// In the order of the document.
+pub(crate) const RESOURCES: [Section; 6] = [
+    Section { operations: &session::OPERATIONS, schemas: session::schemas },
+    Section { operations: &token::OPERATIONS, schemas: token::schemas },
+    Section { operations: &server::OPERATIONS, schemas: server::schemas },
+    Section { operations: &enrol_token::OPERATIONS, schemas: enrol_token::schemas },
+    Section { operations: &user::OPERATIONS, schemas: user::schemas },
+    Section { operations: &hub::OPERATIONS, schemas: hub::schemas },
+];

@@ -5,7 +5,6 @@ use serde_json::json;
 use windfire_engine::limits::TAGS_PER_TOKEN_MAX;
 use windfire_engine::token::{NewToken, Scope, Scopes, Token};
 
-use super::in_future;
 use crate::admission::Work;
 use crate::answer::Answer;
 use crate::operation::{Access, ID_IN_PATH, MANAGE, Operation};
@@ -94,7 +93,7 @@ fn add(request: &ApiRequest<'_>) -> ApiResult {
         }
         Some(names) => Scopes::of(names.iter().map(scope).collect::<Result<Vec<_>, _>>()?),
     };
-    let new = NewToken { text: token, note, scopes, tags, expires_s: in_future(request, expires)? };
+    let new = NewToken { text: token, note, scopes, tags, expires_s: request.in_future(expires)? };
     let (id, token) = request.engine.registry().add_token(new, request.now_s())?;
     Ok(success(json!({"id": id, "token": token})))
 }

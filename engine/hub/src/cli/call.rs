@@ -1,10 +1,17 @@
 //! A request that a verb makes of the hub.
 
+use clap::Args;
 use serde_json::{Map, Value};
 
-use super::Output;
 use super::view::View;
 use crate::admin::Request;
+
+#[derive(Args)]
+pub(crate) struct Output {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 /// A request, and how its answer is shown.
 pub(crate) struct Call {

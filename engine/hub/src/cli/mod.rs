@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::str::ParseBoolError;
 
 use clap::error::ContextKind;
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::config::{Place, Settings};
 use crate::limits::RETENTION_DAYS_MAX;
@@ -22,7 +22,7 @@ use crate::variables;
 use resource::ResourceVerb;
 use values::{days, id};
 
-pub(crate) use call::Call;
+pub(crate) use call::{Call, Output};
 pub(crate) use show::show;
 
 /// The hub: watches a fleet, keeps its history, answers in Nezha v0's JSON.
@@ -119,13 +119,6 @@ pub(crate) enum Verb {
         #[command(flatten)]
         output: Output,
     },
-}
-
-#[derive(Args)]
-pub(crate) struct Output {
-    /// Print JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// The command line, read; a process that cannot read it ends here, with words on what is wrong.

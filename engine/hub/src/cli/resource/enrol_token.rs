@@ -4,11 +4,10 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use crate::cli::agent_command::{agent_command, agent_lines};
-use crate::cli::call::given;
+use crate::cli::call::{Call, Output, given};
 use crate::cli::table::{table_of, text, until};
 use crate::cli::values::{days, id, uses};
 use crate::cli::view::View;
-use crate::cli::{Call, Output};
 use crate::limits::EXPIRY_DAYS_MAX;
 
 const PATH: &str = "/api/v1/enrol-token";

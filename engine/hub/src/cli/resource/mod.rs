@@ -8,7 +8,7 @@ mod user;
 
 use clap::Subcommand;
 
-use super::Call;
+use crate::cli::call::Call;
 
 #[derive(Subcommand)]
 pub(crate) enum ResourceVerb {

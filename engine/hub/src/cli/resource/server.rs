@@ -4,11 +4,10 @@ use clap::Subcommand;
 use serde_json::{Map, Value, json};
 
 use crate::cli::agent_command::{agent_command, agent_lines};
-use crate::cli::call::given;
+use crate::cli::call::{Call, Output, given};
 use crate::cli::table::{since, table_of, text};
 use crate::cli::values::id;
 use crate::cli::view::View;
-use crate::cli::{Call, Output};
 
 const PATH: &str = "/api/v1/manage/server";
 

@@ -3,11 +3,10 @@
 use clap::Subcommand;
 use serde_json::json;
 
-use crate::cli::call::given;
+use crate::cli::call::{Call, Output, given};
 use crate::cli::table::{since, table_of, text, until};
 use crate::cli::values::{days, id};
 use crate::cli::view::View;
-use crate::cli::{Call, Output};
 use crate::limits::EXPIRY_DAYS_MAX;
 
 const PATH: &str = "/api/v1/token";

@@ -3,9 +3,9 @@
 use clap::Subcommand;
 
 use crate::admin::Request;
+use crate::cli::call::{Call, Output};
 use crate::cli::table::{since, table_of, text};
 use crate::cli::view::View;
-use crate::cli::{Call, Output};
 
 const PATH: &str = "/api/v1/user";
 
