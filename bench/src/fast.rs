@@ -1,5 +1,6 @@
 //! A fleet in fast time: an engine in this process, sessions without a network, a clock that is handed in.
 
+use std::ops::Range;
 use std::path::Path;
 
 use windfire_engine::history::Upkeep;
@@ -78,6 +79,20 @@ impl FastFleet {
                 let frame = Up::Reports(Reports { first_sequence, ack_now: true, reports });
                 agent.session.on_frame(&self.engine, frame, now_ms).expect("taken");
             }
+        }
+        self.engine.commit().expect("on disk");
+    }
+
+    /// Takes one report of each of these servers and commits them.
+    ///
+    /// # Panics
+    /// When the engine refuses what it should take.
+    pub fn commit_one_each(&mut self, servers: Range<usize>, now_ms: i64, report: &mut dyn FnMut(usize) -> Report) {
+        for (server, agent) in servers.clone().zip(&mut self.agents[servers]) {
+            let reports = vec![agent.chain.shrink(&report(server)).expect("finite")];
+            let frame = Up::Reports(Reports { first_sequence: agent.next, ack_now: true, reports });
+            agent.session.on_frame(&self.engine, frame, now_ms).expect("taken");
+            agent.next += 1;
         }
         self.engine.commit().expect("on disk");
     }

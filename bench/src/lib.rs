@@ -7,6 +7,7 @@
 pub mod chart;
 pub mod clock;
 pub mod compare;
+pub mod crashed_log;
 pub mod fast;
 pub mod fleet;
 pub mod http_client;

@@ -15,6 +15,7 @@ use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::trust::Fingerprint;
 use windfire_bench::clock::unix_ms;
 use windfire_bench::compare::{self, Work};
+use windfire_bench::crashed_log::{self, COMMITS_PER_S_USUAL, CrashedLog};
 use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
@@ -102,6 +103,18 @@ enum Verb {
         #[arg(long, default_value_t = 7)]
         raw_days: u32,
     },
+    /// Leave a log as a hub does that is killed under load, with nothing of it in history, in a new data folder
+    CrashedLog {
+        /// The data folder
+        #[arg(long)]
+        data: PathBuf,
+        /// Servers, each with a report a second
+        #[arg(long, default_value_t = 100_000)]
+        servers: usize,
+        /// Seconds of reports until now
+        #[arg(long, default_value_t = 600)]
+        seconds: i64,
+    },
     /// Report in fast time into a store of its own, and die at a point of its upkeep; for tests
     #[command(hide = true)]
     Numbered {
@@ -158,6 +171,11 @@ fn main() -> ExitCode {
         }
         Verb::Numbered { data, servers, last, acks, kill_at, passes } => {
             numbered::run(&data, servers, last, &acks, kill_at.map(|point| (point, passes)));
+            ExitCode::SUCCESS
+        }
+        Verb::CrashedLog { data, servers, seconds } => {
+            let log = CrashedLog { servers, seconds, commits_per_s: COMMITS_PER_S_USUAL, end_ms: unix_ms() };
+            print!("{}", crashed_log::leave(&data, log));
             ExitCode::SUCCESS
         }
         Verb::Sizes { servers, seconds } => {
