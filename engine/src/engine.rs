@@ -40,13 +40,18 @@ impl Engine {
         let counters = Arc::new(Counters::default());
         let history = History::open(&store, options.retention, options.at_fail_point)?;
         let clock = Clock::new(store.clock()?);
-        let recovered = recover(&store, &shards, &|read, all| {
+        let on_replay = |read, all| {
             if let Some(listener) = &options.on_replay {
                 listener(read, all);
             }
-        })?;
-        let has_full_head = |slot: &Arc<Slot>| !slot.status.lock().full_heads().is_empty();
-        recovered.registry.slots().iter().filter(|slot| has_full_head(slot)).for_each(|slot| history.note_full(slot));
+        };
+        let recovered = recover(&store, &shards, &on_replay)?;
+        if let Some(catch_up) = recovered.catch_up {
+            history.begin_catch_up(catch_up);
+        }
+        while !options.catches_up_later && history.catch_up(&store, &|| recovered.registry.slots())? {
+            history.catch_up_progress().into_iter().for_each(|progress| on_replay(progress.read, progress.all));
+        }
         let commits = (recovered.last_commit, recovered.checkpoints);
         Ok(Self {
             intake: Alone::new(Arc::clone(&store), shards, Arc::clone(&counters), commits, recovered.dirty),

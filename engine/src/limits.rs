@@ -129,8 +129,14 @@ pub const STORAGE_BLOCKS_READ_MAX: usize = 2048;
 /// Corrupt blocks that are named one by one; all are counted.
 pub const CORRUPT_BLOCKS_NAMED_MAX: usize = 100;
 
-/// Heads that a start holds before it makes blocks of them.
+/// Threads that a start reads the newest part of the log with. More would only wait for the disk.
+pub const START_THREADS_MAX: usize = 4;
+
+/// Full heads that are held while history catches up after a start, before blocks are made of them.
 pub const RECOVERED_HEADS_MAX: usize = 1024;
+
+/// Reports of the log that one round of upkeep reads while history catches up: some 50 ms, after which a stop is heard.
+pub const CATCH_UP_REPORTS_PER_ROUND: u64 = 100_000;
 
 /// Points of one series.
 pub const POINTS_MAX: usize = 20_000;

@@ -20,6 +20,8 @@ pub struct Options {
     pub reports_per_s_max: u32,
     /// How long history is kept.
     pub retention: Retention,
+    /// Whether [`crate::Engine::open`] returns before history has all reports of the log: rounds of upkeep then catch up.
+    pub catches_up_later: bool,
     /// Called at each point of the upkeep of history: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,

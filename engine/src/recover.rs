@@ -1,16 +1,19 @@
-//! A start: what the checkpoints knew, then every commit after them; and heads, from all of the log that is not in blocks.
+//! A start: what the checkpoints knew, then every commit after them. Older commits that are not in history yet are left to
+//! [`CatchUp`], so that a start takes as long as the newest part of the log, however long all of it is.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
+use std::num::NonZero;
 use std::sync::Arc;
+use std::thread;
 
-use crate::history::{seal_heads, write_sealed};
-use crate::intake::{Position, Shards};
-use crate::limits::RECOVERED_HEADS_MAX;
+use crate::history::CatchUp;
+use crate::intake::Shards;
+use crate::limits::{SHARDS, START_THREADS_MAX};
 use crate::record::Corrupt;
 use crate::registry::Registry;
 use crate::slot::{Slot, shard_of};
 use crate::status::Status;
-use crate::store::{Changes, Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
+use crate::store::{Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
 
 /// What was found on disk.
 pub(crate) struct Recovered {
@@ -23,11 +26,12 @@ pub(crate) struct Recovered {
     pub(crate) dirty: Vec<Arc<Slot>>,
     /// Reports read again from the log.
     pub(crate) replayed_reports: u64,
+    /// The part of the log that history has to catch up with.
+    pub(crate) catch_up: Option<CatchUp>,
 }
 
-/// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
-/// as a store from before there was history has, is made into blocks on the way: memory stays bounded. `on_replay` hears how
-/// far that is, in commits read and commits in all.
+/// Reads the store: the registry, the latest status, and the log from the oldest checkpoint on. `on_replay` hears how far that
+/// is, in commits read and commits in all.
 pub(crate) fn recover(
     store: &Arc<Store>,
     shards: &Arc<Shards>,
@@ -36,96 +40,103 @@ pub(crate) fn recover(
     on_replay(0, 0);
     let checkpoints = store.checkpoints()?;
     let last_commit = store.last_commit()?.max(checkpoints.newest());
-    let mut statuses: HashMap<u64, Status> = HashMap::new();
+    // Servers that there are: the log may still have reports of removed ones.
+    let mut statuses = Statuses::default();
+    for id in store.scan_ids(key::SERVERS, |id, _| Ok(id))? {
+        statuses.0[shard_of(id)].insert(id, Status::default());
+    }
     for (id, record) in store.scan_ids(key::LATEST, |id, value| Ok((id, latest::read(value)?)))? {
-        statuses.entry(id).or_default().restore(record.progress, record.sample, record.last_active_s);
+        if let Some(status) = statuses.get_mut(id) {
+            status.restore(record.progress, record.sample, record.last_active_s);
+        }
     }
     for (id, facts) in store.scan_ids(key::HOSTS, |id, value| Ok((id, hosts::read(value)?)))? {
-        statuses.entry(id).or_default().restore_facts(facts);
+        if let Some(status) = statuses.get_mut(id) {
+            status.restore_facts(facts);
+        }
     }
     let sealed = store.scan_ids(key::SEALED, |id, value| {
         let sequence = key::id_of(value).ok_or_else(|| Corrupt::at(format!("sealed of server {id}")))?;
         Ok((id, sequence))
     })?;
-    let mut replay = Replay {
-        statuses,
-        sealed: sealed.into_iter().collect(),
-        servers: store.scan_ids(key::SERVERS, |id, _| Ok(id))?.into_iter().collect(),
-        full: BTreeSet::new(),
-        full_count: 0,
-        replayed_reports: 0,
-    };
-    let mut first = None;
-    store.scan(key::LOG, &[], &mut |key, value| {
-        let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
-        let first = *first.get_or_insert(commit);
-        let count_to = |commit: u64| commit.saturating_sub(first).saturating_add(1);
-        on_replay(count_to(commit), count_to(last_commit.max(commit)));
-        log::read(value, &mut |entry| replay.take(entry, commit, &checkpoints))?;
-        if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store) } else { Ok(()) }
-    })?;
-    let Replay { mut statuses, sealed, replayed_reports, .. } = replay;
-    // No number that is in history may be given out again, even where the latest status was lost and salvage did without it.
-    for (id, sequence) in sealed {
-        statuses.entry(id).or_default().restore_sequence(sequence);
+    let sealed: BTreeMap<u64, u64> = sealed.into_iter().collect();
+    let all = last_commit.saturating_sub(checkpoints.oldest());
+    let on_commit = |commit: u64| on_replay(commit - checkpoints.oldest(), all);
+    let replayed_reports = statuses.replay(store, &checkpoints, &on_commit)?;
+    for (id, status) in statuses.0.iter_mut().flatten() {
+        // No number that is in history may be given out again, even where the latest status was lost and salvage did without it.
+        sealed.get(id).into_iter().for_each(|sequence| status.restore_sequence(*sequence));
+        status.end_replay();
     }
-    statuses.values_mut().for_each(Status::end_replay);
-    let registry = Registry::load(store, shards, |id| statuses.remove(&id).unwrap_or_default())?;
+    let servers = statuses.0.iter().flat_map(HashMap::keys).map(|id| (*id, sealed.get(id).copied().unwrap_or(0)));
+    let catch_up = CatchUp::new(store, last_commit, servers)?;
+    let registry = Registry::load(store, shards, |id| statuses.0[shard_of(id)].remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty()).collect();
-    Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports })
+    Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports, catch_up })
 }
 
-/// Servers while the log is read.
-struct Replay {
-    statuses: HashMap<u64, Status>,
-    /// Newest report of each server that is in a block.
-    sealed: HashMap<u64, u64>,
-    /// Servers that there are: the log may still have reports of removed ones.
-    servers: HashSet<u64>,
-    /// Servers with full heads.
-    full: BTreeSet<u64>,
-    full_count: usize,
-    replayed_reports: u64,
-}
+/// The latest status of every server, by shard: a value of the log is one shard's, so threads share them out.
+#[derive(Default)]
+struct Statuses([HashMap<u64, Status>; SHARDS]);
 
-impl Replay {
-    fn take(&mut self, entry: LogEntry, commit: u64, checkpoints: &Checkpoints) {
-        let is_after_checkpoint = |server_id| !checkpoints.cover(shard_of(server_id), commit);
-        match entry {
-            LogEntry::Outbox { server_id, outbox_id } => {
-                if is_after_checkpoint(server_id) {
-                    self.statuses.entry(server_id).or_default().replay_outbox(outbox_id);
-                }
-            }
-            LogEntry::Report { server_id, sequence, received_ms, sample } => {
-                if !self.servers.contains(&server_id) {
-                    return;
-                }
-                let status = self.statuses.entry(server_id).or_default();
-                status.restore_sequence(sequence);
-                if sequence > self.sealed.get(&server_id).copied().unwrap_or(0)
-                    && status.push(sequence, &sample, Position(commit), received_ms)
-                {
-                    self.full.insert(server_id);
-                    self.full_count += 1;
-                }
-                if is_after_checkpoint(server_id) {
-                    status.replay(sequence, sample, received_ms);
-                    self.replayed_reports += 1;
-                }
-            }
-        }
+impl Statuses {
+    fn get_mut(&mut self, server_id: u64) -> Option<&mut Status> {
+        self.0[shard_of(server_id)].get_mut(&server_id)
     }
 
-    /// Makes blocks of the full heads, however old: nobody knows yet which moment it is.
-    fn seal(&mut self, store: &Store) -> Result<(), StoreError> {
-        let mut changes = Changes::default();
-        for server_id in std::mem::take(&mut self.full) {
-            let status = self.statuses.entry(server_id).or_default();
-            seal_heads(&mut changes, server_id, status.full_heads().iter().map(Arc::as_ref), i64::MIN)?;
-            status.seal(status.full_heads().len());
+    /// Takes what the log has after each shard's checkpoint. Returns the reports in it. `on_commit` hears how far it is.
+    fn replay(&mut self, store: &Store, checkpoints: &Checkpoints, on_commit: &dyn Fn(u64)) -> Result<u64, StoreError> {
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(START_THREADS_MAX);
+        let mut parts: Vec<Part<'_>> = (0..threads).map(|_| Part::default()).collect();
+        for (shard, statuses) in self.0.iter_mut().enumerate() {
+            parts[shard % threads].0[shard] = Some(statuses);
         }
-        self.full_count = 0;
-        write_sealed(store, &changes)
+        let own = parts.pop().unwrap_or_default();
+        thread::scope(|scope| {
+            let others = parts.into_iter().map(|part| scope.spawn(|| part.replay(store, checkpoints, &|_| {})));
+            let others: Vec<_> = others.collect();
+            let own = own.replay(store, checkpoints, on_commit);
+            others.into_iter().fold(own, |reports, other| {
+                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+                Ok(reports? + other?)
+            })
+        })
+    }
+}
+
+/// The shards that one thread replays.
+#[derive(Default)]
+struct Part<'a>([Option<&'a mut HashMap<u64, Status>>; SHARDS]);
+
+impl Part<'_> {
+    fn replay(mut self, store: &Store, checkpoints: &Checkpoints, on_commit: &dyn Fn(u64)) -> Result<u64, StoreError> {
+        let mut reports = 0;
+        store.scan_while(key::LOG, &key::log_key(checkpoints.oldest() + 1, 0), &mut |key, value| {
+            let (commit, shard) = key::log_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
+            on_commit(commit);
+            if let Some(Some(statuses)) = self.0.get_mut(usize::from(shard))
+                && !checkpoints.cover(shard.into(), commit)
+            {
+                log::read(value, &mut |entry| reports += u64::from(take(statuses, entry)))?;
+            }
+            Ok(true)
+        })?;
+        Ok(reports)
+    }
+}
+
+/// Takes an entry of the log. Whether it was a report.
+fn take(statuses: &mut HashMap<u64, Status>, entry: LogEntry) -> bool {
+    match entry {
+        LogEntry::Outbox { server_id, outbox_id } => {
+            if let Some(status) = statuses.get_mut(&server_id) {
+                status.replay_outbox(outbox_id);
+            }
+            false
+        }
+        LogEntry::Report { server_id, sequence, received_ms, sample } => {
+            let status = statuses.get_mut(&server_id);
+            status.map(|status| status.replay(sequence, sample, received_ms)).is_some()
+        }
     }
 }

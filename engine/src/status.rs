@@ -119,7 +119,19 @@ impl Status {
         self.is_dirty = true;
     }
 
-    /// Everything of the log was read.
+    /// History has caught up: these heads come before those of reports since the start. Whether a full head waits to become a
+    /// block.
+    pub(crate) fn resume(&mut self, mut full_heads: Vec<Head>, head: Head) -> bool {
+        if self.head.is_empty() && self.full_heads.is_empty() {
+            self.head = head;
+        } else if !head.is_empty() {
+            full_heads.push(head);
+        }
+        full_heads.into_iter().rev().for_each(|head| self.full_heads.push_front(Arc::new(head)));
+        !self.full_heads.is_empty()
+    }
+
+    /// Everything of the log that is newer than the checkpoint was read.
     pub(crate) fn end_replay(&mut self) {
         if self.progress.last_sequence > 0 {
             self.timing = Timing::after_start(self.latest.sample.time_ms);

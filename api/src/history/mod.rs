@@ -34,15 +34,15 @@ const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
 const FACTS_RANGE_USUAL_MS: i64 = 30 * RANGE_USUAL_MS;
 /// Bytes that any answer holds while it is made: a few pieces that wait for the reader, and a compressor.
 const STREAM_BYTES: usize = 16 * PIECE_BYTES;
-/// Says in an answer what was done otherwise than request.
+/// Says in an answer what was done otherwise than asked.
 const NOTE: HeaderName = HeaderName::from_static("windfire-note");
 
 /// From when to when, Unix milliseconds.
 struct AskedRange {
     from_ms: i64,
     to_ms: i64,
-    /// What of it is otherwise than request.
-    note: Option<String>,
+    /// What of it is otherwise than asked.
+    notes: Vec<String>,
 }
 
 impl ApiRequest<'_> {
@@ -91,7 +91,16 @@ impl ApiRequest<'_> {
         }
         let is_cut = to_ms < asked_to_ms;
         let note = is_cut.then(|| format!("to is {}: what comes after now is not known yet", seconds(to_ms)));
-        Ok(AskedRange { from_ms, to_ms, note })
+        Ok(AskedRange { from_ms, to_ms, notes: note.into_iter().collect() })
+    }
+
+    /// That reports may be missing, because the hub has started a moment ago.
+    fn catch_up_note(&self) -> Option<String> {
+        let percent = self.engine.history().catch_up()?.percent();
+        Some(format!(
+            "the hub has started and reads its log ({percent} %): reports from before the start may be missing; ask again in \
+             a minute"
+        ))
     }
 
     /// `metric` and `agg`.

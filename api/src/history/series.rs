@@ -22,13 +22,14 @@ const EVERY_REPORT_PART_MS: i64 = RANGE_USUAL_MS;
 
 /// `GET /api/v1/server/history`
 pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
-    let AskedRange { from_ms, to_ms, note } = request.range(RANGE_USUAL_MS)?;
+    let AskedRange { from_ms, to_ms, notes: mut of_range } = request.range(RANGE_USUAL_MS)?;
+    of_range.extend(request.catch_up_note());
     let (step, points_max) = request.step()?;
     let metrics = request.metrics()?;
     let format = request.format()?;
     let mut query = HistoryQuery { metrics, from_ms, to_ms, step, points_max };
     let group_of: fn(&ServerRecord) -> String = match request.query.given("group") {
-        None => return Ok(series(request, &query, format, note)),
+        None => return Ok(series(request, &query, format, of_range)),
         Some("all") => |_| String::new(),
         Some("tag") => |server| server.tag.clone(),
         Some(other) => return Err(format!("group {other:?} must be one of all, tag").into()),
@@ -52,7 +53,7 @@ pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
         );
     }
     let engine = Arc::clone(request.engine);
-    let notes = notes(&query, &plan, note);
+    let notes = notes(&query, &plan, of_range);
     let bytes = values * GROUP_POINT_BYTES + series_bytes(&query, &plan);
     Ok(noted(
         &notes.clone(),
@@ -74,9 +75,9 @@ pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
 /// Points of totals are at least so far apart, milliseconds: servers report once a second, each at its own moment.
 const GROUP_STEP_MIN_MS: i64 = 10_000;
 
-fn series(request: &ApiRequest<'_>, query: &HistoryQuery, format: Format, note: Option<String>) -> Answer {
+fn series(request: &ApiRequest<'_>, query: &HistoryQuery, format: Format, of_range: Vec<String>) -> Answer {
     let plan = request.engine.history().plan(query);
-    let notes = notes(query, &plan, note);
+    let notes = notes(query, &plan, of_range);
     // What is written line by line holds next to nothing, however much there is.
     let is_every = query.step == Step::Raw && plan.step_ms == 0 && format != Format::Json;
     let answer = if is_every {
@@ -155,8 +156,7 @@ pub(super) fn series_bytes(query: &HistoryQuery, plan: &Plan) -> usize {
 }
 
 /// What was done otherwise than asked, as far as the plan tells.
-fn notes(query: &HistoryQuery, plan: &Plan, of_range: Option<String>) -> Vec<String> {
-    let mut notes: Vec<String> = of_range.into_iter().collect();
+fn notes(query: &HistoryQuery, plan: &Plan, mut notes: Vec<String>) -> Vec<String> {
     if let Some(otherwise) = plan.otherwise {
         let asked = match query.step {
             Step::Ms(asked_ms) => format!("{} s", seconds(asked_ms)),

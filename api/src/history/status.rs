@@ -37,7 +37,8 @@ pub(super) fn top(request: &ApiRequest<'_>) -> ApiResult {
 
 /// `GET /api/v1/server/uptime`
 pub(super) fn uptime(request: &ApiRequest<'_>) -> ApiResult {
-    let AskedRange { from_ms, to_ms, note } = request.range(RANGE_USUAL_MS)?;
+    let AskedRange { from_ms, to_ms, mut notes } = request.range(RANGE_USUAL_MS)?;
+    notes.extend(request.catch_up_note());
     let (engine, servers) = (Arc::clone(request.engine), request.records());
     let answer = request.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
@@ -50,12 +51,12 @@ pub(super) fn uptime(request: &ApiRequest<'_>) -> ApiResult {
         }
         out.write_all(render::history::LIST_TAIL)
     });
-    Ok(noted(note.as_slice(), answer))
+    Ok(noted(&notes, answer))
 }
 
 /// `GET /api/v1/server/facts`
 pub(super) fn facts(request: &ApiRequest<'_>) -> ApiResult {
-    let AskedRange { from_ms, to_ms, note } = request.range(FACTS_RANGE_USUAL_MS)?;
+    let AskedRange { from_ms, to_ms, notes } = request.range(FACTS_RANGE_USUAL_MS)?;
     let (engine, servers) = (Arc::clone(request.engine), request.records());
     let answer = request.stream(Format::Json.content_type(), 0, move |out| {
         out.write_all(render::history::LIST_HEAD)?;
@@ -71,5 +72,5 @@ pub(super) fn facts(request: &ApiRequest<'_>) -> ApiResult {
         }
         out.write_all(render::history::LIST_TAIL)
     });
-    Ok(noted(note.as_slice(), answer))
+    Ok(noted(&notes, answer))
 }

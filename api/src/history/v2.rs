@@ -9,7 +9,7 @@ use windfire_engine::metric::Metric;
 use windfire_engine::summary::Aggregate;
 
 use super::series::series_bytes;
-use super::{RANGE_USUAL_MS, io_error};
+use super::{RANGE_USUAL_MS, io_error, noted};
 use crate::answer::Answer;
 use crate::render;
 use crate::render::history::Format;
@@ -45,11 +45,12 @@ fn try_v2_metrics(request: &ApiRequest<'_>, server_id: u64) -> Result<Answer, St
     let engine = Arc::clone(request.engine);
     // The whole text is made at once, of points that are at most some thousands.
     let bytes = series_bytes(&query, &plan).saturating_mul(2);
-    Ok(request.stream(Format::Json.content_type(), bytes, move |out| {
+    let answer = request.stream(Format::Json.content_type(), bytes, move |out| {
         let series = engine.history().series(server_id, &plan).map_err(io_error)?;
         let points = series.unwrap_or_default().into_iter().next().map_or(Vec::new(), |series| series.points);
         out.write_all(&render::history::v2_metrics(&server.record, name, &points))
-    }))
+    });
+    Ok(noted(request.catch_up_note().as_slice(), answer))
 }
 
 /// Names that Nezha v2 has for what it keeps.

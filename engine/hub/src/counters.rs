@@ -162,6 +162,13 @@ impl Counters {
             "Reports that were older than history is kept when they came.",
             &self.expired_reports,
         );
+        let left = engine.history().catch_up().map_or(0, |progress| progress.all - progress.read);
+        page.head(
+            "windfire_catch_up_commits",
+            "Commits of the log that are not in history yet, after a start.",
+            "gauge",
+        );
+        page.line("windfire_catch_up_commits", left);
         let clock = engine.clock().state();
         page.gauge(
             "windfire_clock_doubted",

@@ -6,11 +6,11 @@ use std::time::{Duration, Instant};
 
 use windfire_engine::Engine;
 use windfire_engine::clock::ClockState;
-use windfire_engine::history::Upkeep;
+use windfire_engine::history::{CatchUpProgress, Upkeep};
 
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::limits::{UPKEEP_INTERVAL, UPKEEP_RETRY};
+use crate::limits::{START_SIGN_INTERVAL, UPKEEP_INTERVAL, UPKEEP_RETRY};
 use crate::threads::{Phase, Stop};
 
 /// Time between two looks at whether there is something to do at once, or a stop.
@@ -36,6 +36,15 @@ pub(crate) fn describe_clock(clock: &ClockState) -> Option<String> {
     })
 }
 
+/// How far history has caught up after a start, in words.
+pub(crate) fn describe_catch_up(progress: CatchUpProgress) -> String {
+    format!(
+        "history reads the log, {} % of {} commits: until it has, queries may miss reports from before the start",
+        progress.percent(),
+        progress.all
+    )
+}
+
 pub(crate) struct MaintenanceThread {
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
@@ -49,10 +58,12 @@ impl MaintenanceThread {
         // Of this thread alone, on Linux. Where it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
         let mut is_clock_doubted = false;
+        let mut catch_up = CatchUpLog::begin(&self.engine);
         while !self.stop.has_reached(Phase::LastWrites) {
             let started = Instant::now();
             let (done, result) = self.engine.upkeep((self.clock)());
             self.note(&done);
+            catch_up.note(&self.engine);
             is_clock_doubted = self.note_clock(is_clock_doubted);
             let pause = match result {
                 Ok(true) => continue,
@@ -98,5 +109,34 @@ impl MaintenanceThread {
         counters.days_packed.add(done.days_packed);
         counters.corrupt_blocks.add(done.corrupt_blocks);
         counters.expired_reports.add(done.expired_reports);
+    }
+}
+
+/// Says in the log how far history has caught up, and when it has.
+struct CatchUpLog {
+    /// `None` when it has.
+    began: Option<Instant>,
+    said: Instant,
+}
+
+impl CatchUpLog {
+    fn begin(engine: &Engine) -> Self {
+        let now = Instant::now();
+        Self { began: engine.history().catch_up().map(|_| now), said: now }
+    }
+
+    fn note(&mut self, engine: &Engine) {
+        let Some(began) = self.began else { return };
+        match engine.history().catch_up() {
+            None => {
+                tracing::info!(seconds = began.elapsed().as_secs(), "history has all of the log");
+                self.began = None;
+            }
+            Some(progress) if self.said.elapsed() >= START_SIGN_INTERVAL => {
+                tracing::info!("{}", describe_catch_up(progress));
+                self.said = Instant::now();
+            }
+            Some(_) => {}
+        }
     }
 }

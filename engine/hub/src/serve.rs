@@ -147,6 +147,7 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
         retention: config.retention(),
         country_of,
         on_replay: Some(starting.listener_of_hub(&config.data)),
+        catches_up_later: true,
         ..Options::default()
     };
     let is_new = !windfire_engine::is_store(&config.data);

@@ -11,8 +11,10 @@
 //!
 //! Reading: `plan` chooses tier and step, `walk` reads, and `series`, `reports`, `facts` and `uptime` build the answers.
 
+mod catch_up;
 mod expire;
 mod facts;
+mod head_blocks;
 mod heads;
 mod minutes;
 mod pack;
@@ -31,10 +33,11 @@ mod uptime;
 mod verify;
 mod walk;
 
+pub(crate) use catch_up::CatchUp;
+pub use catch_up::CatchUpProgress;
 pub use facts::FactsPage;
 pub use plan::{HistoryQuery, Otherwise, Plan, Step};
 pub use reader::HistoryReader;
-pub(crate) use seal::{seal_heads, write_sealed};
 pub use series::Series;
 pub use storage::TierUsage;
 pub(crate) use tier::{DAY_MS, MINUTE_MS};

@@ -1,5 +1,6 @@
 //! What may be asked of history, by the id of a server.
 
+use super::catch_up::CatchUpProgress;
 use super::facts::FactsPage;
 use super::plan::{HistoryQuery, Plan};
 use super::series::Series;
@@ -23,6 +24,12 @@ pub struct HistoryReader<'a> {
 impl<'a> HistoryReader<'a> {
     pub(crate) fn new(history: &'a History, store: &'a Store, registry: &'a Registry) -> Self {
         Self { history, store, registry }
+    }
+
+    /// How far history has caught up after a start: until then, reports from before it may be missing in answers. `None` when
+    /// it has all reports.
+    pub fn catch_up(&self) -> Option<CatchUpProgress> {
+        self.history.catch_up_progress()
     }
 
     /// How a query would be answered now.

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
+use super::catch_up::{CatchUp, CatchUpProgress, CatchingUp};
 use super::plan::Floors;
 use super::tier::{Retention, Tier};
 use crate::clock::Clock;
@@ -79,6 +80,7 @@ pub(crate) struct History {
     pub(super) floors: [AtomicI64; 3],
     /// Servers whose clock is off, as of the last look at all heads.
     pub(super) clocks_off: AtomicUsize,
+    catching_up: CatchingUp,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
     /// Called at each point, for tests that end the process there.
@@ -114,9 +116,25 @@ impl History {
             full: Mutex::default(),
             floors: floors.map(AtomicI64::new),
             clocks_off: AtomicUsize::new(0),
+            catching_up: CatchingUp::default(),
             state: Mutex::default(),
             at_fail_point,
         })
+    }
+
+    /// Has the next rounds of upkeep catch up.
+    pub(crate) fn begin_catch_up(&self, catch_up: CatchUp) {
+        self.catching_up.begin(catch_up);
+    }
+
+    /// One step of catching up. Whether there is more.
+    pub(crate) fn catch_up(&self, store: &Store, slots: &dyn Fn() -> Vec<Arc<Slot>>) -> Result<bool, StoreError> {
+        self.catching_up.step(store, slots, &|slot| self.note_full(slot))
+    }
+
+    /// How far history has caught up after a start; `None` when it has all reports.
+    pub(crate) fn catch_up_progress(&self) -> Option<CatchUpProgress> {
+        self.catching_up.progress.get()
     }
 
     /// Notes that the server has a full head.
@@ -162,6 +180,10 @@ impl History {
         let mut run = || {
             store_clock(&mut state, store, clock, now_ms)?;
             self.lower_floors(store, expiry_ms)?;
+            // Newer heads and the log have to wait for it.
+            if self.catch_up(store, slots)? {
+                return Ok(true);
+            }
             self.sweep(&mut state, store, slots, next_and_checkpoint, now_ms)?;
             self.seal_full(store, watermark, expiry_ms, &mut upkeep)?;
             let has_more = self.pack(&mut state, store, now_ms, &mut upkeep)?;

@@ -20,7 +20,7 @@ impl Checkpoints {
 
     /// Whether the latest status of the shard's servers already has what this commit brought.
     pub(crate) fn cover(&self, shard: usize, commit: u64) -> bool {
-        commit <= self.0[shard]
+        self.0.get(shard).is_some_and(|checkpoint| commit <= *checkpoint)
     }
 
     /// The shard whose turn it is.

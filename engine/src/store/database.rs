@@ -354,6 +354,12 @@ impl Store {
         }
     }
 
+    /// The number of the oldest commit in the log; `None` when there is none.
+    pub(crate) fn first_commit(&self) -> Result<Option<u64>, StoreError> {
+        let first = self.end_key(key::LOG, IteratorMode::Start)?;
+        Ok(first.map(|key| key::commit_of(&key).ok_or_else(|| Corrupt::at("a log key"))).transpose()?)
+    }
+
     /// The first and the last hour or day of a family of blocks; `None` when it is empty.
     pub(crate) fn times(&self, family: &'static str) -> Result<Option<(i64, i64)>, StoreError> {
         let time = |mode| self.end_key(family, mode).map(|key| key.and_then(|key| key::time_of(&key)));

@@ -72,9 +72,17 @@ pub(crate) fn log_key(commit: u64, shard: u8) -> [u8; 9] {
     key
 }
 
+/// Commit and shard.
+pub(crate) fn log_of(log_key: &[u8]) -> Option<(u64, u8)> {
+    let (commit, rest) = log_key.split_first_chunk::<8>()?;
+    match rest {
+        [shard] => Some((u64::from_be_bytes(*commit), *shard)),
+        _ => None,
+    }
+}
+
 pub(crate) fn commit_of(log_key: &[u8]) -> Option<u64> {
-    let (commit, shard) = log_key.split_first_chunk::<8>()?;
-    (shard.len() == 1).then(|| u64::from_be_bytes(*commit))
+    log_of(log_key).map(|(commit, _)| commit)
 }
 
 /// The part of a day's minutes that holds what was packed for the whole day.

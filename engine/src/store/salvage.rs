@@ -89,6 +89,10 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
             copy_family(&damaged, family, &new, name, &mut salvaged)?;
         }
     }
+    if salvaged.lost_places > 0 {
+        // The next start takes nothing for known that may be lost, and reads all of the log.
+        new.delete(key::CHECKPOINT).map_err(|error| StoreError::from_rocksdb(to, &error))?;
+    }
     new.flush_wal(true).map_err(|error| StoreError::from_rocksdb(to, &error))?;
     drop((new, damaged));
     drop(open_whole(to)?);

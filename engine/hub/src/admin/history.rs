@@ -85,6 +85,12 @@ pub(super) fn export(
     out: &mut dyn Write,
 ) -> Result<u64, String> {
     let range_ms = windfire_api::parse_range(from, to, hub.now_ms)?;
+    if let Some(progress) = hub.engine.history().catch_up() {
+        let percent = progress.percent();
+        return Err(format!(
+            "the hub has started and reads its log ({percent} %): reports would be missing; export again in a minute"
+        ));
+    }
     let servers = hub.engine.snapshot(Selection::All);
     if let Some(id) = ids.iter().find(|id| servers.iter().all(|view| view.record.id != **id)) {
         return Err(format!("no server has id {id}: \"windfire server list\" shows those there are"));

@@ -7,17 +7,19 @@ use windfire_api::path::normal;
 use windfire_engine::Engine;
 
 use crate::counters::Counters;
-use crate::maintenance_thread::describe_clock;
+use crate::maintenance_thread::{describe_catch_up, describe_clock};
 
 /// The answer, when the path is one of these.
 pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Counters) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine) {
-            // A clock that is not believed keeps nobody from working.
+            // The hub works with a clock that it does not believe, and while history catches up.
             None => {
-                let clock = describe_clock(&engine.clock().state()).map(|what| format!("but {what}\n"));
-                (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", clock.unwrap_or_default()))
+                let clock = describe_clock(&engine.clock().state());
+                let catch_up = engine.history().catch_up().map(describe_catch_up);
+                let but = clock.into_iter().chain(catch_up).map(|what| format!("but {what}\n"));
+                (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", but.collect::<String>()))
             }
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),
         },

@@ -1,0 +1,215 @@
+//! Catching up: a start leaves the log as it is, apart from the newest part, and the rounds of upkeep after it make heads and
+//! blocks of what is not in history yet. In the meantime reports are taken and acknowledged, and queries miss the reports
+//! that were not read yet.
+//!
+//! ```text
+//! log    ├── in blocks ──┼── to catch up ──────────────┼── new: in heads as it comes ──►
+//!        the oldest commit                   the newest commit before the start
+//! ```
+//! A server's blocks are written in the order of its numbers, because the highest of them says where the next start begins.
+//! So new heads wait until the older reports are in blocks, or in heads before them.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::head_blocks::{seal_heads, write_sealed};
+use crate::head::Head;
+use crate::intake::Position;
+use crate::limits::{CATCH_UP_REPORTS_PER_ROUND, RECOVERED_HEADS_MAX};
+use crate::record::Corrupt;
+use crate::sample::Sample;
+use crate::slot::Slot;
+use crate::store::{Changes, LogEntry, Store, StoreError, key, log};
+
+/// The part of the log that is not in history yet, and what was read of it.
+pub(crate) struct CatchUp {
+    /// Commits before this one are read.
+    next: u64,
+    /// The newest commit before the start.
+    last: u64,
+    /// Servers that there were at the start: the log may still have reports of removed ones.
+    servers: HashMap<u64, Caught>,
+    /// Servers with full heads.
+    full: BTreeSet<u64>,
+    full_count: usize,
+}
+
+/// What was read of a server's reports and is not in blocks.
+struct Caught {
+    /// Number of the newest report that is in a block.
+    sealed: u64,
+    head: Head,
+    full_heads: Vec<Head>,
+}
+
+/// How far the hub has caught up, in commits of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CatchUpProgress {
+    /// Commits that are in history now.
+    pub read: u64,
+    /// Commits in all. Never 0.
+    pub all: u64,
+}
+
+impl CatchUpProgress {
+    /// How much is done, rounded down: 100 only at the end.
+    pub fn percent(self) -> u64 {
+        u64::try_from(u128::from(self.read) * 100 / u128::from(self.all.max(1))).unwrap_or(100)
+    }
+}
+
+/// [`CatchUpProgress`], shared with readers.
+#[derive(Debug, Default)]
+pub(super) struct Progress {
+    first: AtomicU64,
+    next: AtomicU64,
+    /// Behind the newest commit; 0 when there is nothing to catch up.
+    end: AtomicU64,
+}
+
+impl Progress {
+    fn begin(&self, first: u64, end: u64) {
+        self.first.store(first, Ordering::Relaxed);
+        self.next.store(first, Ordering::Relaxed);
+        self.end.store(end, Ordering::Release);
+    }
+
+    fn advance(&self, next: u64) {
+        self.next.store(next, Ordering::Relaxed);
+    }
+
+    fn finish(&self) {
+        self.end.store(0, Ordering::Release);
+    }
+
+    pub(super) fn get(&self) -> Option<CatchUpProgress> {
+        let end = self.end.load(Ordering::Acquire);
+        let (first, next) = (self.first.load(Ordering::Relaxed), self.next.load(Ordering::Relaxed));
+        (end > 0).then(|| CatchUpProgress {
+            read: next.saturating_sub(first).min(end.saturating_sub(first)),
+            all: end.saturating_sub(first).max(1),
+        })
+    }
+}
+
+impl CatchUp {
+    /// Everything of the log up to the commit `last`, of these servers, that is not in blocks. `servers` has the number of the
+    /// newest report that is in a block. `None` when there is no log.
+    pub(crate) fn new(
+        store: &Store,
+        last: u64,
+        servers: impl Iterator<Item = (u64, u64)>,
+    ) -> Result<Option<Self>, StoreError> {
+        let Some(first) = store.first_commit()?.filter(|first| *first <= last) else { return Ok(None) };
+        let caught = |sealed| Caught { sealed, head: Head::default(), full_heads: Vec::new() };
+        let servers = servers.map(|(id, sealed)| (id, caught(sealed))).collect();
+        Ok(Some(Self { next: first, last, servers, full: BTreeSet::new(), full_count: 0 }))
+    }
+
+    /// Reads on, for a bounded time. Whether there is more to read.
+    fn read_on(&mut self, store: &Store) -> Result<bool, StoreError> {
+        let (mut next, mut reports, mut is_over) = (self.next, 0, true);
+        store.scan_while(key::LOG, &key::log_key(next, 0), &mut |key, value| {
+            let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
+            if commit > self.last {
+                return Ok(false);
+            }
+            let is_enough = reports >= CATCH_UP_REPORTS_PER_ROUND || self.full_count > RECOVERED_HEADS_MAX;
+            if is_enough && commit >= next {
+                is_over = false;
+                return Ok(false);
+            }
+            log::read(value, &mut |entry| {
+                if let LogEntry::Report { server_id, sequence, received_ms, sample } = entry {
+                    reports += 1;
+                    self.take(server_id, sequence, &sample, Position(commit), received_ms);
+                }
+            })?;
+            next = commit + 1;
+            Ok(true)
+        })?;
+        self.next = if is_over { self.last + 1 } else { next };
+        Ok(!is_over)
+    }
+
+    fn take(&mut self, server_id: u64, sequence: u64, sample: &Sample, position: Position, received_ms: i64) {
+        // A part of the log that is read again has reports that are in heads already.
+        let Some(server) = self.servers.get_mut(&server_id).filter(|server| sequence > server.newest()) else { return };
+        server.head.push(sequence, sample, position, received_ms);
+        if server.head.is_full() {
+            server.full_heads.push(std::mem::take(&mut server.head));
+            self.full.insert(server_id);
+            self.full_count += 1;
+        }
+    }
+
+    /// Makes blocks of the full heads, however old.
+    fn seal(&mut self, store: &Store) -> Result<(), StoreError> {
+        let mut changes = Changes::default();
+        let sealed = |server: &Caught| server.full_heads.last().map(Head::last_sequence);
+        for server_id in &self.full {
+            if let Some(server) = self.servers.get(server_id) {
+                seal_heads(&mut changes, *server_id, &server.full_heads, i64::MIN)?;
+            }
+        }
+        write_sealed(store, &changes)?;
+        for server_id in std::mem::take(&mut self.full) {
+            if let Some(server) = self.servers.get_mut(&server_id) {
+                server.sealed = sealed(server).unwrap_or(server.sealed);
+                server.full_heads.clear();
+            }
+        }
+        self.full_count = 0;
+        Ok(())
+    }
+}
+
+impl Caught {
+    /// Number of the newest report that was taken.
+    fn newest(&self) -> u64 {
+        let in_heads = if self.head.is_empty() { self.full_heads.last() } else { Some(&self.head) };
+        in_heads.map_or(self.sealed, Head::last_sequence)
+    }
+}
+
+/// The state of catching up, in history's.
+#[derive(Default)]
+pub(super) struct CatchingUp {
+    under_way: parking_lot::Mutex<Option<CatchUp>>,
+    pub(super) progress: Progress,
+}
+
+impl CatchingUp {
+    pub(super) fn begin(&self, catch_up: CatchUp) {
+        self.progress.begin(catch_up.next, catch_up.last + 1);
+        *self.under_way.lock() = Some(catch_up);
+    }
+
+    /// One step of bounded length. Whether there is more to catch up. What failed is tried again by the next call.
+    pub(super) fn step(
+        &self,
+        store: &Store,
+        slots: &dyn Fn() -> Vec<Arc<Slot>>,
+        note_full: &dyn Fn(&Arc<Slot>),
+    ) -> Result<bool, StoreError> {
+        let mut under_way = self.under_way.lock();
+        let Some(catch_up) = under_way.as_mut() else { return Ok(false) };
+        if catch_up.full_count > RECOVERED_HEADS_MAX {
+            catch_up.seal(store)?;
+        } else if !catch_up.read_on(store)? {
+            let mut servers = std::mem::take(&mut catch_up.servers);
+            for slot in slots() {
+                let Some(Caught { head, full_heads, .. }) = servers.remove(&slot.id) else { continue };
+                if slot.status.lock().resume(full_heads, head) {
+                    note_full(&slot);
+                }
+            }
+            *under_way = None;
+            self.progress.finish();
+            return Ok(false);
+        }
+        self.progress.advance(catch_up.next);
+        Ok(true)
+    }
+}
