@@ -2,6 +2,7 @@ import type { JSX } from 'preact';
 import { lazy } from 'preact/compat';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
+import { navigate, path } from './address';
 import { errorText } from './errors';
 import { messages } from './i18n';
 import { LivePage } from './pages/LivePage';
@@ -11,7 +12,7 @@ import { Header } from './parts/Header';
 import { PageBoundary } from './parts/PageBoundary';
 import { Toast } from './parts/Toast';
 import { hrefOf } from './root';
-import { navigate, path, route, type Route } from './router';
+import { route, type Route } from './router';
 import { askToSignIn, isAdmin, isSignedIn, loadSession, session } from './session';
 
 const LATER_PAGES = {

@@ -1,6 +1,7 @@
-import { computed, signal } from '@preact/signals';
+import { computed } from '@preact/signals';
 
-import { hrefOf, pathIn } from './root';
+import { navigate, path } from './address';
+import { pathIn } from './root';
 
 export type Route =
   | { page: 'live' | 'login' | 'tokens' | 'servers' | 'enrolment' | 'users' | 'unknown' }
@@ -25,17 +26,7 @@ export function routeOf(pathname: string): Route {
   return server ? { page: 'server', id: Number(server[1]) } : { page: 'unknown' };
 }
 
-/** Within the panel, wherever that lies on its host. */
-export const path = signal('/');
 export const route = computed(() => routeOf(path.value));
-
-export function navigate(to: string, { replaces = false } = {}): void {
-  if (to === path.value) return;
-  if (replaces) history.replaceState(null, '', hrefOf(to));
-  else history.pushState(null, '', hrefOf(to));
-  path.value = to;
-  scrollTo(0, 0);
-}
 
 /** Follows the address bar, and takes clicks on links to pages of the panel. */
 export function startRouter(): void {

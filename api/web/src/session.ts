@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 
+import { navigate, path } from './address';
 import { call, setCsrfToken, whenSessionEnds } from './api';
-import { navigate, path } from './router';
 
 export type Role = 'admin' | 'viewer';
 

@@ -1,10 +1,11 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
+import { navigate } from '../address';
 import { errorText } from '../errors';
 import { chooseLanguage, language, LANGUAGES, type Language, messages } from '../i18n';
 import { hrefOf } from '../root';
-import { navigate, route, type Route } from '../router';
+import { route, type Route } from '../router';
 import { isAdmin, isSignedIn, session, signOut } from '../session';
 import { theme, THEMES } from '../theme';
 import { Logo } from './Icons';
