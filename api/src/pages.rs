@@ -19,7 +19,8 @@ const INDEX: &str = "index.html";
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
-/// Paths at which the panel shows a page.
+/// Paths at which the panel shows a page. They are also in `api/web/src/pages/index.ts`, because a build of the hub
+/// needs no Node. `router.test.ts` fails when the two lists differ.
 const PAGES: [&str; 6] = ["/", "/login", "/api", "/manage", "/enrol", "/users"];
 
 /// The page or file at that path.

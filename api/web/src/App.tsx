@@ -2,30 +2,27 @@ import type { JSX } from 'preact';
 import { lazy } from 'preact/compat';
 import { useEffect, useRef, useState } from 'preact/hooks';
 
+import { navigate, path } from './address';
 import { errorText } from './errors';
 import { messages } from './i18n';
-import { LivePage } from './pages/LivePage';
-import { LoginPage } from './pages/LoginPage';
+import { PAGE_NAMES, PAGES, type PageEntry } from './pages';
 import { ClockNotice } from './parts/ClockNotice';
 import { Header } from './parts/Header';
 import { PageBoundary } from './parts/PageBoundary';
 import { Toast } from './parts/Toast';
 import { hrefOf } from './root';
-import { navigate, path, route, type Route } from './router';
-import { askToSignIn, isAdmin, isSignedIn, loadSession, session } from './session';
+import { route, type Route } from './router';
+import { askToSignIn, isAmong, isSignedIn, loadSession, session } from './session';
 
-const LATER_PAGES = {
-  server: () => import('./pages/ServerPage'),
-  tokens: () => import('./pages/TokensPage'),
-  servers: () => import('./pages/ManagePage'),
-  enrolment: () => import('./pages/EnrolmentPage'),
-  users: () => import('./pages/UsersPage'),
+const loadServerPage = () => import('./pages/ServerPage');
+const ServerPage = lazy(loadServerPage);
+
+/** The listed pages, and the two that cannot be in a list of fixed paths. */
+const FRAMES: Record<Route['page'], Pick<PageEntry, 'title' | 'opensFor'>> = {
+  ...PAGES,
+  server: { title: (text) => text.server.untitled, opensFor: 'guests' },
+  unknown: { title: (text) => text.unknownPage, opensFor: 'guests' },
 };
-const ServerPage = lazy(LATER_PAGES.server);
-const TokensPage = lazy(LATER_PAGES.tokens);
-const ManagePage = lazy(LATER_PAGES.servers);
-const EnrolmentPage = lazy(LATER_PAGES.enrolment);
-const UsersPage = lazy(LATER_PAGES.users);
 
 const SESSION_RETRY_MS = 2000;
 const LATER_PAGES_AFTER_MS = 3000;
@@ -68,37 +65,20 @@ export function App(): JSX.Element {
   );
 }
 
-function Page({ route }: { route: Route }): JSX.Element | null {
+function Page({ route }: { route: Route }): JSX.Element {
   const text = messages.value;
-  if (route.page === 'login') return <LoginPage />;
-  if (!isSignedIn.value && (needsUser(route) || session.value?.guests !== true)) return <ToSignIn />;
+  if (!isAmong(FRAMES[route.page].opensFor))
+    return isSignedIn.value ? <Nothing title={text.adminsOnly} /> : <ToSignIn />;
   switch (route.page) {
-    case 'live':
-      return <LivePage />;
     case 'server':
       return <ServerPage key={route.id} id={route.id} />;
     case 'unknown':
       return <Nothing title={text.unknownPage} />;
-    default:
-      return isAdmin.value ? <AdminPage page={route.page} /> : <Nothing title={text.adminsOnly} />;
+    default: {
+      const { Content } = PAGES[route.page].view;
+      return <Content />;
+    }
   }
-}
-
-function AdminPage({ page }: { page: 'tokens' | 'servers' | 'enrolment' | 'users' }): JSX.Element {
-  switch (page) {
-    case 'tokens':
-      return <TokensPage />;
-    case 'servers':
-      return <ManagePage />;
-    case 'enrolment':
-      return <EnrolmentPage />;
-    case 'users':
-      return <UsersPage />;
-  }
-}
-
-function needsUser(route: Route): boolean {
-  return route.page !== 'live' && route.page !== 'server' && route.page !== 'unknown';
 }
 
 function ToSignIn(): null {
@@ -147,27 +127,17 @@ function failureText(failure: unknown): string {
 /** Fetches the other pages ahead: they open at once, and also when the hub is away or newer by then. */
 function useLaterPages(): void {
   useEffect(() => {
+    const loads = [loadServerPage, ...PAGE_NAMES.flatMap((name) => PAGES[name].view.load ?? [])];
     const timer = setTimeout(() => {
       // What fails here is fetched again when it is needed.
-      for (const load of Object.values(LATER_PAGES)) load().catch(() => undefined);
+      for (const load of loads) load().catch(() => undefined);
     }, LATER_PAGES_AFTER_MS);
     return () => clearTimeout(timer);
   }, []);
 }
 
 function useTitle(route: Route): void {
-  const text = messages.value;
-  const titles: Record<Route['page'], string> = {
-    live: text.live.title,
-    login: text.login.title,
-    server: text.server.untitled,
-    servers: text.manage.title,
-    enrolment: text.enrol.title,
-    users: text.users.title,
-    tokens: text.tokens.title,
-    unknown: text.unknownPage,
-  };
-  const title = `${titles[route.page]} – Windfire`;
+  const title = `${FRAMES[route.page].title(messages.value)} – Windfire`;
   useEffect(() => {
     document.title = title;
   }, [title, path.value]);

@@ -1,41 +1,22 @@
-import { computed, signal } from '@preact/signals';
+import { computed } from '@preact/signals';
 
-import { hrefOf, pathIn } from './root';
+import { navigate, path } from './address';
+import { PAGE_NAMES, PAGES, type PageName } from './pages';
+import { pathIn } from './root';
 
-export type Route =
-  | { page: 'live' | 'login' | 'tokens' | 'servers' | 'enrolment' | 'users' | 'unknown' }
-  | { page: 'server'; id: number };
-
-/** By the page's path; the hub has the same paths in `pages.rs`. */
-export const PAGES = new Map<string, Exclude<Route['page'], 'server' | 'unknown'>>([
-  ['/', 'live'],
-  ['/login', 'login'],
-  ['/api', 'tokens'],
-  ['/manage', 'servers'],
-  ['/enrol', 'enrolment'],
-  ['/users', 'users'],
-]);
+/** One of the listed pages, or one of the two that have no fixed path. */
+export type Route = { page: PageName } | { page: 'server'; id: number } | { page: 'unknown' };
 
 /** The page that a path shows. */
 export function routeOf(pathname: string): Route {
   const trimmed = pathname.length > 1 ? pathname.replace(/\/+$/, '') : pathname;
-  const page = PAGES.get(trimmed);
+  const page = PAGE_NAMES.find((name) => PAGES[name].path === trimmed);
   if (page) return { page };
   const server = /^\/server\/(\d{1,15})$/.exec(trimmed);
   return server ? { page: 'server', id: Number(server[1]) } : { page: 'unknown' };
 }
 
-/** Within the panel, wherever that lies on its host. */
-export const path = signal('/');
 export const route = computed(() => routeOf(path.value));
-
-export function navigate(to: string, { replaces = false } = {}): void {
-  if (to === path.value) return;
-  if (replaces) history.replaceState(null, '', hrefOf(to));
-  else history.pushState(null, '', hrefOf(to));
-  path.value = to;
-  scrollTo(0, 0);
-}
 
 /** Follows the address bar, and takes clicks on links to pages of the panel. */
 export function startRouter(): void {

@@ -1,7 +1,7 @@
 import { computed, signal } from '@preact/signals';
 
+import { navigate, path } from './address';
 import { call, setCsrfToken, whenSessionEnds } from './api';
-import { navigate, path } from './router';
 
 export type Role = 'admin' | 'viewer';
 
@@ -14,6 +14,9 @@ export interface Session {
   version: string;
 }
 
+/** Who may open a page. Users are signed in. Guests are users too, and all visitors while the hub lets guests in. */
+export type Access = 'everyone' | 'guests' | 'users' | 'admins';
+
 /** Why the sign-in page shows, where that needs saying. */
 export type SignInReason = 'expired' | 'signed-out';
 
@@ -24,6 +27,20 @@ export const isAdmin = computed(() => session.value?.role === 'admin');
 export const isSignedIn = computed(() => session.value?.user != null);
 /** A viewer of other servers than before is somebody else. */
 export const identity = computed(() => `${session.value?.user ?? ''}/${session.value?.role ?? ''}`);
+
+/** Whether this visitor may open a page that is for them. */
+export function isAmong(access: Access): boolean {
+  switch (access) {
+    case 'everyone':
+      return true;
+    case 'guests':
+      return isSignedIn.value || session.value?.guests === true;
+    case 'users':
+      return isSignedIn.value;
+    case 'admins':
+      return isAdmin.value;
+  }
+}
 
 let returnPath = '/';
 

@@ -1,11 +1,13 @@
 import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
+import { navigate } from '../address';
 import { errorText } from '../errors';
 import { chooseLanguage, language, LANGUAGES, type Language, messages } from '../i18n';
+import { PAGE_NAMES, PAGES } from '../pages';
 import { hrefOf } from '../root';
-import { navigate, route, type Route } from '../router';
-import { isAdmin, isSignedIn, session, signOut } from '../session';
+import { route } from '../router';
+import { isAmong, isSignedIn, session, signOut } from '../session';
 import { theme, THEMES } from '../theme';
 import { Logo } from './Icons';
 import { Menu, type MenuEntry } from './Menu';
@@ -14,7 +16,6 @@ import { announce } from './Toast';
 
 export function Header(): JSX.Element {
   const text = messages.value;
-  const mayLook = isSignedIn.value || session.value?.guests === true;
   return (
     <header class="header">
       <a class="brand" href={hrefOf('/')}>
@@ -22,14 +23,11 @@ export function Header(): JSX.Element {
         Windfire
       </a>
       <nav aria-label={text.mainNavigation}>
-        {mayLook && <NavLink href="/" page="live" label={text.nav.live} />}
-        {isAdmin.value && (
-          <>
-            <NavLink href="/manage" page="servers" label={text.nav.servers} />
-            <NavLink href="/enrol" page="enrolment" label={text.nav.enrolment} />
-            <NavLink href="/users" page="users" label={text.nav.users} />
-          </>
-        )}
+        {linksIn('inNavigation').map(({ path, label, isCurrent }) => (
+          <a key={path} href={hrefOf(path)} aria-current={isCurrent ? 'page' : undefined}>
+            {label}
+          </a>
+        ))}
       </nav>
       <div class="header-tools">
         <LanguageSwitch />
@@ -40,12 +38,19 @@ export function Header(): JSX.Element {
   );
 }
 
-function NavLink({ href, page, label }: { href: string; page: Route['page']; label: string }): JSX.Element {
-  return (
-    <a href={hrefOf(href)} aria-current={route.value.page === page ? 'page' : undefined}>
-      {label}
-    </a>
-  );
+interface PageLink {
+  path: string;
+  label: string;
+  isCurrent: boolean;
+}
+
+/** The pages that are linked in that place, and open for this visitor. */
+function linksIn(place: 'inNavigation' | 'inAccountMenu'): PageLink[] {
+  return PAGE_NAMES.flatMap((name) => {
+    const { path, opensFor, [place]: label } = PAGES[name];
+    if (label === undefined || !isAmong(opensFor)) return [];
+    return { path, label: label(messages.value), isCurrent: route.value.page === name };
+  });
 }
 
 function SignInLink(): JSX.Element | null {
@@ -98,8 +103,7 @@ function AccountMenu(): JSX.Element {
   const text = messages.value.account;
   const [changesPassword, setChangesPassword] = useState(false);
   const entries: MenuEntry[] = [
-    { label: text.home, onChoose: () => navigate('/') },
-    ...(isAdmin.value ? [{ label: text.tokens, onChoose: () => navigate('/api') }] : []),
+    ...linksIn('inAccountMenu').map(({ path, label }) => ({ label, onChoose: () => navigate(path) })),
     { label: text.password, onChoose: () => setChangesPassword(true) },
     { label: text.signOut, onChoose: () => void signOut().catch((error) => announce(errorText(error))) },
   ];

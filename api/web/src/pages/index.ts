@@ -1,0 +1,84 @@
+import type { ComponentType } from 'preact';
+import { lazy } from 'preact/compat';
+
+import type { Messages } from '../i18n/en';
+import type { Access } from '../session';
+import { LivePage } from './LivePage';
+import { LoginPage } from './LoginPage';
+
+type Words = (text: Messages) => string;
+
+interface View {
+  Content: ComponentType;
+  /** Fetches the page's script ahead, where it is not part of the first one. */
+  load?: () => Promise<unknown>;
+}
+
+/** All that the router, the header and the frame around a page need to know of it. */
+export interface PageEntry {
+  /** The hub lists it too, in `api/src/pages.rs`: otherwise the page has no address that can be reloaded. */
+  path: string;
+  title: Words;
+  opensFor: Access;
+  /** The label of its link in the main navigation. Without one there is no link. */
+  inNavigation?: Words;
+  /** The same in the account menu. */
+  inAccountMenu?: Words;
+  view: View;
+}
+
+/** A new page is a file in this folder and an entry here. Links are in the order of this list. */
+const LIST = {
+  live: {
+    path: '/',
+    title: (text) => text.live.title,
+    opensFor: 'guests',
+    inNavigation: (text) => text.nav.live,
+    inAccountMenu: (text) => text.account.home,
+    view: { Content: LivePage },
+  },
+  login: {
+    path: '/login',
+    title: (text) => text.login.title,
+    opensFor: 'everyone',
+    view: { Content: LoginPage },
+  },
+  tokens: {
+    path: '/api',
+    title: (text) => text.tokens.title,
+    opensFor: 'admins',
+    inAccountMenu: (text) => text.account.tokens,
+    view: later(() => import('./TokensPage')),
+  },
+  servers: {
+    path: '/manage',
+    title: (text) => text.manage.title,
+    opensFor: 'admins',
+    inNavigation: (text) => text.nav.servers,
+    view: later(() => import('./ManagePage')),
+  },
+  enrolment: {
+    path: '/enrol',
+    title: (text) => text.enrol.title,
+    opensFor: 'admins',
+    inNavigation: (text) => text.nav.enrolment,
+    view: later(() => import('./EnrolmentPage')),
+  },
+  users: {
+    path: '/users',
+    title: (text) => text.users.title,
+    opensFor: 'admins',
+    inNavigation: (text) => text.nav.users,
+    view: later(() => import('./UsersPage')),
+  },
+} satisfies Record<string, PageEntry>;
+
+export type PageName = keyof typeof LIST;
+
+export const PAGES: Readonly<Record<PageName, PageEntry>> = LIST;
+export const PAGE_NAMES = Object.keys(LIST) as PageName[];
+
+/** A page that most visitors do not begin with has its own script. */
+function later(load: () => Promise<{ default: ComponentType }>): View {
+  return { Content: lazy(load), load };
+}
