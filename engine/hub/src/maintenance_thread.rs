@@ -86,7 +86,7 @@ impl MaintenanceThread {
 
     fn note(&self, done: &Upkeep) {
         for name in &done.corrupt {
-            tracing::error!(block = name, "corrupt block: passed over, everything else stays readable");
+            tracing::error!(block = name, "corrupt block: skipped, everything else stays readable");
         }
         if done.expired_reports > 0 {
             let reports = done.expired_reports;
