@@ -14,7 +14,7 @@ pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Count
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine) {
-            // A clock that is not believed keeps nobody from working.
+            // The hub is ready even if its clock is not trusted.
             None => {
                 let clock = describe_clock(&engine.clock().state()).map(|what| format!("but {what}\n"));
                 (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", clock.unwrap_or_default()))
