@@ -302,7 +302,7 @@ impl Session {
         let last_sequence = status.progress().last_sequence;
         if last_sequence >= SEQUENCE_MAX - SEQUENCE_JUMP_MAX {
             let detail = format!(
-                "server {} has used up its sequence numbers with report {last_sequence}: remove it and add it anew",
+                "server {} has used up its sequence numbers with report {last_sequence}: remove it and add it again",
                 slot.id
             );
             return Err(Refusal::new(RefuseReason::BadCredential, detail));

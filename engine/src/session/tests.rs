@@ -171,7 +171,7 @@ fn a_server_whose_numbers_are_used_up_is_refused_with_words_instead_of_an_imposs
         let refused = session.on_frame(&engine, Up::Hello(hello(&credential, None)), 0);
         let refusal = refused.expect_err("no number is left");
         assert_eq!(refusal.reason, RefuseReason::BadCredential);
-        assert!(refusal.detail.contains("server 1") && refusal.detail.contains("add it anew"), "{}", refusal.detail);
+        assert!(refusal.detail.contains("server 1") && refusal.detail.contains("add it again"), "{}", refusal.detail);
     }
 }
 
