@@ -1,4 +1,4 @@
-//! Sees that RocksDB's archive is there before the engine is compiled, or says in one line how to make it.
+//! Checks that RocksDB's archive exists before the engine is compiled, or says in one line how to build it.
 
 use std::fs::{File, TryLockError};
 use std::path::Path;
@@ -17,7 +17,7 @@ fn main() -> ExitCode {
         && let Ok(lock) = File::open(folder.join("lock"))
         && matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock))
     {
-        // It is being made, beside this build.
+        // Another process is building it.
         let _until_made = lock.lock_shared();
     }
     if archive.is_file() {

@@ -1,4 +1,4 @@
-//! Where hubs are, as people write it: names and addresses, with ports and zones, one or many.
+//! Reads addresses of hubs as people write them: names and addresses, with ports and zones, one or many.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6};
@@ -7,10 +7,10 @@ use std::str::FromStr;
 use crate::given::plain;
 use crate::limits::{ADDRESSES_MAX, HUBS_MAX};
 
-/// Port of a hub that listens where hubs do.
+/// Default port of a hub.
 pub const DEFAULT_PORT: u16 = 5555;
 
-/// Bytes of a name in DNS, and of one of its parts.
+/// Bytes of a name in DNS, and of one of its labels.
 const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
@@ -23,10 +23,10 @@ pub struct HubAddress {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Host {
-    /// Looked up at each connection; a dot at its end stays, and keeps search domains out.
+    /// Looked up at each connection. A dot at its end is kept: with it, the system does not try search domains.
     Name(String),
     Ip(IpAddr),
-    /// A link-local address, and the interface that it is local to: by name, which is looked up at each connection, or by
+    /// A link-local address and its interface. The interface is a name, which is looked up at each connection, or a
     /// number.
     Zoned(Ipv6Addr, String),
 }
@@ -48,7 +48,7 @@ impl HubAddress {
         }
     }
 
-    /// What the system looks up: host and port.
+    /// Host and port for the system's lookup.
     pub(crate) fn to_look_up(&self) -> (String, u16) {
         let host = match &self.host {
             Host::Name(name) => name.clone(),
@@ -58,8 +58,8 @@ impl HubAddress {
         (host, self.port)
     }
 
-    /// The name under which the hub's certificate may be made out: without a zone, which means nothing elsewhere, and without
-    /// the dot at a name's end.
+    /// The name that the hub's certificate may have. A zone is left out, as it has no meaning on other machines, and so
+    /// is the dot at a name's end.
     pub(crate) fn certificate_name(&self) -> String {
         match &self.host {
             Host::Name(name) => name.trim_end_matches('.').to_owned(),
@@ -68,7 +68,7 @@ impl HubAddress {
         }
     }
 
-    /// The interface that has to be there for it.
+    /// The interface that this address needs.
     pub(crate) fn zone(&self) -> Option<&str> {
         match &self.host {
             Host::Zoned(_, zone) => Some(zone),
@@ -92,7 +92,7 @@ impl FromStr for HubAddress {
     type Err = String;
 
     /// Reads `host`, `host:port`, `address`, `address:port`, `[address]`, `[address]:port`; an address of IPv6 may have a zone.
-    /// Whatever has one meaning is read; what has none, or two, is an error that says how to write it.
+    /// A text with exactly one meaning is accepted. The error for any other text says how to write it.
     fn from_str(text: &str) -> Result<Self, String> {
         let given = plain(text);
         let wrong = |why: &str| Err(format!("hub {given:?} {why}"));
@@ -103,10 +103,10 @@ impl FromStr for HubAddress {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         if given.contains("://") || authority != rest || authority.contains('@') {
             let host = authority.rsplit('@').next().unwrap_or_default();
-            // The port of a web address is where the hub's pages are.
+            // The port of a web address is the port of the hub's pages.
             let host = Self::split(host).map_or_else(|_| "hub.example".to_owned(), |(host, _)| host.bracketed());
             return wrong(&format!(
-                "is a web address: agents want the hub's host and its UDP port for agents, such as {host}:{DEFAULT_PORT}"
+                "is a web address: write the hub's host and its UDP port for agents, such as {host}:{DEFAULT_PORT}"
             ));
         }
         if given.chars().any(|c| c.is_whitespace() || c.is_control()) {
@@ -117,7 +117,7 @@ impl FromStr for HubAddress {
             None => DEFAULT_PORT,
             Some(digits) => match port_of(digits) {
                 Some(port) => port,
-                None => return wrong(&format!("has no port behind its last colon but {digits:?}: write 1 to 65535")),
+                None => return wrong(&format!("has {digits:?} after its last colon, not a port: write 1 to 65535")),
             },
         };
         Ok(Self { host, port })
@@ -169,7 +169,7 @@ impl Host {
     fn of_ipv6(text: &str) -> Result<Option<Self>, String> {
         let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
         let Ok(ip) = address.parse::<Ipv6Addr>() else { return Ok(None) };
-        // As in a web address, where "%25" stands for "%"; a number alone is an interface's number.
+        // As in a web address, where "%25" is a "%". A number alone is an interface's number.
         let unescaped = |zone: &str| match zone.strip_prefix("25") {
             Some(rest) if !rest.is_empty() && !is_number(zone) => rest.to_owned(),
             _ => zone.to_owned(),
@@ -179,7 +179,7 @@ impl Host {
             Some(zone) if !is_zone(&zone) => Ok(None),
             Some(zone) if ip.is_unicast_link_local() => Ok(Some(Self::Zoned(ip, zone))),
             None if ip.is_unicast_link_local() => {
-                Err(format!("is local to a link and does not say which: write [{ip}%eth0] with your interface's name"))
+                Err(format!("is link-local and has no interface: write [{ip}%eth0] with your interface's name"))
             }
             // Other addresses mean the same on every interface.
             _ => Self::of_ip(ip.to_canonical()).map(Some),
@@ -189,12 +189,12 @@ impl Host {
     fn of_ip(ip: IpAddr) -> Result<Self, String> {
         if ip.is_unspecified() {
             return Err(
-                "is where a hub listens, which is no address to reach it at: write 127.0.0.1 if it is on this machine"
+                "is an address to listen at, not one to connect to: write 127.0.0.1 if the hub is on this machine"
                     .to_owned(),
             );
         }
         if ip.is_multicast() {
-            return Err("is the address of a group and of no host: write the hub's own".to_owned());
+            return Err("is the address of a multicast group: write the hub's own address".to_owned());
         }
         Ok(Self::Ip(ip))
     }
@@ -207,27 +207,29 @@ impl Host {
             return Err("has no host: write host:port, such as hub.example:5555".to_owned());
         }
         if !text.is_ascii() {
-            return Err(
-                "has letters outside ASCII: write the name as DNS has it, with xn-- before such parts".to_owned()
-            );
+            return Err("has letters outside ASCII: write the name as in DNS, with xn-- before such parts".to_owned());
         }
         let name = text.strip_suffix('.').unwrap_or(text);
         if name.len() > NAME_BYTES_MAX {
-            return Err(format!("has a name of {} bytes, and {NAME_BYTES_MAX} may be", name.len()));
+            return Err(format!("has a name of {} bytes, and at most {NAME_BYTES_MAX} are allowed", name.len()));
         }
         for label in name.split('.') {
             match label.len() {
-                0 => return Err("has nothing before, between or behind its dots".to_owned()),
+                0 => return Err("has nothing before, between or after its dots".to_owned()),
                 1..=LABEL_BYTES_MAX => {}
-                bytes => return Err(format!("has a part of {bytes} bytes between dots, and {LABEL_BYTES_MAX} may be")),
+                bytes => {
+                    return Err(format!(
+                        "has a part of {bytes} bytes between dots, and at most {LABEL_BYTES_MAX} are allowed"
+                    ));
+                }
             }
             if let Some(c) = label.chars().find(|c| !c.is_ascii_alphanumeric() && !matches!(c, '-' | '_')) {
-                return Err(format!("has {c:?} in its name: names have letters, digits, dashes and dots"));
+                return Err(format!("has {c:?} in its name: use letters, digits, dashes and dots"));
             }
         }
         if name.rsplit('.').next().is_some_and(is_number) {
             let how = if name.contains('.') { "four numbers of 0 to 255" } else { "the host before the port" };
-            return Err(format!("has neither a name nor an address of IPv4: write {how}"));
+            return Err(format!("has neither a name nor an IPv4 address: write {how}"));
         }
         Ok(Self::Name(text.to_owned()))
     }
@@ -245,11 +247,11 @@ impl Host {
 impl FromStr for HubList {
     type Err = String;
 
-    /// Reads hubs with commas, semicolons, blanks or lines between them, as none of these is part of any. What is empty is
-    /// passed over, and what comes again is one hub.
+    /// Reads hubs that are separated by commas, semicolons, blanks or line ends, as no address has these in it. Empty
+    /// items are skipped, and a hub that is repeated counts once.
     fn from_str(text: &str) -> Result<Self, String> {
         let items = text.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace());
-        // Quotes may stand around each, or around all.
+        // There may be quotes around each, or around all.
         let items = items.map(|item| plain(item).trim_matches(['"', '\'']));
         let hubs = items.filter(|item| !item.is_empty()).map(str::parse).collect::<Result<Vec<_>, _>>()?;
         Self::of(hubs)
@@ -257,10 +259,10 @@ impl FromStr for HubList {
 }
 
 impl HubList {
-    /// Those hubs, each once.
+    /// A list of these hubs, each once.
     ///
     /// # Errors
-    /// There is none, or more than [`HUBS_MAX`].
+    /// There are none, or more than [`HUBS_MAX`].
     pub fn of(hubs: impl IntoIterator<Item = HubAddress>) -> Result<Self, String> {
         let mut once: Vec<HubAddress> = Vec::new();
         for hub in hubs {
@@ -271,7 +273,7 @@ impl HubList {
         match once.len() {
             0 => Err("no hub is named: write host:port, such as hub.example:5555".to_owned()),
             1..=HUBS_MAX => Ok(Self(once)),
-            count => Err(format!("{count} hubs given, at most {HUBS_MAX} may be")),
+            count => Err(format!("{count} hubs are named, and at most {HUBS_MAX} are allowed")),
         }
     }
 }
@@ -284,9 +286,9 @@ fn port_of(text: &str) -> Option<u16> {
     text.parse().ok().filter(|port| is_number(text) && *port > 0)
 }
 
-/// The order in which addresses of a name are tried: as the system sorts them, which knows what this machine can reach, but
-/// in turn of one family and the other (RFC 8305, section 4); `proven` before all, if it is among them. Also how many are left
-/// out because there are too many.
+/// The order in which the addresses of a name are tried, and how many are left out above [`ADDRESSES_MAX`]. The
+/// system's order is kept, as the system knows which of them this machine can reach, but the two families alternate
+/// (RFC 8305, section 4). `proven` is first, if it is among them.
 pub(crate) fn race_order(found: &[SocketAddr], proven: Option<SocketAddr>) -> (Vec<SocketAddr>, usize) {
     let mut once: Vec<SocketAddr> = Vec::new();
     for address in found.iter().map(|address| canonical(*address)) {
@@ -311,7 +313,7 @@ pub(crate) fn race_order(found: &[SocketAddr], proven: Option<SocketAddr>) -> (V
     (order, left_out)
 }
 
-/// The address as packets from it come: IPv4 in IPv6's clothes as IPv4, and a zone only where it means something.
+/// The address as packets from it have it: IPv4-mapped IPv6 as IPv4, and a zone only for link-local addresses.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => {
@@ -398,7 +400,7 @@ mod tests {
             ("[fe80::1%]:5555", "IPv6"),
             ("::1:5555", "[::1]:5555, or [::1:5555]:5555"),
             ("2001:db8::1:5555", "[2001:db8::1]:5555"),
-            ("fe80::1", "which"),
+            ("fe80::1", "no interface"),
             ("[fe80::1]:5555", "%eth0"),
             ("hub:5555:5555", "neither"),
             ("0.0.0.0:5555", "127.0.0.1"),

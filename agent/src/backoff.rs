@@ -32,7 +32,7 @@ pub enum Ended {
     NoNumbers,
 }
 
-/// Exponential back-off with jitter: a fleet that lost its hub at one moment comes back spread over seconds.
+/// Exponential back-off with jitter: a fleet that lost its hub at one moment reconnects spread over seconds.
 #[derive(Debug)]
 pub struct Backoff {
     options: BackoffOptions,
@@ -56,7 +56,7 @@ impl Backoff {
         self.failures = self.failures.saturating_add(1).min(16);
         let upper = match ended {
             Ended::Lost | Ended::Refused(RefuseReason::Stopping | RefuseReason::Full) => doubled.min(self.options.max),
-            // Nothing changes until somebody does something: a try now and then is enough.
+            // Nothing changes until an operator acts, so a try now and then is enough.
             Ended::Refused(_) | Ended::NoNumbers => self.options.refused,
         };
         upper.mul_f64(0.5 + fastrand::f64() / 2.0)

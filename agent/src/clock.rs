@@ -1,7 +1,7 @@
-//! What the agent's clocks show, and when the hub must hear of it.
+//! The agent's clocks, and when it must report them to the hub.
 //!
-//! The wall clock dates the reports and may be wrong or step; the machine's uptime does neither. The hub is told both, so
-//! that it knows how far the reports' times are from its own.
+//! The wall clock dates the reports and may be wrong or step. The machine's uptime is neither wrong nor steps. The
+//! agent reports both, so that the hub knows how far the reports' times are from its own.
 
 use windfire_wire::HelloClock;
 
@@ -19,7 +19,7 @@ impl Clock {
         Self { unix_ms }
     }
 
-    /// What both show now.
+    /// The present time of both.
     pub fn read(&self) -> HelloClock {
         HelloClock { now_ms: (self.unix_ms)(), uptime_ms: uptime_ms() }
     }
@@ -46,7 +46,7 @@ fn uptime_ms() -> u64 {
     u64::try_from(FIRST.get_or_init(Instant::now).elapsed().as_millis()).unwrap_or(u64::MAX)
 }
 
-/// What the hub was last told on this connection.
+/// The clocks as last reported on this connection.
 #[derive(Debug)]
 pub(crate) struct Told {
     last: HelloClock,
@@ -58,7 +58,7 @@ impl Told {
         Self { last: first }
     }
 
-    /// `now` if the hub must hear it before the next report: the wall clock stepped, or it is time again.
+    /// `now` if the hub must get it before the next report: the wall clock stepped, or the interval has passed.
     pub(crate) fn news(&mut self, now: HelloClock) -> Option<HelloClock> {
         let stepped_ms = offset_ms(now) - offset_ms(self.last);
         let is_due = now.uptime_ms.saturating_sub(self.last.uptime_ms) >= CLOCK_INTERVAL_MS;
@@ -81,7 +81,8 @@ mod tests {
 
     const START_MS: i64 = 1_790_000_000_000;
 
-    /// The milliseconds of uptime, of those given with the wall clock's error, at which the hub is told.
+    /// The moments, in milliseconds of uptime, at which the hub gets the clocks. Each moment has the wall clock's
+    /// error.
     fn told_at(moments: &[(u64, i64)]) -> Vec<u64> {
         let mut told = Told::new(HelloClock { now_ms: START_MS, uptime_ms: 0 });
         let clock = |&(uptime_ms, error_ms): &(u64, i64)| HelloClock {
@@ -106,7 +107,7 @@ mod tests {
 
     #[test]
     fn drift_is_news_when_it_adds_up_to_a_step() {
-        // 1 ms a second, as an undisciplined clock has it at its worst: more than 500 ms after 501 s.
+        // 1 ms per second, the worst drift of an undisciplined clock: more than 500 ms after 501 s.
         let drifting: Vec<(u64, i64)> = (1..=590).map(|second| (second * 1000, second as i64)).collect();
         assert_eq!(told_at(&drifting), [501_000]);
     }

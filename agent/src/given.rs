@@ -1,4 +1,4 @@
-//! What people and their tools give as options, variables and files: read for its meaning, whatever they put around it.
+//! Reads options, variables and files. Blanks, marks and quotes around a value are ignored.
 
 use std::fs::File;
 use std::io::Read;
@@ -11,23 +11,23 @@ use windfire_wire::limits::{NAME_BYTES_MAX, SECRET_BYTES_MAX};
 
 use crate::limits::SECRET_FILE_BYTES_MAX;
 
-/// What editors, shells and tools leave around a text, and nobody sees.
+/// Invisible characters that editors, shells and tools leave around a text.
 fn is_unseen(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
-/// The text without blanks, byte order mark and one pair of quotes around it: `docker run --env-file` leaves quotes where
-/// they stand, editors begin a file with a mark.
+/// The text without blanks, byte order mark and one pair of quotes around it. `docker run --env-file` does not remove
+/// quotes, and some editors begin a file with a mark.
 pub fn plain(text: &str) -> &str {
     let text = text.trim_matches(is_unseen);
     let unquoted = ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
     unquoted.unwrap_or(text).trim_matches(is_unseen)
 }
 
-/// A text that says something.
+/// A text that is not blank.
 ///
 /// # Errors
-/// Nothing but blanks.
+/// The text is blank.
 pub fn some_text(text: &str) -> Result<String, String> {
     match plain(text) {
         "" => Err("it is empty: give a text, or leave the option out".to_owned()),
@@ -35,21 +35,21 @@ pub fn some_text(text: &str) -> Result<String, String> {
     }
 }
 
-/// A level, or levels of modules. `EnvFilter` would read more, and be a tenth of the program.
+/// A level, or levels of modules. `EnvFilter` would accept more, but it would be a tenth of the program's size.
 ///
 /// # Errors
-/// A word that is no level, or no text.
+/// A word is no level, or the text is blank.
 pub fn log_filter(text: &str) -> Result<Targets, String> {
     let text = some_text(text)?;
     let is_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
-    // A word that is no level would be read as a module that says everything, and all else would be silent.
+    // An unknown word would be read as a module whose every line is logged, and no other module would log.
     match text.split(',').find(|part| !is_level(part.trim())) {
         Some(odd) => Err(format!("{odd:?} must be one of off, error, warn, info, debug, trace")),
         None => text.parse().map_err(|error| format!("{error}")),
     }
 }
 
-/// A number, a fingerprint or whatever else is read from a text.
+/// A number, a fingerprint or another value that is read from a text.
 ///
 /// # Errors
 /// Those of the type.
@@ -60,12 +60,12 @@ pub fn value<T: FromStr<Err: std::fmt::Display>>(text: &str) -> Result<T, String
 /// Yes or no, as people write it.
 ///
 /// # Errors
-/// It says neither.
+/// The text is neither.
 pub fn truth(text: &str) -> Result<bool, String> {
     match plain(text).to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" | "y" | "t" | "enabled" => Ok(true),
         "0" | "false" | "no" | "off" | "n" | "f" | "disabled" => Ok(false),
-        _ => Err(format!("{text:?} says neither yes nor no: write true or false")),
+        _ => Err(format!("{text:?} is neither yes nor no: write true or false")),
     }
 }
 
@@ -84,22 +84,22 @@ pub fn shown_addresses(text: &str) -> Result<String, String> {
     }
 }
 
-/// A name for the server that enrolment makes.
+/// A name for the server that enrolment creates.
 ///
 /// # Errors
-/// Nothing but blanks, or too long.
+/// The text is blank, or longer than [`NAME_BYTES_MAX`].
 pub fn server_name(text: &str) -> Result<String, String> {
     let name = some_text(text)?;
     if name.len() > NAME_BYTES_MAX {
-        return Err(format!("it has {} bytes, and {NAME_BYTES_MAX} may be: make it shorter", name.len()));
+        return Err(format!("it has {} bytes, and at most {NAME_BYTES_MAX} are allowed: make it shorter", name.len()));
     }
     Ok(name)
 }
 
-/// A credential or an enrolment token, without what stands around it.
+/// A credential or an enrolment token, without blanks and quotes around it.
 ///
 /// # Errors
-/// There is none, there is more than one word, or it is too long.
+/// The text is blank, has more than one word, or is longer than [`SECRET_BYTES_MAX`].
 pub fn secret(text: &str) -> Result<String, String> {
     let secret = plain(text);
     if secret.is_empty() {
@@ -109,18 +109,18 @@ pub fn secret(text: &str) -> Result<String, String> {
         return Err("it has several words or lines: give the one word that the hub printed".to_owned());
     }
     if secret.starts_with("WINDFIRE_") && secret.contains('=') {
-        return Err("it is a variable's assignment: give what stands behind the \"=\"".to_owned());
+        return Err("it is a variable's assignment: give only the part after the \"=\"".to_owned());
     }
     if secret.len() > SECRET_BYTES_MAX {
-        return Err(format!("it has {} bytes, and {SECRET_BYTES_MAX} may be", secret.len()));
+        return Err(format!("it has {} bytes, and at most {SECRET_BYTES_MAX} are allowed", secret.len()));
     }
     Ok(secret.to_owned())
 }
 
-/// A credential or an enrolment token from a file of that.
+/// A credential or an enrolment token from a file.
 ///
 /// # Errors
-/// The file cannot be read, is no UTF-8 or too large, or has no secret; with its path.
+/// The file cannot be read, is not UTF-8, is too large, or has no secret. The error has the path.
 pub fn secret_of_file(path: &Path) -> Result<String, String> {
     let failed = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
     let file = File::open(path).map_err(|error| failed(&error))?;
@@ -131,12 +131,12 @@ pub fn secret_of_file(path: &Path) -> Result<String, String> {
 
 fn secret_of_bytes(bytes: &[u8]) -> Result<String, String> {
     if bytes.len() as u64 > SECRET_FILE_BYTES_MAX {
-        return Err(format!("it has more than {SECRET_FILE_BYTES_MAX} bytes: name a file that holds the secret alone"));
+        return Err(format!("it has more than {SECRET_FILE_BYTES_MAX} bytes: name a file with only the secret in it"));
     }
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) || bytes.contains(&0) {
         return Err("it is UTF-16: save it as UTF-8".to_owned());
     }
-    secret(std::str::from_utf8(bytes).map_err(|_| "it is no UTF-8: save it as UTF-8".to_owned())?)
+    secret(std::str::from_utf8(bytes).map_err(|_| "it is not UTF-8: save it as UTF-8".to_owned())?)
 }
 
 #[cfg(test)]

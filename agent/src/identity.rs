@@ -1,4 +1,4 @@
-//! Who the agent says it is.
+//! The identity of the agent.
 
 use std::fmt::Write;
 use std::fs;
@@ -10,7 +10,7 @@ use windfire_wire::Enrol;
 use crate::given::plain;
 use crate::limits::{MACHINE_ID_BYTES_MAX, MACHINE_ID_DIGITS_MIN};
 
-/// What the agent shows at `Hello`.
+/// The credential and the enrolment that the agent sends in `Hello`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identity {
     /// The server's credential.
@@ -20,13 +20,13 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// The identity of a server that was made beforehand.
+    /// The identity of a server that was created before.
     pub fn of_credential(credential: String) -> Self {
         Self { credential, enrol: None }
     }
 
-    /// The identity of a machine that makes its own server with an enrolment token. The credential is derived from the
-    /// token and the machine, so that the agent comes back as the same server without having written anything.
+    /// The identity of a machine that creates its own server with an enrolment token. The credential is derived from
+    /// the token and the machine, so that the agent is the same server after a restart without having stored anything.
     pub fn of_enrolment(token: String, machine: &str, name: String) -> Self {
         let mut hash = Sha256::new();
         hash.update(b"windfire enrolment 1\0");
@@ -40,10 +40,10 @@ impl Identity {
 /// Files that may have the machine's id.
 const MACHINE_ID_FILES: [&str; 3] = ["/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid"];
 
-/// What names this machine and stays: its machine id.
+/// The lasting name of this machine: its machine id.
 ///
 /// # Errors
-/// There is none, or none that tells machines apart; with what the files say and the remedy.
+/// There is none, or none that tells machines apart. The error has the files' contents and the remedy.
 pub fn machine_id() -> Result<String, String> {
     choose_machine_id(MACHINE_ID_FILES.map(|path| (path, read_start(path))))
 }
@@ -60,17 +60,17 @@ fn choose_machine_id<'a>(texts: impl IntoIterator<Item = (&'a str, Option<String
     }
     let found = if found.is_empty() { String::new() } else { format!(" ({})", found.join(", ")) };
     Err(format!(
-        "this machine has no machine id of its own{found}: make one with \"systemd-machine-id-setup\", or give --machine with a \
-         text that no other machine has"
+        "this machine does not have its own machine id{found}: create one with \"systemd-machine-id-setup\", or give \
+         --machine with a text that no other machine has"
     ))
 }
 
-/// Whether a text tells a machine from others. Images hold an empty file, the word "uninitialized", or a number that somebody
-/// typed, and every machine made of them has the same.
+/// Whether a text tells a machine from others. Images have an empty file, the word "uninitialized", or a typed number,
+/// and every machine created from them has the same.
 fn is_a_machines_own(id: &str) -> bool {
     let digits: Vec<u32> = id.chars().filter_map(|c| c.to_digit(16)).collect();
     let is_id = id.chars().all(|c| c.is_ascii_hexdigit() || c == '-');
-    // 0000…, 0123456789abcdef…, fedcba9876543210…: a random number of this length is none of them.
+    // 0000…, 0123456789abcdef…, fedcba9876543210…: a random number of this length is never one of these.
     let is_typed = (0..16).any(|step| digits.windows(2).all(|pair| (pair[1] + 16 - pair[0]) % 16 == step));
     is_id && digits.len() >= MACHINE_ID_DIGITS_MIN && !is_typed
 }

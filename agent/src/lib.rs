@@ -1,9 +1,9 @@
-//! What runs on a watched server: `collector → sampler → outbox → link`.
+//! The agent, which runs on a watched server: `collector → sampler → outbox → link`.
 //!
 //! It reads its own machine's numbers, keeps each reading until the hub has it on disk, and opens one connection, to its
 //! hub. Nothing a hub sends can make it run, write or connect to anything: there is no code for it.
 //!
-//! A library, so that the fleet harness can run thousands of outboxes and links in one process.
+//! It is a library, so that the fleet harness can run thousands of outboxes and links in one process.
 
 pub mod address;
 pub mod backoff;

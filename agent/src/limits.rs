@@ -7,29 +7,30 @@ pub const REPORT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Longest time between reports.
 pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// Reports kept in memory without a spool: an hour at one a second, about 1 MB. Then sampling pauses until the hub took
-/// some.
+/// Reports kept in memory without a spool: an hour at one per second, about 1 MB. Then sampling pauses until the hub
+/// has taken some.
 pub const MEMORY_REPORTS_MAX: u64 = 3600;
 
-/// Readings that wait for an outbox whose disk hangs: ten minutes at one a second. Then sampling pauses until it answers.
+/// Readings that wait for an outbox whose disk hangs: ten minutes at one per second. Then sampling pauses until it
+/// answers.
 pub const READINGS_WAITING_MAX: usize = 600;
 
 /// Bytes of one spool file. Files whose reports are all acknowledged are deleted whole.
 pub const SPOOL_SEGMENT_BYTES: u64 = 1024 * 1024;
-/// Bytes of all spool files unless configured: more than a week at one report a second.
+/// Default for the bytes of all spool files: more than a week at one report per second.
 pub const SPOOL_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Bytes that a spool needs at least: one file to write and one to drain.
 pub const SPOOL_BYTES_MIN: u64 = 2 * SPOOL_SEGMENT_BYTES;
-/// Bytes of all spool files at the most, whatever is configured: a year and more of reports at one a second. Numbers of one
-/// spool's reports must lie far closer together than their stride.
+/// Highest allowed number of bytes of all spool files: more than a year of reports at one per second. The numbers of
+/// one spool's reports must be far closer together than their stride.
 pub const SPOOL_BYTES_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
-/// Runs of earlier processes that a spool may hold while this process adds to it. Each is a connection of its own; with more,
-/// sampling pauses until the hub has taken some.
+/// Runs of earlier processes that a spool may hold while this process adds to it. Each needs its own connection. With
+/// more, sampling pauses until the hub has taken some.
 pub const SPOOL_RUNS_MAX: usize = 64;
 
-/// Step of the wall clock that the hub is told of before the next report: less is drift.
+/// Step of the wall clock that is reported before the next report: less is drift.
 pub const CLOCK_STEP_MS_MIN: i64 = 500;
-/// Time after which the hub is told what the clock shows even if it did not step: drift adds up.
+/// Time after which the clock is reported even if it did not step, because drift adds up.
 pub const CLOCK_INTERVAL_MS: u64 = 600_000;
 
 /// Time for a hub's name to be looked up.
@@ -38,12 +39,12 @@ pub const LOOKUP_TIMEOUT: Duration = Duration::from_secs(10);
 pub const ADDRESSES_MAX: usize = 16;
 /// Time for a connection over any address of the hub, and again for the hub's `Welcome`.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that an address has for itself until the next one is tried beside it, as RFC 8305 recommends.
+/// Time until the next address is tried too, as RFC 8305 recommends.
 pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 /// The same for the address that led to the hub before: a hub that is busy, as after its own restart, must not get two
 /// handshakes of each agent. RFC 8305's longest.
 pub const PROVEN_ATTEMPT_DELAY: Duration = Duration::from_secs(2);
-/// Time for a connection when every address says that nobody listens: long enough for a hub that is just starting.
+/// Time for a connection if nothing listens at any address: long enough for a hub that is just starting.
 pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(3);
 /// Silence after which the hub is taken for gone.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
@@ -53,8 +54,8 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
 pub const KEEP_ALIVE: Duration = Duration::from_secs(11);
 /// Time between two looks at whether the hub still answers.
 pub const PATH_LOOK_INTERVAL: Duration = Duration::from_millis(2500);
-/// Silence of the hub after something was said to it after which the agent goes on from another port. Whatever is between the
-/// two may have forgotten the first one, or send its packets where no hub is any more.
+/// Time without an answer from the hub after which the agent continues from another port. A router between the two may
+/// have forgotten the first port, or send its packets to a wrong address.
 pub const PATH_SILENCE: Duration = Duration::from_secs(5);
 /// Changes of the port in one silence: after two more seconds than these take, the connection is given up anyway.
 pub const PATH_MOVES_MAX: u32 = 2;
@@ -70,7 +71,7 @@ pub const HUBS_MAX: usize = 16;
 pub const SECRET_FILE_BYTES_MAX: u64 = 4096;
 /// Bytes read of a file that holds the machine's id.
 pub const MACHINE_ID_BYTES_MAX: u64 = 1024;
-/// Hexadecimal digits of a machine's id at the least: fewer may be another machine's.
+/// Minimum of hexadecimal digits of a machine's id: a shorter one may be another machine's.
 pub const MACHINE_ID_DIGITS_MIN: usize = 16;
 /// Bytes read of a file of certificate authorities: a system's own has some 250 kB.
 pub const CA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;

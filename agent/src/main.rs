@@ -39,7 +39,7 @@ use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 #[derive(Parser)]
 #[command(name = "windfire-agent", version)]
 struct Arguments {
-    /// Hub as host:port, port 5555 unless given; several, with commas between them, are tried in turn
+    /// Hub as host:port, default port 5555; several hubs, separated by commas, are tried in turn
     #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
     hubs: Vec<HubList>,
     /// SHA-256 fingerprint of the hub's certificate ("windfire fingerprint" prints it)
@@ -54,28 +54,28 @@ struct Arguments {
     /// File that holds the credential
     #[arg(long, env = "WINDFIRE_CREDENTIAL_FILE", conflicts_with = "credential")]
     credential_file: Option<PathBuf>,
-    /// Enrolment token: makes a server for this machine at the first connection
+    /// Enrolment token: creates a server for this machine at the first connection
     #[arg(long, env = "WINDFIRE_ENROL", hide_env_values = true, conflicts_with_all = ["credential", "credential_file"])]
     enrol: Option<String>,
     /// File that holds the enrolment token
     #[arg(long, env = "WINDFIRE_ENROL_FILE", conflicts_with_all = ["credential", "credential_file", "enrol"])]
     enrol_file: Option<PathBuf>,
-    /// Name of the server that is made by enrolment; the host name unless given
+    /// Name of the server that enrolment creates; the default is the host name
     #[arg(long, env = "WINDFIRE_NAME", value_parser = server_name)]
     name: Option<String>,
-    /// What identifies this machine at enrolment; its machine id unless given
+    /// Text that identifies this machine at enrolment; the default is its machine id
     #[arg(long, env = "WINDFIRE_MACHINE", value_parser = machine)]
     machine: Option<String>,
     /// Seconds between reports, 1 to 60; the hub may ask for another number within these
     #[arg(long, env = "WINDFIRE_INTERVAL_S", default_value_t = 1, value_parser = interval_s)]
     interval_s: u64,
-    /// Folder that keeps unacknowledged reports over a restart; in memory only unless given
+    /// Folder that keeps unacknowledged reports over a restart; without it they are kept in memory
     #[arg(long, env = "WINDFIRE_SPOOL")]
     spool: Option<PathBuf>,
     /// Bytes that the spool may take
     #[arg(long, env = "WINDFIRE_SPOOL_BYTES_MAX", default_value_t = SPOOL_BYTES_MAX, value_parser = spool_bytes_max)]
     spool_bytes_max: u64,
-    /// Public addresses to show, "v4", "v6" or "v4/v6"; as the hub sees the connection unless given
+    /// Public addresses to show, "v4", "v6" or "v4/v6"; the default is the address that the hub sees
     #[arg(long, env = "WINDFIRE_IP", value_parser = shown_addresses)]
     ip: Option<String>,
     /// Report temperature sensors
@@ -89,24 +89,24 @@ struct Arguments {
     log: Targets,
 }
 
-/// Taken as it is, with blanks and quotes: it was always part of the machine's credential.
+/// Used as it is, with blanks and quotes, because the credentials of enrolled machines depend on it.
 fn machine(text: &str) -> Result<String, String> {
     some_text(text).map(|_| text.to_owned())
 }
 
 fn interval_s(text: &str) -> Result<u64, String> {
     let (min, max) = (REPORT_INTERVAL_MIN.as_secs(), REPORT_INTERVAL_MAX.as_secs());
-    value(text).and_then(|s| if (min..=max).contains(&s) { Ok(s) } else { Err(format!("{s} is not in {min}..={max}")) })
+    value(text)
+        .and_then(|s| if (min..=max).contains(&s) { Ok(s) } else { Err(format!("{s} is not within {min} to {max}")) })
 }
 
 fn spool_bytes_max(text: &str) -> Result<u64, String> {
     value(text).and_then(|bytes| {
-        if bytes >= SPOOL_BYTES_MIN { Ok(bytes) } else { Err(format!("it is below {SPOOL_BYTES_MIN}")) }
+        if bytes >= SPOOL_BYTES_MIN { Ok(bytes) } else { Err(format!("it must be at least {SPOOL_BYTES_MIN}")) }
     })
 }
 
-/// The same command, to which a variable that is set and says nothing is not there: tools that set variables cannot leave
-/// one out.
+/// The same command, for which an empty variable counts as unset, because some tools cannot leave one out.
 fn without_blank_variables(command: Command) -> Command {
     let is_blank = |name: &std::ffi::OsStr| std::env::var(name).is_ok_and(|value| plain(&value).is_empty());
     command.mut_args(|arg| if arg.get_env().is_some_and(is_blank) { arg.env(Resettable::Reset) } else { arg })
@@ -118,13 +118,13 @@ fn arguments() -> Arguments {
     Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
 }
 
-/// A misspelt variable is not in force. It is no error: variables of other programs may look alike.
+/// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
 fn warn_of_misspelt_variables() {
     let name_of = |argument: &clap::Arg| argument.get_env()?.to_str().map(str::to_owned);
     let known: Vec<String> = Arguments::command().get_arguments().filter_map(name_of).collect();
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for (name, meant) in misspelt(&known, set) {
-        tracing::warn!("variable {name} is unknown and ignored: is {meant} meant?");
+        tracing::warn!("variable {name} is unknown and ignored: did you mean {meant}?");
     }
 }
 
@@ -134,7 +134,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        // Who reads the log may go away; the agent goes on.
+        // The log's reader may go away; the agent continues.
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();
     warn_of_misspelt_variables();
@@ -177,13 +177,13 @@ fn start(arguments: Arguments) -> Result<(), String> {
         .build()
         .map_err(|error| format!("no runtime: {error}"))?;
     let ended = runtime.block_on(run(options, trust, collector, feed));
-    // A name that is still looked up must not hold the process.
+    // A name lookup that is still running must not keep the process alive.
     runtime.shutdown_background();
     ended
 }
 
 async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed: Feed) -> Result<(), String> {
-    let mut signals = Signals::new().map_err(|error| format!("signals cannot be heard: {error}"))?;
+    let mut signals = Signals::new().map_err(|error| format!("signals cannot be handled: {error}"))?;
     let (host_sender, host) = watch::channel(collector.host(unix_ms() / 1000));
     let (stop_sender, stop) = watch::channel(false);
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
@@ -203,7 +203,7 @@ async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed:
             () = stopped_in_order => {}
             () = signals.next() => {}
         }
-        tracing::warn!("told again to stop: what is not acknowledged is not waited for");
+        tracing::warn!("a second signal to stop: the agent does not wait for acks");
     };
     tokio::select! {
         () = link.run() => {}
@@ -212,7 +212,7 @@ async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed:
     Ok(())
 }
 
-/// What tells the agent to stop. Heard from the start, so that none in between is missed.
+/// Signals to stop. They are handled from the start, so that none is missed.
 #[cfg(unix)]
 struct Signals {
     terminate: tokio::signal::unix::Signal,
@@ -274,7 +274,7 @@ fn trust(arguments: &Arguments) -> Result<Trust, String> {
                 roots.add(certificate.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
             }
             if roots.is_empty() {
-                return Err(failed(&"the file holds none: it wants -----BEGIN CERTIFICATE-----"));
+                return Err(failed(&"the file has none: it must have -----BEGIN CERTIFICATE-----"));
             }
             Ok(Trust::Authorities(Arc::new(roots)))
         }
@@ -300,13 +300,13 @@ fn identity(arguments: &Arguments) -> Result<Identity, String> {
     }
 }
 
-/// A secret that was given as a text or as a file. No error has the secret.
+/// A secret that was given as a text or as a file. No error shows the secret.
 fn secret_given(what: &str, text: Option<&str>, file: Option<&Path>) -> Result<Option<String>, String> {
     let given = text.map(secret).or_else(|| file.map(secret_of_file)).transpose();
     given.map_err(|error| format!("{what}: {error}"))
 }
 
-// Two addresses, and what stands between them.
+// Two addresses with a slash between them.
 const _: () = assert!(IP_TEXT_BYTES_MAX >= "255.255.255.255/ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".len());
 
 #[cfg(test)]

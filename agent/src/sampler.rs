@@ -1,7 +1,7 @@
 //! Takes a reading at every interval and puts it into the outbox.
 //!
-//! A disk may hang, and an outbox may lie on one. So readings wait in a queue until the outbox has them, and whoever uses the
-//! outbox waits for it without holding the thread: sampling, the connection and a stop go on meanwhile.
+//! A disk may hang, and the outbox may be on one. So readings wait in a queue until the outbox has them, and tasks that
+//! use the outbox wait for it without blocking the thread: sampling, the connection and a stop continue.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -24,16 +24,16 @@ const HOST_INTERVAL: Duration = Duration::from_secs(60);
 /// Time after which an outbox that does not take a reading is said to hang.
 const OUTBOX_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What sampler and link share.
+/// The state that sampler and link share.
 #[derive(Clone)]
 pub struct Feed {
     /// Reports that the hub does not have on disk yet.
     outbox: Arc<tokio::sync::Mutex<Outbox>>,
-    /// Told when there is enough for a frame.
+    /// Notified when there is enough for a frame.
     pub pushed: Arc<Notify>,
     /// Told after every ack.
     pub acked: Arc<Notify>,
-    /// Time between readings; the hub may ask for another within the agent's bounds.
+    /// Time between readings. The hub may ask for another one within the agent's bounds.
     pub interval: watch::Sender<Duration>,
     /// How many samples make a frame.
     pub gather: Arc<Gather>,
@@ -41,7 +41,7 @@ pub struct Feed {
     newest: Arc<Mutex<Option<(u64, Instant)>>>,
 }
 
-/// How many samples make a frame. A packet costs the hub the same whatever it holds, so a busy hub asks for fuller ones.
+/// How many samples make a frame. Every packet costs the hub the same, so a busy hub asks for fuller ones.
 #[derive(Debug)]
 pub struct Gather {
     /// As the hub asked, within the agent's bounds.
@@ -51,8 +51,8 @@ pub struct Gather {
 }
 
 impl Gather {
-    /// Frames of `samples` from now on, as far as the agent allows. The first is shorter by chance: agents that are told at
-    /// one moment must not send at one moment ever after.
+    /// Frames of `samples` from now on, as far as the agent allows. The first is randomly shorter, so that agents that
+    /// get their pace at one moment do not always send at the same moment.
     pub(crate) fn set(&self, samples: u32) {
         let samples = samples.clamp(1, SAMPLES_PER_FRAME_MAX);
         self.samples.store(samples, Ordering::Relaxed);
@@ -86,7 +86,7 @@ impl Feed {
 }
 
 impl Feed {
-    /// The outbox, for what does not touch a disk. Waits while somebody else uses it.
+    /// The outbox, for calls that do not touch a disk. Waits while another task uses it.
     pub async fn outbox(&self) -> OwnedMutexGuard<Outbox> {
         Arc::clone(&self.outbox).lock_owned().await
     }
@@ -99,8 +99,8 @@ impl Feed {
         Arc::clone(&self.outbox).blocking_lock_owned()
     }
 
-    /// Does with the outbox what may touch a disk: then another thread waits for that. Gives the outbox back for what has to
-    /// follow before anybody else uses it.
+    /// Makes a call to the outbox that may touch a disk: then another thread waits for the disk. Returns the outbox
+    /// too, for calls that must follow before another task uses it.
     pub(crate) async fn on_disk<R: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Outbox) -> R + Send + 'static,
@@ -130,8 +130,8 @@ impl Feed {
         pushed
     }
 
-    /// How long the machine is up as its readings have it, milliseconds; 0 before the first reading. Readings in a container
-    /// count from its start, and clocks of the system from the machine's.
+    /// Uptime of the machine as its readings have it, milliseconds; 0 before the first reading. Readings in a container
+    /// count from the container's start, and the system's clocks from the machine's.
     pub(crate) fn uptime_ms(&self) -> u64 {
         let since_ms = |at: Instant| u64::try_from(at.elapsed().as_millis()).unwrap_or(0);
         let newest = *self.newest.lock();
@@ -176,7 +176,7 @@ async fn sample(
     loop {
         let interval = *period.borrow_and_update();
         let mut ticks = interval_at(Instant::now() + interval, interval);
-        // A machine that slept has no readings of that time; catching up would make them up.
+        // A machine that slept has no readings of that time. Catching up would invent them.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         loop {
             tokio::select! {
@@ -222,7 +222,7 @@ async fn keep(feed: &Feed, mut readings: mpsc::Receiver<Report>) {
             }
         };
         match (&pushed, is_paused) {
-            (Ok(()), true) => tracing::info!("sampling goes on"),
+            (Ok(()), true) => tracing::info!("sampling continues"),
             (Err(PushError::Full), false) => {
                 tracing::warn!("the outbox is full: sampling pauses until the hub has taken some");
             }

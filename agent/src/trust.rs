@@ -1,4 +1,4 @@
-//! Which hub the agent believes: one certificate by its fingerprint, or any that a certificate authority vouches for.
+//! Which hub the agent trusts: one certificate by its fingerprint, or any that a certificate authority has signed.
 
 use std::fmt;
 use std::str::FromStr;
@@ -53,7 +53,7 @@ impl FromStr for Fingerprint {
     }
 }
 
-/// Which hub the agent believes.
+/// Which hub the agent trusts.
 #[derive(Debug, Clone)]
 pub enum Trust {
     /// The one with this certificate.
@@ -62,7 +62,7 @@ pub enum Trust {
     Authorities(Arc<RootCertStore>),
 }
 
-/// TLS for the link, and what it saw: a wrong certificate is told with both fingerprints.
+/// TLS for the link, and the certificate that it saw: the error for a wrong one has both fingerprints.
 #[derive(Debug, Clone)]
 pub struct Tls {
     /// The configuration.
@@ -71,7 +71,7 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// TLS that believes `trust`.
+    /// TLS that accepts `trust`.
     ///
     /// # Errors
     /// The provider cannot speak TLS 1.3.

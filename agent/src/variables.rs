@@ -1,16 +1,16 @@
-//! Variables of the environment that look like the agent's and are not: a misspelt one would be ignored without a word.
+//! Finds misspelt variables of the agent in the environment: they would be ignored without a warning.
 
 use strsim::osa_distance;
 
-/// What every variable of the agent and of the hub begins with.
+/// Prefix of every variable of the agent and of the hub.
 const PREFIX: &str = "WINDFIRE_";
 /// Letters by which a misspelt name may differ from the one that was meant.
 const MISSPELT_LETTERS_MAX: usize = 2;
-/// Length, after the prefix, up to which a name may differ by one letter only: short names lie close together.
+/// Length, after the prefix, up to which a name may differ by one letter only, because short names are much alike.
 const SHORT_LETTERS_MAX: usize = 4;
 
-/// Names in `set` that are none of `known` and close to one of them, each with that one. Names that are the hub's or that
-/// Kubernetes sets are far from all of the agent's.
+/// Names in `set` that are not in `known` but close to one of them, each with that one. Names of the hub, and those
+/// that Kubernetes sets, are far from all of the agent's.
 pub fn misspelt(known: &[String], set: impl Iterator<Item = String>) -> Vec<(String, &str)> {
     let near = |name: String| {
         let rest = name.strip_prefix(PREFIX).filter(|_| !known.contains(&name))?;

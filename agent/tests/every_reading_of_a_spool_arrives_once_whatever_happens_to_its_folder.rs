@@ -1,5 +1,6 @@
 //! Property: machines with spools, their folders killed, cut short, put back and copied in any order, against the model of a
-//! hub. Every reading that some folder still holds arrives exactly once; none arrives twice, whoever had a copy of it.
+//! hub. Every reading that some folder still holds arrives exactly once. None arrives twice, even if several folders
+//! had it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs;
@@ -18,7 +19,7 @@ const MACHINES: usize = 3;
 enum Event {
     /// So many readings are taken.
     Read(usize),
-    /// A connection: so many reports are taken, in frames of at most so many; the last ack is heard or not.
+    /// A connection: so many reports are taken, in frames of at most so many. The last ack arrives or not.
     Connect { reports: usize, frame: usize, is_acked: bool },
     /// The agent is killed and starts again.
     Kill,
@@ -30,7 +31,7 @@ enum Event {
     Restore { is_over: bool },
     /// Another machine gets a copy.
     Copy { to: usize },
-    /// The hub forgets what it has not told anybody.
+    /// The hub forgets everything that it has not told any agent.
     HubCrash,
 }
 
@@ -51,7 +52,7 @@ fn event() -> impl Strategy<Value = Event> {
 
 type Files = BTreeMap<String, Vec<u8>>;
 
-/// What a hub knows of the one server that all machines report for.
+/// A hub's state of the one server that all machines report for.
 #[derive(Debug, Clone, Default)]
 struct Hub {
     last: u64,
@@ -159,7 +160,7 @@ impl World {
         machine.outbox.as_mut().expect("just opened")
     }
 
-    /// Does something to a folder of which the agent knows nothing, and notes what was lost by it.
+    /// Changes a folder without the agent's knowledge, and notes the readings that were lost by it.
     fn change(&mut self, machine: usize, change: impl FnOnce(&mut Machine)) {
         let machine = &mut self.machines[machine];
         machine.outbox = None;
@@ -182,7 +183,7 @@ impl World {
             Event::PowerCut { kept, has_old_state } => self.change(machine, |machine| {
                 let mut files = machine.files();
                 for (at, (_, bytes)) in files.iter_mut().filter(|(name, _)| name.ends_with(".seg")).enumerate() {
-                    // Sizes are often written before what they hold.
+                    // Sizes are often written before the contents.
                     let kept = bytes.len() * usize::from(kept[at % kept.len()]) / 1000;
                     if at % 2 == 0 { bytes.truncate(kept) } else { bytes[kept..].fill(0) }
                 }
@@ -216,7 +217,7 @@ impl World {
         let outbox = self.outbox(machine);
         let id = outbox.id();
         let durable = hub.outboxes.get(&id).copied().unwrap_or(0);
-        // What a welcome speaks of is on disk.
+        // The reports that a welcome names are on disk.
         let mut on_disk = hub.clone();
         outbox
             .welcome(Welcome { server_id: 1, durable, next: hub.last + 1, report_interval_ms: 0 })

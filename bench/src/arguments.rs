@@ -23,7 +23,7 @@ use windfire_engine::history::Retention;
 
 #[derive(Args)]
 pub(crate) struct FleetArguments {
-    /// Agents; as many as there are credentials with --hub
+    /// Agents; with --hub there is one per credential
     #[arg(long, default_value_t = 1000)]
     agents: usize,
     /// Time between two reports of one agent, such as 1s or 500ms
@@ -32,16 +32,17 @@ pub(crate) struct FleetArguments {
     /// Time of measured reporting, such as 60s or 15m
     #[arg(long, default_value = "60s", value_parser = duration)]
     duration: Duration,
-    /// Time over which the agents start [default: a second for 500 agents]
+    /// Time over which the agents start [default: one second per 500 agents]
     #[arg(long, value_parser = duration)]
     ramp: Option<Duration>,
-    /// What happens meanwhile
+    /// Events during the measurement
     #[arg(long, value_enum, default_value_t = Profile::Steady)]
     profile: Profile,
-    /// Readings to replay: a line of names, then 15 numbers a line, a line a second [default: one that lies beside]
+    /// Readings to replay: a line of names, then one line per second with 15 numbers [default: the built-in trace]
     #[arg(long)]
     trace: Option<PathBuf>,
-    /// Requests beside: details, details-304, details-gzip, list, history, each with a rate, such as details=50/s,list=20/s
+    /// API requests to send: details, details-304, details-gzip, list, history, with rates, such as
+    /// details=50/s,list=20/s
     #[arg(long, value_delimiter = ',')]
     api: Vec<ApiLoad>,
     /// Write all figures to this file
@@ -50,18 +51,18 @@ pub(crate) struct FleetArguments {
     /// Write a page with charts to this file
     #[arg(long)]
     pub(crate) report: Option<PathBuf>,
-    /// Start a hub on an empty folder, on these cores, such as 0 or 0,1; on all when no core is given. This is the default
-    /// unless --hub is given
+    /// Start a hub on an empty folder, on these cores, such as 0 or 0,1, or on all if none is given. This is the
+    /// default without --hub
     #[arg(long, num_args = 0..=1, default_missing_value = "", conflicts_with = "hub")]
     spawn: Option<String>,
-    /// The hub's binary; the one beside this unless given
+    /// The hub's binary [default: windfire, next to this program]
     #[arg(long)]
     binary: Option<PathBuf>,
     /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
     #[arg(long = "hub-arg", allow_hyphen_values = true)]
     hub_arguments: Vec<String>,
-    /// Readings of an agent that are made at a time, with their proper times: spares the generator most of its work, and the
-    /// hub sees no difference when it asks for as many samples a frame or more
+    /// Readings of an agent that are made at a time, with their proper times. This saves most of the generator's work.
+    /// The hub sees no difference if it asks for at least as many samples per frame
     #[arg(long, default_value_t = 1)]
     readings_at_once: u32,
     /// Threads that the agents share [default: as many as cores]
@@ -70,13 +71,13 @@ pub(crate) struct FleetArguments {
     /// Ask for an ack of every frame: measures how long one takes, and costs packets
     #[arg(long)]
     ack_each: bool,
-    /// Hours of history, a report a second, that the hub has before it starts
+    /// Hours of history, with one report per second, that the hub has before it starts
     #[arg(long, default_value_t = 0)]
     history_hours: i64,
-    /// Leave all of that history to be packed while it is measured
+    /// Let the hub pack all of that history during the measurement
     #[arg(long)]
     unpacked: bool,
-    /// A hub that runs already, as host:port
+    /// A hub that already runs, as host:port
     #[arg(long, requires_all = ["fingerprint", "http", "token", "credentials"])]
     hub: Option<String>,
     /// That hub's fingerprint
@@ -88,7 +89,7 @@ pub(crate) struct FleetArguments {
     /// A token of that hub that may read
     #[arg(long)]
     token: Option<String>,
-    /// File with a credential of that hub a line: one agent for each
+    /// File with credentials of that hub, one per line, for one agent each
     #[arg(long)]
     credentials: Option<PathBuf>,
 }

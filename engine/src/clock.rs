@@ -1,13 +1,13 @@
-//! The hub's belief of what time it is. `docs/decisions/clocks.md` says why.
+//! The trusted time of the hub. `docs/decisions/clocks.md` says why.
 //!
-//! A wall clock can leap, by seconds or by decades, and come back. What runs evenly, the time since the machine's start, says
-//! when it leapt, but not which side of the leap was right. Agents have clocks of their own, and say at each connection what
-//! they show: they are the witnesses. So:
+//! A wall clock can leap, by seconds or by decades, and come back. The time since the machine's start runs evenly. It
+//! shows when the wall clock leapt, but not which side of the leap was right. Agents have their own clocks, and report
+//! at each connection what these show: they are the witnesses. So:
 //!
-//! * The **trusted time** follows the wall clock while that runs evenly. At a leap it keeps running evenly on its own, until
+//! * The **trusted time** follows the wall clock while that runs evenly. At a leap the trusted time runs on evenly, until
 //!   witnesses confirm the wall clock, or none contradicts it for some time.
-//! * The **expiry time** is what history expires by. It never moves faster than time does, so one wrong look at a clock takes
-//!   nothing away; what a long stop left behind is made up for when the clock has been steady for a day.
+//! * The **expiry time** is what history expires by. It never moves faster than real time, so one wrong clock
+//!   deletes nothing. After a long stop it catches up once the clock has been steady for a day.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ const LATEST_MS: i64 = 7_258_118_400_000;
 
 /// Difference from an even run that is no leap: machines that keep time are corrected by less than this at once.
 const LEAP_MS: i64 = 1_000;
-/// Time for which a wall clock that leapt must run evenly before it is believed, if no witness contradicts it.
+/// Time for which a wall clock that leapt must run evenly before it is trusted, if no witness contradicts it.
 const CONFIRM_MS: i64 = 60_000;
 /// The same when a few witnesses contradict it: they may be the ones that are wrong.
 const CONTRADICTED_MS: i64 = 3_600_000;
@@ -30,15 +30,15 @@ const CONTRADICTED_MS: i64 = 3_600_000;
 const STOP_MS: i64 = 600_000;
 /// Steady time after which a long stop is taken as real, if no witness contradicts the clock.
 const VOUCHED_MS: i64 = 3_600_000;
-/// Age at which what an agent's clock showed does not count any more: agents that are there say it every ten minutes.
+/// Age at which a witness does not count any more. Connected agents report their clock every ten minutes.
 const WITNESS_AGE_MS: i64 = 20 * 60_000;
 /// Time by which one thread's reading may come after that of another.
 const LATE_MS: i64 = 10_000;
-/// Steady time after which the expiry time is what the trusted time is.
+/// Steady time after which the expiry time becomes the trusted time.
 const STEADY_MS: i64 = 24 * 3_600_000;
 /// Difference from both sides of a leap above which an agent is no witness to it.
 const WITNESS_OFF_MS: u64 = 60_000;
-/// Witnesses that are believed against a wall clock that did not leap, or for as long as they say so.
+/// Witnesses that win against a wall clock that did not leap, or for as long as they contradict it.
 const QUORUM: usize = 3;
 /// Difference between witnesses that agree.
 const AGREE_MS: i64 = 5_000;
@@ -57,7 +57,7 @@ pub struct Reading {
 /// The state of the hub's clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ClockState {
-    /// Milliseconds that the machine's wall clock is ahead of the trusted time. Not 0 only while it is not believed.
+    /// Milliseconds that the machine's wall clock is ahead of the trusted time. 0 unless it is doubted.
     pub wall_ahead_ms: i64,
     /// Milliseconds that expiry is behind the trusted time.
     pub expiry_behind_ms: i64,
@@ -68,7 +68,7 @@ pub struct ClockState {
 }
 
 impl ClockState {
-    /// Whether the machine's clock is not believed at present.
+    /// Whether the machine's clock is not trusted at present.
     pub fn is_doubted(&self) -> bool {
         self.wall_ahead_ms.abs() > LEAP_MS
     }
@@ -94,7 +94,7 @@ struct Witness {
     said_ms: i64,
 }
 
-/// The hub's belief.
+/// The hub's clock.
 #[derive(Debug)]
 pub struct Clock {
     state: Mutex<State>,
@@ -119,13 +119,14 @@ struct Running {
     expiry_ms: i64,
     steady_ms: i64,
     doubt: Option<Doubt>,
-    /// What was stored before the start: no clock that is right shows less.
+    /// The trusted time that was stored before the start. A right clock cannot show less.
     stored_ms: i64,
-    /// What was stored before the start, when the stop was long, or of unknown length, and nobody has said yet what time it is.
+    /// The trusted time that was stored before the start, if the stop was long or of unknown length, and no witness has
+    /// confirmed the wall clock yet.
     unvouched_from_ms: Option<i64>,
 }
 
-/// A wall clock that is not believed.
+/// A wall clock that is not trusted.
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
     /// The wall clock minus the trusted time, milliseconds.
@@ -135,13 +136,13 @@ struct Doubt {
 }
 
 impl Clock {
-    /// A clock that goes on from what was stored.
+    /// A clock that continues from the stored one.
     pub(crate) fn new(stored: Option<StoredClock>) -> Self {
         let state = State { stored, running: None, witnesses: BTreeMap::new(), leaps: 0 };
         Self { state: Mutex::new(state), now: Mutex::new(None) }
     }
 
-    /// The trusted time at a moment, Unix milliseconds. To be asked at least once a second.
+    /// The trusted time at a moment, Unix milliseconds. Must be called at least once per second.
     pub fn read(&self, reading: Reading) -> i64 {
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -157,7 +158,7 @@ impl Clock {
         trusted_ms
     }
 
-    /// Notes what the clock of a server's agent shows, a moment after the last reading.
+    /// Notes the time of a server's agent, just after the last reading.
     pub(crate) fn witness(&self, server_id: u64, agent_ms: i64) {
         let mut state = self.state.lock();
         let state = &mut *state;
@@ -178,12 +179,12 @@ impl Clock {
         self.note(state, trusted_ms, leapt_ms);
     }
 
-    /// What history expires by when the trusted time is `now_ms`: that itself for who has no clock that was ever read.
+    /// The expiry time when the trusted time is `now_ms`. It is `now_ms` if no clock was ever read.
     pub(crate) fn expiry_ms(&self, now_ms: i64) -> i64 {
         self.state.lock().running.map_or(now_ms, |running| running.expiry_ms.min(now_ms))
     }
 
-    /// What to store; nothing when no clock was ever read.
+    /// The state to store. `None` if no clock was ever read.
     pub(crate) fn to_store(&self) -> Option<StoredClock> {
         self.state.lock().running.map(|running| StoredClock {
             trusted_ms: running.trusted_ms,
@@ -192,12 +193,12 @@ impl Clock {
         })
     }
 
-    /// The trusted time as of the last reading; `now_ms` for who has no clock that was ever read.
+    /// The trusted time as of the last reading. It is `now_ms` if no clock was ever read.
     pub(crate) fn hub_time(&self, now_ms: i64) -> HubTime {
         self.now.lock().unwrap_or(HubTime { now_ms, leapt_ms: 0 })
     }
 
-    /// Notes the trusted time, and follows it where it leapt: what witnesses show did not change.
+    /// Notes the trusted time. After a leap the witnesses' differences are corrected, as their clocks did not change.
     fn note(&self, state: &mut State, now_ms: i64, leapt_ms: i64) {
         if leapt_ms != 0 {
             state.leaps += 1;
@@ -249,10 +250,10 @@ impl Running {
 
     /// Goes on to a reading. By how much the trusted time changed otherwise than by running, milliseconds.
     fn run(&mut self, reading: Reading, witnesses: &BTreeMap<u64, Witness>) -> i64 {
-        // Another thread may have read later and come first: both clocks go on to then.
+        // Another thread may have read later but come first: this reading is moved to that moment.
         let late_ms = self.uptime_ms.saturating_sub(reading.uptime_ms).clamp(0, LATE_MS);
         let (wall_ms, uptime_ms) = (reading.wall_ms.saturating_add(late_ms), reading.uptime_ms.saturating_add(late_ms));
-        // It never goes back; were it to, no time has passed.
+        // It never goes back. If it did, no time has passed.
         let passed_ms = uptime_ms.saturating_sub(self.uptime_ms).max(0);
         self.uptime_ms = uptime_ms;
         self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
@@ -292,14 +293,15 @@ impl Running {
             let of_wall = since().filter(|witness| witness.ahead_ms.abs_diff(ahead_ms) <= near_ms).count();
             (of_wall, since().filter(|witness| witness.ahead_ms.unsigned_abs() <= near_ms).count())
         };
-        // Witnesses since the leap know better than earlier ones: the clock that never leaps may have stood still.
+        // Witnesses since the leap count more than earlier ones, as the clock that never leaps may have stopped for a
+        // time.
         let (of_wall, of_trusted) =
             Some(count(since_ms)).filter(|recent| *recent != (0, 0)).unwrap_or_else(|| count(i64::MIN));
         let for_ms = self.uptime_ms - since_ms;
         let is_believed = match of_wall.cmp(&of_trusted) {
             Ordering::Greater => true,
             Ordering::Equal => for_ms >= CONFIRM_MS,
-            // A clock behind what it once was is certainly the one that is wrong.
+            // A clock that shows less than it once did is certainly wrong.
             Ordering::Less => {
                 let is_possible = self.trusted_ms.saturating_add(ahead_ms) >= self.stored_ms;
                 of_trusted < QUORUM && for_ms >= CONTRADICTED_MS && is_possible
@@ -313,7 +315,7 @@ impl Running {
         self.leap(ahead_ms)
     }
 
-    /// Takes what a witness says. By how much the trusted time changed, milliseconds.
+    /// Takes a witness's time. Returns by how much the trusted time changed, milliseconds.
     fn hear(&mut self, said_ms: i64, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         if let Some(doubt) = self.doubt {
             let leapt_ms = self.judge(doubt, witnesses);
@@ -327,8 +329,8 @@ impl Running {
             if said_ms.saturating_abs() <= AGREE_MS {
                 self.unvouched_from_ms = None;
             } else if is_between || self.doubt.is_some() && is_after {
-                // The stop was long, and somebody's clock is between its beginning and what ours shows now; or ours is
-                // certainly wrong, because it is behind what it once was.
+                // The stop was long, and a witness's clock is between its beginning and our present time; or ours is
+                // certainly wrong, because it shows less than it once did.
                 return self.disbelieve(said_ms);
             }
         }

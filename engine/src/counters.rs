@@ -1,4 +1,4 @@
-//! What the engine counts. The hub adds what only it can see and prints both.
+//! The engine's counters. The hub adds its own and prints both.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -15,7 +15,7 @@ pub struct IssuedCredential {
     pub credential: String,
 }
 
-/// Why a change of the registry was not made. Nothing changed.
+/// Why a change of the registry was refused. Nothing changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ChangeError {
     /// There is no server of that id.
@@ -52,10 +52,10 @@ pub enum ChangeError {
         /// Characters at most.
         max: usize,
     },
-    /// A token's text that was brought along is too short, too long, or cannot stand in a header.
+    /// The text given for a token is too short, too long, or cannot be sent in a header.
     #[error(
-        "token text of {found} characters is refused: bring {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} visible ASCII characters \
-         without spaces, or none to have one made"
+        "token text of {found} characters is refused: use {TOKEN_CHARS_MIN} to {TOKEN_CHARS_MAX} visible ASCII \
+         characters without spaces, or leave it out to have one created"
     )]
     BadTokenText {
         /// Its characters.
@@ -64,11 +64,11 @@ pub enum ChangeError {
     /// A token that manages the hub cannot be limited to some servers.
     #[error("an admin token has no tags: it manages every server")]
     AdminWithTags,
-    /// Nobody could manage the hub any more.
-    #[error("this is the last administrator: make another one first")]
+    /// No user could manage the hub any more.
+    #[error("this is the last administrator: create another one first")]
     LastAdmin,
-    /// Somebody else changed it since it was read.
-    #[error("{what} {id} was changed by somebody else meanwhile: read it again")]
+    /// It has been changed since it was read.
+    #[error("{what} {id} has been changed since it was read: read it again")]
     Changed {
         /// What was changed.
         what: &'static str,
@@ -98,14 +98,14 @@ pub enum ChangeError {
         found: String,
     },
     /// There is no room for one more.
-    #[error("there are {max} {what} already, and no more may be: remove some first")]
+    #[error("there are already {max} {what}, which is the limit: remove some first")]
     Full {
         /// Of what.
         what: &'static str,
         /// The limit.
         max: usize,
     },
-    /// The disk did not take it.
+    /// It could not be written to disk.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

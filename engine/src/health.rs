@@ -1,4 +1,4 @@
-//! Whether the disk takes what it is given, as of the newest write.
+//! Whether writes to the disk succeed, as of the newest write.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! What is known of a server now: its facts, its newest sample, and how far its reports have come.
+//! The latest of a server: its facts, its newest sample, and the progress of its reports.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub struct Latest {
     pub last_active_ms: Option<i64>,
 }
 
-/// Seconds that the newest report may lie after now, because two threads looked at the clock at different moments.
+/// Seconds that the newest report may be after now, because two threads read the clock at different moments.
 const AFTER_NOW_S: i64 = 5;
 
 impl Latest {
@@ -39,14 +39,14 @@ impl Latest {
         self.last_active_ms.map(|ms| ms.div_euclid(1000))
     }
 
-    /// Whether the newest report came within so many seconds before `now_s`. One that lies after now, because the hub's clock
-    /// was ahead when it came, says nothing of now.
+    /// Whether the newest report came within so many seconds before `now_s`. A report after `now_s` does not count: the
+    /// hub's clock was ahead when it came.
     pub fn reported_within(&self, seconds: i64, now_s: i64) -> bool {
         self.last_active_s().is_some_and(|at_s| (-AFTER_NOW_S..=seconds).contains(&now_s.saturating_sub(at_s)))
     }
 }
 
-/// How far a server's reports have come.
+/// The progress of a server's reports.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Progress {
     /// Highest sequence number taken.

@@ -1,9 +1,10 @@
-//! Reports in, snapshots out: the core of Windfire. No network and no clock; time is handed in.
+//! Reports in, snapshots out: the core of Windfire. It has no network and no clock: callers pass the time.
 //!
 //! The path of a report: [`session`] takes a frame, `intake` applies it to the server's `status` and keeps it pending,
 //! writes everything pending in one synced commit to `store`, and raises the watermark; the session acknowledges.
-//! Beside it, the report goes into the server's `head`, which becomes a [`block`] and, by and by, rows of coarser tiers
-//! ([`history`]). `recover` is the way back after a stop of any kind. [`engine`] is the front. `docs/ARCHITECTURE.md` draws it.
+//! The report also goes into the server's `head`, which becomes a [`block`] and later rows of coarser tiers
+//! ([`history`]). `recover` restores the state after a stop of any kind. [`engine`] is the front.
+//! `docs/ARCHITECTURE.md` draws it.
 
 pub mod clock;
 pub mod counters;

@@ -1,5 +1,5 @@
-//! The engine's bounds, by name. Work beyond a bound is pushed back or refused, never dropped in silence. Bounds of RocksDB's
-//! memory and files are in `store/options.rs`.
+//! The engine's bounds, by name. Work beyond a bound waits or is refused, but never dropped silently. Bounds of
+//! RocksDB's memory and files are in `store/options.rs`.
 
 use windfire_wire::limits::{
     FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
@@ -19,10 +19,11 @@ pub const SERVERS_MAX: usize = 200_000;
 /// API tokens.
 pub const TOKENS_MAX: usize = 10_000;
 
-/// Characters of an API token that somebody brings along, at the least: of visible ASCII, and random, that is 80 bits and more.
+/// Minimum of characters of an API token whose text the client chooses. If they are random visible ASCII, these are
+/// at least 80 bits.
 pub const TOKEN_CHARS_MIN: usize = 16;
 
-/// Characters of an API token that somebody brings along, at the most: it has to fit into a header.
+/// Maximum of characters of an API token whose text the client chooses: it must fit into a header.
 pub const TOKEN_CHARS_MAX: usize = 1024;
 
 /// Enrolment tokens.
@@ -37,17 +38,17 @@ pub const USERS_MAX: usize = 1_000;
 /// Characters of a user's name.
 pub const USER_NAME_CHARS_MAX: usize = 64;
 
-/// Characters of a password at the least.
+/// Minimum of characters of a password.
 pub const PASSWORD_CHARS_MIN: usize = 12;
 
-/// Characters of a password at the most.
+/// Maximum of characters of a password.
 pub const PASSWORD_CHARS_MAX: usize = 128;
 
 /// Panel logins that are valid at once.
 pub const LOGINS_MAX: usize = 10_000;
 
-/// Outboxes whose progress is remembered for one server. Each process of an agent names a new one: a folder that is put back
-/// from further ago than so many starts can no longer be told from a new one. A spool holds as many runs at the most.
+/// Outboxes whose progress is remembered for one server. Each process of an agent names a new one. A spool that is
+/// restored from before so many starts looks like a new one. A spool holds at most as many runs.
 pub const OUTBOXES_PER_SERVER_MAX: usize = 64;
 
 /// Characters of a server's name and of its tag.
@@ -63,28 +64,28 @@ pub const COMMITS_PER_CHECKPOINT: u64 = 4096;
 /// Milliseconds after which a durable report is acknowledged, counted at the next frame.
 pub const ACK_INTERVAL_MS: i64 = 8_000;
 
-/// Frames before which time alone is no reason for an ack: agents that send few and full frames get few acks. An ack makes
-/// its agent answer, so an ack of each frame would be half as many packets again.
+/// Frames before which no ack is sent because of time alone: agents that send few and full frames get few acks. An
+/// agent answers each ack, so an ack of each frame would mean half as many packets again.
 pub const ACK_FRAMES_MIN: u64 = 3;
 
-/// Reports after which an ack is due whatever the time.
+/// Reports after which an ack is due at any time.
 pub const ACK_REPORTS_MAX: u64 = 64;
 
-/// Sequence numbers that one session may leave out, all its gaps together. An outbox leaves none out; a hub whose store was put
-/// back from a backup misses those that were acknowledged since: at the agents' fastest, one a second, this is 136 years of
-/// them. It would take a thousand million sessions to use up a server's numbers.
+/// Sequence numbers that one session may leave out, in all gaps together. An outbox leaves none out. A hub that was
+/// restored from a backup misses the numbers acknowledged since: at the agents' fastest, one per second, these are 136
+/// years of reports. It would take a thousand million sessions to use up a server's numbers.
 pub const SEQUENCE_JUMP_MAX: u64 = 1 << 32;
 
-/// Rows of one block: an hour at two reports a second. A longer hour becomes several blocks.
+/// Rows of one block: an hour at two reports per second. A longer hour becomes several blocks.
 pub const BLOCK_ROWS_MAX: usize = 8192;
 
-/// Reports of one head: ten minutes at one a second. Some 12 KiB of memory when it is full.
+/// Reports of one head: ten minutes at one per second. Some 12 KiB of memory when it is full.
 pub const HEAD_ROWS_MAX: usize = 600;
 
 /// Bytes of one head, for reports with many sensors. One frame may overshoot.
 pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 
-/// Milliseconds after which a head becomes a block whatever it holds, so that the log behind it can go.
+/// Milliseconds after which a head becomes a block even if it is not full, so that its part of the log can be deleted.
 pub const HEAD_AGE_MS_MAX: i64 = 10 * 60 * 1000;
 
 /// Full heads of one server that may wait to become blocks. A session that finds so many is not read until there are fewer.
@@ -105,13 +106,13 @@ pub const PACK_INTERVAL_MS: i64 = 30_000;
 /// Milliseconds after an hour's end when it is packed: its reports have left the heads by then.
 pub const HOUR_GRACE_MS: i64 = HEAD_AGE_MS_MAX + 2 * 60 * 1000;
 
-/// Milliseconds after a day's end when it is packed: its last hour is by then.
+/// Milliseconds after a day's end when it is packed: its last hour is packed by then.
 pub const DAY_GRACE_MS: i64 = HOUR_GRACE_MS + 60 * 60 * 1000;
 
 /// Hours, and days, of one server each that are packed before heads are looked after again.
 pub const PACKS_PER_ROUND_MAX: usize = 64;
 
-/// Milliseconds between two looks for what has expired.
+/// Milliseconds between two searches for expired history.
 pub const EXPIRE_INTERVAL_MS: i64 = 60_000;
 
 /// Days that no disk budget takes from the raw tier.
@@ -123,7 +124,7 @@ pub const MINUTE_DAYS_KEPT_MIN: u32 = 7;
 /// Days that no disk budget takes from the quarter tier.
 pub const QUARTER_DAYS_KEPT_MIN: u32 = 30;
 
-/// Blocks that are read to say how large a row is.
+/// Blocks that are read to estimate the size of a row.
 pub const STORAGE_BLOCKS_READ_MAX: usize = 2048;
 
 /// Corrupt blocks that are named one by one; all are counted.
@@ -132,7 +133,7 @@ pub const CORRUPT_BLOCKS_NAMED_MAX: usize = 100;
 /// Threads that a start reads the newest part of the log with. More would only wait for the disk.
 pub const START_THREADS_MAX: usize = 4;
 
-/// Full heads that are held while history catches up after a start, before blocks are made of them.
+/// Full heads that are held while history catches up after a start, before they become blocks.
 pub const RECOVERED_HEADS_MAX: usize = 1024;
 
 /// Reports of the log that one round of upkeep reads while history catches up: some 50 ms, after which a stop is heard.
@@ -147,12 +148,12 @@ pub const POINTS_USUAL: usize = 2_000;
 /// Days that one query of history may span: longer than anything is kept.
 pub const RANGE_DAYS_MAX: i64 = 3660;
 
-/// Days of reports that one series is made of, where its step is no whole minute: some more than [`POINTS_MAX`] steps of just
-/// under a minute. A longer range is answered in whole minutes.
+/// Days of reports from which one series is computed, if its step is no whole minute: a little more than [`POINTS_MAX`]
+/// steps of just under a minute. A longer range is answered in whole minutes.
 pub const RAW_RANGE_DAYS_MAX: i64 = 14;
 
-/// Days of the minute tier that one series is made of, where its step is no whole quarter of an hour: some more than
-/// [`POINTS_MAX`] steps of just under an hour. A longer range is answered in whole quarters.
+/// Days of the minute tier from which one series is computed, if its step is no whole quarter of an hour: a little more
+/// than [`POINTS_MAX`] steps of just under an hour. A longer range is answered in whole quarters.
 pub const MINUTE_RANGE_DAYS_MAX: i64 = 850;
 
 /// Agents whose clocks the hub remembers, to tell whether its own is right.
@@ -167,12 +168,13 @@ pub const CLOCK_SKEW_KEPT_MS: i64 = 5_000;
 /// Milliseconds between two notes of the trusted time in the store.
 pub const CLOCK_STORE_INTERVAL_MS: i64 = 60_000;
 
-/// Bytes of one report in the log at the most: a kind and 14 varints, five floats, and every sensor with the longest name.
+/// Maximum of bytes of one report in the log: a kind and 14 varints, five floats, and every sensor with the longest
+/// name.
 pub const REPORT_LOG_BYTES_MAX: usize =
     1 + 15 * 10 + 5 * 8 + 2 + TEMPERATURES_MAX * (1 + TEMPERATURE_NAME_BYTES_MAX + 8);
 
-/// Bytes of one frame's reports in the log at the most. The log repeats a name only where the frame did: names take no more
-/// than the frame itself and those that the first report brings along, while numbers may grow from a byte to eight.
+/// Maximum of bytes of one frame's reports in the log. The log repeats a name only where the frame did: names take at
+/// most the bytes of the frame and of the first report's names, while numbers may grow from one byte to eight.
 pub const BATCH_LOG_BYTES_MAX: usize = REPORTS_PER_FRAME_MAX * (1 + 15 * 10 + 5 * 8 + 2 + TEMPERATURES_MAX * 9)
     + FRAME_BODY_BYTES_MAX
     + REPORT_LOG_BYTES_MAX
@@ -180,22 +182,23 @@ pub const BATCH_LOG_BYTES_MAX: usize = REPORTS_PER_FRAME_MAX * (1 + 15 * 10 + 5 
 const OUTBOX_LOG_BYTES: usize = 1 + 10 + 16;
 const _: () = assert!(BATCH_LOG_BYTES_MAX < PENDING_BYTES_PER_SHARD_MAX);
 
-/// Reports that a server may bring for each second that passes, or that the time of its reports moves forward: agents make
-/// one a second at the most. Beyond it, and what it saved up, its session is not read. [`crate::Options`] may raise it.
+/// Reports that a server may bring for each second that passes, or by which the time of its reports moves forward.
+/// Agents make at most one per second. Once the server's share is used up, its session is not read. [`crate::Options`]
+/// may raise it.
 pub const REPORTS_PER_S_MAX: u32 = 20;
 
 /// Reports that a server may have saved up.
 pub const REPORTS_BURST_MAX: u32 = 8192;
 
-/// Bytes of log that a server may bring for each such second: a usual report has some 100, one whose 128 sensors all
-/// change 1,200.
+/// Bytes of log that a server may bring for each such second. A usual report has some 100, and one whose 128 sensors
+/// all change has 1,200.
 pub const LOG_BYTES_PER_S_MAX: u32 = 16 * 1024;
 
 /// Bytes of log that a server may have saved up.
 pub const LOG_BYTES_BURST_MAX: u32 = 4 * 1024 * 1024;
 
-/// Milliseconds before now from which on a report's time counts for what its server may bring: a day more than raw
-/// reports are kept. It is all that a server that has been away can have saved.
+/// Milliseconds before now from which on a report's time counts for its server's share: one day more than raw reports
+/// are kept. A server that was disconnected cannot have saved more.
 pub const BACKLOG_MS_MAX: i64 = 8 * 86_400_000;
 
 /// Rows that a walk over reports holds at once: an hour that has more is walked in parts.
@@ -204,19 +207,19 @@ pub const WALK_ROWS_MAX: usize = 32 * 1024;
 /// Bytes of reports that an export holds at once: an hour that has more is read in parts.
 pub const EXPORT_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Values of sensors in one packed block, so that decoding one is bounded as its rows are: all of an hour at one report a
-/// second of 36 sensors. An hour with more becomes several blocks.
+/// Values of sensors in one packed block, so that decoding one is bounded as its rows are: an hour of 36 sensors at one
+/// report per second. An hour with more becomes several blocks.
 pub const BLOCK_SENSOR_VALUES_MAX: usize = 128 * 1024;
 
 /// Rows that packing an hour holds at once: a larger hour is packed in parts. Sensors are bounded as in a block.
 pub const PACK_ROWS_MAX: usize = 64 * 1024;
 
-/// Bytes of one server's packed hour from which on it is noted, so that a disk budget finds who has most. A usual hour at a
-/// report a second has 30 KiB.
+/// Bytes of one server's packed hour from which on it is noted, so that the disk budget finds the largest servers. A
+/// usual hour at one report per second has 30 KiB.
 pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;
 
 /// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than others.
 pub const FACTS_INTERVAL_MS: i64 = 60_000;
 
-/// Bytes of a server's facts of the past that are held at once, as they lie in the store; at least one record.
+/// Bytes of a server's past facts, as stored, that are held in memory at once; at least one record.
 pub(crate) const FACTS_PAGE_BYTES_MAX: usize = 256 * 1024;

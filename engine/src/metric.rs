@@ -1,11 +1,12 @@
-//! The numbers of a report, one by one, as history and queries know them. The one table of them in the engine.
+//! The metrics of a report, for history and queries. This is the only table of them in the engine.
 
 use std::sync::Arc;
 
 use windfire_wire::{Report, Temperature};
 
-/// Makes the metrics, the sample that holds them, and the way between both, of one table. A row is a scalar: its metric, its
-/// field in a sample and in a report, its type, its kind, its name in queries and answers, and its unit.
+/// Defines the metrics, the sample that holds them, and the conversions between both, from one table. A row is a
+/// scalar: its metric, its field in a sample and in a report, its type, its kind, its name in queries and answers, and
+/// its unit.
 macro_rules! metrics {
     ($($metric:ident $field:ident $type:ident $kind:ident $name:literal $unit:literal;)*) => {
         /// A number that every report carries, or that is derived from it.
@@ -32,7 +33,7 @@ macro_rules! metrics {
             /// Metrics that are a number of every report: all but the temperature, which is a list.
             pub const SCALARS: usize = [$(Self::$metric),*].len();
 
-            /// Every metric, in the order of their numbers on disk, which are for ever.
+            /// Every metric, in the order of their numbers on disk, which never change.
             pub const ALL: [Self; Self::SCALARS + 1] = [$(Self::$metric,)* Self::Temperature];
 
             /// What kind of numbers its values are.

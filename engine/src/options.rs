@@ -1,21 +1,22 @@
-//! What the engine does not decide itself.
+//! Settings that the hub passes to the engine.
 
 use crate::history::{FailPoint, Retention};
 
 /// Gives the country of a public address, lower case, or nothing.
 pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
 
-/// Hears how far a start has read the log, in commits: `(read, all)`. First `(0, 0)`, once the store is this process's.
+/// Is called with how far a start has read the log, in commits: `(read, all)`. First `(0, 0)`, once this process has
+/// locked the store.
 pub type ReplayListener = Box<dyn Fn(u64, u64) + Send + Sync>;
 
-/// What the engine does not decide itself.
+/// Settings that the hub passes to the engine.
 #[derive(Default)]
 pub struct Options {
-    /// Milliseconds between reports that agents are asked for; 0 leaves it to them.
+    /// Milliseconds between reports that the hub asks agents for. With 0 each agent uses its own.
     pub report_interval_ms: u32,
-    /// Samples that agents gather in one frame at the least, rounded up to 1, 2, 5 or 10.
+    /// Samples that agents gather in one frame at least, rounded up to 1, 2, 5 or 10.
     pub samples_per_frame_min: u32,
-    /// Reports a second that one server may bring before its session is stalled; 0 for
+    /// Reports per second that one server may bring before its session is stalled; 0 for
     /// [`REPORTS_PER_S_MAX`](crate::limits::REPORTS_PER_S_MAX).
     pub reports_per_s_max: u32,
     /// How long history is kept.
@@ -25,8 +26,8 @@ pub struct Options {
     /// Called at each point of the upkeep of history: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,
-    /// Country of an address; without it countries stay empty unless given by hand.
+    /// Country of an address. Without it countries stay empty, except those that an operator sets.
     pub country_of: Option<CountryLookup>,
-    /// Hears how far a start is.
+    /// Is called with how far a start is.
     pub on_replay: Option<ReplayListener>,
 }

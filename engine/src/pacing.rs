@@ -1,12 +1,12 @@
-//! How many samples an agent gathers in one frame. A frame costs a packet each way whatever it holds, so a hub with more to
-//! do than it can asks for fuller frames: history keeps every sample, only what is shown gets older.
+//! How many samples an agent gathers in one frame. A frame costs a packet each way, however many samples it holds, so
+//! an overloaded hub asks for fuller frames. History keeps every sample; only the shown status gets older.
 //!
 //! ```text
 //! level      0 ────── 100 ────── 200 ────── 300
 //! samples    1         2          5         10        in between some servers are at one, some at the other
 //! ```
-//! The hub says how busy it is once a second. Above [`BUSY_HIGH`] the level rises, below [`BUSY_LOW`] it falls, in between
-//! it stays: a step at most halves or doubles the frames, and servers take it one part after another.
+//! The hub says how busy it is once per second. Above [`BUSY_HIGH`] the level rises, below [`BUSY_LOW`] it falls, in
+//! between it stays. A step at most halves or doubles the frames, and not all servers take it at once.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -23,7 +23,7 @@ const BUSY_HIGH: f64 = 0.75;
 const BUSY_ALARMING: f64 = 0.92;
 /// Share of the time below which they get emptier.
 const BUSY_LOW: f64 = 0.5;
-/// Observations in a row below that until they do: a lull is no reason.
+/// Observations in a row below that until they do, so that a short lull changes nothing.
 const CALM_OBSERVATIONS: u32 = 5;
 
 const RISE: u32 = 10;
@@ -63,7 +63,7 @@ impl Pacing {
         low + (high - low) * f64::from(level % STEP) / f64::from(STEP)
     }
 
-    /// Takes how busy the hub's threads for agents were since the last call, a second ago: a share of their time, 0–1.
+    /// Takes the share of time, 0–1, that the hub's threads for agents worked since the last call, one second ago.
     pub(crate) fn observe(&self, busy: f64) {
         let level = self.level.load(Ordering::Relaxed);
         let calm = if busy < BUSY_LOW { self.calm.load(Ordering::Relaxed).saturating_add(1) } else { 0 };

@@ -185,8 +185,8 @@ impl<'a> RecordReader<'a> {
         bytes.try_into().map_err(|_| self.corrupt())
     }
 
-    /// A length, at most the number of bytes left. So memory is only allocated for bytes that exist, whatever a record
-    /// claims.
+    /// A length, at most the number of bytes left. So memory is only allocated for bytes that exist, even if a record
+    /// claims more.
     pub(crate) fn length(&mut self) -> Result<usize, Corrupt> {
         match usize::try_from(self.u64()?) {
             Ok(length) if length <= self.rest.len() => Ok(length),

@@ -1,4 +1,4 @@
-//! A sample's sensors: what of them changed.
+//! Changes of a sample's sensors.
 
 use windfire_wire::Temperature;
 use windfire_wire::limits::TEMPERATURES_MAX;

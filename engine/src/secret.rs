@@ -1,4 +1,4 @@
-//! Secrets: made here, shown once, kept as hashes.
+//! Secrets: created here, shown once, kept as hashes.
 
 use sha2::{Digest, Sha256};
 
@@ -22,7 +22,7 @@ impl SecretHash {
 /// A new secret of [`SECRET_CHARS`] base62 characters from the operating system.
 ///
 /// # Panics
-/// When the operating system has no randomness to give: going on would mean guessable secrets.
+/// When the operating system has no randomness: secrets could then be guessed.
 pub fn new_secret() -> String {
     let mut secret = String::with_capacity(SECRET_CHARS);
     while secret.len() < SECRET_CHARS {
@@ -35,7 +35,7 @@ pub fn new_secret() -> String {
     secret
 }
 
-/// A password that nobody guesses: 20 base62 characters, 119 bits.
+/// A password that cannot be guessed: 20 base62 characters, 119 bits.
 pub fn new_password() -> String {
     let mut password = new_secret();
     password.truncate(20);

@@ -1,13 +1,14 @@
-//! What one server may bring, so that no credential can take the log, the disk and the history of all.
+//! The share of one server, so that no single credential can fill the log, the disk and the history.
 //!
-//! Two purses, one of reports and one of bytes of log. Both fill as time goes by, up to a bound, and may be overdrawn by
-//! one batch; a server that has nothing left is stalled until they have filled again. Time is the hub's clock or that of
-//! the server's reports, whichever moved further: a server that was away for hours brings them as fast as the hub takes
-//! them. Times of reports count only within the last days, so that no clock that leaps can fill a purse for ever.
+//! There are two purses, one of reports and one of bytes of log. Both fill with time, up to a bound, and may be
+//! overdrawn by one batch. A server that has nothing left is stalled until they have filled again. Time is the hub's
+//! clock or that of the server's reports, whichever moved further: a server that was disconnected for hours sends its
+//! reports as fast as the hub takes them. Times of reports count only within the last days, so that no clock that leaps
+//! can fill a purse for ever.
 
 use crate::limits::{BACKLOG_MS_MAX, LOG_BYTES_BURST_MAX, LOG_BYTES_PER_S_MAX, REPORTS_BURST_MAX, REPORTS_PER_S_MAX};
 
-/// What every server may bring in a second.
+/// The share of every server per second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Rates {
     reports_per_s: u32,
@@ -15,7 +16,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// As many reports a second, 0 for [`REPORTS_PER_S_MAX`]; bytes in proportion, but not fewer than usual.
+    /// So many reports per second, 0 for [`REPORTS_PER_S_MAX`]; bytes in proportion, but at least the default.
     pub(crate) fn of(reports_per_s: u32) -> Self {
         let reports_per_s = if reports_per_s == 0 { REPORTS_PER_S_MAX } else { reports_per_s };
         let bytes_per_report = LOG_BYTES_PER_S_MAX / REPORTS_PER_S_MAX;
@@ -24,7 +25,7 @@ impl Rates {
     }
 }
 
-/// What one server has left. Thousandths, because a millisecond brings thousandths of what a second does.
+/// The rest of one server's share, in thousandths, because a millisecond adds a thousandth of a second's share.
 #[derive(Debug, Clone)]
 pub(crate) struct Share {
     reports: i64,
@@ -48,7 +49,7 @@ impl Share {
     pub(crate) fn has_any(&mut self, rates: Rates, newest_ms: i64, now_ms: i64) -> bool {
         let newest_ms = newest_ms.clamp(now_ms.saturating_sub(BACKLOG_MS_MAX), now_ms);
         let (filled_ms, highest_ms) = self.filled.unwrap_or((now_ms, newest_ms));
-        // A clock that was set back fills nothing, and begins anew.
+        // A clock that was set back fills nothing, and is followed from its new time on.
         let moved_ms =
             now_ms.saturating_sub(filled_ms).max(newest_ms.saturating_sub(highest_ms)).clamp(0, BACKLOG_MS_MAX);
         self.filled = Some((now_ms, highest_ms.max(newest_ms).min(now_ms)));
@@ -57,7 +58,7 @@ impl Share {
         self.reports > 0 && self.log_bytes > 0
     }
 
-    /// Takes what a batch came to.
+    /// Takes the cost of a batch.
     pub(crate) fn take(&mut self, reports: usize, log_bytes: usize) {
         let thousandths = |number: usize| i64::try_from(number).unwrap_or(i64::MAX).saturating_mul(1000);
         self.reports = self.reports.saturating_sub(thousandths(reports));
@@ -106,7 +107,7 @@ mod tests {
     #[test]
     fn a_backlog_of_hours_or_days_comes_as_fast_as_it_is_offered() {
         for days in [1, 7] {
-            // A report a second, all offered at one moment.
+            // One report per second, all offered at one moment.
             let batches = days * 86_400 / BATCH as i64;
             let newest = |number: i64| NOW_MS - (batches - number) * BATCH as i64 * 1000;
             let offered = (1..=batches).map(|number| (newest(number), NOW_MS));

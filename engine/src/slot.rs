@@ -13,7 +13,7 @@ use crate::status::Status;
 #[repr(C)]
 pub(crate) struct Slot {
     pub(crate) id: u64,
-    /// Replaced whole when somebody edits the server.
+    /// Replaced as a whole when the server is edited.
     pub(crate) record: RwLock<Arc<ServerRecord>>,
     /// Lock order: a shard's pending reports before a slot's status.
     pub(crate) status: Mutex<Status>,
@@ -45,7 +45,7 @@ impl Slot {
         shard_of(self.id)
     }
 
-    /// Ends the present session, if there is one, and lets none of its reports in any more.
+    /// Ends the present session, if there is one. Its further reports are refused.
     pub(crate) fn kick(&self, reason: RefuseReason) {
         let kick = self.status.lock().shut();
         if let Some(kick) = kick {
@@ -54,7 +54,7 @@ impl Slot {
     }
 }
 
-/// The shard of a server. Checkpoints on disk are by it: another number of shards is another format.
+/// The shard of a server. Checkpoints on disk depend on it, so another number of shards is another format.
 #[expect(clippy::cast_possible_truncation, reason = "a remainder of SHARDS")]
 pub(crate) fn shard_of(server_id: u64) -> usize {
     (server_id % SHARDS as u64) as usize

@@ -1,5 +1,5 @@
-//! A server's newest state, changed by the verbs of its life only: a session opens and closes, reports are applied, facts come,
-//! heads become blocks, a checkpoint and a commit take what is due, the server is removed.
+//! A server's newest state. It changes only when a session opens or closes, reports are applied, facts come, heads
+//! become blocks, a checkpoint or a commit takes what is due, or the server is removed.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -23,9 +23,9 @@ pub type Kick = Box<dyn FnOnce(RefuseReason) + Send>;
 pub(crate) struct Status {
     latest: Latest,
     progress: Progress,
-    /// What is known of its agent's clock.
+    /// Its agent's clock.
     timing: Timing,
-    /// Where its newest report lies.
+    /// The position of its newest report.
     last_position: Position,
     /// Newest reports, open for more.
     head: Head,
@@ -34,29 +34,29 @@ pub(crate) struct Status {
     /// Counts sessions; only the newest one's reports are taken.
     epoch: u64,
     kick: Option<Kick>,
-    /// Changed since the last checkpoint; a list of the shard has it then.
+    /// Changed since the last checkpoint. The server is then in a list of the shard.
     is_dirty: bool,
-    /// Changed since [`crate::Engine::visit_changed`] last showed it; a list of the shard has it then.
+    /// Changed since [`crate::Engine::visit_changed`] last showed it. The server is then in a list of the shard.
     is_changed: bool,
     /// When the facts came, Unix milliseconds by the hub's clock.
     facts_ms: i64,
-    /// When facts were last handed to a commit, Unix milliseconds by the hub's clock; `None` before the first.
+    /// When a commit last took facts, Unix milliseconds by the hub's clock. `None` before the first.
     facts_saved_ms: Option<i64>,
-    /// The facts differ from what was handed to a commit.
+    /// The facts differ from those that a commit took last.
     has_unsaved_facts: bool,
-    /// Facts wait for the next commit; a list of the shard has it then.
+    /// Facts wait for the next commit. The server is then in a list of the shard.
     has_new_facts: bool,
-    /// What it may bring.
+    /// Its share of the log.
     share: Share,
     /// Nobody may report for it any more.
     is_removed: bool,
 }
 
-/// What was taken of a batch, entry by entry, in the order in which a log has to have it.
+/// The new part of a batch, entry by entry, in the order of the log.
 pub(crate) enum Taken<'a> {
     /// Reports from here on come from this outbox.
     Outbox(u128),
-    /// A report in its place in time, and what the one before it had for sensors if that is in the same value of the log.
+    /// A report in its place in time, and the sensors of the report before it, if that is in the same value of the log.
     Report { sequence: u64, sample: &'a Sample, sensors_before: Option<&'a [Temperature]> },
 }
 
@@ -74,7 +74,7 @@ impl Status {
         self.last_position
     }
 
-    /// Milliseconds that its agent's clock is ahead of the hub's; `None` when it never said what it shows.
+    /// Milliseconds that its agent's clock is ahead of the hub's. `None` if the agent never reported its clock.
     pub(crate) fn skew_ms(&self) -> Option<i64> {
         self.timing.skew_ms()
     }
@@ -151,25 +151,25 @@ impl Status {
         self.timing.on_session();
     }
 
-    /// Takes what its agent's clock shows. How far that is ahead of the hub's, milliseconds.
+    /// Takes the time of its agent's clock. Returns how far it is ahead of the hub's, milliseconds.
     pub(crate) fn take_clock(&mut self, agent_ms: i64, uptime_ms: u64, now: HubTime) -> i64 {
         self.timing.on_clock(agent_ms, uptime_ms, now)
     }
 
-    /// Opens a session: its epoch, and what ends the one before.
+    /// Opens a session. Returns its epoch, and the kick that ends the one before.
     pub(crate) fn open(&mut self, kick: Option<Kick>) -> (u64, Option<Kick>) {
         self.epoch += 1;
         (self.epoch, std::mem::replace(&mut self.kick, kick))
     }
 
-    /// A session ended by itself.
+    /// A session has ended without a kick.
     pub(crate) fn close(&mut self, epoch: u64) {
         if self.epoch == epoch {
             self.kick = None;
         }
     }
 
-    /// Lets no report of the present session in any more; what ends it, if there is one.
+    /// Refuses further reports of the present session. Returns the kick that ends it, if there is one.
     pub(crate) fn shut(&mut self) -> Option<Kick> {
         self.epoch += 1;
         self.kick.take()
@@ -201,13 +201,13 @@ impl Status {
         self.share.has_any(rates, newest_ms, now_ms)
     }
 
-    /// What its newest report had for sensors, if that lies at this very position.
+    /// The sensors of its newest report, if that is at this very position.
     pub(crate) fn sensors_at(&self, position: Position) -> Option<Arc<[Temperature]>> {
         self.latest.sample.temperatures.clone().filter(|_| self.last_position == position)
     }
 
-    /// Applies new reports, the first of them with that number, which come to lie at `position`: places each in time, and shows
-    /// it to `visit`. Depends on nothing but this and what is handed in. Whether a head is full now.
+    /// Applies new reports, the first of them with that number, which will be at `position`: places each in time, and
+    /// shows it to `visit`. Depends only on this status and the arguments. Returns whether a head is full now.
     #[inline]
     pub(crate) fn apply(
         &mut self,
@@ -226,7 +226,7 @@ impl Status {
         }
         let mut has_full_head = false;
         for (sequence, sample) in (first_new..).zip(&mut *new) {
-            // From here on it lies where the hub's clock has it: in the log, in history, in what is shown.
+            // From here on it has the hub's time: in the log, in history, and where it is shown.
             sample.time_ms = self.timing.place(sample.time_ms, sample.uptime_s, now);
             visit(Taken::Report { sequence, sample, sensors_before: sensors.as_deref() });
             sensors.clone_from(&sample.temperatures);
@@ -241,17 +241,17 @@ impl Status {
         has_full_head
     }
 
-    /// Counts what was taken against its share.
+    /// Counts the taken reports against its share.
     pub(crate) fn spend(&mut self, reports: usize, log_bytes: usize) {
         self.share.take(reports, log_bytes);
     }
 
-    /// Whether it has to be put on the list for the next checkpoint.
+    /// Whether it must be added to the list for the next checkpoint.
     pub(crate) fn note_dirty(&mut self) -> bool {
         !std::mem::replace(&mut self.is_dirty, true)
     }
 
-    /// Whether it has to be put on the list of what changed.
+    /// Whether it must be added to the list of changed servers.
     pub(crate) fn note_changed(&mut self) -> bool {
         !std::mem::replace(&mut self.is_changed, true)
     }
@@ -296,7 +296,7 @@ impl Status {
         true
     }
 
-    /// A commit takes the facts, and when they came; unless the server is removed.
+    /// A commit takes the facts and the time when they came, unless the server is removed.
     pub(crate) fn take_facts(&mut self) -> Option<(Arc<HostFacts>, i64)> {
         self.has_new_facts = false;
         (!self.is_removed).then(|| (Arc::clone(&self.latest.facts), self.facts_ms))
@@ -305,7 +305,7 @@ impl Status {
 
 /// Heads, on their way to be blocks.
 impl Status {
-    /// Adds a report to the head. Whether a head is full now and waits to become a block.
+    /// Adds a report to the head. Returns whether a head is full now and waits to become a block.
     pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, position: Position, now_ms: i64) -> bool {
         self.head.push(sequence, sample, position, now_ms);
         self.head.is_full() && self.close_head()
@@ -320,8 +320,8 @@ impl Status {
         true
     }
 
-    /// Sets the head aside when it is old. Whether it was. By the hub's clock; one that was set back makes the head old at once,
-    /// which does no harm.
+    /// Sets the head aside if it is old, and returns whether it was. If the hub's clock was set back, the head is old
+    /// at once, which does no harm.
     pub(crate) fn close_old_head(&mut self, now_ms: i64) -> bool {
         let age_ms = now_ms.saturating_sub(self.head.opened_ms);
         !(0..HEAD_AGE_MS_MAX).contains(&age_ms) && self.close_head()
@@ -343,7 +343,7 @@ impl Status {
         self.full_heads.drain(..count);
     }
 
-    /// Lets go of every head of a server that is gone.
+    /// Drops every head of a removed server.
     pub(crate) fn drop_heads(&mut self) {
         self.head = Head::default();
         self.full_heads.clear();

@@ -12,9 +12,9 @@ pub struct Summary {
     pub(crate) first: u64,
     /// Last value.
     pub(crate) last: u64,
-    /// Lowest value; for counters not kept.
+    /// Lowest value. Not kept for counters.
     pub(crate) min: u64,
-    /// Highest value; for counters not kept.
+    /// Highest value. Not kept for counters.
     pub(crate) max: u64,
     /// Sum of integers.
     pub(crate) sum: u128,
@@ -26,7 +26,7 @@ pub struct Summary {
     pub(crate) increase: u64,
 }
 
-/// How one number is made of a [`Summary`].
+/// How one number is computed from a [`Summary`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aggregate {
     /// Arithmetic mean.
@@ -64,7 +64,7 @@ impl Aggregate {
         Self::ALL.into_iter().find(|aggregate| aggregate.name() == name)
     }
 
-    /// Whether it can be made of the metric: growth is a counter's, and only a counter's last value means something.
+    /// Whether the metric has it: only counters have growth, and of the other aggregates they only have the last value.
     pub fn fits(self, metric: Metric) -> bool {
         match metric.kind() {
             Kind::Counter => matches!(self, Self::Last | Self::Rate | Self::Increase),

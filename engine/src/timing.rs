@@ -1,24 +1,24 @@
 //! When a sample was taken, by the hub's clock. `docs/decisions/clocks.md` says why.
 //!
-//! Agents stamp readings with their own wall clock, which may be wrong, and may be put right while they run. They also say
-//! what it shows ([`Timing::on_clock`]), so the hub knows how far it is off. A time that is off by little is kept, because it
-//! is finer than anything the hub could say. Any other is moved to where the hub's clock has it ([`Timing::place`]); and no
-//! reading of an outbox lies before the one that was taken before it.
+//! Agents stamp readings with their own wall clock, which may be wrong, and may be corrected while they run. They also
+//! report its time ([`Timing::on_clock`]), so the hub knows how far it is off. A time that is off by little is kept,
+//! because it is finer than the hub's. Any other is moved to the hub's time ([`Timing::place`]). No reading of an
+//! outbox is placed before the one that was taken before it.
 
 use crate::limits::{CLOCK_SKEW_KEPT_MS, EARLIEST_MS};
 
 /// Milliseconds by which uptimes are rounded, and a little more.
 const UPTIME_ROUNDED_MS: i64 = 2_000;
 
-/// How far after now a reading may lie and still hold those after it behind it.
+/// How far after now a reading may be so that later readings are still placed after it.
 const ORDER_KEPT_MS: i64 = 60_000;
 
-/// What the hub knows about an agent's clock.
+/// An agent's clock, as the hub knows it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Timing {
     /// Added to the agent's times, milliseconds.
     shift_ms: i64,
-    /// What the clock said last.
+    /// The newest time of the clock.
     told: Option<Told>,
     /// The sum of the leaps of the hub's own clock that all of this has followed.
     leapt_ms: i64,
@@ -30,9 +30,9 @@ pub(crate) struct Timing {
 /// The last reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
-    /// What the agent says.
+    /// By the agent's clock.
     agent_ms: i64,
-    /// Where it lies in history, which no later leap of the hub's clock changes.
+    /// Its time in history, which no later leap of the hub's clock changes.
     placed_ms: i64,
 }
 
@@ -40,7 +40,7 @@ struct Last {
 struct Told {
     /// The agent's clock minus the hub's, milliseconds.
     skew_ms: i64,
-    /// How long its machine was up then, as its readings have it, milliseconds; 0 when it had none yet. And the hub's time.
+    /// Uptime of its machine then, by its readings, milliseconds; 0 before the first. And the hub's time.
     uptime_ms: i64,
     hub_ms: i64,
 }
@@ -55,7 +55,7 @@ pub(crate) struct HubTime {
 }
 
 impl Timing {
-    /// What is known after a start: where the newest reading lies.
+    /// The state after a start, when only the newest reading's time is known.
     pub(crate) fn after_start(last_ms: i64) -> Self {
         let last = Last { agent_ms: i64::MIN, placed_ms: last_ms };
         Self { last: Some(last), ..Self::default() }
@@ -66,17 +66,17 @@ impl Timing {
         self.last = None;
     }
 
-    /// A session begins; its agent says of its clock what follows, or nothing.
+    /// A session begins. Its agent reports its clock afterwards, or not at all.
     pub(crate) fn on_session(&mut self) {
         (self.shift_ms, self.told) = (0, None);
     }
 
-    /// Takes what the agent's clock and uptime show. How far the clock is ahead of the hub's, milliseconds.
+    /// Takes the agent's clock and uptime. Returns how far the clock is ahead of the hub's, milliseconds.
     pub(crate) fn on_clock(&mut self, agent_ms: i64, uptime_ms: u64, now: HubTime) -> i64 {
         self.follow(now.leapt_ms);
         let uptime_ms = i64::try_from(uptime_ms).unwrap_or(i64::MAX);
         let measured_ms = agent_ms.saturating_sub(now.now_ms);
-        // What waited to be read looks as if the clock were behind. How it moved against the uptime says better.
+        // A frame that waited makes the clock look late. Its change against the uptime is more exact.
         let before = self.told.filter(|told| told.uptime_ms > 0 && uptime_ms > 0);
         let skew_ms = before.map_or(measured_ms, |told| {
             let said_then_ms = told.hub_ms.saturating_add(told.skew_ms);
@@ -94,20 +94,20 @@ impl Timing {
         agent_ms.saturating_add(self.shift_ms)
     }
 
-    /// Milliseconds that the agent's clock is ahead of the hub's; `None` when it never said.
+    /// Milliseconds that the agent's clock is ahead of the hub's. `None` if the agent never reported it.
     pub(crate) fn skew_ms(&self) -> Option<i64> {
         self.told.map(|told| told.skew_ms)
     }
 
-    /// Where a reading lies that the agent says it took at `agent_ms`, after all readings before it.
+    /// The hub's time of a reading that the agent took at `agent_ms` by its own clock, after all readings before it.
     pub(crate) fn place(&mut self, agent_ms: i64, uptime_s: u64, now: HubTime) -> i64 {
         self.follow(now.leapt_ms);
-        // One that lies far after now was placed while the hub's clock was ahead. Others keep the order: a counter that seems
-        // to fall is a reset to whoever adds it up.
+        // One that is far after now was placed while the hub's clock was ahead. Others keep the order, because a
+        // counter that seems to fall would count as a reset.
         self.last = self.last.filter(|last| last.placed_ms <= now.now_ms.saturating_add(ORDER_KEPT_MS));
         let said_ms = self.shifted(agent_ms);
         let last_ms = self.last.map_or(i64::MIN, |last| last.placed_ms);
-        // The one before may lie too late by as much as a clock may be off.
+        // The one before may be too late by as much as a clock may be off.
         let is_after = |at_ms: &i64| *at_ms >= last_ms.saturating_sub(2 * CLOCK_SKEW_KEPT_MS);
         let by_uptime = self.by_uptime(uptime_s, now).filter(is_after);
         let is_meant = said_ms >= EARLIEST_MS.min(now.now_ms);
@@ -115,7 +115,7 @@ impl Timing {
         let is_back = last_ms.saturating_sub(said_ms) > CLOCK_SKEW_KEPT_MS;
         let mut placed_ms = said_ms;
         if let Some(at_ms) = by_uptime.filter(|at_ms| self.is_of_this_boot(said_ms, *at_ms)) {
-            // The clock was another when this was read than when it was told.
+            // The clock changed between this reading and its newest report of itself.
             placed_ms = at_ms;
         } else if !(is_meant && is_past) || is_back {
             placed_ms = by_uptime.unwrap_or_else(|| {
@@ -141,7 +141,7 @@ impl Timing {
         placed_ms
     }
 
-    /// What was measured against the hub's clock before it leapt is off by the leap.
+    /// Differences from the hub's clock that were measured before it leapt are corrected by the leap.
     fn follow(&mut self, leapt_ms: i64) {
         let by_ms = leapt_ms.saturating_sub(self.leapt_ms);
         if by_ms == 0 {
@@ -172,7 +172,7 @@ impl Timing {
     }
 }
 
-/// What is added to the times of a clock that is so far ahead.
+/// Milliseconds to add to the times of a clock that is so far ahead.
 fn shift_of(skew_ms: i64) -> i64 {
     if skew_ms.saturating_abs() <= CLOCK_SKEW_KEPT_MS { 0 } else { skew_ms.saturating_neg() }
 }
@@ -275,7 +275,7 @@ mod tests {
         let mut timing = Timing::default();
         say(&mut timing, 0, 0);
         place(&mut timing, 0..60, 0);
-        // The hub could not write for half an hour. Then it reads what was said and reported meanwhile.
+        // The hub could not write for half an hour. Then it reads the frames that waited.
         timing.on_clock(at(600).now_ms, uptime(600) * 1000, at(1800));
         assert_eq!(timing.skew_ms(), Some(0));
         let placed: Vec<i64> =

@@ -1,4 +1,4 @@
-//! Who may read: API tokens. Who may become a server: enrolment tokens.
+//! API tokens, with which clients may read, and enrolment tokens, with which agents may become servers.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::secret::SecretHash;
 pub enum Scope {
     /// Read servers and their status.
     Read,
-    /// Make servers by `POST /api/v1/server/register`.
+    /// Create servers by `POST /api/v1/server/register`.
     Register,
     /// Manage the hub.
     Admin,
@@ -47,7 +47,7 @@ impl Scope {
 pub struct Scopes(u8);
 
 impl Scopes {
-    /// What any token of v0 could do, and what a token gets when nothing else is said.
+    /// The scopes of every token of v0, and the default of a new token.
     pub const V0: Self = Self(Scope::Read.bit() | Scope::Register.bit());
 
     /// The set of `scopes`.
@@ -83,7 +83,7 @@ pub struct Token {
     pub id: u64,
     /// Hash of the token's text.
     pub hash: SecretHash,
-    /// Why it was made.
+    /// Why it was created.
     pub note: String,
     /// What it may do.
     pub scopes: Scopes,
@@ -97,11 +97,11 @@ pub struct Token {
     pub last_used_s: Option<i64>,
 }
 
-/// An API token about to be made.
+/// An API token to be created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each field but the text is that of Token")]
 pub struct NewToken {
-    /// Brought along from elsewhere; made when `None`.
+    /// Chosen by the client; created when `None`.
     pub text: Option<String>,
     pub note: String,
     pub scopes: Scopes,
@@ -110,7 +110,7 @@ pub struct NewToken {
 }
 
 impl NewToken {
-    /// A token that may do what any of v0 could, for ever.
+    /// A token with the scopes of v0 that does not expire.
     pub fn of_v0(note: &str) -> Self {
         Self { text: None, note: note.to_owned(), scopes: Scopes::V0, tags: Vec::new(), expires_s: None }
     }
@@ -132,11 +132,11 @@ pub struct EnrolToken {
     pub id: u64,
     /// Hash of the token's text.
     pub hash: SecretHash,
-    /// Why it was made.
+    /// Why it was created.
     pub note: String,
-    /// Tag of the servers it makes.
+    /// Tag of the servers it creates.
     pub tag: String,
-    /// Servers it may still make; unlimited when `None`.
+    /// Servers it may still create; unlimited when `None`.
     pub uses_left: Option<u64>,
     /// Unix seconds.
     pub created_s: i64,
@@ -144,7 +144,7 @@ pub struct EnrolToken {
     pub expires_s: Option<i64>,
 }
 
-/// An agent's request for a server of its own.
+/// An agent's request for its own server.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Enrolment {
     /// The enrolment token's text.

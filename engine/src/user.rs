@@ -10,12 +10,12 @@ use crate::secret::{SECRET_CHARS, SecretHash, new_secret};
 /// Seconds that a login lasts after its last use.
 pub const LOGIN_S: i64 = 7 * 86_400;
 
-/// Cost of a password hash: what OWASP asks of argon2id at the least (19 MiB, 2 passes).
+/// Cost of a password hash: the minimum that OWASP recommends for argon2id (19 MiB, 2 passes).
 const MEMORY_KIB: u32 = 19 * 1024;
 const PASSES: u32 = 2;
 
-/// Where hashes are computed, one at a time. Kept, because an allocator keeps such a piece for each thread that ever made
-/// one: a few people who sign in would take a few times as much.
+/// Memory in which hashes are computed, one at a time. It is kept, because otherwise the allocator would keep such a
+/// piece for each thread that ever computed one.
 static WORKSPACE: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// What a user may do.
@@ -50,7 +50,7 @@ impl Role {
 pub struct User {
     /// Given out once, never again.
     pub id: u64,
-    /// By which it signs in; never changes.
+    /// The name to sign in with. It never changes.
     pub name: String,
     /// What it may do.
     pub role: Role,
@@ -79,7 +79,7 @@ pub struct Login {
     pub expires_s: i64,
 }
 
-/// A login that was made just now.
+/// A login that was just created.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewLogin {
     /// The cookie's value, which is not kept and cannot be shown again.
@@ -88,7 +88,7 @@ pub struct NewLogin {
     pub is_stored: bool,
 }
 
-/// argon2id of a password, with what it takes to make it again.
+/// argon2id of a password, with the parameters to compute it again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PasswordHash {
     pub(crate) memory_kib: u32,
@@ -114,7 +114,7 @@ impl PasswordHash {
         Ok(Self { memory_kib: MEMORY_KIB, passes: PASSES, salt, hash: hash(password, &salt, MEMORY_KIB, PASSES) })
     }
 
-    /// Whether this is the hash of `password`. As slow as making one.
+    /// Whether this is the hash of `password`. As slow as computing one.
     pub fn matches(&self, password: &str) -> bool {
         // No stored password is longer, and a long text must not buy more work.
         let is_possible = password.len() <= 4 * PASSWORD_CHARS_MAX;
@@ -123,7 +123,7 @@ impl PasswordHash {
         is_possible & bool::from(found.ct_eq(&self.hash))
     }
 
-    /// Matches no password, after as long as any: so that an unknown user cannot be told from a wrong password.
+    /// Matches no password, but takes as long as any other: so that an unknown user looks like a wrong password.
     pub fn of_nobody() -> Self {
         Self { memory_kib: MEMORY_KIB, passes: PASSES, salt: [0; SECRET_CHARS], hash: [0; 32] }
     }

@@ -10,9 +10,9 @@ use crate::slot::Slot;
 /// One server as it is now.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ServerView {
-    /// What people decided.
+    /// The server's settings.
     pub record: Arc<ServerRecord>,
-    /// What the server says of itself.
+    /// The agent's newest report and facts.
     pub latest: Latest,
 }
 
@@ -46,8 +46,8 @@ impl Engine {
         }
     }
 
-    /// Shows each server whose status or facts changed since the last call, as it is now, in no order. For one reader that
-    /// keeps what it made of the others: what one call showed, another does not.
+    /// Shows each server whose status or facts changed since the last call, as it is now, in no order. It is for one
+    /// reader that keeps the other servers from earlier calls.
     pub fn visit_changed(&self, mut visit: impl FnMut(&Arc<ServerRecord>, &Latest)) {
         for slot in self.shards().take_changed() {
             let record = Arc::clone(&slot.record.read());

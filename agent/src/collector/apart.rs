@@ -1,4 +1,4 @@
-//! Asking what may never answer, on a thread of its own.
+//! Makes a call that may never return, on its own thread.
 
 use std::sync::Arc;
 use std::thread;
@@ -26,7 +26,7 @@ struct State<T> {
 }
 
 impl<T: Clone + Send + 'static> Apart<T> {
-    /// Nothing is asked yet. `answer` may take for ever; it then keeps its thread, and nothing else.
+    /// Makes no call yet. `answer` may never return. It then blocks only its own thread.
     pub(super) fn new(name: &str, mut answer: impl FnMut() -> T + Send + 'static) -> Self {
         let state = Mutex::new(State { is_asked: false, is_over: false, answer: None });
         let shared = Arc::new(Shared { state, changed: Condvar::new() });
@@ -105,7 +105,7 @@ mod tests {
         assert_eq!(apart.wait(LONG), Some(7));
         assert_eq!(apart.ask(LONG), Some(7), "the newest is given while the next is asked");
         assert_eq!(apart.ask(Duration::ZERO), None, "but not one that is too old");
-        // Dropped while the question hangs: nobody waits for it.
+        // Dropped while the call hangs: nothing waits for it.
         drop(apart);
     }
 }

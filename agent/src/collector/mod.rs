@@ -1,6 +1,8 @@
-//! Reads this machine's numbers, and nothing else: files under `/proc` and `/sys`, and system calls that only ask.
+//! Reads this machine's numbers, and does nothing else: it reads files under `/proc` and `/sys`, and makes read-only
+//! system calls.
 //!
-//! A reading never waits: what may not answer (file systems, sensors) is asked [apart], and its newest answer is taken.
+//! A reading never waits: calls that may not return (to file systems, sensors) are made [apart], and their newest
+//! answer is taken.
 
 #[cfg(target_os = "linux")]
 mod apart;
@@ -32,7 +34,7 @@ const COMPLAINT_INTERVAL: Duration = Duration::from_secs(3600);
 pub struct Collector {
     ip: String,
     machine: Machine,
-    /// Values left out because they cannot be: told so far, and when.
+    /// Impossible values that were left out: the count logged so far, and when.
     told: (u64, Option<Instant>),
 }
 
@@ -40,7 +42,7 @@ impl Collector {
     /// A collector of this machine.
     ///
     /// # Errors
-    /// The system does not give what every reading needs.
+    /// The system does not give the values that every reading needs.
     pub fn new(options: CollectorOptions) -> Result<Self, CollectorError> {
         let machine = Machine::new(&options)?;
         Ok(Self { ip: options.ip, machine, told: (0, None) })
@@ -80,7 +82,7 @@ impl Collector {
         let (told, at) = self.told;
         let (count, last) = self.machine.impossible();
         if count > told && at.is_none_or(|at| now.duration_since(at) >= COMPLAINT_INTERVAL) {
-            tracing::warn!(count, last, "values that cannot be were left out");
+            tracing::warn!(count, last, "impossible values were left out");
             self.told = (count, Some(now));
         }
     }

@@ -1,8 +1,8 @@
-//! What a collector reads, and why it may not be able to.
+//! Options and errors of a collector.
 
 use std::path::PathBuf;
 
-/// What is read beside v0's defaults.
+/// Values to read besides v0's defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CollectorOptions {
     /// Temperature sensors; off by default, as in v0.
@@ -11,7 +11,8 @@ pub struct CollectorOptions {
     pub gpu: bool,
     /// Public addresses to report, `v4/v6`; empty lets the hub use the connection's address.
     pub ip: String,
-    /// File that keeps transfers over a restart of the agent; without one they begin with what the interfaces show then.
+    /// File that keeps transfers over a restart of the agent. Without one they begin with the interfaces' counters at
+    /// the start.
     pub transfers: Option<PathBuf>,
 }
 

@@ -15,7 +15,7 @@ use super::processors::processors;
 /// Readings between two looks for new disks, which costs more than reading the known ones.
 const RELIST_EVERY: u32 = 60;
 
-/// File systems on disks of this machine: those of networks and in memory are somebody else's space.
+/// File systems on disks of this machine: those of networks and in memory are not its disk space.
 const COUNTED: [&str; 10] = ["apfs", "exfat", "ffs", "hfs", "hpfs", "msdos", "ntfs", "refs", "ufs", "zfs"];
 
 /// Interfaces whose traffic also passes a real one, or never leaves the machine.
@@ -78,7 +78,7 @@ impl Machine {
             load5: load.five,
             load15: load.fifteen,
             temperatures: self.temperatures(),
-            // Sockets, processes and GPUs: only Linux gives these without walking every process once a second.
+            // Sockets, processes and GPUs: only Linux gives these without walking every process once per second.
             ..Report::default()
         }
     }

@@ -24,7 +24,7 @@ impl Dialled {
             sleep(PATH_LOOK_INTERVAL).await;
             if path.is_to_be_left(Counts::of(&self.connection.stats()), Instant::now()) {
                 let peer = self.connection.remote_address();
-                tracing::debug!(%peer, "the hub is silent: going on from another port");
+                tracing::debug!(%peer, "the hub is silent: continuing from another port");
                 let moved = UdpSocket::bind(SocketAddr::new(any(peer), 0)).and_then(|socket| endpoint.rebind(socket));
                 if let Err(error) = moved {
                     tracing::debug!(%error, "no other port");
@@ -34,7 +34,7 @@ impl Dialled {
     }
 }
 
-/// What a connection has said and heard so far.
+/// Packets that a connection has sent and received so far.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct Counts {
     /// Frames that want an answer.
@@ -52,7 +52,7 @@ impl Counts {
 /// Whether a connection is answered.
 #[derive(Debug, Default)]
 struct Path {
-    /// When something was last heard.
+    /// The counts when the last packet was received.
     answered: Counts,
     unanswered_since: Option<Instant>,
     moves: u32,

@@ -1,4 +1,4 @@
-//! Which hub is believed, and how QUIC is tuned.
+//! Which hub the agent trusts, and how QUIC is tuned.
 
 use std::net::UdpSocket;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use quinn::{
 use crate::limits::{IDLE_TIMEOUT, KEEP_ALIVE};
 use crate::trust::{Tls, Trust};
 
-/// The ways out: which hub is believed, and how QUIC is tuned. Shared by all links of a process.
+/// Creates connections: which hub is trusted, and how QUIC is tuned. Shared by all links of a process.
 #[derive(Clone)]
 pub struct Endpoints {
     pub(super) trust: Trust,
@@ -21,7 +21,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Each connection gets a socket of its own.
+    /// Each connection gets its own socket.
     ///
     /// # Errors
     /// TLS cannot be set up.
@@ -62,7 +62,7 @@ fn tuned() -> TransportConfig {
         .ack_frequency_config(Some(acks))
         .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
         .keep_alive_interval(Some(KEEP_ALIVE))
-        // One stream, opened by us; nothing else is ever accepted.
+        // The agent opens one stream. No other stream is accepted.
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         // Acks and refusals are a few bytes.

@@ -1,9 +1,9 @@
-//! How a connection to the hub is made: over all addresses that it has, raced as RFC 8305 does.
+//! Connects to the hub over all of its addresses, raced as in RFC 8305.
 //!
 //! ```text
 //! hub ── look up ──► addresses ── race: one after the other, 250 ms apart, next at once when one fails ──► the first that is the hub
 //! ```
-//! Each connection has sockets of its own: a port that something on the way has taken a dislike to is not used again.
+//! Each connection has its own sockets: a port that something on the way blocks is not used again.
 
 mod connection;
 mod endpoints;
@@ -23,7 +23,7 @@ pub(crate) use connection::Dialled;
 pub use endpoints::Endpoints;
 use race::{Failure, Race};
 
-/// One of the hubs that an agent has, and what is remembered of the way there.
+/// One of an agent's hubs, and the address that worked last.
 pub(crate) struct Hub {
     pub(crate) address: HubAddress,
     /// The look-up that is under way. One that outlasts its connection is waited for again, and never begun twice.
@@ -37,7 +37,7 @@ impl Hub {
         Self { address, looking_up: None, proven: None }
     }
 
-    /// Makes a connection over any of the hub's addresses.
+    /// Connects over any of the hub's addresses.
     pub(crate) async fn dial(&mut self, endpoints: &Endpoints) -> Result<Dialled, LinkError> {
         let found = self.look_up().await.map_err(|reason| self.no_address(reason))?;
         let (addresses, left_out) = race_order(&found, self.proven);
@@ -115,16 +115,16 @@ mod tests {
         let endpoints = Endpoints::new(trust).expect("TLS");
         let at = |address: &str, failure| (address.parse().expect("an address"), failure);
         let silent = Failure::Other("no answer".to_owned());
-        let refused = Failure::Other("nobody listens".to_owned());
+        let refused = Failure::Other("nothing listens".to_owned());
         let two = [at("[2001:db8::1]:5555", silent), at("192.0.2.1:5555", refused.clone())];
         let error = hub("hub.example").explain(&endpoints, &two, 3).to_string();
         assert_eq!(
             error,
-            "hub hub.example:5555: at [2001:db8::1]:5555 no answer; at 192.0.2.1:5555 nobody listens; 3 more of its \
+            "hub hub.example:5555: at [2001:db8::1]:5555 no answer; at 192.0.2.1:5555 nothing listens; 3 more of its \
              addresses were not tried"
         );
         let error = hub("192.0.2.1").explain(&endpoints, &two[1..], 0).to_string();
-        assert_eq!(error, "hub 192.0.2.1:5555: nobody listens");
+        assert_eq!(error, "hub 192.0.2.1:5555: nothing listens");
         let stranger = Failure::Stranger(Fingerprint([2; 32]));
         let three = [at("192.0.2.1:5555", refused), at("192.0.2.2:5555", stranger)];
         let error = hub("hub.example").explain(&endpoints, &three, 0);
@@ -138,9 +138,9 @@ mod tests {
         let endpoints = Endpoints::new(Trust::Fingerprint(Fingerprint([1; 32]))).expect("TLS");
         let begun = Instant::now();
         let error = hub(&free.to_string()).dial(&endpoints).await.err().expect("nobody is there");
-        assert!(error.to_string().contains("nobody listens"), "{error}");
+        assert!(error.to_string().contains("nothing listens"), "{error}");
         assert!(begun.elapsed() < CONNECT_TIMEOUT - Duration::from_secs(2));
-        // What QUIC has begun says goodbye first.
+        // Attempts of QUIC are closed first.
         let all_ended = async {
             while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 0 {
                 sleep(Duration::from_millis(20)).await;

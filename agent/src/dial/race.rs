@@ -32,7 +32,7 @@ impl fmt::Display for Failure {
     }
 }
 
-/// Attempts over several addresses at once. Whatever was begun ends with it.
+/// Attempts over several addresses at once. They all end when this is dropped.
 pub(super) struct Race<'a> {
     endpoints: &'a Endpoints,
     certificate_name: String,
@@ -43,14 +43,14 @@ pub(super) struct Race<'a> {
     v4: Option<Endpoint>,
     v6: Option<Endpoint>,
     attempts: JoinSet<(usize, Result<Connection, Failure>)>,
-    /// Each ends when its address says that nobody listens.
+    /// Each ends when its address answers that nothing listens.
     knocks: JoinSet<(usize, String)>,
 }
 
 /// One address in the race.
 struct Runner {
     address: SocketAddr,
-    /// What was heard while QUIC's attempt went on.
+    /// The refusal that came during QUIC's attempt.
     refusal: Option<String>,
     failure: Option<Failure>,
 }
@@ -76,7 +76,7 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// The first connection, and its address; or why there is none over any.
+    /// The first connection and its address, or the failures of all addresses.
     pub(super) async fn run(&mut self) -> Result<(SocketAddr, Dialled), Vec<(SocketAddr, Failure)>> {
         let begun = Instant::now();
         let (mut next, mut deadline) = (begun, begun + CONNECT_TIMEOUT);
@@ -104,7 +104,7 @@ impl<'a> Race<'a> {
             }
             let is_hopeless = |runner: &Runner| runner.refusal.is_some() || runner.failure.is_some();
             if self.runners.iter().all(is_hopeless) {
-                // The attempts go on a while all the same: a hub that is starting listens in a moment.
+                // The attempts continue for a while: a hub that is starting listens soon.
                 deadline = deadline.min((begun + REFUSED_TIMEOUT).max(Instant::now()));
             }
         }
@@ -134,12 +134,14 @@ impl<'a> Race<'a> {
         address: SocketAddr,
     ) -> Result<impl Future<Output = Result<Connection, Failure>> + Send + 'static, String> {
         if address.ip().is_unspecified() {
-            return Err("is nobody's address: something between here and the name server blocks the name".to_owned());
+            return Err(
+                "is no machine's address: something between here and the name server blocks the name".to_owned()
+            );
         }
         let endpoint = self.endpoint(address).map_err(|error| format!("no socket: {error}"))?;
         let (config, tls) = self.endpoints.config().map_err(|error| error.to_string())?;
         let ip = address.ip().to_string();
-        // What cannot stand in a certificate is told from the hub's by the fingerprint alone.
+        // A name that no certificate can have is not checked: only the fingerprint is.
         let is_name = ServerName::try_from(self.certificate_name.as_str()).is_ok();
         let name = if is_name { self.certificate_name.as_str() } else { ip.as_str() };
         let connecting = endpoint.connect_with(config, address, name).map_err(|error| error.to_string())?;
@@ -180,19 +182,19 @@ impl<'a> Race<'a> {
     }
 }
 
-/// What says that an attempt over this address is in vain: no way there, or nobody who listens. Never ends otherwise. The
-/// socket that QUIC uses is for any address, and so hears of neither.
+/// Returns why an attempt over this address is useless: no route, or nothing listens. Never returns otherwise. The
+/// socket that QUIC uses is for any address, and so gets neither error.
 async fn refusal(address: SocketAddr) -> String {
     let knock = async {
         let socket = tokio::net::UdpSocket::bind(SocketAddr::new(any(address), 0)).await?;
         socket.connect(address).await?;
         socket.send(&[]).await?;
-        // Nobody answers nothing.
+        // No program answers an empty packet.
         socket.recv(&mut [0; 1]).await
     };
     match knock.await {
         Ok(_) => std::future::pending().await,
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => "nobody listens at this UDP port".to_owned(),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => "nothing listens at this UDP port".to_owned(),
         Err(error) => format!("cannot be reached from here: {error}"),
     }
 }
@@ -216,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn nobody_who_listens_is_heard_of_and_silence_is_not() {
         let free = UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
-        assert!(refusal(free).await.contains("nobody listens"));
+        assert!(refusal(free).await.contains("nothing listens"));
         let silent = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let waited = timeout(Duration::from_millis(300), refusal(silent.local_addr().expect("bound"))).await;
         assert!(waited.is_err(), "who is silent may answer yet");

@@ -31,7 +31,7 @@ pub enum LinkError {
     Connection {
         /// As configured.
         hub: String,
-        /// What happened.
+        /// The reason.
         reason: String,
     },
     /// The hub said no.
@@ -43,7 +43,7 @@ pub enum LinkError {
         detail: String,
     },
     /// The hub said welcome, with numbers that leave none for this agent.
-    #[error("hub {hub}: {reason}: another agent has used up the server's numbers; remove the server and add it anew")]
+    #[error("hub {hub}: {reason}: another agent has used up the server's numbers; remove the server and add it again")]
     Numbers {
         /// As configured.
         hub: String,
@@ -58,7 +58,7 @@ pub enum LinkError {
     Spool(#[from] SpoolError),
 }
 
-/// The hub `hub` goes on with numbers that leave none, for that reason.
+/// The hub `hub` sent a welcome that leaves no numbers, for that reason.
 pub(super) fn no_numbers(hub: &str, reason: &impl std::fmt::Display) -> LinkError {
     LinkError::Numbers { hub: hub.to_owned(), reason: reason.to_string() }
 }

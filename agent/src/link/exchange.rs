@@ -1,4 +1,5 @@
-//! What a connection sends next, and what the hub's frames mean to it: frames in, frames out, without a socket or a clock.
+//! Decides what a connection sends next and how it handles the hub's frames: frames in, frames out, without a socket or
+//! a clock.
 
 use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
 use windfire_wire::{Down, HelloClock, ReportChain, Reports, Up, Welcome, WireError};
@@ -7,10 +8,10 @@ use super::error::{LinkError, no_numbers};
 use crate::clock::Told;
 use crate::outbox::{Outbox, Pending};
 
-/// Bytes of a frame kept free for what is not reports.
+/// Bytes of a frame kept free for all but the reports.
 const FRAME_HEAD_BYTES: usize = 32;
 
-/// The frames that go up on one connection. They go in turns: what is ready is sent, then the link waits for more.
+/// The frames that go up on one connection. They go in turns: ready frames are sent, then the link waits for more.
 pub(super) struct Outgoing {
     chain: ReportChain,
     told: Told,
@@ -25,13 +26,13 @@ pub(super) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The frames after a welcome. `told` is what `Hello` said of the clock.
+    /// The frames after a welcome. `told` is the clock in `Hello`.
     pub(super) fn new(told: Told, ack_each_frame: bool) -> Self {
         let chain = ReportChain::new();
         Self { chain, told, ack_each_frame, is_first_turn: true, is_stopping: false, has_sent: false }
     }
 
-    /// Begins a turn. Says whether reports go out in it, with `unsent` of them and `frame_samples` that make a frame.
+    /// Begins a turn. Returns whether reports are sent in it, with `unsent` of them and `frame_samples` per frame.
     pub(super) fn begin_turn(&mut self, is_stopping: bool, unsent: u64, frame_samples: u64) -> bool {
         (self.is_stopping, self.has_sent) = (is_stopping, false);
         is_stopping || self.is_first_turn || unsent >= frame_samples
@@ -61,19 +62,19 @@ impl Outgoing {
         }
         outbox.sent(pending, reports.len());
         self.has_sent = true;
-        // A drained backlog, an outbox that needs room and a stop want their ack at once; the steady trickle does not.
+        // A drained backlog, an outbox that needs room and a stop need their ack at once. Regular reports do not.
         let is_drained_backlog = reports.len() as u64 > frame_samples && !outbox.has_unsent();
         let is_urgent = self.is_stopping || self.is_first_turn || self.ack_each_frame;
         let ack_now = is_drained_backlog || outbox.is_half_full() || is_urgent;
         Ok(Reports { first_sequence: pending.first_sequence, ack_now, reports })
     }
 
-    /// The clock, where the hub must be told of it before the frame that was just packed.
+    /// The clock, if the hub must get it before the frame that was just packed.
     pub(super) fn clock_news(&mut self, now: HelloClock) -> Option<HelloClock> {
         self.told.news(now)
     }
 
-    /// Ends a turn. Gives a frame without reports where an ack is wanted and no frame of the turn asked for it.
+    /// Ends a turn. Returns a frame without reports if an ack is needed and no frame of the turn asked for it.
     pub(super) fn end_turn(&mut self, next_sequence: u64) -> Option<Up> {
         self.is_first_turn = false;
         let is_unasked = self.is_stopping && !self.has_sent;
@@ -81,7 +82,7 @@ impl Outgoing {
     }
 }
 
-/// What a frame asks of the link once the hub said welcome.
+/// The action of the link for a frame after the welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Received {
     /// Reports up to this sequence number are on the hub's disk.
@@ -90,10 +91,10 @@ pub(super) enum Received {
     Pace(u32),
 }
 
-/// What `down` asks of the link after the welcome.
+/// The action of the link for `down`, after the welcome.
 ///
 /// # Errors
-/// The hub refuses, or says welcome a second time.
+/// The hub refuses, or sends a second welcome.
 pub(super) fn receive(hub: &str, down: Down) -> Result<Received, LinkError> {
     match down {
         Down::Ack { up_to } => Ok(Received::Ack(up_to)),
@@ -209,7 +210,7 @@ mod tests {
     #[test]
     fn frames_of_the_largest_reports_fit_and_read_as_they_were_written() {
         let mut outbox = outbox([]);
-        // Names that change, so that no report is small beside the one before it.
+        // The names change, so that no report is a small difference from the one before it.
         let sensor = |at: usize, time: i64| Temperature {
             name: format!("{at:0>width$}", width = TEMPERATURE_NAME_BYTES_MAX - 1)
                 + if time % 2 == 0 { "a" } else { "b" },

@@ -25,22 +25,22 @@ pub use error::LinkError;
 use error::no_numbers;
 use exchange::{Outgoing, Received, receive, receive_welcome};
 
-/// Which hub, who we are, how patient we are.
+/// The hubs, the identity and the back-off.
 #[derive(Clone)]
 pub struct LinkOptions {
     /// Hubs as [`crate::address::HubAddress`] reads them, tried in turn.
     pub hubs: Vec<String>,
-    /// Who the agent says it is.
+    /// The identity of the agent.
     pub identity: Identity,
     /// Waits between attempts.
     pub backoff: BackoffOptions,
-    /// What the agent's clocks show: the hub is told, and compares.
+    /// The agent's clocks. The hub gets their time and compares.
     pub clock: Clock,
     /// Asks for an ack of every frame as soon as it is durable, instead of every few seconds. Costs a packet each.
     pub ack_each_frame: bool,
 }
 
-/// The agent's connection to its hub, made again whenever it breaks.
+/// The agent's connection to its hub. It reconnects when the connection breaks.
 pub struct Link {
     options: LinkOptions,
     endpoints: Endpoints,
@@ -52,9 +52,9 @@ pub struct Link {
 /// Why a connection ended well.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
-    /// The agent was told to stop.
+    /// The agent got a signal to stop.
     Stopped,
-    /// Everything of the run of numbers that it was for is settled: the next run wants a connection of its own.
+    /// All reports of its run of numbers are settled: the next run needs its own connection.
     Settled,
 }
 
@@ -73,7 +73,7 @@ struct Welcomed<'a> {
 }
 
 impl Link {
-    /// A link that sends what `feed` holds. It ends soon after `stop` becomes true.
+    /// A link that sends the reports of `feed`. It ends soon after `stop` becomes true.
     pub fn new(
         options: LinkOptions,
         endpoints: Endpoints,
@@ -84,7 +84,7 @@ impl Link {
         Self { options, endpoints, feed, host, stop }
     }
 
-    /// Connects, sends, and comes back after every failure, until stopped.
+    /// Connects, sends, and reconnects after every failure, until stopped.
     pub async fn run(mut self) {
         let mut backoff = Backoff::new(self.options.backoff);
         let read = |text: &String| text.parse().map(Hub::new);
@@ -98,7 +98,7 @@ impl Link {
             let Some(hub) = hubs.get_mut(turn % count) else { return };
             let mut progress = Progress::default();
             let ended = self.connect(hub, &mut progress).await;
-            // What fails here fails again at once: such a connection is no success.
+            // These errors would come again at once, so such a connection does not count as a success.
             let is_own_fault = matches!(ended, Err(LinkError::Spool(_) | LinkError::Frame(_)));
             if progress.was_welcome && !is_own_fault {
                 backoff.reset();
@@ -133,14 +133,14 @@ impl Link {
     async fn connect(&mut self, hub: &mut Hub, progress: &mut Progress) -> Result<End, LinkError> {
         let mut stop = self.stop.clone();
         let name = hub.address.to_string();
-        // Whatever it waits for: a name, an answer, a welcome.
+        // A stop ends every wait: for a name, an answer or a welcome.
         let welcomed = tokio::select! {
             welcomed = self.greet(hub, &name) => welcomed?,
             () = stopped(&mut stop) => return Ok(End::Stopped),
         };
         let Welcomed { dialled, send, mut incoming, told } = welcomed;
         progress.was_welcome = true;
-        // Both directions at once: a full hub stops reading, and its acks must still be heard.
+        // Both directions at once: an overloaded hub stops reading, but its acks must still be read.
         let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), &name);
         let ended = tokio::select! {
             ended = outgoing => ended.map(|()| End::Settled),
@@ -152,7 +152,7 @@ impl Link {
         ended
     }
 
-    /// Connects, says Hello for the outbox's front run, and hears the welcome.
+    /// Connects, sends Hello for the outbox's front run, and waits for the welcome.
     async fn greet<'a>(&self, hub: &mut Hub, name: &'a str) -> Result<Welcomed<'a>, LinkError> {
         let broken = |reason: String| LinkError::Connection { hub: name.to_owned(), reason };
         let dialled = hub.dial(&self.endpoints).await?;
@@ -201,7 +201,7 @@ impl Link {
     }
 }
 
-/// Resolves when the agent is told to stop; never when nobody is left to tell it.
+/// Resolves when the agent must stop. Never resolves if the sender is gone.
 async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
         std::future::pending::<()>().await;
@@ -265,7 +265,7 @@ async fn send_all(
     }
 }
 
-/// As many unsent reports as one frame holds, and before them the clock where the hub must be told of it.
+/// As many unsent reports as one frame holds, and before them the clock, if the hub must get it.
 async fn next_frames(
     feed: &Feed,
     outgoing: &mut Outgoing,
@@ -276,7 +276,7 @@ async fn next_frames(
     let Some(pending) = pending? else { return Ok(None) };
     let reports = outgoing.pack(&mut outbox, &pending, frame_samples)?;
     drop(outbox);
-    // Read after the samples of the frame were taken: no report is dated by a clock the hub was not told of.
+    // Read after the samples of the frame were taken, so that the hub knows the clock of every report.
     let news = outgoing.clock_news(clock.read());
     let clock = news.map(|clock| Up::Clock(HelloClock { uptime_ms: feed.uptime_ms(), ..clock }));
     Ok(Some((clock, Up::Reports(reports))))
@@ -288,13 +288,13 @@ async fn write(send: &mut SendStream, up: &Up, hub: &str) -> Result<(), LinkErro
     let broken = |error: quinn::WriteError| LinkError::Connection { hub: hub.to_owned(), reason: error.to_string() };
     match send.write_all(&bytes).await {
         Ok(()) => Ok(()),
-        // The other half hears why: a refusal, most likely.
+        // The other half gets the reason, which is most likely a refusal.
         Err(quinn::WriteError::Stopped(_)) => std::future::pending().await,
         Err(error) => Err(broken(error)),
     }
 }
 
-/// What the hub says.
+/// Frames from the hub.
 struct Incoming<'a> {
     recv: RecvStream,
     reader: FrameReader,

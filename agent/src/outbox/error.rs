@@ -1,4 +1,4 @@
-//! Why an outbox cannot do what it is asked to.
+//! Errors of an outbox.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub enum PushError {
 /// Why a connection cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum WelcomeError {
-    /// The hub goes on with numbers that leave none for this agent.
+    /// The hub's numbers leave none for this agent.
     #[error("the next report of this server would have number {next}, and {NEXT_MAX} is the highest that can be used")]
     Numbers {
         /// As the hub said.
@@ -52,7 +52,7 @@ pub enum SpoolError {
         /// The system's words.
         error: io::Error,
     },
-    /// The state does not say what it must.
+    /// The state is not readable.
     #[error("spool {path} is not readable: move the folder away to start an empty one, or use the agent that wrote it")]
     State {
         /// The file.

@@ -2,11 +2,11 @@
 //!
 //! A report enters at the back, is read by the link at the cursor, and leaves at the front when the hub acknowledged it.
 //! Readings are kept under raw numbers, which never change; the sequence number that the hub sees is the raw number plus
-//! a shift, chosen at each `Welcome` (see [`Outbox::welcome`]), since another outbox may have used numbers of the same server
-//! meanwhile.
+//! a shift, chosen at each `Welcome` (see [`Outbox::welcome`]), since another outbox may have used numbers of the same
+//! server in the meantime.
 //!
-//! In memory there is one run of numbers, with one outbox id. A spool has one of each process that left something in it; a
-//! connection is for one run, the front one, and when that is settled the next connection is for the next.
+//! In memory there is one run of numbers, with one outbox id. A spool has one run of each process that left reports in
+//! it. A connection is for one run, the front one. When that is settled, the next connection is for the next run.
 
 mod error;
 mod memory;
@@ -64,8 +64,8 @@ impl Outbox {
         Self::over(Storage::Memory { outbox_id, memory: Memory::new(MEMORY_REPORTS_MAX) })
     }
 
-    /// The outbox kept in a folder, with what earlier processes left there. `new_id` names what this process adds: it must
-    /// never have been used before.
+    /// The outbox in a folder, with the runs that earlier processes left there. `new_id` names this process's run: it
+    /// must never have been used before.
     ///
     /// # Errors
     /// The folder cannot be used, or another agent uses it.
@@ -85,7 +85,7 @@ impl Outbox {
         matches!(self.storage, Storage::Spool(_))
     }
 
-    /// Names the run of numbers that is sent now; the hub remembers how far each run came.
+    /// Names the run of numbers that is sent now. The hub remembers the progress of each run.
     pub fn id(&self) -> u128 {
         match &self.storage {
             Storage::Memory { outbox_id, .. } => *outbox_id,
@@ -93,7 +93,7 @@ impl Outbox {
         }
     }
 
-    /// Whether everything of the run that the connection is for is settled, and the next run wants a connection of its own.
+    /// Whether all reports of the connection's run are settled, and the next run needs its own connection.
     pub fn has_moved_on(&self) -> bool {
         self.session.is_some_and(|session| session != self.id())
     }
@@ -149,14 +149,14 @@ impl Outbox {
         }
     }
 
-    /// Starts a connection, for the run whose id `Hello` named, by what the hub said: forgets what it has, numbers what it has
-    /// not so that no number is taken, and sends from the front.
+    /// Starts a connection, for the run whose id `Hello` named. Forgets the reports that the hub has, gives the others
+    /// numbers that are not taken, and sends from the front.
     ///
-    /// In memory only reports that may have been sent can be the ones the hub has; a reading taken since was never sent, even
-    /// if its number looks taken. In a spool, somebody with a copy of it may have sent any that lie there.
+    /// In memory, the hub can only have reports that may have been sent. A later reading was never sent, even if its
+    /// number looks taken. Any report in a spool may have been sent by an agent with a copy of it.
     ///
     /// # Errors
-    /// No numbers are left, or a spool file cannot be deleted. The connection must not go on.
+    /// No numbers are left, or a spool file cannot be deleted. The connection must end.
     pub fn welcome(&mut self, welcome: Welcome) -> Result<(), WelcomeError> {
         if welcome.next > NEXT_MAX {
             return Err(WelcomeError::Numbers { next: welcome.next });
@@ -200,7 +200,7 @@ impl Outbox {
         }
     }
 
-    /// The next reports to send on this connection, at most `max`; `None` when all were.
+    /// The next reports to send on this connection, at most `max`. `None` when all were sent.
     ///
     /// # Errors
     /// The spool cannot be read, or a spool file not be deleted.
@@ -228,7 +228,7 @@ impl Outbox {
         self.cursor.wrapping_add(self.shift)
     }
 
-    /// Moves the cursor past the first `count` of what [`Outbox::next`] gave. Call before they are written to the
+    /// Moves the cursor past the first `count` reports of [`Outbox::next`]. Call it before they are written to the
     /// connection: from then on the hub may have them.
     pub fn sent(&mut self, pending: &Pending, count: usize) {
         self.cursor = pending.first_sequence.wrapping_sub(self.shift) + count as u64;
@@ -248,7 +248,7 @@ impl Outbox {
         }
         let first_sequence = self.first().wrapping_add(self.shift);
         let acked_end = self.first().saturating_add(up_to.saturating_add(1).saturating_sub(first_sequence));
-        // A hub that acknowledges what it never got is not believed. With the last that was sent goes what cannot be read.
+        // An ack does not count beyond the last sent report. Unreadable records after that report are dropped with it.
         self.drop_below(if acked_end >= self.sent_end { self.cursor } else { acked_end })
     }
 
@@ -329,7 +329,7 @@ mod tests {
             assert_eq!(sequences_and_times(&mut outbox), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
             outbox.ack(3).expect("ack");
             assert_eq!(outbox.len(), 2);
-            // The next connection starts with what is not acked.
+            // The next connection starts with the first report without an ack.
             outbox.welcome(welcome(3, 4)).expect("welcome");
             assert_eq!(sequences_and_times(&mut outbox), [(4, 4), (5, 5)]);
         });
@@ -355,7 +355,7 @@ mod tests {
         outbox.welcome(welcome(0, 301)).expect("welcome");
         assert_eq!(sequences_and_times(&mut outbox), [(301, 1), (302, 2), (303, 3)]);
         outbox.ack(302).expect("ack");
-        // Another outbox took 304 to 310 meanwhile; 303 was sent but is not durable.
+        // Another outbox took 304 to 310 in the meantime; 303 was sent but is not durable.
         outbox.push(report(4)).expect("room");
         outbox.welcome(welcome(302, 311)).expect("welcome");
         assert_eq!(sequences_and_times(&mut outbox), [(311, 3), (312, 4)]);

@@ -1,10 +1,10 @@
-//! How reports of one outbox, and outboxes of one server, are told apart.
+//! Numbers that tell the reports of one outbox, and the outboxes of one server, apart.
 
 use windfire_wire::limits::SEQUENCE_MAX;
 
-/// Shifts of one run in a spool differ by multiples of this. So a sequence number says which report it was whatever the shift
-/// was, also to somebody who has the spool as it was before: no shift is stored, none can fall back. Far above the reports
-/// that a spool holds, and a quarter of the numbers that a hub lets a session leave out.
+/// Shifts of one run in a spool differ by multiples of this. So a sequence number identifies its report with any shift,
+/// also for an agent with an earlier copy of the spool. No shift is stored, so none can be outdated. The number is far
+/// above the reports that a spool holds, and a quarter of the numbers that a hub lets a session leave out.
 pub(super) const STRIDE: u64 = 1 << 30;
 
 /// Highest `next` of a `Welcome` that leaves numbers for all that an agent will ever send.

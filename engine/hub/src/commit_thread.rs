@@ -18,7 +18,7 @@ pub(crate) struct CommitThread {
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) interval: Duration,
-    /// Told after every commit; sessions wait for it.
+    /// Notified after every commit. Sessions wait for it.
     pub(crate) committed: watch::Sender<u64>,
     pub(crate) stop: Stop,
 }
@@ -53,7 +53,7 @@ impl CommitThread {
             .and_then(|()| self.engine.store_clock())
         {
             Ok(()) => tracing::info!("last commit done"),
-            Err(error) => tracing::error!(%error, "last commit failed: agents keep what was not acknowledged"),
+            Err(error) => tracing::error!(%error, "last commit failed: agents keep their unacknowledged reports"),
         }
         self.tell();
     }
@@ -84,8 +84,8 @@ impl CommitThread {
     }
 }
 
-/// Tries whether the store is well again after a write failed that is no commit: a commit is written again anyway, others
-/// would leave the hub unwell until somebody happens to change something.
+/// Tries to write again after a failed write that was no commit. A commit is written again anyway, but after another
+/// write the hub would stay not ready until the next change.
 #[derive(Default)]
 struct Mending {
     /// Since a write failed: when it is tried next.
@@ -97,7 +97,7 @@ impl Mending {
         let failure = engine.store_failure();
         match (failure, self.next) {
             (Some(error), None) => {
-                tracing::error!(error, "the store takes no changes: who signs in is kept in memory until it does");
+                tracing::error!(error, "the store takes no changes: new logins are kept in memory until it does");
                 self.next = Some(Instant::now() + COMMIT_RETRY);
             }
             (Some(_), Some(next)) if Instant::now() >= next => {

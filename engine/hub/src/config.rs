@@ -1,5 +1,5 @@
-//! Configuration: one TOML file, every key of it also a flag and a `WINDFIRE_…` variable. A flag wins over a variable,
-//! a variable over the file, the file over the default. Unknown keys are errors.
+//! Configuration: one TOML file. Every key of it is also a flag and a `WINDFIRE_…` variable. A flag wins over a
+//! variable, a variable over the file, the file over the default. Unknown keys are errors.
 
 use std::fs;
 use std::io;
@@ -19,11 +19,11 @@ use crate::limits::{LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSION
 use crate::memory;
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
-/// Where HTTP and agents are heard unless configured.
+/// Default addresses for HTTP and for agents.
 const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
 const QUIC_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5555);
 
-/// Where to look for the rest; common to every verb.
+/// Where the configuration and the data are. Every verb takes these options.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Place {
     /// Configuration file (TOML)
@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_QUIC", value_name = "ADDR", value_parser = quic_address)]
     #[serde(deserialize_with = "quic_of_file")]
     quic: Option<SocketAddr>,
-    /// Serve HTTPS instead of HTTP, with the hub's own certificate unless files are named
+    /// Serve HTTPS instead of HTTP; the default certificate is the hub's own
     #[arg(long, env = "WINDFIRE_HTTPS", num_args = 0..=1, default_missing_value = "true", value_parser = truth)]
     https: Option<bool>,
     /// PEM file with the certificate chain for HTTPS
@@ -61,31 +61,31 @@ pub(crate) struct Settings {
     /// Milliseconds between two commits, 1 to 1000 [default: 20]
     #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N", value_parser = number::<u64>)]
     commit_interval_ms: Option<u64>,
-    /// Seconds between reports that agents are asked for, 1 to 60; 0 leaves it to them [default: 0]
+    /// Seconds between reports that the hub asks agents for, 1 to 60; with 0 each agent uses its own [default: 0]
     #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N", value_parser = number::<u32>)]
     report_interval_s: Option<u32>,
-    /// Samples that agents gather in a frame at the least, 1 to 10; a busy hub asks for more by itself [default: 1]
+    /// Samples that agents gather in a frame at least, 1 to 10; a busy hub automatically asks for more [default: 1]
     #[arg(long, env = "WINDFIRE_SAMPLES_PER_FRAME", value_name = "N", value_parser = number::<u32>)]
     samples_per_frame: Option<u32>,
     /// Days that every report is kept, 1 to 3650 [default: 7]
     #[arg(long, env = "WINDFIRE_RAW_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     raw_retention_days: Option<u32>,
-    /// Days that one row a minute is kept, 2 to 3650 [default: 60]
+    /// Days that one row per minute is kept, 2 to 3650 [default: 60]
     #[arg(long, env = "WINDFIRE_MINUTE_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     minute_retention_days: Option<u32>,
-    /// Days that one row a quarter of an hour is kept, 2 to 3650 [default: 730]
+    /// Days that one row per 15 minutes is kept, 2 to 3650 [default: 730]
     #[arg(long, env = "WINDFIRE_QUARTER_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     quarter_retention_days: Option<u32>,
-    /// GiB of disk for history, above which the oldest goes early; 0 for no bound [default: 0]
+    /// GiB of disk for history, above which the oldest history is deleted early; 0 for no bound [default: 0]
     #[arg(long, env = "WINDFIRE_HISTORY_GIB_MAX", value_name = "N", value_parser = number::<u64>)]
     history_gib_max: Option<u64>,
     /// Agents connected at once [default: 100000]
     #[arg(long, env = "WINDFIRE_SESSIONS_MAX", value_name = "N", value_parser = number::<usize>)]
     sessions_max: Option<usize>,
-    /// Bytes of memory that answers, live streams and history keep within together [default: three quarters of what there is]
+    /// Bytes of memory that answers, live streams and history may use together [default: three quarters of the memory]
     #[arg(long, env = "WINDFIRE_MEMORY_BYTES_MAX", value_name = "N", value_parser = number::<u64>)]
     memory_bytes_max: Option<u64>,
-    /// Threads that take reports, 1 to 64; 0 for one a core [default: 0]
+    /// Threads that take reports, 1 to 64; 0 for one per core [default: 0]
     #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N", value_parser = number::<usize>)]
     agent_threads: Option<usize>,
     /// Bytes of the UDP socket's buffers [default: 33554432]
@@ -94,10 +94,10 @@ pub(crate) struct Settings {
     /// Name of the panel's session cookie [default: nezha-dashboard]
     #[arg(long, env = "WINDFIRE_COOKIE_NAME", value_name = "NAME", value_parser = some_text)]
     cookie_name: Option<String>,
-    /// Origin that browsers may call the API from; no CORS header unless given
+    /// Origin from which browsers may call the API; without it there is no CORS header
     #[arg(long, env = "WINDFIRE_CORS_ORIGIN", value_name = "ORIGIN", value_parser = some_text)]
     cors_origin: Option<String>,
-    /// Whether who is not signed in sees the servers that are not hidden [default: true]
+    /// Whether visitors who are not signed in see the servers that are not hidden [default: true]
     #[arg(long, env = "WINDFIRE_GUESTS", value_name = "BOOL", value_parser = truth)]
     guests: Option<bool>,
     /// Seconds without a report after which the panel shows a server as offline, 5 to 3600 [default: 30]
@@ -107,7 +107,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT", value_parser = agents_address)]
     #[serde(deserialize_with = "agents_address_of_file")]
     agents_address: Option<String>,
-    /// Country database (mmdb); countries stay empty unless given
+    /// Country database (mmdb); without one countries stay empty
     #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
     country_db: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, or a filter [default: info]
@@ -150,12 +150,12 @@ pub(crate) struct Config {
 }
 
 impl Config {
-    /// The data folder alone, for verbs that need no more.
+    /// Only the data folder, for verbs that need nothing else.
     pub(crate) fn data_folder(place: &Place) -> Result<PathBuf, String> {
         Ok(Self::load(place, Settings::default())?.data)
     }
 
-    /// Reads the file, if one is named, below `given`, which are the flags and variables.
+    /// Reads the file, if one is named. `given` are the flags and variables, which win over it.
     pub(crate) fn load(place: &Place, given: Settings) -> Result<Self, String> {
         let file = match &place.config {
             None => Settings::default(),
@@ -194,8 +194,8 @@ impl Config {
         Ok(config)
     }
 
-    /// Where agents reach the hub, if that is configured; with the port of `quic` where none is given, which may be another
-    /// than the one that agents take.
+    /// Where agents reach the hub, if that is configured. A host without a port gets `quic_port`, as it may differ from
+    /// the agents' default.
     pub(crate) fn agents_address_at(&self, quic_port: u16) -> Option<String> {
         self.agents_address.as_deref().map(|address| with_ports(address, quic_port))
     }
@@ -226,7 +226,7 @@ impl Config {
         within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
         within("history_gib_max", self.history_gib_max, 0, 1 << 20)?;
         within("offline_after_s", self.offline_after_s.into(), 5, 3600)?;
-        // An interval that is left to the agents is a second, unless they say otherwise; frames are no older than ten.
+        // With 0 the agents' default interval counts, which is one second. A frame is at most ten seconds old.
         let gathering_s = (self.report_interval_s.max(1) * self.samples_per_frame).min(FRAME_AGE_S_MAX);
         let frames_s = self.report_interval_s.max(if self.samples_per_frame > 1 { gathering_s } else { 0 });
         if frames_s * 2 > self.offline_after_s {
@@ -248,14 +248,14 @@ impl Config {
         let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
         if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(is_token) {
             return Err(format!(
-                "cookie_name = {:?} is no cookie name: use letters, digits and dashes",
+                "cookie_name = {:?} is not a cookie name: use letters, digits and dashes",
                 self.cookie_name
             ));
         }
         if let Some(origin) = &self.cors_origin
             && http::HeaderValue::from_str(origin).is_err()
         {
-            return Err(format!("cors_origin = {origin:?} cannot stand in a header"));
+            return Err(format!("cors_origin = {origin:?} cannot be sent in a header: use printable ASCII"));
         }
         self.log_filter().map(drop)
     }
@@ -263,7 +263,7 @@ impl Config {
     /// What is logged.
     pub(crate) fn log_filter(&self) -> Result<EnvFilter, String> {
         let log = &self.log;
-        // A word that is no level would be read as a module that says everything, and all else would be silent.
+        // An unknown word would be read as a module whose every line is logged, and no other module would log.
         let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
         match log.split(',').find(|part| !is_level(part.trim())) {
             Some(odd) => Err(format!("log = {log:?}: {odd:?} must be one of off, error, warn, info, debug, trace")),
@@ -311,15 +311,15 @@ fn agents_address_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<
     agents_address(&text).map(Some).map_err(serde::de::Error::custom)
 }
 
-/// Reads the text of a configuration file. Empty text is as if the key were not there, as in a variable: tools that write
-/// files cannot leave one out.
+/// Reads the text of a configuration file. A key with an empty text counts as absent, as an empty variable does,
+/// because some tools cannot leave a key out.
 fn parse(text: &str) -> Result<Settings, String> {
     let read: Result<Settings, _> = match toml::from_str::<toml::Table>(text) {
         Ok(mut keys) if keys.values().any(is_blank) => {
             keys.retain(|_, value| !is_blank(value));
             keys.try_into()
         }
-        // Read from the text, so that an error knows its line.
+        // Read from the text, so that an error has its line.
         _ => toml::from_str(text),
     };
     read.map_err(|error| config_words::explain(&error))
@@ -365,7 +365,7 @@ mod tests {
         for (text, line, words) in [
             ("# a comment\nhtpp = \"127.0.0.1:1\"\n", 2, "key \"htpp\" is unknown: did you mean \"http\"?"),
             ("commit-interval-ms = 5\n", 1, "did you mean \"commit_interval_ms\"?"),
-            ("listen = \"127.0.0.1:1\"\n", 1, "key \"listen\" is unknown: there are data, http, quic,"),
+            ("listen = \"127.0.0.1:1\"\n", 1, "key \"listen\" is unknown: the keys are data, http, quic,"),
             ("[server]\nname = \"x\"\n", 1, "key \"server\" is unknown"),
             ("\n\ncommit_interval_ms = \"20\"\n", 3, "write a whole number, without quotes"),
             ("commit_interval_ms = 20ms\n", 1, ""),

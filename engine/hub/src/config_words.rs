@@ -1,10 +1,10 @@
-//! What is wrong with a configuration file: where, what would be right, and below it the parser's picture of the place.
+//! Errors in a configuration file: the place, the remedy, and below them the parser's picture of the place.
 
 use std::borrow::Cow;
 
 use strsim::osa_distance;
 
-/// One line that says it, then the lines of the picture.
+/// One line with the place and the remedy, then the lines of the picture.
 pub(crate) fn explain(error: &toml::de::Error) -> String {
     let (shown, message) = (error.to_string(), error.message().trim_end());
     let advice = advise(message);
@@ -24,7 +24,7 @@ fn advise(message: &str) -> Cow<'_, str> {
         let keys: Vec<&str> = quoted.collect();
         let advice = match nearest(key, &keys) {
             Some(near) => format!("did you mean {near:?}?"),
-            None => format!("there are {}", keys.join(", ")),
+            None => format!("the keys are {}", keys.join(", ")),
         };
         return format!("key {key:?} is unknown: {advice}").into();
     }
@@ -40,9 +40,9 @@ fn advise(message: &str) -> Cow<'_, str> {
     format!("{message}: {advice}").into()
 }
 
-/// The key that somebody who wrote `key` had in mind; `None` when none is like it.
+/// The known key that is most like `key`. `None` when none is like it.
 fn nearest<'a>(key: &str, keys: &[&'a str]) -> Option<&'a str> {
-    // As a flag, or as a variable.
+    // It may be written as a flag or as a variable.
     let key = key.to_lowercase().replace('-', "_");
     let key = key.strip_prefix("windfire_").unwrap_or(&key);
     let near = keys.iter().map(|known| (osa_distance(key, known), *known)).min()?;

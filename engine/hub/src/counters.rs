@@ -1,4 +1,4 @@
-//! What the hub counts, and the page that shows it beside the engine's counters.
+//! The hub's counters, and the page that shows them and the engine's.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use windfire_wire::RefuseReason;
 /// Upper ends of the commit histogram's buckets, milliseconds.
 const COMMIT_BUCKETS_MS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
 
-/// A number that goes up and down, and gives back what it counted when a guard is dropped.
+/// A number that goes up when a guard is created, and down when it is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Gauge(AtomicUsize);
 
@@ -37,7 +37,7 @@ impl Drop for GaugeGuard<'_> {
     }
 }
 
-/// Counts one in a gauge until dropped, wherever it goes.
+/// Counts one in a gauge until it is dropped. It may move to another thread.
 pub(crate) struct Held {
     counters: Arc<Counters>,
     gauge: fn(&Counters) -> &Gauge,
@@ -81,13 +81,13 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    /// Counts one in a gauge until what comes back is dropped.
+    /// Counts one in a gauge until the result is dropped.
     pub(crate) fn hold(counters: &Arc<Self>, gauge: fn(&Self) -> &Gauge) -> Held {
         gauge(counters).0.fetch_add(1, Ordering::Relaxed);
         Held { counters: Arc::clone(counters), gauge }
     }
 
-    /// Seconds that threads for agents have worked, all together.
+    /// Seconds that all threads for agents have worked, in total.
     pub(crate) fn worked_s(&self) -> f64 {
         self.round_us_total.get() as f64 / 1e6
     }
@@ -129,17 +129,13 @@ impl Counters {
         page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
         page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);
         page.counter("windfire_acks_sent_total", "Acks to agents.", &self.acks_sent);
-        page.counter(
-            "windfire_servers_enrolled_total",
-            "Enrolments that an agent's server came of.",
-            &self.servers_enrolled,
-        );
+        page.counter("windfire_servers_enrolled_total", "Enrolments that created a server.", &self.servers_enrolled);
         page.counter("windfire_enrolment_writes_total", "Batches of enrolments.", &self.enrolment_writes);
         page.counter("windfire_reports_taken_total", "Reports taken for the next commit.", &counts.reports_taken);
         page.counter("windfire_reports_durable_total", "Reports on disk.", &counts.reports_durable);
         page.counter(
             "windfire_reports_duplicate_total",
-            "Reports that came again and were known.",
+            "Reports that came again and were already known.",
             &counts.reports_duplicate,
         );
         page.counter("windfire_stalls_total", "Batches that had to wait for a commit.", &counts.stalls);
@@ -159,7 +155,7 @@ impl Counters {
         page.counter("windfire_corrupt_blocks_total", "Corrupt blocks met by upkeep.", &self.corrupt_blocks);
         page.counter(
             "windfire_reports_expired_total",
-            "Reports that were older than history is kept when they came.",
+            "Reports that were older than the retention when they came.",
             &self.expired_reports,
         );
         let left = engine.history().catch_up().map_or(0, |progress| progress.all - progress.read);
@@ -172,26 +168,22 @@ impl Counters {
         let clock = engine.clock().state();
         page.gauge(
             "windfire_clock_doubted",
-            "1 while the machine's clock is not believed.",
+            "1 while the hub does not trust the machine's clock.",
             usize::from(clock.is_doubted()),
         );
         page.head(
             "windfire_clock_ahead_seconds",
-            "Seconds that the machine's clock is ahead of what is believed.",
+            "Seconds that the machine's clock is ahead of the trusted time.",
             "gauge",
         );
         page.line("windfire_clock_ahead_seconds", clock.wall_ahead_ms as f64 / 1000.0);
         page.head(
             "windfire_expiry_behind_seconds",
-            "Seconds that expiry waits for the clock to prove itself.",
+            "Seconds that the expiry time is behind the trusted time.",
             "gauge",
         );
         page.line("windfire_expiry_behind_seconds", clock.expiry_behind_ms as f64 / 1000.0);
-        page.head(
-            "windfire_clock_leaps_total",
-            "Times that the trusted time changed otherwise than by running.",
-            "counter",
-        );
+        page.head("windfire_clock_leaps_total", "Times that the trusted time leapt.", "counter");
         page.line("windfire_clock_leaps_total", clock.leaps);
         page.gauge(
             "windfire_agent_clocks_off",
@@ -200,10 +192,10 @@ impl Counters {
         );
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
-        page.counter("windfire_rounds_total", "Times that a thread for agents looked at what had come.", &self.rounds);
+        page.counter("windfire_rounds_total", "Rounds of the threads for agents.", &self.rounds);
         page.counter(
             "windfire_late_rounds_total",
-            "Of these, begun more than 20 ms late: agents that wait much longer send again.",
+            "Rounds that began more than 20 ms late. Agents that wait much longer send again.",
             &self.late_rounds,
         );
         page.head("windfire_round_seconds_total", "Time that threads for agents were busy.", "counter");
@@ -212,17 +204,17 @@ impl Counters {
         page.line("windfire_busy_ratio", f64::from_bits(self.busy_bits.load(Ordering::Relaxed)));
         page.head(
             "windfire_samples_per_frame",
-            "Samples that agents gather in a frame, on average: how many report intervals old what is shown may be.",
+            "Samples that agents gather in a frame, on average. Shown values may be that many report intervals old.",
             "gauge",
         );
         page.line("windfire_samples_per_frame", engine.samples_per_frame());
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
         page.gauge("windfire_live_streams", "Live streams and WebSockets open.", self.live_streams.get());
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);
-        page.counter("windfire_http_busy_total", "Requests that found no room for their answer.", &self.http_busy);
+        page.counter("windfire_http_busy_total", "Requests refused because their answer had no room.", &self.http_busy);
         page.counter(
             "windfire_http_evicted_total",
-            "HTTP connections that had to go for newer ones.",
+            "HTTP connections closed to make room for newer ones.",
             &self.http_evicted,
         );
         page.head("windfire_refusals_total", "Agents refused, by reason.", "counter");

@@ -6,8 +6,8 @@ use std::path::Path;
 use maxminddb::{PathElement, Reader};
 use windfire_engine::CountryLookup;
 
-/// Opens the database. Both layouts in use are understood: a `country` object with an `iso_code`, and a plain text
-/// `country`; a continent stands in where there is no country, as in v0.
+/// Opens the database. It may have either of the two usual layouts: a `country` object with an `iso_code`, or a plain
+/// text `country`. If there is no country, the continent is used, as in v0.
 pub(crate) fn open(path: &Path) -> Result<CountryLookup, String> {
     let reader = Reader::open_readfile(path)
         .map_err(|error| format!("country_db {}: {error}: name an mmdb file, or leave the key out", path.display()))?;

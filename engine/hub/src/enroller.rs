@@ -1,9 +1,9 @@
-//! The thread that makes servers of agents with enrolment tokens: it waits for the disk, so that no listener does.
+//! The thread that creates servers for agents with enrolment tokens. It waits for the disk, so that no listener does.
 //!
 //! ```text
 //! conversation ── Enrolments::ask ──► queue ──► Enroller: all that wait, one write ──► listener's mailbox ──► conversation
 //! ```
-//! A slow disk makes batches larger, not the queue longer than its limit.
+//! With a slow disk the batches get larger. The queue never exceeds its limit.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX};
 
-/// Takes what came of an enrolment: the server, or why there is none. Called once, unless the hub stops before.
+/// Takes the result of an enrolment: the server, or the refusal. Called once, unless the hub stops before.
 pub(crate) type Enrolled = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
 
 struct Waiting {
@@ -38,7 +38,7 @@ pub(crate) struct Enroller {
 }
 
 impl Enrolments {
-    /// A queue, and who works it off.
+    /// A queue, and the thread that empties it.
     pub(crate) fn new(engine: Arc<Engine>, counters: Arc<Counters>, clock: Clock) -> (Self, Enroller) {
         let (sender, waiting) = sync_channel(ENROLMENTS_WAITING_MAX);
         (Self(sender), Enroller { engine, counters, clock, waiting })
@@ -49,7 +49,7 @@ impl Enrolments {
         let why = match self.0.try_send(Waiting { wish, enrolled }) {
             Ok(()) => return Ok(()),
             Err(TrySendError::Full(_)) => {
-                format!("{ENROLMENTS_WAITING_MAX} agents wait for their enrolment already: try again later")
+                format!("{ENROLMENTS_WAITING_MAX} agents already wait for their enrolment: try again later")
             }
             Err(TrySendError::Disconnected(_)) => "nobody enrols agents any more: try again later".to_owned(),
         };
@@ -58,7 +58,7 @@ impl Enrolments {
 }
 
 impl Enroller {
-    /// Enrols until nobody can ask any more.
+    /// Enrols until all senders are dropped.
     pub(crate) fn run(self) {
         while let Ok(first) = self.waiting.recv() {
             let others = self.waiting.try_iter().take(ENROLMENTS_PER_WRITE_MAX - 1);

@@ -1,4 +1,4 @@
-//! The data folder: whose it is, and who may look into it.
+//! The data folder: whether it is a hub's, and its access rights.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -7,24 +7,25 @@ use std::path::Path;
 
 use windfire_engine::StoreError;
 
-/// What may lie in a folder on which a hub starts for the first time: a disk's own folder, this hub's log and configuration.
+/// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
+/// and configuration.
 const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
-/// What a hub keeps in its folder.
+/// Files and folders of a hub in its data folder.
 const KEPT: [&str; 5] = ["FORMAT", "DURABLE", "rocksdb", "tls", "admin.sock"];
-/// Rights of everybody but the owner.
+/// Rights of all users but the owner.
 const OTHERS: u32 = 0o077;
-/// Set on folders that everybody shares, such as /tmp.
+/// Set on folders that all users share, such as /tmp.
 const STICKY: u32 = 0o1000;
 
-/// Makes the data folder ready for a hub: its own or a new one, for its owner only. A folder that is somebody else's stays as
-/// it is.
+/// Prepares the data folder for a hub: a hub's folder or a new one, open to its owner only. A folder with other files
+/// is not changed.
 pub(crate) fn prepare(data: &Path) -> Result<(), String> {
     if !windfire_engine::is_store(data) && !windfire_engine::is_begun(data) {
         let stranger = stranger(data).map_err(|error| unusable(data, &error))?;
         if let Some(name) = stranger {
             return Err(format!(
-                "data folder {} is neither empty nor a hub's: it has no file FORMAT, but {name:?}. Name another with --data, or \
-                 restore a backup into another",
+                "data folder {} is neither empty nor a hub's: it has no file FORMAT, but {name:?}. Name another with \
+                 --data, or restore a backup into another",
                 data.display()
             ));
         }
@@ -33,18 +34,18 @@ pub(crate) fn prepare(data: &Path) -> Result<(), String> {
     close(data)
 }
 
-/// Refuses a folder that no hub was started on.
+/// Refuses a folder on which no hub was started.
 pub(crate) fn check_is_hubs(data: &Path) -> Result<(), String> {
     if windfire_engine::is_store(data) {
         return Ok(());
     }
     Err(format!(
-        "data folder {} is no hub's: it has no file FORMAT; name the right one with --data, or start a hub on it first",
+        "data folder {} is not a hub's: it has no file FORMAT; name another with --data, or start a hub on it first",
         data.display()
     ))
 }
 
-/// The first thing in a folder that lies in no new one; `None` for a folder that is empty, or not there.
+/// The first name in a folder that a new data folder may not have. `None` for a folder that is empty or missing.
 pub(crate) fn stranger(folder: &Path) -> io::Result<Option<String>> {
     let entries = match fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -57,19 +58,19 @@ pub(crate) fn stranger(folder: &Path) -> io::Result<Option<String>> {
     Ok(names.into_iter().find(|name| !TOLERATED.contains(&name.as_str())))
 }
 
-/// Takes everybody else's rights to the folder away: keys and hashes lie in it, and the admin socket.
+/// Removes the rights of other users: the folder has keys, hashes and the admin socket in it.
 pub(crate) fn close(folder: &Path) -> Result<(), String> {
     let mode = || Ok(fs::metadata(folder)?.permissions().mode());
     let failed = |why: &dyn std::fmt::Display| {
         format!(
-            "folder {} is open to others and cannot be closed: {why}. Give it to this user, name a folder inside it, or \
-             mount its file system with umask=077",
+            "folder {} is open to others and cannot be closed: {why}. Make this user its owner, name a folder inside \
+             it, or mount its file system with umask=077",
             folder.display()
         )
     };
     let before = mode().map_err(|error: io::Error| unusable(folder, &error))?;
     if before & STICKY != 0 {
-        return Err(failed(&"everybody shares it (its sticky bit is set)"));
+        return Err(failed(&"all users share it (its sticky bit is set)"));
     }
     if before & OTHERS != 0 {
         fs::set_permissions(folder, Permissions::from_mode(0o700)).map_err(|error| failed(&error))?;
@@ -82,7 +83,7 @@ pub(crate) fn close(folder: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// Closes what was made before the folder was. The folder itself is closed, so what refuses may stay as it is.
+/// Closes files that were created before the folder was closed. The folder itself is closed, so errors are ignored.
 fn close_tree(path: &Path) {
     let Ok(found) = fs::symlink_metadata(path) else { return };
     if found.is_symlink() {
@@ -98,8 +99,8 @@ fn close_tree(path: &Path) {
     }
 }
 
-/// Copies a file or a folder and all that is in it, and sees it on disk. Links and other odd files are refused by name: what
-/// they lead to is not in the copy's hands.
+/// Copies a file, or a folder with all that is in it, and syncs it to disk. Links and special files are refused by
+/// name, because their targets may change later.
 pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("{} to {}: {error}", from.display(), to.display());
     let found = fs::symlink_metadata(from).map_err(failed)?;
@@ -113,24 +114,24 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
         }
         Ok(())
     } else {
-        let kind = if found.is_symlink() { "a symbolic link" } else { "no file and no folder" };
-        Err(format!("{} is {kind}, which is not copied: put what it stands for there", from.display()))
+        let kind = if found.is_symlink() { "a symbolic link" } else { "neither a file nor a folder" };
+        Err(format!("{} is {kind}, which is not copied: put the file itself there", from.display()))
     }
 }
 
-/// A folder that is being filled, and is gone again with everything in it unless that comes to its end. What was there before
-/// stays.
+/// A folder that is being filled. Unless [`Draft::done`] is called, it is removed with the files created in it. Files
+/// that were there before stay.
 pub(crate) struct Draft<'a> {
     folder: &'a Path,
-    /// Folders that were made, the innermost first.
+    /// Folders that were created, the innermost first.
     made: Vec<&'a Path>,
-    /// What may be in it.
+    /// Names that may be created in it.
     names: &'a [&'a str],
     is_done: bool,
 }
 
 impl<'a> Draft<'a> {
-    /// Makes `folder`, for its owner only; what is made in it are `names`.
+    /// Creates `folder`, open to its owner only. `names` are the files and folders that may be created in it.
     pub(crate) fn new(folder: &'a Path, names: &'a [&'a str]) -> Result<Self, String> {
         let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.exists();
         let made = folder.ancestors().take_while(is_missing).collect();
@@ -154,7 +155,7 @@ impl Drop for Draft<'_> {
     }
 }
 
-/// Removes a file or a folder, when it is there.
+/// Removes a file or a folder, if it exists.
 pub(crate) fn remove(path: &Path) {
     let _not_there = match fs::symlink_metadata(path) {
         Ok(found) if found.is_dir() => fs::remove_dir_all(path),
@@ -167,7 +168,7 @@ fn unusable(folder: &Path, error: &io::Error) -> String {
     format!("folder {} cannot be used: {words}{}", folder.display(), remedy(&words))
 }
 
-/// What keeps a store from being opened, with what can be done.
+/// Why a store cannot be opened, with the remedy.
 pub(crate) fn explain(error: &StoreError) -> String {
     let words = error.to_string();
     match error {
@@ -182,20 +183,20 @@ pub(crate) fn explain(error: &StoreError) -> String {
     }
 }
 
-/// What can be done about the system's words on a folder. RocksDB hands on nothing but words.
+/// The remedy for the system's error text on a folder. RocksDB passes only the text on.
 fn remedy(words: &str) -> &'static str {
     let remedies = [
         (
             "ermission denied",
-            ": it belongs to another user. Give it to the one who runs this (chown -R), or name another with --data",
+            ": it belongs to another user. Give it to the user that runs this (chown -R), or name another with --data",
         ),
-        ("peration not permitted", ": run this as the user whom it belongs to, or name another with --data"),
+        ("peration not permitted", ": run this as its owner, or name another with --data"),
         ("ead-only file system", ": mount it for writing, or name another with --data"),
         ("ot a directory", ": a part of its path is a file; name another with --data"),
-        ("o such file", ": it cannot be made there; name another with --data"),
+        ("o such file", ": it cannot be created there; name another with --data"),
         ("ile exists", ": there is a file of that name; name another with --data"),
         ("o space left", ": free some, or name one on a larger disk with --data"),
-        ("oo many open files", ": let this process have more (ulimit -n)"),
+        ("oo many open files", ": allow this process more open files (ulimit -n)"),
     ];
     remedies.iter().find(|(system, _)| words.contains(system)).map_or("", |(_, remedy)| remedy)
 }
@@ -273,7 +274,7 @@ mod tests {
     fn a_folder_that_everybody_shares_is_refused() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         fs::set_permissions(folder.path(), Permissions::from_mode(0o1777)).expect("own");
-        assert!(prepare(folder.path()).expect_err("refused").contains("shares"));
+        assert!(prepare(folder.path()).expect_err("refused").contains("share"));
     }
 
     #[test]

@@ -2,50 +2,51 @@
 
 use std::time::Duration;
 
-/// Agents connected at once, unless configured.
+/// Default number of agents that may be connected at once.
 pub(crate) const SESSIONS_MAX: usize = 100_000;
 /// Handshakes under way above which a client must first prove its address, so that forged ones cost the hub little.
 pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
 /// Handshakes under way above which new ones are refused. Agents come back with jitter.
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
-/// Time for a handshake, and again for `Hello`. Not for what follows: who said who he is may wait for a slow disk.
+/// Time for a handshake, and again for `Hello`. There is no limit after that: an agent that has sent `Hello` may wait
+/// for a slow disk.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time that an agent must have come from another address until that is shown: QUIC takes some 3 s to find out that one was
 /// only pretended, and one that comes from several in turn keeps the one that is shown.
 pub(crate) const ADDRESS_SETTLE_TIME: Duration = Duration::from_secs(4);
-/// Bytes of `Hello`, and so of what is kept for somebody nobody knows: three times the largest, for versions to come.
+/// Bytes of `Hello`, and so of the memory for an unknown peer: three times the largest `Hello`, for future versions.
 pub(crate) const HELLO_BYTES_MAX: usize = 2 * 1024;
-/// Agents that may wait for their enrolment; further ones are told to come back. They do so with back-off.
+/// Agents that may wait for their enrolment. Further ones are refused, and try again with back-off.
 pub(crate) const ENROLMENTS_WAITING_MAX: usize = 1024;
 /// Enrolments that share a write.
 pub(crate) const ENROLMENTS_PER_WRITE_MAX: usize = 256;
-/// Refused agents that each get a line in the log within a second; further ones are counted in one.
+/// Refused agents that each get a line in the log within one second. Further ones are counted in one line.
 pub(crate) const REFUSALS_LOGGED_PER_S_MAX: u32 = 10;
 /// Time for a refused agent to read why.
 pub(crate) const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
-/// Time that QUIC's own answer to a report may wait for the commit, so that the ack goes along. Agents expect that answer
-/// within 25 ms.
+/// Time that QUIC's own answer to a report may wait for the commit, so that both the answer and the ack share a packet.
+/// Agents expect that answer within 25 ms.
 pub(crate) const ACK_HOLD: Duration = Duration::from_millis(24);
-/// Threads for agents, each with a socket of its own.
+/// Threads for agents, each with its own socket.
 pub(crate) const LISTENERS_MAX: usize = 64;
 /// Time between two looks at how busy the threads for agents are.
 pub(crate) const PACE_INTERVAL: Duration = Duration::from_secs(1);
-/// Time between two looks at what agents sent, while they send.
+/// Time between two rounds, while agents send.
 pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(10);
-/// Lateness of such a look above which nothing is kept back any more: agents wait some 60 ms before they send again, and
-/// what they send again makes the next look later still.
+/// Lateness of a round above which packets are no longer held back: agents wait some 60 ms before they send again, and
+/// repeated packets make the next round even later.
 pub(crate) const ROUND_LATE_MAX: Duration = Duration::from_millis(20);
-/// Batches of packets received before those in hand are dealt with.
+/// Batches of packets that are received before they are processed.
 pub(crate) const RECEIVES_PER_ROUND_MAX: usize = 32;
-/// Time for an agent to take what is said to it.
+/// Time for an agent to take a frame that is sent to it.
 pub(crate) const SAY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Silence after which an agent is taken for gone, unless it asks for less: QUIC takes the shorter of both, and agents ask
 /// for 15 s. They say something every 11 s.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time between two answers that a connection is not known any more. None: after a restart each agent must hear it, and at
-/// QUIC's usual 20 ms most of ten thousand waited out their timeout. Only packets with an id that a hub with this key gave
-/// out are answered, each with a smaller packet, so nobody can make more of it than they send.
+/// Time between two answers that a connection is unknown. None: after a restart each agent must get one, and with
+/// QUIC's default of 20 ms most of ten thousand agents waited for their timeout. Only packets with an id from a hub
+/// with this key are answered, each with a smaller packet, so the answers cannot amplify an attack.
 pub(crate) const RESET_INTERVAL: Duration = Duration::ZERO;
 
 /// Bytes of one agent's stream that may be under way or unread: its share of the pressure when the hub is slow.
@@ -56,12 +57,12 @@ pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024;
 pub(crate) const STRANGER_WINDOW_BYTES: u32 = 4 * 1024;
 /// Bytes said to one agent that it has not taken yet.
 pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
-/// Bytes of the UDP socket's buffers, unless configured: a second's packets of a hundred thousand agents, as the system
-/// counts them. Its default loses packets when a fleet comes back, or when the hub was kept from its core for a moment.
+/// Default bytes of the UDP socket's buffers: the packets of a hundred thousand agents in one second, as the system
+/// counts them. The system's default loses packets when a fleet reconnects, or when the hub did not run for a moment.
 pub(crate) const UDP_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
-/// HTTP connections at once, WebSockets and live streams among them; never more than half of the descriptors that the
-/// process may have. A further one takes the place of one that nobody misses; where there is none, it waits.
+/// HTTP connections at once, with WebSockets and live streams; never more than half of the descriptors that the process
+/// may have. A further one takes the place of one that may be closed. If there is none, it waits.
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 1024;
 /// Connections that wait in the system's queue until they are accepted, if the system lets so many.
 pub(crate) const HTTP_BACKLOG: i32 = 4096;
@@ -77,46 +78,46 @@ pub(crate) const HTTP_BODY_BYTES_MAX: usize = 64 * 1024;
 pub(crate) const HTTP_READ_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time for a client to take some of the bytes that wait for it.
 pub(crate) const HTTP_WRITE_TIMEOUT: Duration = Duration::from_secs(30);
-/// Bytes that a client takes at least of those that wait for it a minute: a line of 9.6 kbit/s takes twice as many.
+/// Bytes per minute that a client must take while bytes wait for it: a line of 9.6 kbit/s takes twice as many.
 pub(crate) const HTTP_BYTES_PER_MINUTE_MIN: usize = 32 * 1024;
-/// Bytes of one connection that the system may hold and not have sent yet: its usual megabytes would hide for a minute that
-/// a slow client takes some, and are not in anybody's budget.
+/// Bytes of one connection that the system may hold unsent. With its default of some megabytes, the progress of a slow
+/// client would be hidden for a minute, and no budget counts them.
 pub(crate) const HTTP_UNSENT_BYTES_MAX: u32 = 128 * 1024;
-/// Time after which an answer from history begins, whatever there is of it, for a client that has nothing more to say: who is
-/// gone refuses what is sent, and nothing else tells it from who waits.
+/// Time after which an answer from history begins, even without a first piece, for a client that has closed its sending
+/// side. If the client is gone, its system refuses the bytes. Nothing else tells it from a client that waits.
 pub(crate) const HTTP_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two looks at whether a client that has sent more than it was asked for is gone.
 pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// A guest's client address may hold one part in so many of the bytes of answers under way.
 pub(crate) const ANSWERS_GUEST_SHARE: usize = 4;
-/// An address's tokens and logins may hold one part in so many of what there is for all.
+/// Clients of one address with tokens and logins may hold one part in so many of all resources.
 pub(crate) const KNOWN_SHARE: usize = 2;
-/// One part in so many of what there is for all is out of guests' reach.
+/// One part in so many of all resources is not for guests.
 pub(crate) const GUESTS_RESERVE: usize = 4;
 /// Time for open HTTP requests and sessions at a stop.
 pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Bytes of one request or answer on the admin socket.
 pub(crate) const ADMIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
-/// Connections to the admin socket at once; further ones wait.
+/// Connections to the admin socket at once. Further ones wait.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 4;
 /// Time for the other side of the admin socket to say or take something.
 pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Time between two tries of a session that is stalled, when no commit comes meanwhile.
+/// Time between two tries of a session that is stalled, if no commit comes before.
 pub(crate) const STALL_RETRY: Duration = Duration::from_millis(200);
 
 /// Silence of a hub after which the command line gives it up.
 pub(crate) const ADMIN_SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Time between two signs of life of a hub that is at work on a request.
 pub(crate) const ADMIN_SIGN_INTERVAL: Duration = Duration::from_secs(2);
-/// Time for whoever asks a hub that is starting to say what, and to hear that it is.
+/// Time for a client of a hub that is starting to send its request, and to get the answer that it is.
 pub(crate) const ADMIN_MEANWHILE_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time that opening a store takes until something is said about it.
 pub(crate) const START_QUIET: Duration = Duration::from_secs(1);
 /// Time between two words on how far it is.
 pub(crate) const START_SIGN_INTERVAL: Duration = Duration::from_secs(5);
-/// Users that are named when there is none of the asked name.
+/// Users that an error names if the asked one does not exist.
 pub(crate) const USERS_NAMED_MAX: usize = 10;
 
 /// Time between two tries to commit while the disk refuses.
@@ -124,16 +125,16 @@ pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two notes of when API tokens were last used.
 pub(crate) const TOKEN_USES_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Days after which a token expires, at the most: a century.
+/// Maximum of days after which a token expires: a century.
 pub(crate) const EXPIRY_DAYS_MAX: u64 = 36_525;
 /// Days that any tier may be kept.
 pub(crate) const RETENTION_DAYS_MAX: u64 = 3650;
-/// Time between two rounds of history's upkeep; a full head starts one at once.
+/// Time between two rounds of history's upkeep. A full head starts one at once.
 pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Time until history's upkeep is tried again after it failed.
 pub(crate) const UPKEEP_RETRY: Duration = Duration::from_secs(5);
-/// Answers from history that are computed at once; further ones wait. One whose reader has not taken the pieces that are
-/// there lets others compute meanwhile.
+/// Answers from history that are computed at once. Further ones wait. An answer whose reader has not taken its pieces
+/// yet lets others compute.
 pub(crate) const HISTORY_ANSWERS_MAX: usize = 4;
 /// Answers from history that are under way, computed, waiting or being read.
 pub(crate) const HISTORY_STREAMS_MAX: usize = 64;
@@ -142,7 +143,7 @@ pub(crate) const HISTORY_STREAMS_GUEST_MAX: usize = 8;
 /// Pieces of one such answer that wait for a slow reader.
 pub(crate) const PIECES_WAITING_MAX: usize = 4;
 
-/// Requests that change something, or hash a password in 19 MiB, at once; further ones wait.
+/// Requests at once that change something, or hash a password in 19 MiB. Further ones wait.
 pub(crate) const CHANGES_MAX: usize = 2;
 /// Time between two looks at the fleet for the live stream.
 pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
@@ -153,16 +154,16 @@ pub(crate) const LIVE_STREAMS_GUEST_SHARE: usize = 2;
 /// Silence of a live stream after which something is said, so that proxies keep it open, and the panel, which gives up a
 /// stream that was silent for 12 s, knows that the hub is there.
 pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(5);
-/// Time for a watcher to take what it is sent, until its stream ends, beside what [`LIVE_BYTES_PER_SECOND_MIN`] allows.
+/// Time for a subscriber to take an event before its stream ends, besides the time for [`LIVE_BYTES_PER_SECOND_MIN`].
 pub(crate) const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(30);
-/// How fast a watcher must take what is large, such as a snapshot of a large fleet.
+/// How fast a subscriber must take large events, such as a snapshot of a large fleet.
 pub(crate) const LIVE_BYTES_PER_SECOND_MIN: u32 = 8 * 1024;
 /// Time between two documents on `/ws`, as in v0.
 pub(crate) const WEBSOCKET_INTERVAL: Duration = Duration::from_secs(2);
-/// Bytes of what a client says on `/ws`; nothing it says matters.
+/// Bytes of a message from a client on `/ws`. All of them are ignored.
 pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
-/// Memory that the hub keeps to, at least, bytes: below, there is no room for a few answers.
+/// Minimum of `memory_bytes_max`, in bytes: with less there is no room for a few answers.
 pub(crate) const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Memory that is reckoned with where the system does not say how much there is, bytes.
 pub(crate) const MEMORY_BYTES_USUAL: u64 = 1024 * 1024 * 1024;

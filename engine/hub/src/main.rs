@@ -1,4 +1,4 @@
-//! The hub's process. `serve` is its life; every other verb asks a running hub or works on its stopped store.
+//! The hub's process. `serve` runs the hub. Every other verb asks a running hub or works on its stopped store.
 
 mod admin;
 mod cli;
@@ -47,13 +47,13 @@ use windfire_api::Agents;
 use windfire_engine::Options;
 use windfire_engine::clock::Reading;
 
-// Gives memory of closed sessions back sooner than the system's allocator; its cost per session is in
-// docs/decisions/allocator.md.
+// It gives memory of closed sessions back sooner than the system's allocator. docs/decisions/allocator.md has its cost
+// per session.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // Whatever lies in a data folder or a backup is for its owner only.
+    // All files of a data folder or a backup are for its owner only.
     let mask = umask(Mode::from_raw_mode(0o077));
     let cli = cli::parse();
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// `mask` is what the person who asks takes from the rights of new files; `ignored` are variables that came by themselves.
+/// `mask` is the user's umask for new files. `ignored` are variables that other tools set.
 fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
     let now_ms = unix_ms();
     match cli.verb {
@@ -75,7 +75,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
             let config = Config::load(&cli.place, settings)?;
             start_logs(config.log_filter()?);
             for variable in ignored {
-                tracing::debug!(variable, "not ours: Kubernetes or Docker sets it for a service of this name");
+                tracing::debug!(variable, "ignored: Kubernetes or Docker sets it for a service of this name");
             }
             die_on_panic();
             serve::serve(&config, new_certificate, reading)
@@ -93,7 +93,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
         Verb::Restore { folder, new_certificate } => {
             let data = Config::data_folder(&cli.place)?;
             admin::restore(&folder, &data, new_certificate)?;
-            say(&format!("{} is made from {}: start the hub on it", data.display(), folder.display()))
+            say(&format!("{} is restored from {}: start the hub on it", data.display(), folder.display()))
         }
         Verb::Salvage { folder } => {
             let absolute =
@@ -142,7 +142,7 @@ fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_m
     let Some(path) = out else {
         let mut pipe = Pipe::new();
         let result = exchange(place, request, now_ms, &mut pipe).and_then(exported);
-        // Whoever reads has enough, as "head" does.
+        // The reader has closed the pipe, as "head" does.
         return if pipe.is_closed() { Ok(()) } else { result };
     };
     let mut draft = Draft::new(path, 0o666 & !mask.as_raw_mode());
@@ -157,7 +157,7 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
     let agents = || Agents {
         address: config.agents_address_at(config.quic.port()),
         port: config.quic.port(),
-        // A store that was made without a hub has none yet.
+        // A store that was created without a hub has none yet.
         fingerprint: Certificate::own(&config.data).map(|own| own.fingerprint()).unwrap_or_default(),
     };
     admin::ask(&config.data, options, agents, request, now_ms, out)
@@ -170,13 +170,13 @@ fn start_logs(filter: EnvFilter) {
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
         .with_target(false)
-        // Who reads the log may go away; the hub goes on.
+        // The log's reader may go away; the hub continues.
         .log_internal_errors(false)
         .init();
 }
 
-/// A panic is a fault in this program, and what it left behind cannot be trusted. Everything acknowledged is on disk, so
-/// the shortest way back to a sound state is a new process.
+/// A panic is a fault in this program, and its state in memory cannot be trusted afterwards. Everything acknowledged is
+/// on disk, so the shortest way back to a sound state is a new process.
 fn die_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {

@@ -1,4 +1,4 @@
-//! The thread that looks after history: blocks, tiers, expiry. What fails is tried again, and reports stay in the log.
+//! The thread for history's upkeep: blocks, tiers, expiry. Failed work is tried again, and reports stay in the log.
 
 use std::sync::Arc;
 use std::thread;
@@ -18,7 +18,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// How far history's thread steps back for agents, commits and answers: half of the scheduler's scale.
 const NICE: i32 = 10;
 
-/// What is wrong with the machine's clock, in words; nothing while it is believed.
+/// A text about the machine's clock while it is not trusted. `None` while it is.
 pub(crate) fn describe_clock(clock: &ClockState) -> Option<String> {
     let seconds = clock.wall_ahead_ms.unsigned_abs() / 1000;
     let (amount, unit) = match seconds {
@@ -30,8 +30,8 @@ pub(crate) fn describe_clock(clock: &ClockState) -> Option<String> {
     let side = if clock.wall_ahead_ms < 0 { "behind" } else { "ahead of" };
     clock.is_doubted().then(|| {
         format!(
-            "the machine's clock is {amount} {unit} {side} what the hub goes by, and is not believed: history, expiry and \
-             logins go on by the hub's own count of time; set the clock right"
+            "the machine's clock is {amount} {unit} {side} the trusted time, and the hub does not trust it: history, \
+             expiry and logins use the trusted time; set the clock right"
         )
     })
 }
@@ -53,7 +53,8 @@ pub(crate) struct MaintenanceThread {
 }
 
 impl MaintenanceThread {
-    /// Looks after history until stopped. What is in heads then is in the log, and in heads again after a start.
+    /// Does history's upkeep until stopped. Reports that are in heads then are also in the log, and in heads again
+    /// after a start.
     pub(crate) fn run(self) {
         // Of this thread alone, on Linux. Where it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
@@ -69,7 +70,7 @@ impl MaintenanceThread {
                 Ok(true) => continue,
                 Ok(false) => UPKEEP_INTERVAL,
                 Err(error) => {
-                    tracing::error!(%error, "history was not looked after: reports stay in the log");
+                    tracing::error!(%error, "upkeep of history failed: reports stay in the log");
                     UPKEEP_RETRY
                 }
             };
@@ -84,12 +85,12 @@ impl MaintenanceThread {
         }
     }
 
-    /// Says when the machine's clock is not believed any more, and when it is again.
+    /// Logs when the machine's clock is no longer trusted, and when it is again.
     fn note_clock(&self, was_doubted: bool) -> bool {
         let clock = self.engine.clock().state();
         match (was_doubted, describe_clock(&clock)) {
             (false, Some(what)) => tracing::error!("{what}"),
-            (true, None) => tracing::info!("the machine's clock is believed again"),
+            (true, None) => tracing::info!("the machine's clock is trusted again"),
             _ => {}
         }
         clock.is_doubted()
@@ -97,11 +98,11 @@ impl MaintenanceThread {
 
     fn note(&self, done: &Upkeep) {
         for name in &done.corrupt {
-            tracing::error!(block = name, "corrupt block: passed over, everything else stays readable");
+            tracing::error!(block = name, "corrupt block: skipped, everything else stays readable");
         }
         if done.expired_reports > 0 {
             let reports = done.expired_reports;
-            tracing::warn!(reports, "reports were older than history is kept when they came");
+            tracing::warn!(reports, "reports were older than the retention when they came");
         }
         let counters = &self.counters;
         counters.heads_sealed.add(done.heads_sealed);

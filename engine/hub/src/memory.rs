@@ -1,15 +1,15 @@
-//! How much memory there is, and what of it is for what.
+//! The available memory, and how it is divided.
 //!
 //! | for | part of `memory_bytes_max` |
 //! | --- | --- |
 //! | answers under way, as bytes that clients have not taken yet | an eighth |
 //! | events, snapshots and documents of live streams | an eighth |
 //! | answers from history, while they are computed and read | a quarter |
-//! | requests that come in: so many connections as their buffers fit into | an eighth |
-//! | reports that wait for a commit | so many bytes as the engine's limits say |
+//! | requests that come in: as many connections as their buffers fit into | an eighth |
+//! | reports that wait for a commit | the bytes in the engine's limits |
 //!
-//! The rest is for what grows with the fleet: servers, heads, sessions, the store's caches. The system gives a process
-//! nothing back for keeping within its limit, so what is usual is three quarters of it.
+//! The rest is for memory that grows with the fleet: servers, heads, sessions, the store's caches. A process gains
+//! nothing by staying far below its limit, so the default of `memory_bytes_max` is three quarters of it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use windfire_engine::limits::{PENDING_BYTES_PER_SHARD_MAX, SHARDS};
 
 use crate::limits::{HTTP_CONNECTIONS_MAX, HTTP_HEAD_BYTES_MAX, MEMORY_BYTES_USUAL};
 
-/// Bytes for what grows with what clients ask.
+/// Bytes for memory that grows with clients' requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budgets {
     pub(crate) answers_bytes: usize,
@@ -26,7 +26,7 @@ pub(crate) struct Budgets {
     pub(crate) history_bytes: usize,
     /// Connections whose buffers may hold a whole request's head each.
     pub(crate) connections: usize,
-    /// Of reports that wait for a commit; the engine keeps to it by itself.
+    /// Of reports that wait for a commit. The engine keeps to it.
     pub(crate) pending_bytes: usize,
 }
 
@@ -51,12 +51,12 @@ pub(crate) fn usual_bytes_max() -> u64 {
     limit_bytes.map_or(MEMORY_BYTES_USUAL, |bytes| bytes / 4 * 3)
 }
 
-/// The machine's memory, or less where the process's control group, or one around it, has less; bytes.
+/// The memory of the machine, or of the process's control group or one around it if that has less; bytes.
 fn limit_bytes(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
     let machine = read(Path::new("/proc/meminfo")).as_deref().and_then(machine_bytes);
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let groups = groups.lines().filter_map(limit_files).flatten();
-    // In a container the group's own name is often not to be seen, and its files lie at the top.
+    // In a container the group's own name is often hidden, and its files are at the top.
     let top = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"].map(PathBuf::from);
     let limits = groups.chain(top).filter_map(|path| read(&path)?.trim().parse().ok());
     // No limit is "max" in version 2, and a number larger than any machine in version 1.

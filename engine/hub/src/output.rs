@@ -7,8 +7,8 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Text of people and machines as a terminal may show it: what would move the cursor, end the line or turn the direction of
-/// writing is spelt out.
+/// Foreign text as a terminal may show it: characters that move the cursor, end the line or change the direction of
+/// writing are escaped.
 pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     if !text.contains(is_active) {
         return Cow::Borrowed(text);
@@ -30,7 +30,7 @@ fn is_active(char: char) -> bool {
         || matches!(char, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// Prints text and ends the line. Whoever reads may have enough of it, as `head` does: that is no error.
+/// Prints text and ends the line. It is no error if the reader has closed the pipe, as `head` does.
 pub(crate) fn say(text: &str) -> Result<(), String> {
     let mut out = io::stdout().lock();
     match writeln!(out, "{text}").and_then(|()| out.flush()) {
@@ -39,7 +39,7 @@ pub(crate) fn say(text: &str) -> Result<(), String> {
     }
 }
 
-/// Says on standard error why the program ends. Nobody may be there to hear it.
+/// Says on standard error why the program ends. Errors are ignored, as the reader may be gone.
 pub(crate) fn complain(error: &str) {
     let lines: Vec<Cow<'_, str>> = error.lines().map(plain).collect();
     let _nobody_hears = writeln!(io::stderr(), "windfire: {}", lines.join("\n"));
@@ -78,8 +78,8 @@ impl Write for Pipe {
     }
 }
 
-/// A file that is written whole or not at all: beside its place, under the name `FILE.part`, from its first byte on. A device or
-/// a pipe is written as it is.
+/// A file that is written completely or not at all. It is written to `FILE.part`, next to its place, and renamed at the
+/// end. A device or a pipe is written directly.
 pub(crate) struct Draft {
     path: PathBuf,
     part: PathBuf,
@@ -92,7 +92,7 @@ pub(crate) struct Draft {
 impl Draft {
     /// A file at `path` with these rights, unless there is one with others.
     pub(crate) fn new(path: &Path, mode: u32) -> Self {
-        // What a link leads to is replaced, not the link.
+        // The target of a link is replaced, not the link.
         let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let found = fs::metadata(&path).ok();
         let is_whole = found.as_ref().is_none_or(fs::Metadata::is_file);

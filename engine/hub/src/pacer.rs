@@ -1,4 +1,4 @@
-//! Tells the engine once a second how busy the threads for agents are; it paces the agents by that.
+//! Tells the engine once per second how busy the threads for agents are. The engine paces the agents by that.
 
 use std::convert::Infallible;
 use std::sync::Arc;

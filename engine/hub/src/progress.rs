@@ -1,4 +1,4 @@
-//! How far a start is, for whoever asks.
+//! How far a start is, for the log and the command line.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,7 +17,7 @@ impl Progress {
         self.all.store(all, Ordering::Release);
     }
 
-    /// What it does, and how far it is.
+    /// A text that says what it does, and how far it is.
     pub(crate) fn words(&self) -> String {
         let (read, all) = (self.read.load(Ordering::Acquire), self.all.load(Ordering::Acquire));
         match u128::from(read.min(all)) * 100 / u128::from(all.max(1)) {

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use crate::limits::STOP_TIMEOUT;
 use crate::threads::runtime;
 
-/// SIGTERM and SIGINT, on a thread of their own.
+/// SIGTERM and SIGINT, on their own thread.
 pub(crate) struct Signals {
     /// Whether a stop was asked for.
     asked: watch::Receiver<bool>,
@@ -21,8 +21,8 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// For a process that is the first of its container: it ends by no signal that it does not look at, and opening a store
-    /// takes its time. Any other ends by itself until [`Signals::watch`].
+    /// For a process that is the first of its container: signals that it does not handle do not end it, and opening a
+    /// store takes long. Any other process is ended by the system until [`Signals::watch`].
     pub(crate) fn watch_from_the_start() -> Result<Option<Self>, String> {
         (std::process::id() == 1).then(|| Self::watch_while(false)).transpose()
     }
@@ -50,16 +50,19 @@ impl Signals {
                         _ = terminate.recv() => {}
                         _ = interrupt.recv() => {}
                     }
-                    // What was acknowledged is on disk, so the process may end at any moment.
+                    // All acknowledged reports are on disk, so the process may end at any moment.
                     if !is_running_now.load(Ordering::Acquire) {
                         tracing::info!("stopped while starting");
                         std::process::exit(0);
                     }
                     sender.send_replace(true);
-                    // One wish to stop may come as several signals, from a terminal and from who watches over the hub.
+                    // One request to stop may come as several signals, from a terminal and from a process manager.
                     if first_asked.get_or_insert_with(Instant::now).elapsed() > STOP_TIMEOUT {
-                        tracing::warn!("asked to stop again: stopped at once, agents keep what was not acknowledged");
-                        // Not in order, which would wait for the same disk; the first of a container must end itself.
+                        tracing::warn!(
+                            "asked to stop again: stopped at once, agents keep their unacknowledged reports"
+                        );
+                        // An orderly stop would wait for the same disk. The first process of a container must end
+                        // itself.
                         let _first =
                             rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
                         std::process::exit(1);

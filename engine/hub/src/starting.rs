@@ -1,8 +1,8 @@
-//! A start that takes its time: it says how far it is, and tells whoever asks the hub meanwhile.
+//! A long start: it says how far it is, and the command line gets the same answer while the hub starts.
 //!
 //! ```text
 //! Engine::open ── (read, all) ──► Progress ──► a line now and then, once it takes long
-//!                                        └───► the admin socket, as soon as the store is this process's: "it is starting"
+//!                                        └───► the admin socket, once the store is this process's: "it is starting"
 //! ```
 
 use std::path::Path;
@@ -17,10 +17,10 @@ use windfire_engine::ReplayListener;
 use crate::admin::{self, Meanwhile};
 use crate::progress::Progress;
 
-/// A start, until it is dropped.
+/// A start, until this is dropped.
 pub(crate) struct Starting {
     progress: Arc<Progress>,
-    /// Takes what asks on the admin socket meanwhile.
+    /// Answers on the admin socket until the hub is ready.
     meanwhile: Arc<Mutex<Option<Meanwhile>>>,
     says: Option<(Sender<()>, JoinHandle<()>)>,
 }
@@ -38,7 +38,7 @@ impl Starting {
                 wait = interval;
             }
         };
-        // Without a thread for it nothing is said.
+        // Without this thread the start works too, but says nothing.
         let thread = thread::Builder::new().name("start".to_owned()).spawn(watch).ok();
         let says = thread.map(|thread| (over, thread));
         Self { progress, meanwhile: Arc::default(), says }
@@ -50,13 +50,13 @@ impl Starting {
         Box::new(move |read, all| progress.set(read, all))
     }
 
-    /// For the engine of a hub: from the first word on, verbs are told that the hub of this folder is starting.
+    /// For the engine of a hub: from its first call on, verbs get the answer that the hub of this folder is starting.
     pub(crate) fn listener_of_hub(&self, data: &Path) -> ReplayListener {
         let (progress, meanwhile, data) = (Arc::clone(&self.progress), Arc::clone(&self.meanwhile), data.to_owned());
         Box::new(move |read, all| {
             progress.set(read, all);
             if all == 0 {
-                // Where it cannot be bound, the hub says so once it is open.
+                // If the socket cannot be bound, the hub reports it when the store is open.
                 *meanwhile.lock() = admin::bind(&data)
                     .and_then(|listener| Meanwhile::answer(listener, data.clone(), Arc::clone(&progress)))
                     .ok();
@@ -64,7 +64,7 @@ impl Starting {
         })
     }
 
-    /// The admin socket, which goes on without a gap; one that could not be had before is bound now.
+    /// The admin socket, which stays open without a gap. If it could not be bound before, it is bound now.
     pub(crate) fn admin_socket(&self, data: &Path) -> Result<std::os::unix::net::UnixListener, String> {
         let meanwhile = self.meanwhile.lock().take();
         meanwhile.and_then(Meanwhile::end).map_or_else(|| admin::bind(data), Ok)
@@ -103,7 +103,7 @@ mod tests {
         let listener = starting.listener_of_hub(folder.path());
         listener(0, 0);
         let socket = folder.path().join("admin.sock");
-        // Who says nothing holds up nobody for long.
+        // A silent client does not hold up the others for long.
         let silent = UnixStream::connect(&socket).expect("a socket");
         listener(1, 4);
         for request in [list(), Request::Verify, Request::Password { user: "x".repeat(9000), is_new: true }] {
@@ -115,7 +115,7 @@ mod tests {
         }
         drop(silent);
         let taken = starting.admin_socket(folder.path()).expect("the socket");
-        // It is the same one: who comes in between waits for the hub.
+        // It is the same socket: a client that connects in between waits for the hub.
         let mut waiting = UnixStream::connect(&socket).expect("still there");
         waiting.write_all(b"\"server-list\"\n").expect("room");
         taken.set_nonblocking(false).expect("own");
@@ -133,7 +133,7 @@ mod tests {
         listener(0, 0);
         drop((starting, listener));
         let error = admin::ask(folder.path(), Options::default(), Agents::default, list(), 0, &mut sink());
-        assert!(error.expect_err("nobody").contains("no hub's"));
+        assert!(error.expect_err("nobody").contains("not a hub's"));
     }
 
     #[test]

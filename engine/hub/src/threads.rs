@@ -1,4 +1,5 @@
-//! The hub's threads. Each has a name and a place in the order of a stop, and the hub ends when one of them ends by itself.
+//! The hub's threads. Each has a name and a place in the order of a stop. If one of them ends before a stop, the hub
+//! ends.
 
 use std::thread;
 
@@ -10,16 +11,16 @@ use tokio::sync::{mpsc, watch};
 pub(crate) enum Phase {
     /// Nobody asked for a stop.
     Running,
-    /// Nothing new is taken; what is under way ends.
+    /// Nothing new is taken, and work under way ends.
     Draining,
-    /// Nobody can ask any more: what waits is written, and that is all.
+    /// No requests come any more. Waiting writes are done.
     LastWrites,
 }
 
 /// The phases of a stop, in their order.
 const STOP: [Phase; 2] = [Phase::Draining, Phase::LastWrites];
 
-/// What a thread sees of a stop.
+/// A thread's view of a stop.
 #[derive(Clone)]
 pub(crate) struct Stop(watch::Receiver<Phase>);
 
@@ -36,7 +37,7 @@ impl Stop {
     }
 }
 
-/// What one thread does.
+/// The work of one thread.
 pub(crate) struct Worker {
     pub(crate) name: &'static str,
     /// The phase in which it ends.
@@ -73,7 +74,7 @@ impl Threads {
         Self { phase: watch::Sender::new(Phase::Running), ended: mpsc::unbounded_channel(), running: Vec::new() }
     }
 
-    /// What a thread watches to end in time.
+    /// A stop to watch, so that the thread ends in time.
     pub(crate) fn stop(&self) -> Stop {
         Stop(self.phase.subscribe())
     }
@@ -95,7 +96,7 @@ impl Threads {
         Ok(())
     }
 
-    /// Starts a thread with a runtime of its own.
+    /// Starts a thread with its own runtime.
     ///
     /// # Errors
     /// As [`Threads::start`].
@@ -108,7 +109,7 @@ impl Threads {
         self.start(Worker { name, ends_in, run: Box::new(move || run(runtime()?)) })
     }
 
-    /// Resolves to the name of a thread that ended by itself.
+    /// Resolves to the name of a thread that ended before a stop.
     pub(crate) async fn ended(&mut self) -> &'static str {
         match self.ended.1.recv().await {
             Some(name) => name,
@@ -120,7 +121,7 @@ impl Threads {
     /// Ends them all, phase by phase; within one, in the order in which they were started.
     ///
     /// # Errors
-    /// What the first one of them said that failed.
+    /// The error of the first one that failed.
     pub(crate) fn stop_all(self) -> Result<(), String> {
         let Self { phase, mut running, .. } = self;
         let mut ended = Ok(());

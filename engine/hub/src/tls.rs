@@ -1,7 +1,7 @@
-//! The hub's own certificate, which agents know by its fingerprint, and the keys that outlive a restart.
+//! The hub's own certificate, which agents verify by its fingerprint, and the keys that outlive a restart.
 //!
-//! `tls/cert.pem`, `tls/key.pem`: made at the first start, and at no other. `tls/reset.key`: signs QUIC's stateless resets, so that agents
-//! of a hub that was killed notice at their next packet instead of after a timeout.
+//! `tls/cert.pem`, `tls/key.pem`: created at the first start only. `tls/reset.key`: signs QUIC's stateless resets. With
+//! them, agents of a hub that was killed notice it at their next packet instead of after a timeout.
 
 use std::fs;
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ const CERT: &str = "tls/cert.pem";
 const KEY: &str = "tls/key.pem";
 const RESET_KEY_BYTES: usize = 64;
 
-/// Which file of the hub's own certificate is not in the folder; `None` when all are.
+/// Which file of the hub's own certificate is missing in the folder. `None` when none is.
 pub(crate) fn missing(data: &Path) -> Result<Option<&'static str>, String> {
     for name in [CERT, KEY] {
         let path = data.join(name);
@@ -45,23 +45,23 @@ impl Certificate {
         match missing(data)? {
             None => Self::from_files(&data.join(CERT), &data.join(KEY)),
             Some(missing) => Err(format!(
-                "data folder {} has lost its {missing}, by which agents know the hub: put it back, from a backup for example; or \
-                 start once with --new-certificate, and give every agent the new fingerprint",
+                "data folder {} has lost its {missing}, by which agents verify the hub: put it back, for example from \
+                 a backup; or start once with --new-certificate, and give every agent the new fingerprint",
                 data.display()
             )),
         }
     }
 
-    /// Makes the hub's own, unless there is one.
+    /// Creates the hub's own, unless there is one.
     pub(crate) fn make(data: &Path) -> Result<(), String> {
         if missing(data)?.is_none() {
             return Ok(());
         }
         let made = rcgen::generate_simple_self_signed(["windfire".to_owned(), "localhost".to_owned()])
-            .map_err(|error| format!("a certificate cannot be made: {error}"))?;
+            .map_err(|error| format!("a certificate cannot be created: {error}"))?;
         let folder = data.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
-        // The certificate comes last: where it is, its key is too.
+        // The certificate is written last: if it exists, its key does too.
         write_private(&data.join(KEY), made.signing_key.serialize_pem().as_bytes())?;
         write_private(&data.join(CERT), made.cert.pem().as_bytes())
     }
@@ -82,11 +82,11 @@ impl Certificate {
         Sha256::digest(&self.chain[0]).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// TLS for agents: 1.3 only, our protocol only.
+    /// TLS for agents: only version 1.3, only our protocol.
     pub(crate) fn for_agents(self) -> Result<ServerConfig, String> {
         let mut config = self.server_config(&[&rustls::version::TLS13])?;
         config.alpn_protocols = vec![windfire_wire::ALPN.to_vec()];
-        // Sessions live for days: tickets and a cache of them would be memory for nothing.
+        // Sessions last for days, so tickets and a cache for them would waste memory.
         config.send_tls13_tickets = 0;
         config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
         Ok(config)
@@ -115,12 +115,12 @@ pub(crate) fn for_https(config: &Config) -> Result<Certificate, String> {
     }
 }
 
-/// The key of stateless resets, made now if there is none.
+/// The key of stateless resets. It is created if there is none.
 pub(crate) fn reset_key(data: &Path) -> Result<Vec<u8>, String> {
     let path = data.join(FOLDER).join("reset.key");
     match fs::read(&path) {
         Ok(key) if key.len() == RESET_KEY_BYTES => Ok(key),
-        Ok(_) => Err(at(&path, &format!("is not {RESET_KEY_BYTES} bytes long: delete it to have it made again"))),
+        Ok(_) => Err(at(&path, &format!("is not {RESET_KEY_BYTES} bytes long: delete it, and it is created again"))),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let mut key = vec![0; RESET_KEY_BYTES];
             ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut key)

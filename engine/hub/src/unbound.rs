@@ -1,9 +1,9 @@
-//! Why an address cannot be listened on, in words.
+//! Error texts for an address at which the hub cannot listen.
 
 use std::io;
 use std::net::SocketAddr;
 
-/// What is wrong with the address that `flag` gives for `whose` connections, and what can be done.
+/// The error of the address that `flag` gives for `whose` connections, and its remedy.
 pub(crate) fn explain(address: SocketAddr, whose: &str, flag: &str, error: &io::Error) -> String {
     let remedy = match error.kind() {
         io::ErrorKind::AddrInUse => "stop what uses it, or choose another port",
@@ -11,7 +11,7 @@ pub(crate) fn explain(address: SocketAddr, whose: &str, flag: &str, error: &io::
             "ports below 1024 need root or the right CAP_NET_BIND_SERVICE; choose another"
         }
         io::ErrorKind::AddrNotAvailable => {
-            "this machine has no such address; 0.0.0.0 or [::] stands for all that it has"
+            "this machine has no such address; 0.0.0.0 or [::] means all of its addresses"
         }
         _ => "choose another",
     };

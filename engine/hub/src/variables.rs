@@ -1,4 +1,4 @@
-//! The environment: which variables are ours, which come by themselves, and what a value means whatever stands around it.
+//! The environment: which variables are the hub's, which other tools set, and how values are read.
 
 use std::ffi::OsStr;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
@@ -9,10 +9,10 @@ use clap::builder::Resettable;
 use clap::{Command, Parser};
 use strsim::osa_distance;
 
-/// What every variable of ours begins with.
+/// Prefix of every variable of the hub and of the agent.
 const PREFIX: &str = "WINDFIRE_";
 
-/// Variables with our prefix that belong to the agent: they may stand in the environment of a machine that runs both.
+/// Variables of the agent. A machine that runs both programs may have them in the hub's environment too.
 const AGENT_VARIABLES: [&str; 16] = [
     "WINDFIRE_HUB",
     "WINDFIRE_FINGERPRINT",
@@ -35,8 +35,7 @@ const AGENT_VARIABLES: [&str; 16] = [
 /// Letters by which a misspelt name may differ from the one that was meant.
 const MISSPELT_LETTERS_MAX: usize = 2;
 
-/// Reads the command line. A variable that is set and says nothing is not there: tools that set variables cannot leave one
-/// out.
+/// Reads the command line. An empty variable counts as unset, because some tools cannot leave one out.
 pub(crate) fn read_command_line<C: Parser>() -> Result<C, clap::Error> {
     let mut command = without_blanks(C::command());
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
@@ -50,8 +49,8 @@ fn without_blanks(command: Command) -> Command {
     command.mut_subcommands(without_blanks)
 }
 
-/// Refuses variables with our prefix that mean nothing: a misspelt one would silently not be in force. Gives the names of
-/// those that come by themselves.
+/// Refuses unknown variables with our prefix: a misspelt one would have no effect, without a warning. Returns the names
+/// of those that other tools set.
 pub(crate) fn check<C: Parser>(variables: impl Iterator<Item = (String, String)>) -> Result<Vec<String>, String> {
     let mut known: Vec<String> = AGENT_VARIABLES.map(str::to_owned).into();
     collect_names(&C::command(), &mut known);
@@ -63,8 +62,8 @@ pub(crate) fn check<C: Parser>(variables: impl Iterator<Item = (String, String)>
         if !comes_by_itself(&name, &value) {
             let meant = known.iter().map(|known| (osa_distance(known, &name), known)).min();
             let hint = match meant {
-                Some((letters, meant)) if letters <= MISSPELT_LETTERS_MAX => format!("is {meant} meant?"),
-                _ => "\"windfire serve --help\" lists those there are".to_owned(),
+                Some((letters, meant)) if letters <= MISSPELT_LETTERS_MAX => format!("did you mean {meant}?"),
+                _ => "\"windfire serve --help\" lists all variables".to_owned(),
             };
             return Err(format!("variable {name} is unknown: {hint}"));
         }
@@ -78,15 +77,15 @@ fn collect_names(command: &Command, names: &mut Vec<String>) {
     command.get_subcommands().for_each(|command| collect_names(command, names));
 }
 
-/// Whether nobody wrote that variable: Kubernetes sets some in every container for each Service, and Docker for each link, and
-/// theirs begin like ours when the Service's or the container's name does.
+/// Whether Kubernetes or Docker set that variable. Kubernetes sets some in every container for each Service, and Docker
+/// for each link. They have our prefix when the Service or the container is called `windfire`.
 fn comes_by_itself(name: &str, value: &str) -> bool {
     let Some(rest) = name.strip_prefix(PREFIX) else { return false };
     // WINDFIRE_ENV_…: the environment of a container that is linked under our name.
     if rest.starts_with("ENV_") {
         return true;
     }
-    // A name that goes on, as that of a Service "windfire-hub" does, has the same behind it.
+    // A longer name, such as that of a Service "windfire-hub", has the same endings.
     let behind = |word: &str| match rest.strip_prefix(word) {
         Some(after) => Some(after),
         None => rest.split_once(&format!("_{word}")).map(|(_, after)| after),
@@ -108,7 +107,7 @@ fn is_port_of_service(text: &str) -> bool {
     let parts: Vec<&str> = text.split('_').collect();
     let (number, protocol, what) = match parts.as_slice() {
         ["", number, protocol] => (*number, *protocol, ""),
-        // Docker's for a range of ports.
+        // Docker sets these for a range of ports.
         ["", number, protocol, what] => (*number, *protocol, *what),
         _ => return false,
     };
@@ -117,20 +116,20 @@ fn is_port_of_service(text: &str) -> bool {
         && matches!(what, "" | "PROTO" | "PORT" | "ADDR")
 }
 
-/// What editors, shells and tools leave around a text, and nobody sees.
+/// Invisible characters that editors, shells and tools leave around a text.
 fn is_unseen(c: char) -> bool {
     c.is_whitespace() || c.is_control() || matches!(c, '\u{feff}' | '\u{200b}'..='\u{200f}' | '\u{2060}')
 }
 
-/// The text without blanks, byte order mark and one pair of quotes around it, which `docker run --env-file` leaves where they
-/// stand.
+/// The text without blanks, byte order mark and one pair of quotes around it. `docker run --env-file` does not remove
+/// quotes.
 pub(crate) fn plain(text: &str) -> &str {
     let text = text.trim_matches(is_unseen);
     let unquoted = ['"', '\''].into_iter().find_map(|quote| text.strip_prefix(quote)?.strip_suffix(quote));
     unquoted.unwrap_or(text).trim_matches(is_unseen)
 }
 
-/// A text that says something.
+/// A text that is not blank.
 pub(crate) fn some_text(text: &str) -> Result<String, String> {
     match plain(text) {
         "" => Err("it is empty: give a text, or leave the option out".to_owned()),
@@ -148,18 +147,19 @@ pub(crate) fn truth(text: &str) -> Result<bool, String> {
     match plain(text).to_ascii_lowercase().as_str() {
         "1" | "true" | "yes" | "on" | "y" | "t" | "enabled" => Ok(true),
         "0" | "false" | "no" | "off" | "n" | "f" | "disabled" => Ok(false),
-        _ => Err(format!("{text:?} says neither yes nor no: write true or false")),
+        _ => Err(format!("{text:?} is neither yes nor no: write true or false")),
     }
 }
 
-/// Where to listen: an address, a port, or both; `usual` has what is missing. Whatever has one meaning is read.
+/// Where to listen: an address, a port, or both. `usual` fills in the missing part. A text with exactly one meaning is
+/// accepted.
 pub(crate) fn listen_address(text: &str, usual: SocketAddr) -> Result<SocketAddr, String> {
     let given = plain(text);
     let wrong = |why: &str| Err(format!("{given:?} {why}"));
     let form = format!("write ADDRESS:PORT, such as {usual} or 0.0.0.0:{}", usual.port());
     let at = |ip: IpAddr| SocketAddr::new(ip, usual.port());
     if given.contains("://") || given.contains('/') {
-        return wrong(&format!("is a web address, and where to listen is an address of this machine: {form}"));
+        return wrong(&format!("is a web address, but the hub listens at an address of this machine: {form}"));
     }
     if let Some(address) = given.parse().ok().or_else(|| given.parse().ok().map(at)) {
         return Ok(address);
@@ -183,26 +183,26 @@ pub(crate) fn listen_address(text: &str, usual: SocketAddr) -> Result<SocketAddr
              [::]:{port} for IPv6 as well"
         )),
         Some((host, port)) if host.parse::<IpAddr>().is_ok() => {
-            wrong(&format!("has no port behind its last colon but {port:?}: write 0 to 65535, where 0 is any free one"))
+            wrong(&format!("has {port:?} after its last colon, not a port: write 0 to 65535, where 0 is any free one"))
         }
         _ => wrong(&format!("is no address of this machine (a name may have several): {form}")),
     }
 }
 
-/// An address that is local to a link, with the interface it is local to.
+/// A link-local address with its interface.
 fn zoned(text: &str, port: u16) -> Result<SocketAddr, String> {
     let (inside, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
         Some((inside, "")) => (inside, Some(port)),
         Some((inside, behind)) => (inside, behind.strip_prefix(':').and_then(|port| port.parse().ok())),
         None => (text, Some(port)),
     };
-    let port = port.ok_or("has no port behind its bracket: write [fe80::1%eth0]:PORT")?;
+    let port = port.ok_or("has no port after its bracket: write [fe80::1%eth0]:PORT")?;
     let found = (inside, port).to_socket_addrs().ok().and_then(|mut found| found.next());
-    // What is no address would be looked up as a name, which has no "%".
-    found.ok_or_else(|| "has no address, or an interface that is not there: write [fe80::1%eth0]:PORT".to_owned())
+    // Any other text would be looked up as a name, but names have no "%".
+    found.ok_or_else(|| "has no address, or an interface that does not exist: write [fe80::1%eth0]:PORT".to_owned())
 }
 
-/// Where agents reach the hub, as the panel shows it: hosts with or without ports, and commas between several.
+/// Where agents reach the hub, as the panel shows it: hosts with or without ports, separated by commas.
 pub(crate) fn agents_address(text: &str) -> Result<String, String> {
     let items = text.split(|c: char| matches!(c, ',' | ';') || c.is_whitespace());
     let items = items.map(|item| plain(item).trim_matches(['"', '\'']));
@@ -218,7 +218,7 @@ pub(crate) fn agents_address(text: &str) -> Result<String, String> {
                 "{item:?} is a web address: write the host and UDP port for agents, such as {host}:5555"
             ));
         }
-        // It stands in commands that people paste into a shell.
+        // People paste it into a shell, as a part of commands.
         if let Some(c) = item.chars().find(|c| !c.is_ascii_alphanumeric() && !".-_:[]%".contains(*c)) {
             return Err(format!("{item:?} has {c:?} in it: write host:port, such as hub.example:5555"));
         }
@@ -226,14 +226,14 @@ pub(crate) fn agents_address(text: &str) -> Result<String, String> {
     Ok(items.join(","))
 }
 
-/// The same with the hub's port where none is given: agents would take their usual one.
+/// The same, with the hub's port for each host without one. Agents would use their default port instead.
 pub(crate) fn with_ports(agents_address: &str, port: u16) -> String {
     let with_port = |item: &str| {
         let has_port = match item.rsplit_once(']') {
             Some((_, behind)) => behind.starts_with(':'),
             None => item.contains(':'),
         };
-        // An address of IPv6 that stands without brackets.
+        // An IPv6 address without brackets.
         match item.parse::<IpAddr>() {
             Ok(IpAddr::V6(ip)) => format!("[{ip}]:{port}"),
             _ if has_port => item.to_owned(),
@@ -280,9 +280,9 @@ mod tests {
     #[test]
     fn what_somebody_misspelt_is_refused_with_what_was_meant() {
         for (name, value, word) in [
-            ("WINDFIRE_COMIT_INTERVAL_MS", "5", "WINDFIRE_COMMIT_INTERVAL_MS meant"),
-            ("WINDFIRE_HTPP", "8008", "WINDFIRE_HTTP meant"),
-            ("WINDFIRE_GUEST", "no", "WINDFIRE_GUESTS meant"),
+            ("WINDFIRE_COMIT_INTERVAL_MS", "5", "did you mean WINDFIRE_COMMIT_INTERVAL_MS?"),
+            ("WINDFIRE_HTPP", "8008", "did you mean WINDFIRE_HTTP?"),
+            ("WINDFIRE_GUEST", "no", "did you mean WINDFIRE_GUESTS?"),
             ("WINDFIRE_PORT", "8008", "--help"),
             ("WINDFIRE_HTTP_PORT", "8008", "--help"),
             ("WINDFIRE_PORT_8008", "x", "--help"),

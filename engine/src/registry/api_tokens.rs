@@ -1,4 +1,4 @@
-//! API tokens: who may read.
+//! API tokens, with which clients may read.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,7 +14,7 @@ use crate::store::StoreError;
 use crate::token::{Grant, NewToken, Scope, Token, is_over};
 
 impl Registry {
-    /// Makes an API token and gives its id and text.
+    /// Creates an API token and returns its id and text.
     ///
     /// # Errors
     /// A note over its limit, a text that is taken, too many tokens, the disk.
@@ -59,9 +59,9 @@ impl Registry {
         Ok(changing.carry_out(vec![Change::TokenRemoved { id, hash }])?)
     }
 
-    /// What the API token of that text may do, when there is one and it is not over.
+    /// The rights of the API token of that text. `None` if there is none or it has expired.
     pub fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
-        // No token is blank; a store from before that was checked may have one.
+        // No token is blank, but stores from before this was checked may have one.
         let text = Some(text).filter(|text| !text.trim().is_empty())?;
         let tokens = self.tokens.read();
         let kept = tokens.get(&SecretHash::of(text)).filter(|kept| !is_over(kept.token.expires_s, now_s))?;
@@ -71,7 +71,7 @@ impl Registry {
 
     /// Stores when tokens were last used.
     pub(super) fn store_last_used(&self) -> Result<(), StoreError> {
-        // No token can be removed meanwhile, or this would bring it back.
+        // No token can be removed under this lock. Otherwise this write would bring it back.
         let changing = self.changing();
         let used: Vec<Change> = {
             let tokens = self.tokens.read();
@@ -83,7 +83,7 @@ impl Registry {
     }
 }
 
-/// Whether a text that somebody brings along can be a token: long enough not to be guessed, and fit for a header.
+/// Whether a client's text can be a token: long enough not to be guessed, and fit for a header.
 fn check_text(text: &str) -> Result<(), ChangeError> {
     let is_visible = text.bytes().all(|byte| byte.is_ascii_graphic());
     let is_allowed = is_visible && (TOKEN_CHARS_MIN..=TOKEN_CHARS_MAX).contains(&text.len());

@@ -1,5 +1,5 @@
-//! What a verb of the registry changes, as a list: stored in one write, then made visible in one place. A failed write leaves
-//! everything as it was, and no reader waits for the disk.
+//! The changes of one verb of the registry, as a list. They are stored in one write, and then made visible in one
+//! place. A failed write changes nothing, and no reader waits for the disk.
 
 use std::sync::Arc;
 
@@ -45,7 +45,8 @@ pub(super) enum Change {
     NextId(IdKind, u64),
 }
 
-/// A change under way: the next one waits for its end. It may write meanwhile, so no reader and no loop ever takes it.
+/// The lock of a change under way: the next one waits for its end. Its holder may write to disk, so no reader and no
+/// loop ever takes it.
 pub(super) struct Changing<'a> {
     pub(super) registry: &'a Registry,
     pub(super) next_ids: MutexGuard<'a, NextIds>,
@@ -59,7 +60,7 @@ impl Changing<'_> {
         *next - 1
     }
 
-    /// As it is stored with what got the newest id.
+    /// The change that stores the newest id.
     pub(super) fn next_id(&mut self, kind: IdKind) -> Change {
         Change::NextId(kind, *self.next_ids.of(kind))
     }
@@ -74,7 +75,7 @@ impl Changing<'_> {
         Ok(())
     }
 
-    /// Stores the changes without making them visible, for what is visible already.
+    /// Stores the changes without making them visible, because they already are.
     pub(super) fn store(&self, changes: &[Change]) -> Result<(), StoreError> {
         let mut written = Changes::default();
         changes.iter().for_each(|change| change.put(&mut written));
@@ -134,7 +135,7 @@ impl Registry {
                 Change::UserRemoved(id) => self.users.write().remove(id),
                 Change::Login(login) => self.users.write().insert_login(&login, true),
                 Change::LoginEnded(hash) => self.users.write().end_login(&hash, true),
-                // Whoever made the change took the id under the lock for changes.
+                // The id was taken under the lock for changes.
                 Change::NextId(..) => {}
             }
         }
@@ -155,7 +156,7 @@ impl Registry {
             return self.servers.write().insert(Arc::new(Slot::new(record, Status::default())));
         };
         let (old, new) = (slot.record.read().credential, record.credential);
-        // First the record, then the session: whoever opens one meanwhile finds the new record, or is found here.
+        // First the record, then the session: a session that opens in between finds the new record, or is found here.
         *slot.record.write() = Arc::new(record);
         if old != new {
             self.servers.write().rekey(&old, new, &slot);

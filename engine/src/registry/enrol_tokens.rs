@@ -1,4 +1,4 @@
-//! Enrolment tokens: who may become a server.
+//! Enrolment tokens, with which agents may become servers.
 
 use super::change::Change;
 use super::ids::IdKind;
@@ -9,7 +9,7 @@ use crate::secret::{SecretHash, new_secret};
 use crate::token::EnrolToken;
 
 impl Registry {
-    /// Makes an enrolment token for servers with `tag` and gives its id and text.
+    /// Creates an enrolment token for servers with `tag` and returns its id and text.
     ///
     /// # Errors
     /// A text over its limit, too many tokens, the disk.
@@ -41,7 +41,7 @@ impl Registry {
         tokens
     }
 
-    /// Removes an enrolment token; servers made with it stay.
+    /// Removes an enrolment token. Servers that it created stay.
     ///
     /// # Errors
     /// No such token, the disk.

@@ -1,8 +1,8 @@
-//! Ids of what people make. None is given out twice.
+//! Ids of servers, tokens and users. None is given out twice.
 
 use crate::store::key;
 
-/// What has ids of its own.
+/// The things that have their own ids.
 #[derive(Clone, Copy)]
 pub(super) enum IdKind {
     Server,

@@ -1,4 +1,4 @@
-//! Servers, tokens, users: who there is and who may. In memory for every look-up, on disk before any change counts.
+//! Servers, tokens, users and their rights. They are in memory for every look-up, and on disk before any change counts.
 
 mod api_tokens;
 mod change;
@@ -26,7 +26,7 @@ use crate::token::EnrolToken;
 use ids::{IdKind, NextIds};
 use tables::{KeptToken, Servers, Users};
 
-/// Who there is and who may. Every change is on disk when it returns.
+/// Servers, tokens, users and their rights. Every change is on disk when it returns.
 pub struct Registry {
     store: Arc<Store>,
     /// Let go of servers that are removed.
@@ -43,7 +43,7 @@ pub struct Registry {
 }
 
 impl Registry {
-    /// Reads the registry; `status_of` gives what was recovered of a server.
+    /// Reads the registry. `status_of` returns the recovered status of a server.
     pub(crate) fn load(
         store: &Arc<Store>,
         shards: &Arc<Shards>,
@@ -91,7 +91,7 @@ impl Registry {
         self.version.load(Ordering::Acquire)
     }
 
-    /// Writes what is written already, to see whether the store takes anything.
+    /// Writes a value that is already stored, to see whether writes succeed.
     pub(crate) fn try_store(&self) -> Result<(), StoreError> {
         let mut changing = self.changing();
         let same = changing.next_id(IdKind::User);
@@ -113,7 +113,7 @@ impl Registry {
 }
 
 fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), ChangeError> {
-    // What has few bytes has few characters, and most texts are short.
+    // A text has at most as many characters as bytes, and most texts are short.
     let found = if text.len() <= max { text.len() } else { text.chars().count() };
     if found > max { Err(ChangeError::TooLong { what, found, max }) } else { Ok(()) }
 }

@@ -37,7 +37,7 @@ impl Registry {
         self.servers.read().by_id.len()
     }
 
-    /// Makes a server. Its credential is in the answer and nowhere else.
+    /// Creates a server. Only the answer has its credential.
     ///
     /// # Errors
     /// A text over its limit, too many servers, the disk.
@@ -51,7 +51,7 @@ impl Registry {
         Ok(IssuedCredential { id, credential })
     }
 
-    /// Changes what people decided about a server, and gives what is decided now.
+    /// Changes the settings of a server, and returns the new ones.
     ///
     /// # Errors
     /// No such server, a text over its limit, the disk.
@@ -116,8 +116,8 @@ impl Registry {
         Ok(changing.carry_out(removed.collect())?)
     }
 
-    /// Whether an agent may wait for its enrolment, as far as can be said without a write: so that who has no token, or one
-    /// that is used up, takes no place of those who have.
+    /// Whether an agent may wait for its enrolment, as far as that is known without a write: so that an agent without a
+    /// valid token takes no place from others.
     pub(crate) fn check_enrolment(&self, wish: &Enrolment, now_s: i64) -> Result<(), Refusal> {
         if wish.credential.len() < CREDENTIAL_BYTES_MIN {
             return Err(Refusal::new(
@@ -128,8 +128,8 @@ impl Registry {
         usable(self.enrol_tokens.read().get(&SecretHash::of(&wish.token)), now_s).map(|_| ())
     }
 
-    /// Makes the servers of agents that bring enrolment tokens, all in one write, and gives the id of each, or why not: in the
-    /// order of the requests. A credential that is known by now is that of its server.
+    /// Creates the servers of agents that bring enrolment tokens, all in one write. Returns the id of each, or its
+    /// error, in the order of the requests. A credential that is known by now is that of its server.
     pub fn enrol(&self, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
         let mut changing = self.changing();
         let mut batch = EnrolBatch::default();
@@ -178,7 +178,7 @@ impl Registry {
     }
 }
 
-/// Servers that one write will make, by credential, and what it leaves of their tokens.
+/// Servers that one write will create, by credential, and the tokens' uses that it leaves.
 #[derive(Default)]
 struct EnrolBatch {
     changes: Vec<Change>,

@@ -1,4 +1,4 @@
-//! What the registry keeps in memory, for every look-up.
+//! The registry's tables in memory, for every look-up.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl Users {
         self.logins.iter().filter(|(hash, login)| is_over(hash, login)).map(|(hash, _)| *hash).collect()
     }
 
-    /// Hashes of logins that ended, whatever the disk knows.
+    /// Hashes of logins that ended, even if they are still on disk.
     pub(super) fn ended_on_disk(&self) -> impl Iterator<Item = &SecretHash> {
         self.ended_on_disk.iter()
     }

@@ -18,7 +18,7 @@ const RENEW_AFTER_S: i64 = 60;
 /// Changes are checked under the lock for changes, written without the lock for readers, and then made visible under it: a
 /// reader never waits for the disk.
 impl Registry {
-    /// Makes a user of the panel and gives its id.
+    /// Creates a user of the panel and returns its id.
     ///
     /// # Errors
     /// A bad name or one that is taken, too many users, the disk.
@@ -90,10 +90,10 @@ impl Registry {
         Ok(changing.carry_out(changes)?)
     }
 
-    // Logins. A disk that takes nothing keeps nobody from signing in to see why, nor from signing out.
+    // Logins. A disk that fails must not keep users from signing in to see why, nor from signing out.
 
-    /// Signs the user of that name in to the panel; `cookie` brings one along. A login that the disk does not take is kept in
-    /// memory, and stored with [`Registry::store_uses`] when it does.
+    /// Signs the user of that name in to the panel, with the given `cookie` or a new one. A login that cannot be
+    /// written is kept in memory. [`Registry::store_uses`] stores it later.
     ///
     /// # Errors
     /// No such user, too many logins.
@@ -122,7 +122,7 @@ impl Registry {
         Ok(NewLogin { cookie, is_stored })
     }
 
-    /// Who signed in with that cookie, when the login is not over. Using it makes it last longer.
+    /// The user who signed in with that cookie. `None` if the login has expired. Each use extends it.
     pub fn login_user(&self, cookie: &str, now_s: i64) -> Option<User> {
         let users = self.users.read();
         let login = users.logins.get(&SecretHash::of(cookie))?;
@@ -135,8 +135,8 @@ impl Registry {
         Some(user.clone())
     }
 
-    /// Ends the login of that cookie, or all logins of its user, at once. Whether the disk has it too; otherwise it has with
-    /// [`Registry::store_uses`], and only a start before that would bring them back.
+    /// Ends the login of that cookie, or all logins of its user, at once. Returns whether that is on disk too. If not,
+    /// [`Registry::store_uses`] writes it later, and only a start before that would bring the logins back.
     pub fn end_login(&self, cookie: &str, everywhere: bool) -> bool {
         let changing = self.changing();
         let over = {
@@ -145,7 +145,7 @@ impl Registry {
             let name = users.logins.get(&own).map(|login| login.user.as_str());
             users.logins_where(|hash, login| *hash == own || (everywhere && name == Some(login.user.as_str())))
         };
-        // Ended in memory first: whoever signs out need not wait for a slow disk to be signed out.
+        // Ended in memory first: signing out does not wait for a slow disk.
         let changes = {
             let mut users = self.users.write();
             let changes = endings(&users, &over);
@@ -155,10 +155,10 @@ impl Registry {
         changing.carry_out(changes).is_ok()
     }
 
-    /// Stores what the disk does not have of logins: how long those that were used will last, those that were made and those
-    /// that ended while it took nothing.
+    /// Stores the changes of logins that are not on disk: the new expiry of used ones, and those that were created or
+    /// ended while writes failed.
     pub(super) fn store_logins(&self) -> Result<(), StoreError> {
-        // No login can end meanwhile, or this would bring it back.
+        // No login can end under this lock. Otherwise this write would bring it back.
         let changing = self.changing();
         let (renewed, changes) = {
             let users = self.users.read();

@@ -4,8 +4,8 @@ use crate::engine::Engine;
 use crate::intake::{Batch, Ticket};
 use crate::limits::{ACK_FRAMES_MIN, ACK_INTERVAL_MS, ACK_REPORTS_MAX};
 
-/// When to acknowledge what. An ack costs a packet and the agent's answer to it, so acks are few; but the one that is due
-/// covers everything taken until then.
+/// Decides when to acknowledge. An ack costs a packet and the agent's answer to it, so acks are few. An ack covers
+/// everything taken until then.
 #[derive(Default)]
 pub(super) struct Acks {
     /// The ack that is due, sent as soon as its commit is durable.

@@ -1,4 +1,4 @@
-//! What sessions ask of the engine.
+//! The part of the engine that sessions use.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::latest::HostFacts;
 use crate::slot::Slot;
 
 impl Engine {
-    /// Takes what is new of a batch, or nothing.
+    /// Takes the new part of a batch, or nothing.
     pub(crate) fn offer(
         &self,
         slot: &Arc<Slot>,
@@ -59,7 +59,7 @@ impl Engine {
         if host.ip.is_empty() { self.set_facts(slot, epoch, host, peer_address, now_ms) } else { Ok(()) }
     }
 
-    /// Takes what the clock of a server's agent shows, a moment ago.
+    /// Takes the time of a server's agent, as of a moment ago.
     pub(crate) fn take_clock(&self, slot: &Slot, clock: HelloClock, now_ms: i64) {
         let HelloClock { now_ms: agent_ms, uptime_ms } = clock;
         let now = self.clock().hub_time(now_ms);

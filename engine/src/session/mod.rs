@@ -5,10 +5,10 @@
 //!  │                ▲
 //!  └─Hello of a new server─► Enrolling ──its record is on disk──┘
 //! ```
-//! The hub feeds frames with [`Session::on_frame`], asks [`Session::on_watermark`] for what may be said after each commit,
-//! and when a batch did not fit calls [`Session::retry`] before it reads on. A session waits for nothing itself: when it is
-//! told to [`Flow::Enrol`], the hub hands [`Session::enrolment`] to a thread that may wait for the disk, and calls
-//! [`Session::enrolled`] with what came of it. An error ends the session: send the refusal.
+//! The hub feeds frames with [`Session::on_frame`]. After each commit it calls [`Session::on_watermark`] for the frames
+//! to send. If a batch did not fit, it calls [`Session::retry`] before it reads on. A session never waits: on
+//! [`Flow::Enrol`], the hub passes [`Session::enrolment`] to a thread that may wait for the disk, and calls
+//! [`Session::enrolled`] with the result. An error ends the session: send the refusal.
 
 mod acks;
 mod front;
@@ -40,8 +40,8 @@ pub enum Flow {
     Read,
     /// A batch did not fit: call [`Session::retry`] after the next commit, and do not read before.
     Stalled,
-    /// The agent wants a server of its own: have [`Session::enrolment`] done, and call [`Session::enrolled`]. Read on
-    /// meanwhile.
+    /// The agent wants its own server: have [`Session::enrolment`] done, and call [`Session::enrolled`]. Continue to
+    /// read in the meantime.
     Enrol,
 }
 
@@ -50,7 +50,7 @@ pub struct Session {
     state: State,
     /// Address of the agent as the hub sees it, shown when the agent does not name its own.
     peer_address: String,
-    /// The agent said what it is, so there are facts that have its address.
+    /// The agent sent its `Host`, so there are facts that have its address.
     has_facts: bool,
     kick: Option<Kick>,
     chain: ReportChain,
@@ -60,7 +60,7 @@ pub struct Session {
     pace: Pace,
 }
 
-/// Room for one frame, shared by all sessions of a thread: a report then takes no memory of its own on its way through.
+/// Room for one frame, shared by all sessions of a thread, so that a report needs no memory of its own.
 #[derive(Default)]
 pub struct Scratch {
     reports: Reports,
@@ -81,7 +81,7 @@ enum State {
     },
 }
 
-/// What this agent was last told to gather; nothing for one whose protocol has no word for it.
+/// The pace that this agent got last. Nothing for an agent whose protocol has no `Pace`.
 #[derive(Clone, Copy)]
 struct Pace {
     is_known: bool,
@@ -94,7 +94,7 @@ struct Seat {
     slot: Arc<Slot>,
     epoch: u64,
     outbox_id: u128,
-    /// Highest sequence number that is taken: what was left out before it is no more than [`SEQUENCE_JUMP_MAX`].
+    /// Highest sequence number that is taken: at most [`SEQUENCE_JUMP_MAX`] numbers before it may be left out.
     sequence_max: u64,
 }
 
@@ -114,7 +114,7 @@ impl Session {
         }
     }
 
-    /// Takes the body of a frame that the agent said.
+    /// Takes the body of a frame from the agent.
     pub fn on_body(
         &mut self,
         engine: &Engine,
@@ -129,7 +129,7 @@ impl Session {
         }
     }
 
-    /// Takes what the agent said.
+    /// Takes a frame from the agent.
     pub fn on_frame(&mut self, engine: &Engine, up: Up, now_ms: i64) -> Result<Flow, Refusal> {
         match (&self.state, up) {
             (State::New, Up::Hello(hello)) => self.greet(engine, hello, now_ms),
@@ -157,7 +157,7 @@ impl Session {
             State::Open { seat } if self.has_facts => {
                 engine.set_peer_address(&seat.slot, seat.epoch, &self.peer_address, now_ms).map_err(|_| superseded())
             }
-            // What the agent is comes later, and has this address then.
+            // `Host` comes later, and gets this address then.
             _ => Ok(()),
         }
     }
@@ -170,7 +170,7 @@ impl Session {
         }
     }
 
-    /// Makes samples of reports, in `batch`, and takes them.
+    /// Turns reports into samples, in `batch`, and takes them.
     fn take(&mut self, engine: &Engine, reports: &Reports, batch: &mut Batch, now_ms: i64) -> Result<Flow, Refusal> {
         if !matches!(self.state, State::Open { .. }) {
             return Err(too_early(&self.state));
@@ -217,7 +217,7 @@ impl Session {
         matches!(self.state, State::Opening { .. }) || self.acks.due.is_some()
     }
 
-    /// What may be said now that the watermark stands where it stands.
+    /// The frame to send at the present watermark, if any.
     pub fn on_watermark(&mut self, engine: &Engine) -> Option<Down> {
         match &self.state {
             State::Opening { seat, ticket, welcome } if engine.is_durable(*ticket) => {
@@ -245,7 +245,7 @@ impl Session {
         }
     }
 
-    /// What the agent wants of [`Registry::enrol`](crate::registry::Registry::enrol) while it waits for that.
+    /// The request for [`Registry::enrol`](crate::registry::Registry::enrol) while the agent waits for it.
     pub fn enrolment(&self) -> Option<Enrolment> {
         match &self.state {
             State::Enrolling(hello, _) => enrolment_of(hello),
@@ -260,7 +260,7 @@ impl Session {
         };
         result?;
         if let Some(clock) = &mut hello.clock {
-            // It went on while the agent waited.
+            // Time went on while the agent waited.
             let now = engine.clock().hub_time(now_ms);
             let leapt_ms = now.leapt_ms.saturating_sub(since.leapt_ms);
             let waited_ms = now.now_ms.saturating_sub(since.now_ms).saturating_sub(leapt_ms).max(0);
@@ -293,22 +293,23 @@ impl Session {
         if status.is_removed() {
             return Err(Refusal::new(RefuseReason::BadCredential, "the server was removed"));
         }
-        // It may have been changed since the slot was found. Whoever changes it replaces the record first and ends the
-        // session of this status then: it finds either the new record here, or the kick that is left below.
+        // It may have been changed since the slot was found. A change replaces the record first, and then ends the
+        // session of this status. So either the new record is found here, or the change finds the kick that is left
+        // below.
         if slot.record.read().credential != credential {
             return Err(Refusal::new(RefuseReason::BadCredential, "the credential was changed"));
         }
         let last_sequence = status.progress().last_sequence;
         if last_sequence >= SEQUENCE_MAX - SEQUENCE_JUMP_MAX {
             let detail = format!(
-                "server {} has used up its sequence numbers with report {last_sequence}: remove it and add it anew",
+                "server {} has used up its sequence numbers with report {last_sequence}: remove it and add it again",
                 slot.id
             );
             return Err(Refusal::new(RefuseReason::BadCredential, detail));
         }
         let (epoch, previous) = status.open(self.kick.take());
-        // Reports of the session before may be taken but not durable yet: what Welcome says of them must be true, so it
-        // waits for their commit.
+        // Reports of the session before may be taken but not durable yet. Welcome says which are durable, so it waits
+        // for their commit.
         let ticket = Ticket { shard: slot.shard(), position: status.last_position() };
         let welcome = Welcome {
             server_id: slot.id,

@@ -57,7 +57,7 @@ fn a_credential_that_is_changed_after_its_slot_was_found_opens_nothing() {
     let opened = found_before.open(&engine, slot, &hello(&credential, None), 0);
     assert_eq!(opened.map_err(|refusal| refusal.reason), Err(RefuseReason::BadCredential));
     assert!(found_before.on_watermark(&engine).is_none());
-    // Whoever came with the new one meanwhile is not pushed out either.
+    // An agent that came with the new one in the meantime is not pushed out either.
     let (mut honest, _) = open_session(&engine, &fresh);
     let slot = engine.registry().slot_by_credential(&fresh).expect("known");
     assert!(session().open(&engine, slot, &hello(&credential, None), 0).is_err());
@@ -111,7 +111,7 @@ fn an_enrolment_waits_outside_of_the_session() {
     assert_eq!(greet(&token, &own.replace('0', "1")).1, Err(RefuseReason::BadEnrolToken));
     assert_eq!(greet("unknown", &own.replace('0', "1")).1, Err(RefuseReason::BadEnrolToken));
     assert_eq!(greet(&token, "short").1, Err(RefuseReason::BadCredential));
-    // The agent comes back and is known, with whatever token.
+    // The agent comes back and is known, with any token.
     assert_eq!(greet("unknown", own).1, Ok(Flow::Read));
 }
 
@@ -147,7 +147,7 @@ fn numbers_far_beyond_those_before_are_refused_and_nothing_is_taken() {
     let (mut session, _) = open_session(&engine, &credential);
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX - 9, 1), Ok(Flow::Read));
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX - 8, 2), Ok(Flow::Read));
-    // All gaps of a session count together; what only follows is no gap.
+    // All gaps of a session count together. A number that follows directly is no gap.
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX + 4, 1), Err(RefuseReason::BadFrame));
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX + 3, 1), Ok(Flow::Read));
     assert_eq!(report(&mut session, &engine, SEQUENCE_MAX - 1, 0), Ok(Flow::Read), "it only asks for an ack");
@@ -171,13 +171,13 @@ fn a_server_whose_numbers_are_used_up_is_refused_with_words_instead_of_an_imposs
         let refused = session.on_frame(&engine, Up::Hello(hello(&credential, None)), 0);
         let refusal = refused.expect_err("no number is left");
         assert_eq!(refusal.reason, RefuseReason::BadCredential);
-        assert!(refusal.detail.contains("server 1") && refusal.detail.contains("add it anew"), "{}", refusal.detail);
+        assert!(refusal.detail.contains("server 1") && refusal.detail.contains("add it again"), "{}", refusal.detail);
     }
 }
 
 #[test]
 fn time_makes_an_ack_due_only_after_a_few_frames() {
-    // A report a second: with the first frame after eight seconds.
+    // One report per second: with the first frame after eight seconds.
     let each_second: [_; 9] = std::array::from_fn(|second| (second as i64 * 1000 + 1, 1, false));
     assert_eq!(are_due(each_second).iter().position(|is_due| *is_due), Some(8));
     // Ten samples every ten seconds: with every third frame.

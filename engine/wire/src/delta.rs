@@ -17,7 +17,8 @@ use crate::error::WireError;
 use crate::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
 use crate::report::{Report, Temperature, bytes_per_second};
 
-/// Scalars in the order of their bits: what changes most comes first, so that a usual mask is below 2¹⁶ and costs 3 bytes.
+/// Scalars in the order of their bits. Those that change most come first, so that a usual mask is below 2¹⁶ and costs 3
+/// bytes.
 const TIME: usize = 0;
 const CPU: usize = 1;
 const MEM_USED: usize = 2;
@@ -66,7 +67,7 @@ const SENSOR_NAMES: u32 = 1 << 19;
 const RAW_SENSORS: u32 = 1 << 20;
 const KNOWN_BITS: u32 = (1 << 21) - 1;
 
-/// A report as its difference from the one before. Only [`ReportChain`] can make one or read it.
+/// A report as its difference from the one before. Only [`ReportChain`] can create one or read it.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ReportDelta {
     mask: u32,
@@ -113,7 +114,7 @@ impl ReportDelta {
         Ok(())
     }
 
-    /// Reads over whatever it was, in the same memory.
+    /// Replaces this delta by the one that is read, in the same memory.
     pub(crate) fn decode(&mut self, body: &mut BodyReader<'_>) -> Result<(), WireError> {
         let mask = body.u32("report mask")?;
         if mask & !KNOWN_BITS != 0 {
@@ -191,7 +192,7 @@ impl ReportDelta {
 #[derive(Debug, Clone, Default)]
 pub struct ReportChain {
     previous: Report,
-    /// Milliseconds between the two reports before: what the next step most likely is again.
+    /// Milliseconds between the two reports before, which is also the most likely next step.
     step_ms: i64,
 }
 
@@ -232,8 +233,8 @@ impl ReportChain {
         Ok(delta)
     }
 
-    /// The report that [`ReportChain::shrink`] made `delta` of; it is then the one before. On an error the chain is as it
-    /// was, and the stream it belongs to cannot go on.
+    /// The report that [`ReportChain::shrink`] turned into `delta`. It is then the one before. On an error the chain is
+    /// as it was, and its stream cannot continue.
     pub fn grow(&mut self, delta: &ReportDelta) -> Result<Report, WireError> {
         let before = &self.previous;
         let elapsed_ms = self.step_ms.wrapping_add(delta.scalars[TIME]);

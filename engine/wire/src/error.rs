@@ -1,4 +1,4 @@
-//! What can be wrong with bytes from a peer, or with values on their way to one.
+//! Errors in bytes from a peer, or in values to be sent to one.
 
 use crate::limits::FRAME_BODY_BYTES_MAX;
 
@@ -20,8 +20,8 @@ pub enum WireError {
         /// The value being read.
         what: &'static str,
     },
-    /// The body goes on after the last value.
-    #[error("frame goes on after its last value")]
+    /// The body continues after the last value.
+    #[error("frame continues after its last value")]
     TrailingBytes,
     /// A text or list is longer than its limit.
     #[error("{what} of {found} is over its limit of {max}")]
@@ -51,7 +51,7 @@ pub enum WireError {
         /// The number.
         what: &'static str,
     },
-    /// A `Welcome` whose numbers cannot be: no agent can go on from there.
+    /// A `Welcome` with impossible numbers: no agent can continue from them.
     #[error("the next report would have number {next}, after {durable} that are durable")]
     Numbers {
         /// Highest durable sequence number, as said.
@@ -62,7 +62,7 @@ pub enum WireError {
     /// A frame kind, presence bit or other code that this version does not know.
     #[error("{what} {found} is unknown")]
     Unknown {
-        /// What the code stands for.
+        /// The meaning of the code.
         what: &'static str,
         /// The code.
         found: u64,
@@ -75,7 +75,7 @@ pub enum WireError {
         /// The newest version of this side.
         supported: u16,
     },
-    /// bincode refused the bytes for a reason of its own.
+    /// bincode refused the bytes for another reason.
     #[error("{what} is not valid bincode")]
     Malformed {
         /// The value being read.

@@ -1,4 +1,4 @@
-//! What agent and hub say to each other. `docs/wire.md` draws the bytes.
+//! The frames between agent and hub. `docs/wire.md` draws the bytes.
 //!
 //! A frame is a length and a body; the body starts with its kind. Nothing that travels down can make an agent run, write or
 //! connect to anything: `Welcome`, `Ack` and `Pace` are numbers, `Refuse` is a reason to show.
@@ -28,50 +28,50 @@ pub const PROTOCOL_VERSION_MIN: u16 = 1;
 /// First protocol version whose agents know [`Down::Pace`].
 pub const PACE_SINCE: u16 = 2;
 
-/// First protocol version whose agents say what their clock shows, in [`Hello::clock`] and [`Up::Clock`].
+/// First protocol version whose agents report their clock, in [`Hello::clock`] and [`Up::Clock`].
 pub const CLOCK_SINCE: u16 = 3;
 
-/// What an agent says.
+/// Frames from an agent.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Up {
-    /// Who is there. The first frame of a stream, once.
+    /// Which agent connects. The first frame of a stream, once.
     Hello(Hello),
     /// The server's facts, after `Welcome` and whenever they change.
     Host(Box<Host>),
     /// Readings.
     Reports(Reports),
-    /// What the agent's clock shows, after `Welcome`: at once when it stepped, and now and then. Since [`CLOCK_SINCE`].
+    /// The agent's clock, after `Welcome`: at once when it stepped, and now and then. Since [`CLOCK_SINCE`].
     Clock(HelloClock),
 }
 
-/// Who is there.
+/// Which agent connects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hello {
     /// Version of the protocol that the agent speaks.
     pub protocol: u16,
-    /// The server's credential; with `enrol`, the credential that the new server shall have.
+    /// The server's credential. With `enrol`, the credential that the new server will have.
     pub credential: String,
-    /// Asks for a server of one's own when the credential is not known yet.
+    /// Asks for a new server if the credential is not known yet.
     pub enrol: Option<Enrol>,
     /// Version of the agent, for logs.
     pub agent_version: String,
-    /// Names one run of sequence numbers: made at random with an empty outbox, kept as long as that outbox lives.
+    /// Names one run of sequence numbers: chosen at random with an empty outbox, kept as long as that outbox lives.
     pub outbox_id: u128,
-    /// What the agent's clock shows. Always there since [`CLOCK_SINCE`], never before.
+    /// The agent's clock. Always present since [`CLOCK_SINCE`], never before.
     pub clock: Option<HelloClock>,
 }
 
-/// What an agent's two clocks show at the moment a frame is written. Their difference changes only when the wall clock steps
-/// or drifts, so it says by which clock a report was dated.
+/// An agent's two clocks at the moment a frame is written. Their difference changes only when the wall clock steps
+/// or drifts, so it shows which clock a report's time comes from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HelloClock {
     /// Unix milliseconds by the wall clock that dates the agent's reports. It may be wrong, and it may step.
     pub now_ms: i64,
-    /// Milliseconds that the machine is up, as the readings count it; 0 before the first reading.
+    /// Uptime of the machine in milliseconds, as the readings have it; 0 before the first reading.
     pub uptime_ms: u64,
 }
 
-/// A request for a server of one's own.
+/// A request for a new server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Enrol {
     /// The enrolment token.
@@ -91,7 +91,7 @@ pub struct Reports {
     pub reports: Vec<ReportDelta>,
 }
 
-/// What a hub says.
+/// Frames from a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Down {
     /// The agent may send.
@@ -101,7 +101,7 @@ pub enum Down {
         /// Highest durable sequence number.
         up_to: u64,
     },
-    /// The agent gathers so many samples before it sends a frame, within its own bounds. Until told otherwise it is one.
+    /// The agent gathers so many samples before it sends a frame, within its own bounds. Default: one.
     Pace {
         /// Samples, 1 to [`REPORTS_PER_FRAME_MAX`].
         samples_per_frame: u32,
@@ -115,7 +115,7 @@ pub enum Down {
     },
 }
 
-/// What an agent needs to know before it sends.
+/// The values that an agent needs before it sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Welcome {
     /// The server this agent reports for.
@@ -124,7 +124,7 @@ pub struct Welcome {
     pub durable: u64,
     /// Lowest sequence number that the hub takes next.
     pub next: u64,
-    /// Milliseconds between reports as the hub would like them; 0 leaves it to the agent, which keeps its own bounds.
+    /// Milliseconds between reports that the hub asks for, within the agent's bounds. With 0 the agent uses its own.
     pub report_interval_ms: u32,
 }
 
@@ -202,8 +202,8 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
     Ok(up)
 }
 
-/// Reads `body` into `into` if it is a frame of reports; `false` when it is another. Takes no memory once `into` has had as
-/// many reports: for who receives thousands a second. On an error `into` holds nothing of use.
+/// Reads `body` into `into` if it is a frame of reports; `false` when it is another. It takes no memory once `into` has
+/// had as many reports, for a hub that receives thousands per second. On an error the contents of `into` are undefined.
 pub fn decode_reports(body: &[u8], into: &mut Reports) -> Result<bool, WireError> {
     check_length(body.len() as u64)?;
     let mut body = BodyReader::new(body);
@@ -216,7 +216,8 @@ pub fn decode_reports(body: &[u8], into: &mut Reports) -> Result<bool, WireError
 }
 
 impl Hello {
-    /// Writes the fields behind the kind. Said once in a connection: what is said every second must not carry it along.
+    /// Writes the fields after the kind. Cold, because it is sent once per connection: the code for each second's
+    /// frames stays small.
     #[cold]
     fn encode(&self, out: &mut BodyWriter<'_>) -> Result<(), WireError> {
         if self.clock.is_some() != (self.protocol >= CLOCK_SINCE) {
@@ -234,12 +235,12 @@ impl Hello {
         self.clock.iter().try_for_each(|clock| clock.encode(out))
     }
 
-    /// Reads the fields behind the kind.
+    /// Reads the fields after the kind.
     #[cold]
     fn decode(body: &mut BodyReader<'_>) -> Result<Self, WireError> {
         let protocol = body.u16("protocol version")?;
         if !(PROTOCOL_VERSION_MIN..=PROTOCOL_VERSION).contains(&protocol) {
-            // Whatever follows may mean something else in that version.
+            // The following fields may have another meaning in that version.
             return Err(WireError::UnknownVersion { found: protocol, supported: PROTOCOL_VERSION });
         }
         let credential = body.text("credential", SECRET_BYTES_MAX)?;
@@ -271,7 +272,7 @@ impl HelloClock {
 }
 
 impl Reports {
-    /// Reads the fields behind the kind.
+    /// Reads the fields after the kind.
     fn decode(&mut self, body: &mut BodyReader<'_>) -> Result<(), WireError> {
         self.first_sequence = body.u64("first sequence")?;
         self.ack_now = body.bool("ack now")?;
@@ -343,7 +344,7 @@ pub fn decode_down(body: &[u8]) -> Result<Down, WireError> {
 }
 
 impl RefuseReason {
-    /// Every reason, in the order of the codes: what metrics count by.
+    /// Every reason, in the order of the codes. Metrics count by it.
     pub const ALL: [Self; 7] = [
         Self::BadCredential,
         Self::BadEnrolToken,

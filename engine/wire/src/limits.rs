@@ -1,6 +1,6 @@
 //! Every bound of the wire format, by name. A peer that goes past one gets a typed error before memory is taken.
 
-/// Samples that an agent may gather in one frame: at one a second, the newest status shown is ten seconds old.
+/// Samples that an agent may gather in one frame: at one per second, the newest status shown is ten seconds old.
 pub const SAMPLES_PER_FRAME_MAX: u32 = 10;
 
 /// Seconds that a sample may wait at its agent for others to share its frame. Samples taken further apart are not gathered.
@@ -42,7 +42,7 @@ pub const NAME_BYTES_MAX: usize = 128;
 /// Bytes of the text that explains a refusal.
 pub const DETAIL_BYTES_MAX: usize = 256;
 
-/// Highest sequence number. Leaves room for arithmetic; at one report a millisecond it lasts 146 million years.
+/// Highest sequence number. It leaves room for arithmetic. At one report per millisecond it lasts 146 million years.
 pub const SEQUENCE_MAX: u64 = 1 << 62;
 
 /// Bytes of the largest report, without the frame around it.

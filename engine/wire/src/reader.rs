@@ -7,7 +7,7 @@ use crate::limits::{FRAME_BODY_BYTES_MAX, LENGTH_PREFIX_BYTES};
 /// Memory that a drained reader keeps; a session's usual frame is far smaller.
 const KEPT_BYTES_MAX: usize = 1024;
 
-/// Cuts a byte stream into frame bodies. Never holds more than one unfinished frame beside what was last fed.
+/// Cuts a byte stream into frame bodies. Holds at most one unfinished frame besides the last chunk.
 #[derive(Debug)]
 pub struct FrameReader {
     buffer: Vec<u8>,
@@ -28,8 +28,8 @@ impl FrameReader {
         Self::default()
     }
 
-    /// A reader that takes smaller bodies only, until [`FrameReader::take_any`]: what a peer that nobody knows yet may have kept
-    /// for it.
+    /// A reader that takes smaller bodies only, until [`FrameReader::take_any`]: it bounds the memory for a peer that
+    /// is not authenticated yet.
     pub fn of_stranger(body_bytes_max: usize) -> Self {
         Self { body_bytes_max, ..Self::default() }
     }
@@ -39,7 +39,7 @@ impl FrameReader {
         self.body_bytes_max = FRAME_BODY_BYTES_MAX;
     }
 
-    /// Appends bytes of the stream. Call [`FrameReader::next_body`] until it has no more before feeding again: that is what
+    /// Appends bytes of the stream. Call [`FrameReader::next_body`] until it has no more before feeding again: this
     /// bounds the buffer to one frame and one chunk.
     pub fn feed(&mut self, chunk: &[u8]) {
         self.buffer.drain(..self.consumed);
@@ -51,7 +51,7 @@ impl FrameReader {
     }
 
     /// The next whole body, or `None` until more is fed. An oversized or empty frame is refused as soon as its length is
-    /// there; the stream cannot go on after an error.
+    /// known. After an error the stream cannot continue.
     pub fn next_body(&mut self) -> Result<Option<&[u8]>, WireError> {
         let rest = &self.buffer[self.consumed..];
         let Some((prefix, rest)) = rest.split_first_chunk::<LENGTH_PREFIX_BYTES>() else {

@@ -1,4 +1,4 @@
-//! One set of readings, whole. [`crate::delta`] makes it small.
+//! One complete set of readings. [`crate::delta`] makes it small.
 
 use crate::error::WireError;
 use crate::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
@@ -54,7 +54,8 @@ pub struct Temperature {
 }
 
 impl Report {
-    /// Refuses what the wire cannot carry: a number that is not finite, too many sensors, a sensor's name too long.
+    /// Refuses values that the wire cannot carry: a number that is not finite, too many sensors, a sensor's name too
+    /// long.
     pub fn check(&self) -> Result<(), WireError> {
         let floats = [
             ("cpu", self.cpu),

@@ -1,4 +1,4 @@
-//! Counts from `/proc`, where the portable way would open every process once a second.
+//! Counts from `/proc`. The portable way would open every process once per second.
 
 use super::files::{self, Files};
 

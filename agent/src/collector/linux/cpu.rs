@@ -1,14 +1,14 @@
-//! Processors: how busy they are, how many there are, and what they are called.
+//! Processors: their use, number and names.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What `/proc/stat` says.
+/// The contents of `/proc/stat`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stat {
     /// User, nice, system, idle, iowait, irq, softirq and steal, in ticks of all processors together. Time of guests is in
     /// the first two already.
     ticks: [u64; 8],
-    /// Numbers of the processors that are there; they may have gaps.
+    /// Numbers of the present processors. They may have gaps.
     pub(super) processors: BTreeSet<u32>,
     /// Unix seconds of the machine's start.
     pub(super) boot_s: Option<u64>,
@@ -47,8 +47,8 @@ pub(super) struct Use {
 }
 
 impl Use {
-    /// Percent since the reading before; the value before when these two cannot be compared. `None` when idle time fell
-    /// behind: the kernel's own sum is wrong then, and no work was done by that.
+    /// Percent since the reading before, or the value before if these two cannot be compared. `None` if the idle time
+    /// became smaller: the kernel's own sum is then wrong, and this is not a sign of work.
     pub(super) fn percent(&mut self, stat: &Stat) -> Option<f64> {
         let Some(before) = self.before.replace(stat.clone()) else { return Some(self.percent) };
         let grown = |field: usize| stat.ticks[field].saturating_sub(before.ticks[field]);
@@ -68,14 +68,14 @@ impl Use {
 }
 
 /// The name of each processor, from `/proc/cpuinfo`, which every architecture writes in its own way. `online` are the
-/// numbers in `/proc/stat`; `arch` is what they are called when nothing says more.
+/// numbers in `/proc/stat`; `arch` is their name if there is no better one.
 pub(super) fn names(cpuinfo: &str, online: &BTreeSet<u32>, arch: &str) -> Vec<String> {
     let mut of_number: BTreeMap<u32, Section> = BTreeMap::new();
     let mut of_all = Section::default();
     for text in cpuinfo.split("\n\n") {
         let section = Section::read(text);
         of_number.extend(section.numbers.iter().map(|number| (*number, section.clone())));
-        // What is said of one may hold for all: some kernels say it only with the first, or after the last.
+        // A line about one may hold for all: some kernels have it only with the first, or after the last.
         of_all.merge(section);
     }
     online.iter().for_each(|number| {
@@ -96,7 +96,7 @@ struct Section {
     /// ARM's numbers of maker and part.
     implementer: Option<u32>,
     part: Option<u32>,
-    /// Weaker than a model: what the kernel calls the kind, or who made it.
+    /// Less exact than a model: the kernel's name of the kind, or the manufacturer.
     kind: Option<String>,
 }
 
@@ -138,7 +138,8 @@ impl Section {
         self.kind = other.kind.or(self.kind.take());
     }
 
-    /// What the processor is. The kernel's model of an ARM is that of its instruction set; its part says which it is.
+    /// The name of the processor. The kernel's model of an ARM only names its instruction set; its part number is
+    /// exact.
     fn name(&self) -> Option<String> {
         let arm = self.implementer.zip(self.part).and_then(|(implementer, part)| arm_name(implementer, part));
         arm.map(str::to_owned).or_else(|| self.model.clone())

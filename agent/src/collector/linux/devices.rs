@@ -1,4 +1,4 @@
-//! What the machine is made of, beside processors: hypervisor, GPUs.
+//! Parts of the machine besides processors: hypervisor, GPUs.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -5,11 +5,11 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Reads the kernel's files, and remembers what could not be read.
+/// Reads the kernel's files, and remembers those that could not be read.
 #[derive(Debug)]
 pub(in crate::collector) struct Files {
     root: PathBuf,
-    /// What could not be read, and why; each is said once.
+    /// Files that could not be read, and why. Each is logged once.
     unread: BTreeMap<&'static str, String>,
     /// How many of these were said.
     said: usize,
@@ -20,12 +20,12 @@ impl Files {
         Self { root: root.to_owned(), unread: BTreeMap::new(), said: 0 }
     }
 
-    /// Where a file lies; `path` begins with a slash.
+    /// Where a file is; `path` begins with a slash.
     pub(super) fn path(&self, path: &str) -> PathBuf {
         self.root.join(path.trim_start_matches('/'))
     }
 
-    /// A file that every machine has. Bytes that are no text are kept as far as they are.
+    /// A file that every machine has. Bytes that are not UTF-8 are replaced.
     pub(super) fn text(&mut self, path: &'static str) -> Option<String> {
         match fs::read(self.path(path)) {
             Ok(bytes) => Some(text_of(bytes)),
@@ -41,17 +41,17 @@ impl Files {
         text(&self.path(path))
     }
 
-    /// Something that every machine has could not be read, or does not say what it should.
+    /// Notes that a file of every machine could not be read, or has unexpected contents.
     pub(super) fn miss(&mut self, path: &'static str, why: &dyn std::fmt::Display) {
         self.unread.entry(path).or_insert_with(|| why.to_string());
     }
 
-    /// Says what could not be read, once.
+    /// Logs which files could not be read, once.
     pub(super) fn complain(&mut self) {
         if self.unread.len() > self.said {
             self.said = self.unread.len();
             let what: Vec<String> = self.unread.iter().map(|(path, why)| format!("{path} ({why})")).collect();
-            tracing::warn!("this machine does not let all of it be read: what depends on {} is 0", what.join(", "));
+            tracing::warn!("some files of this machine cannot be read: values from {} are 0", what.join(", "));
         }
     }
 

@@ -43,8 +43,8 @@ pub(super) fn read(files: &mut Files) -> Memory {
 }
 
 impl Memory {
-    /// What a control group may have, when that is less than there is. At the root of the tree there is no such limit: it is
-    /// there in a container, which sees its own group as the root.
+    /// The limit of a control group, if it is below the machine's memory. The root of the tree has no such limit,
+    /// except in a container, which sees its own group as the root.
     fn within(self, limit: u64, used: u64) -> Self {
         if limit >= self.total { self } else { Self { total: limit, used: used.min(limit), ..self } }
     }
@@ -57,13 +57,13 @@ fn of_machine(meminfo: &str) -> Option<Memory> {
     };
     let total = bytes("MemTotal")?;
     let or_zero = |name| bytes(name).unwrap_or(0);
-    // Kernels before 3.14 do not say what is available.
+    // Kernels before 3.14 do not have MemAvailable.
     let available = bytes("MemAvailable").unwrap_or_else(|| {
         let caches = or_zero("Cached").saturating_add(or_zero("SReclaimable")).saturating_sub(or_zero("Shmem"));
         or_zero("MemFree").saturating_add(or_zero("Buffers")).saturating_add(caches)
     });
     let swap_total = or_zero("SwapTotal");
-    // A container's numbers are made up of several, and may have more free than there is; some say minus 128 kB.
+    // A container's numbers come from several sources, and may have more free than total. Some say minus 128 kB.
     let swap_free = bytes("SwapFree").unwrap_or(swap_total);
     Some(Memory {
         total,
@@ -73,7 +73,7 @@ fn of_machine(meminfo: &str) -> Option<Memory> {
     })
 }
 
-/// What ZFS gives back of its cache when others need it.
+/// Bytes of its cache that ZFS gives back when others need them.
 fn shrinkable(arcstats: &str) -> u64 {
     let number = |name: &str| {
         arcstats.lines().find_map(|line| {
@@ -85,7 +85,7 @@ fn shrinkable(arcstats: &str) -> u64 {
     size.saturating_sub(number("c_min").unwrap_or(size))
 }
 
-/// A number behind its name, as `memory.stat` has them.
+/// A number after its name, as in `memory.stat`.
 fn field(stat: &str, name: &str) -> Option<u64> {
     stat.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }

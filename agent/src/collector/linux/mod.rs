@@ -28,7 +28,7 @@ use network::Network;
 pub use network::is_transfers;
 use sensors::{Readings, Sensors};
 
-/// Time that the first reading waits for what is asked apart.
+/// Time that the first reading waits for the calls on other threads.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Age at which a sensor's value is not shown any more.
 const SENSOR_AGE_MAX: Duration = Duration::from_secs(60);
@@ -44,7 +44,7 @@ pub(super) struct Machine {
     sensors: Option<Apart<Readings>>,
     gpus: Option<Apart<Gpus>>,
     platform: Apart<(String, String)>,
-    /// Not moved by what is corrected of the clock.
+    /// Corrections of the clock do not change it.
     boot_s: Option<u64>,
     /// Of these processors, with their names.
     processors: Option<(Stat, Vec<String>)>,
@@ -178,7 +178,7 @@ impl Machine {
     fn space(&mut self, now: Instant) -> Space {
         let space = self.disks.space(now);
         if space.is_none() {
-            // The list of what is mounted; asked apart, it may also not be read yet.
+            // The list of mounts. It is read on another thread, so it may not be read yet.
             let list = "/proc/self/mounts";
             if !self.files.path(list).exists() {
                 self.files.miss(list, &"it is not there");
@@ -216,7 +216,7 @@ impl Machine {
         *self.boot_s.insert(known.unwrap_or(found))
     }
 
-    /// Processors by model; looked up again when there are others.
+    /// Processors by model. They are looked up again when they change.
     fn processors(&mut self) -> Vec<String> {
         let stat = self.stat().unwrap_or_default();
         if let Some((known, names)) = &self.processors
@@ -231,7 +231,7 @@ impl Machine {
     }
 }
 
-/// The distribution and its version, which lie on a disk.
+/// The distribution and its version, which are on a disk.
 fn platform() -> (String, String) {
     (sysinfo::System::distribution_id(), sysinfo::System::os_version().unwrap_or_default())
 }

@@ -1,4 +1,4 @@
-//! Temperature sensors: what `/sys/class/hwmon` has, or the thermal zones where it has none.
+//! Temperature sensors: those of `/sys/class/hwmon`, or the thermal zones if it has none.
 
 use std::collections::HashMap;
 use std::fs;
@@ -9,15 +9,15 @@ use windfire_wire::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
 
 use super::files;
 
-/// Degrees Celsius between which a sensor of a computer can be. Inputs to which nothing is wired show what lies outside:
-/// -273, -128, -62, 127, 127.5, 255, 65262.
+/// Degrees Celsius between which a sensor of a computer can be. Inputs without a sensor show values outside: -273,
+/// -128, -62, 127, 127.5, 255, 65262.
 const COLDEST: f64 = -55.0;
 const HOTTEST: f64 = 127.0;
 
 /// Readings between two looks for new sensors.
 const LIST_EVERY: u32 = 60;
 
-/// What a reading found.
+/// The result of a reading.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Readings {
     pub(super) temperatures: Vec<Temperature>,
@@ -71,7 +71,7 @@ fn list(root: &Path) -> Vec<(PathBuf, String)> {
 struct Found {
     input: PathBuf,
     name: String,
-    /// What tells it from another of the same name, and stays.
+    /// A lasting name that tells it from another sensor of the same name.
     device: Option<String>,
 }
 

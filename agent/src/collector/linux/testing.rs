@@ -1,4 +1,4 @@
-//! Trees of `/proc` and `/sys`, made by hand.
+//! Trees of `/proc` and `/sys` for tests.
 
 use std::fs;
 use std::os::unix::fs::symlink;

@@ -1,4 +1,4 @@
-//! Pending reports in a folder, for agents that must not lose what they read while the hub is away.
+//! Pending reports in a folder, for agents that must not lose readings while the hub is unreachable.
 //!
 //! ```text
 //! folder   = lock state segment*
@@ -6,14 +6,14 @@
 //!            version 1, "earlier", their outbox id, shift and floor; replaced whole
 //! segment  = record*, in a file named FIRST-OUTBOX.seg: its first raw number (20 digits), its outbox id (32 hex digits)
 //! ```
-//! What one process keeps is a run: it has an outbox id of its own, which its segments bear in their names, so that a folder
-//! that fell back behind what the hub knows (a power cut, a snapshot, a copy) is never taken for one that did not. What a
-//! process finds keeps the id and the numbers under which it was or may have been sent, and is sent first, run by run. Runs
-//! are kept apart: nothing is assumed about whose numbers come after whose.
+//! The reports of one process are a run. It has its own outbox id, which is in the names of its segments. So a folder
+//! that is older than the hub's state (after a power cut, from a snapshot or a copy) is never mistaken for one that is
+//! not. Runs that a process finds keep their id and the numbers under which they were or may have been sent. They are
+//! sent first, run by run. Runs are kept apart: nothing is assumed about the order of their numbers.
 //!
-//! Segments are written at the end of the newest and deleted from the oldest. Records are not synced one by one: `kill -9`
-//! loses nothing, a power cut what the system had not written back; none of that was acknowledged or is counted as sent. What
-//! is no record is passed over and told.
+//! Records are written at the end of the newest segment, and the oldest segments are deleted. Records are not synced
+//! one by one: `kill -9` loses nothing, and a power cut loses those that the system had not written back. None of these
+//! was acknowledged or is counted as sent. Bytes that are no record are skipped and logged.
 //!
 //! Version 1 had one run, named in its state together with the shift of its numbers; its segments are named FIRST.seg. It is
 //! taken over as a run that was found.
@@ -43,10 +43,10 @@ use segment::{Segment, SegmentReader, list_segments};
 pub use state::is_state;
 use state::{Earlier, State, machine_digest, read_state, tell_of_copy, write_state};
 
-/// Where a spool lies and how large it may become.
+/// The folder of a spool and its maximum size.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpoolOptions {
-    /// The folder; made when missing.
+    /// The folder. It is created if it is missing.
     pub folder: PathBuf,
     /// Bytes of all its segments, at least [`SPOOL_BYTES_MIN`] and at most [`SPOOL_BYTES_LIMIT`].
     pub bytes_max: u64,
@@ -55,7 +55,7 @@ pub struct SpoolOptions {
 #[derive(Debug)]
 pub(super) struct Spool {
     options: SpoolOptions,
-    /// Oldest first; never empty. Those before the last were found here and take no more; the last is this process's.
+    /// Oldest first; never empty. The last is this process's. Those before were found here and take no more reports.
     runs: VecDeque<Run>,
     /// The newest segment, open for appending.
     tail: File,
@@ -79,7 +79,7 @@ impl Spool {
         let earlier = known.unwrap_or_else(|| Earlier::of(new_outbox_id()));
         let next_state = State { machine, earlier: (known.is_some() || has_earlier).then_some(earlier) };
         if state.as_ref() != Some(&next_state) {
-            // On disk before anything is sent: what was found keeps its name from here on.
+            // On disk before anything is sent: found runs keep their names from here on.
             write_state(folder, &next_state)?;
         }
         let (runs, empty): (Vec<Run>, Vec<Run>) = found
@@ -94,7 +94,7 @@ impl Spool {
             let reports: u64 = runs.iter().map(Run::len).sum();
             tracing::info!(reports, runs = runs.len(), "the spool holds reports of earlier runs: they go first");
         }
-        // Numbers go on, for people and for the hub, which then needs none in between; nothing depends on it.
+        // Numbers continue, for people and for the hub, which then has no gaps. Nothing depends on it.
         let first = runs.iter().chain(&empty).map(|run| run.end).fold(earlier.floor, u64::max);
         let (own, tail) = Run::new(folder, new_id, first)?;
         runs.push_back(own);
@@ -167,7 +167,7 @@ impl Spool {
             self.tail = tail;
         }
         if let Err(error) = self.tail.write_all(&record) {
-            // Half a record is passed over, but takes room.
+            // Half a record is skipped, but takes room.
             let _best_effort = self.tail.set_len(own.newest().bytes);
             return Err(match error.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PushError::Full,
@@ -224,7 +224,7 @@ impl Spool {
         }
     }
 
-    /// Forgets reports of the front run; a found run without any is gone, and the next is in front.
+    /// Forgets reports of the front run. A found run without any is removed, and the next is in front.
     pub(super) fn drop_below(&mut self, raw: u64) -> Result<(), SpoolError> {
         let is_found = self.is_found();
         let front = &mut self.runs[0];

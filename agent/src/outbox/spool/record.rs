@@ -1,10 +1,10 @@
-//! The records of a spool file: how a report lies there, and how it is found again among damaged bytes.
+//! The records of a spool file: how a report is stored, and how it is found again among damaged bytes.
 //!
 //! ```text
 //! record   = length u32 LE, CRC-32 of the body u32 LE, body: a Reports frame with one report, its sequence the raw number
 //! ```
-//! A record is known by its checksum alone. Where bytes are none, the next one is looked for byte by byte: damage costs the
-//! records that it touches, never those behind it.
+//! Only the checksum identifies a record. After bytes that are no record, the next one is searched byte by byte: damage
+//! costs the records that it touches, never those after it.
 
 use std::io::{self, Read};
 
@@ -14,20 +14,20 @@ use windfire_wire::{Report, ReportChain, Reports, Up, WireError, decode_up, enco
 use crate::outbox::error::PushError;
 
 const RECORD_HEAD_BYTES: usize = 8;
-/// Kind, number, flag, count and mask of a report that differs in nothing from an all-zero one.
+/// Kind, number, flag, count and mask of a report that equals an all-zero one.
 const BODY_BYTES_MIN: usize = 5;
 const BODY_BYTES_MAX: usize = REPORT_BYTES_MAX + 32;
-/// What every body starts with: the kind of a Reports frame. Spares most checksums where records are looked for.
+/// The first byte of every body: the kind of a Reports frame. With it, a search for records computes fewer checksums.
 const BODY_START: u8 = 2;
 /// Bytes read from a file at once.
 const CHUNK_BYTES: u64 = 16 * 1024;
 
-/// The bytes of a report that is kept under `raw`.
+/// The bytes of a report with the raw number `raw`.
 pub(super) fn encode_record(raw: u64, report: &Report) -> Result<Vec<u8>, PushError> {
     let delta = ReportChain::new().shrink(report)?;
     let mut record = vec![0; RECORD_HEAD_BYTES - LENGTH_PREFIX_BYTES];
     encode_up(&Up::Reports(Reports { first_sequence: raw, ack_now: false, reports: vec![delta] }), &mut record)?;
-    // The frame brings its length; it moves to the front, and the checksum takes its place.
+    // The frame begins with its length. The length moves to the front, and the checksum takes its place.
     let body = &record[RECORD_HEAD_BYTES..];
     let length = u32::try_from(body.len()).map_err(|_| WireError::FrameTooLarge { found: body.len() as u64 })?;
     let sum = crc32fast::hash(body);
@@ -41,7 +41,7 @@ pub(super) fn encode_record(raw: u64, report: &Report) -> Result<Vec<u8>, PushEr
 pub(super) struct Record {
     pub(super) raw: u64,
     pub(super) report: Report,
-    /// Bytes before it that are no record.
+    /// Bytes before it that belong to no record.
     pub(super) skipped_bytes: u64,
 }
 
@@ -51,13 +51,13 @@ enum Found {
         report: Report,
         bytes: usize,
     },
-    /// Here is none, whatever follows.
+    /// There is no record here, in any case.
     Nothing,
     /// Here may be one, but the bytes end first.
     Cut,
 }
 
-/// The good records of a file, in the order in which they lie there. Holds no more than a chunk and a record at a time.
+/// The good records of a file, in their order in the file. Holds at most one chunk and one record at a time.
 #[derive(Debug)]
 pub(super) struct Records<R> {
     file: R,
@@ -72,7 +72,7 @@ impl<R: Read> Records<R> {
         Self { file, buffer: Vec::new(), at: 0, skipped_bytes: 0 }
     }
 
-    /// The next one; `None` at the file's end for now: when the file has grown there may be more.
+    /// The next record. `None` at the present end of the file: there may be more when it has grown.
     pub(super) fn next(&mut self) -> io::Result<Option<Record>> {
         loop {
             if let Some(record) = self.scan(false) {
@@ -84,12 +84,12 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Bytes behind the last record that are none.
+    /// Bytes after the last record that belong to none.
     pub(super) fn rest_bytes(&self) -> u64 {
         self.skipped_bytes + (self.buffer.len() - self.at) as u64
     }
 
-    /// The next record in the buffer. What only began there waits for more, or, at the file's end, is looked behind.
+    /// The next record in the buffer. An incomplete record waits for more bytes. At the file's end it is skipped.
     fn scan(&mut self, is_at_end: bool) -> Option<Record> {
         let (mut probe, mut undecided) = (self.at, None);
         while probe < self.buffer.len() {

@@ -1,4 +1,4 @@
-//! What one process kept in a spool.
+//! The reports of one process in a spool.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -8,11 +8,11 @@ use super::segment::Segment;
 use super::state::Earlier;
 use crate::outbox::error::SpoolError;
 
-/// What one process kept.
+/// The reports of one process.
 #[derive(Debug)]
 pub(super) struct Run {
     pub(super) outbox_id: u128,
-    /// What its sequence numbers are ahead of its raw ones, modulo [`crate::outbox::numbers::STRIDE`].
+    /// Sequence numbers minus raw numbers, modulo [`crate::outbox::numbers::STRIDE`].
     pub(super) shift: u64,
     /// Oldest first; never empty.
     pub(super) segments: VecDeque<Segment>,

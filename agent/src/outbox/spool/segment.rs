@@ -41,7 +41,7 @@ impl Segment {
         }
         if records.rest_bytes() > 0 {
             let (segment, bytes) = (self.path.display(), records.rest_bytes());
-            tracing::warn!(%segment, bytes, "the spool ends in bytes that are no report: it was cut off there");
+            tracing::warn!(%segment, bytes, "the spool ended in bytes that are no report: they were cut off");
         }
         Ok(last)
     }
@@ -70,7 +70,7 @@ impl SegmentReader {
     }
 }
 
-/// Segments by their outbox id; those of version 1 have none in their names.
+/// Segments by their outbox id. Those of version 1 have none in their names.
 pub(super) fn list_segments(folder: &Path) -> Result<BTreeMap<Option<u128>, Vec<Segment>>, SpoolError> {
     let mut runs: BTreeMap<Option<u128>, Vec<Segment>> = BTreeMap::new();
     for entry in fs::read_dir(folder).map_err(at(folder))? {

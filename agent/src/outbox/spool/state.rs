@@ -18,7 +18,7 @@ pub(super) const MACHINE_DIGITS: usize = 16;
 pub(super) struct State {
     /// Digest of the id of the machine that used the folder last, where it has one.
     pub(super) machine: Option<String>,
-    /// What names the segments of version 1.
+    /// The names of the segments of version 1.
     pub(super) earlier: Option<Earlier>,
 }
 
@@ -43,7 +43,7 @@ impl Earlier {
     }
 }
 
-/// What names a machine in the state, without giving its id away.
+/// The name of a machine in the state. It does not reveal the machine's id.
 pub(super) fn machine_digest(machine: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(b"windfire spool machine\0");
@@ -77,7 +77,7 @@ pub(super) fn read_state(folder: &Path, has_earlier: bool) -> Result<Option<Stat
         Some(state) if state.earlier.is_some() || !has_earlier => Ok(Some(state)),
         _ if has_earlier || is_of_newer_version => Err(SpoolError::State { path }),
         _ => {
-            tracing::warn!(state = %path.display(), "the spool's state is damaged: it is written anew, no report needs it");
+            tracing::warn!(state = %path.display(), "the spool's state is damaged: it is rewritten, no report needs it");
             Ok(None)
         }
     }

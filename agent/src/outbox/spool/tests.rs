@@ -22,7 +22,7 @@ fn push(outbox: &mut Outbox, times: impl IntoIterator<Item = i64>) {
     times.into_iter().for_each(|time| outbox.push(report(time)).expect("room"));
 }
 
-/// What a hub knows of one server.
+/// A hub's state of one server.
 #[derive(Default)]
 struct Hub {
     durable: HashMap<u128, u64>,
@@ -123,7 +123,7 @@ fn a_spool_that_fell_back_loses_no_new_reading() {
     push(&mut outbox, 5..=20);
     hub.connect(&mut outbox, usize::MAX, false);
     drop(outbox);
-    // The power goes, and with it what was not written back. The hub has it.
+    // A power cut loses the reports that were not written back. The hub has them.
     fs::write(&segments(&options)[0], before).expect("written");
     // The first process reads on without ever reaching the hub, the second finds its readings.
     let mut outbox = Outbox::in_spool(&options, 8).expect("found");
@@ -195,7 +195,7 @@ fn a_spool_of_version_1_keeps_its_name_and_its_numbers() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let options = options(folder.path());
     write_version_1(&options, &format!("{TITLE_1}\n{FIRST_ID:032x}\n100\n2\n"), 1..=6);
-    // 101 to 103 are what this spool sent.
+    // This spool sent 101 to 103.
     let mut hub = Hub { durable: HashMap::from([(FIRST_ID, 103)]), next: 104, ..Hub::default() };
     let mut outbox = Outbox::in_spool(&options, 8).expect("found");
     assert_eq!((outbox.id(), outbox.len()), (FIRST_ID, 5));
@@ -234,7 +234,7 @@ fn damage_costs_what_it_touches_and_is_not_built_upon() {
 
 #[test]
 fn a_run_that_cannot_be_read_to_its_end_is_settled() {
-    // The damage comes after the start: behind what can be sent, and before anything can be.
+    // The damage comes after the start: after the reports that can be sent, or before all of them.
     for (is_torn, expected) in [(true, vec![1, 2, 4]), (false, vec![4])] {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let options = options(folder.path());

@@ -1,11 +1,11 @@
-//! Copies of a hub: made, compared with what they were made of, and made into a hub again.
+//! Backups of a hub: how they are created, checked and restored.
 //!
 //! ```text
 //! BACKUP = "windfire backup 1\n"
 //!          "servers " number "\n" "commit " number "\n" "change " number "\n"      what the store holds
 //!          { "file " bytes " " path "\n" }*                                         every other file, by its path in the backup
 //! ```
-//! The file is written last. A hub that starts on a backup removes it: then the folder is a hub's like any other.
+//! The file is written last. A hub that starts on a backup removes it. From then on the folder is a hub's data folder.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -23,15 +23,15 @@ use crate::tls;
 
 const FILE: &str = "BACKUP";
 const FIRST_LINE: &str = "windfire backup 1";
-/// Folder in the data folder in which a hub is made from a backup, before it is moved to its place.
+/// Folder in the data folder into which a backup is copied first. Its contents are then moved to their place.
 const RESTORING: &str = "restoring";
-/// What is made into a hub again, in the order in which it is moved to its place. `FORMAT` comes last: with it, the folder is a
-/// hub's.
+/// Parts of a backup that are restored, in the order in which they are moved to their place. `FORMAT` comes last, as it
+/// marks the folder as a hub's.
 const RESTORED: [&str; 3] = ["tls", "rocksdb", "FORMAT"];
-/// What a backup has in it, whole or half.
+/// Names that a backup may have in it, complete or not.
 const NAMES: [&str; 6] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", FILE];
 
-/// Makes `folder` a copy of the data folder that a hub can be started on.
+/// Copies the data folder to `to`, so that a hub can be started on the copy.
 pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
     if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(format!("backup {} is not empty: name a new folder", to.display()));
@@ -39,7 +39,7 @@ pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
     let certificate = tls::missing(hub.data)?;
     if let Some(missing) = certificate {
         return Err(format!(
-            "data folder {} has no {missing}, by which agents know this hub: put it back before a backup",
+            "data folder {} has no {missing}, by which agents verify this hub: put it back before a backup",
             hub.data.display()
         ));
     }
@@ -82,8 +82,8 @@ fn list(folder: &Path, below: &str, files: &mut Vec<(String, u64)>) -> io::Resul
     Ok(())
 }
 
-/// What a backup says that it holds, after its files were found to be there as it says. `None` for one of an older hub, which
-/// says nothing.
+/// The contents that a backup lists, after a check that its files have the listed sizes. `None` for a backup of an
+/// older hub, which has no list.
 fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
     let wrong = |what: &str| format!("backup {} is not whole: {what}", backup.display());
     let text = match fs::read_to_string(backup.join(FILE)) {
@@ -119,7 +119,7 @@ fn parse(text: &str) -> Option<Said<'_>> {
     let contents = Contents { servers: number("servers")?, commit: number("commit")?, change: number("change")? };
     let file = |line: &'_ str| -> Option<(usize, u64)> {
         let (bytes, path) = line.strip_prefix("file ")?.split_once(' ')?;
-        // A path that leads out of the backup is none of its files.
+        // A path that leads out of the backup is refused.
         let is_inside = !path.starts_with('/') && path.split('/').all(|part| !part.is_empty() && part != "..");
         is_inside.then_some((line.len() - path.len(), bytes.parse().ok()?))
     };
@@ -133,7 +133,7 @@ fn lines_begin(text: &str) -> bool {
 
 fn compare(folder: &Path, said: Option<Contents>) -> Result<(), String> {
     if said.is_none() {
-        // One of an older hub: what opens it next reads all of it.
+        // A backup of an older hub has no list to compare with. It is read completely when it is opened next.
         return Ok(());
     }
     let found = contents(folder).map_err(|error| error.to_string())?;
@@ -151,19 +151,19 @@ pub(super) fn is_backup(folder: &Path) -> bool {
     folder.join(FILE).exists()
 }
 
-/// From now on a hub's: what it was when it was made does not matter any more.
+/// Removes the list of contents: a hub runs on this folder now and changes them.
 pub(crate) fn is_a_hub_now(data: &Path) {
     let _was_no_backup = fs::remove_file(data.join(FILE));
 }
 
-/// Reads every block of a backup and compares it with what it says of itself. Changes nothing in it.
+/// Compares a backup with its list and checks every block. It changes nothing.
 pub(super) fn verify(backup: &Path) -> Result<VerifiedAnswer, String> {
     let said = check_files(backup)?;
     compare(backup, said)?;
     verify_unopened(backup).map(verified_answer).map_err(|error| error.to_string())
 }
 
-/// Makes the data folder from a backup. A backup that is not whole changes nothing.
+/// Creates the data folder from a backup. An incomplete backup changes nothing.
 pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) -> Result<(), String> {
     // An earlier restore may have been interrupted.
     if !windfire_engine::is_store(data) {
@@ -176,7 +176,7 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
     }
     if !windfire_engine::is_store(backup) {
         return Err(format!(
-            "{} is no backup: it has no file FORMAT; name a folder that \"windfire backup\" made",
+            "{} is not a backup: it has no file FORMAT; name a folder that \"windfire backup\" created",
             backup.display()
         ));
     }
@@ -184,8 +184,8 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
     let missing = tls::missing(backup)?;
     if let Some(missing) = missing.filter(|_| !with_new_certificate) {
         return Err(format!(
-            "backup {} has no {missing}, by which agents know their hub: put it there, or restore with --new-certificate, start \
-             the hub with --new-certificate, and give every agent the new fingerprint",
+            "backup {} has no {missing}, by which agents verify their hub: put it there, or restore with \
+             --new-certificate, start the hub with --new-certificate, and give every agent the new fingerprint",
             backup.display()
         ));
     }
@@ -209,14 +209,15 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
     folder::close(data)
 }
 
-/// Saves what can be read of a damaged data folder into a new one. The damaged one is only read. What is to be said of it.
+/// Saves the readable part of a damaged data folder into a new one, without changing the damaged one. Returns a text
+/// for the operator.
 pub(crate) fn salvage(data: &Path, new: &Path) -> Result<String, String> {
     if !data.join("rocksdb").is_dir() {
         return Err(format!("data folder {} has no folder rocksdb: name the right one with --data", data.display()));
     }
     let is_used = fs::read_dir(new).is_ok_and(|mut entries| entries.next().is_some());
     if is_used || new.starts_with(data) {
-        let why = if is_used { "is not empty" } else { "lies in the damaged one" };
+        let why = if is_used { "is not empty" } else { "is inside the damaged one" };
         return Err(format!("folder {} {why}: name a new one", new.display()));
     }
     let draft = Draft::new(new, &["rocksdb", "repairing", "FORMAT", "FORMAT.new", "DURABLE", "tls"])?;
@@ -240,7 +241,7 @@ pub(crate) fn salvage(data: &Path, new: &Path) -> Result<String, String> {
     }
     let place = new.display();
     let _into_a_string =
-        write!(text, "{place} has what could be read: look at it with --data {place} verify, then start a hub on it");
+        write!(text, "{place} has all that could be read: check it with --data {place} verify, then start a hub on it");
     Ok(text)
 }
 

@@ -1,4 +1,4 @@
-//! Asking a hub that runs, or the store of one that does not.
+//! Sends a request to the running hub. If no hub runs, the store answers.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -15,8 +15,8 @@ use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_
 use crate::output::complain;
 use crate::starting::Starting;
 
-/// Asks the running hub, or does it on the store itself when none runs, as one whose agents come in as `agents` has it. Rows of
-/// an export go to `out`.
+/// Asks the running hub. If none runs, carries the request out on the store, with `agents` as the hub's. Rows of an
+/// export go to `out`.
 pub(crate) fn ask(
     data: &Path,
     options: Options,
@@ -35,7 +35,7 @@ pub(crate) fn ask(
             if backup::is_backup(data) {
                 let data = data.display();
                 return Err(format!(
-                    "{data} is a backup, and would be none any more: restore it into a folder of its own"
+                    "{data} is a backup, and this request would change it: restore it into another folder"
                 ));
             }
             let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, |words| {
@@ -57,15 +57,15 @@ pub(crate) fn ask(
     }
 }
 
-/// What a failed exchange means.
+/// The meaning of a failed exchange.
 fn words(error: &io::Error) -> String {
     match error.kind() {
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => format!(
-            "the hub does not answer, for {} s now: is it stopped, busy with other requests, or out of file descriptors? What was \
-             asked may still be done",
+            "the hub does not answer (waited {} s): is it stopped, busy with other requests, or out of file \
+             descriptors? The request may still be carried out",
             ADMIN_SILENCE_MAX.as_secs()
         ),
-        io::ErrorKind::UnexpectedEof => "it ended without an answer; what was asked may be done or not".to_owned(),
+        io::ErrorKind::UnexpectedEof => "it ended without an answer; the request may be done or not".to_owned(),
         _ => error.to_string(),
     }
 }
@@ -83,9 +83,9 @@ fn ask_hub(mut stream: UnixStream, request: &Request, out: &mut dyn Write) -> io
     if !matches!(first, Response::Rows) {
         return Ok(first);
     }
-    // It is at work, and hours without a row may take it a while.
+    // The hub is working. Hours without a row may take some time.
     answer.get_ref().set_read_timeout(None)?;
-    // Rows are passed on as they come; the last line is held back, because it says how it ended.
+    // Rows are passed on as they come. The last line is held back, because it is the result and not a row.
     let mut held = String::new();
     loop {
         line.clear();

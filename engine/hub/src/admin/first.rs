@@ -9,7 +9,7 @@ use windfire_engine::user::{PasswordHash, Role};
 /// Name of the first administrator.
 pub(crate) const ADMINISTRATOR: &str = "admin";
 
-/// Makes the first administrator of a new store, and prints its password where no log keeps it.
+/// Creates the first administrator of a new store, and prints its password on standard output, so that no log keeps it.
 pub(crate) fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), String> {
     if engine.registry().users().is_empty() {
         let password = new_password();
@@ -18,14 +18,16 @@ pub(crate) fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), Stri
             .registry()
             .add_user(ADMINISTRATOR.to_owned(), Role::Admin, hash, now_s)
             .map_err(|error| error.to_string())?;
-        // In one piece, and apart from the lines of a log that may be shown on the same terminal.
+        // In one write, and separated from log lines that the same terminal may show.
         let rule = "-".repeat(72);
         let lines = format!(
             "\n{rule}\nadministrator: user {ADMINISTRATOR}, password {password} (shown once)\nIt is for the panel. \"windfire \
-             admin password\" makes a new one.\n{rule}\n\n"
+             admin password\" creates a new one.\n{rule}\n\n"
         );
         if io::stdout().write_all(lines.as_bytes()).is_err() {
-            tracing::warn!("nobody read the administrator's password: \"windfire admin password\" makes a new one");
+            tracing::warn!(
+                "the administrator's password was not printed: \"windfire admin password\" creates a new one"
+            );
         }
     }
     Ok(())

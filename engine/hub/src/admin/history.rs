@@ -1,4 +1,4 @@
-//! What the command line may ask about history: its size, a check, its rows.
+//! The command line's requests about history: its size, a check, its rows.
 
 use std::io::Write;
 
@@ -93,11 +93,11 @@ pub(super) fn export(
     }
     let servers = hub.engine.snapshot(Selection::All);
     if let Some(id) = ids.iter().find(|id| servers.iter().all(|view| view.record.id != **id)) {
-        return Err(format!("no server has id {id}: \"windfire server list\" shows those there are"));
+        return Err(format!("no server has id {id}: \"windfire server list\" shows all of them"));
     }
     let selection = match tag {
         Some(tag) if servers.iter().all(|view| view.record.tag != tag) => {
-            return Err(format!("no server has tag {tag:?}: \"windfire server list\" shows those there are"));
+            return Err(format!("no server has tag {tag:?}: \"windfire server list\" shows all of them"));
         }
         Some(tag) => Selection::Tag(tag),
         None if ids.is_empty() => Selection::All,

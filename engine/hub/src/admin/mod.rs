@@ -1,5 +1,5 @@
-//! What the command line may ask of a hub, running or not: the same requests, over a local socket or on the store itself. What the
-//! API does is asked of the API.
+//! Requests of the command line to a hub. If the hub runs, they go over a local socket. If not, they are carried out on
+//! the store. Requests that the API has go to the API.
 
 mod backup;
 mod client;
@@ -27,7 +27,7 @@ pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve, unbind}
 
 const DAY_S: i64 = 86_400;
 
-/// Does what is asked. An export writes its rows to `out`; what else is answered is the result.
+/// Carries out a request. An export writes its rows to `out`; any other answer is the result.
 pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> Response {
     let done = match request {
         Request::Storage { raw_days, minute_days, quarter_days } => {
@@ -67,7 +67,7 @@ fn call(
     Ok(Response::Api { status, body, agents: AgentsLine { address, port, fingerprint } })
 }
 
-/// Gives a user a password that nobody chose.
+/// Gives a user a random password.
 fn password(hub: &Hub<'_>, user: String, is_new: bool) -> Result<Response, String> {
     let registry = hub.engine.registry();
     let (password, users) = (new_password(), registry.users());
@@ -94,5 +94,5 @@ fn no_user(user: &str, users: &[User]) -> String {
     } else {
         format!("there are: {}{more}", names.join(", "))
     };
-    format!("there is no user {user:?}; {there}. With --new one of this name is made, as an administrator")
+    format!("there is no user {user:?}; {there}. --new creates one of this name, as an administrator")
 }

@@ -1,4 +1,4 @@
-//! What travels between the command line and a hub.
+//! Requests and answers between the command line and a hub.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,12 +17,12 @@ pub(crate) enum Request {
         method: String,
         path: String,
         body: Option<Value>,
-        /// Days after which what is made ends, from the hub's now on: the clock of whoever asks may be another.
+        /// Days until the created token expires, from the hub's present time on: the client's clock may differ.
         expires_days: Option<u32>,
     },
     Password {
         user: String,
-        /// Makes the user, as an administrator.
+        /// Creates the user, as an administrator.
         #[serde(default)]
         is_new: bool,
     },
@@ -50,7 +50,7 @@ pub(crate) enum Request {
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Response {
     Done,
-    /// What the API answered.
+    /// The API's answer.
     Api {
         status: u16,
         body: Value,
@@ -78,7 +78,7 @@ pub(crate) struct AgentsLine {
     pub(crate) fingerprint: String,
 }
 
-/// What a request works on.
+/// The hub on which a request works.
 pub(crate) struct Hub<'a> {
     pub(crate) engine: &'a Arc<Engine>,
     /// The data folder.
@@ -98,7 +98,7 @@ pub(crate) struct StorageAnswer {
     pub(crate) freed_bytes: u64,
     /// 0 for no bound.
     pub(crate) bytes_max: u64,
-    /// Seconds that expiry waits, because the clock has yet to prove itself.
+    /// Seconds that the expiry time is behind the trusted time.
     #[serde(default)]
     pub(crate) expiry_behind_s: i64,
 }
@@ -112,9 +112,9 @@ pub(crate) struct TierLine {
     pub(crate) oldest: Option<i64>,
     pub(crate) bytes_per_row: Option<f64>,
     pub(crate) bytes_per_data_point: Option<f64>,
-    /// Bytes of this tier once it is as long as it is kept, with the present servers.
+    /// Bytes of this tier once its retention is full, with the present servers.
     pub(crate) forecast_bytes: Option<u64>,
-    /// Bytes that the asked number of days would free at once.
+    /// Bytes that the requested number of days would free at once.
     pub(crate) freed_bytes: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The local socket `admin.sock` in the data folder: who may open the folder may manage the hub.
+//! The local socket `admin.sock` in the data folder. A user who may open the folder may manage the hub.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -27,7 +27,7 @@ use crate::progress::Progress;
 use crate::threads::runtime;
 
 const FILE: &str = "admin.sock";
-/// Bytes of a path that systems take for a socket.
+/// Bytes that the path of a socket may have on this system.
 const PATH_BYTES_MAX: usize = if cfg!(target_os = "linux") { 107 } else { 103 };
 /// Where Linux shows the open files of a process: a folder that is open has a short path there.
 const OPEN_FILES: &str = "/proc/self/fd";
@@ -36,7 +36,7 @@ pub(super) fn path(data: &Path) -> PathBuf {
     data.join(FILE)
 }
 
-/// The socket's path as a system call takes it, which stays good while the second is there.
+/// The socket's path, short enough for a system call. It is valid while the second value, an open file, exists.
 fn short_path(data: &Path) -> io::Result<(PathBuf, Option<File>)> {
     let path = path(data);
     if path.as_os_str().len() <= PATH_BYTES_MAX {
@@ -53,13 +53,13 @@ pub(crate) fn check_path(data: &Path) -> Result<(), String> {
         return Ok(());
     }
     Err(format!(
-        "data folder {}: the path of its admin socket has {bytes} bytes, and {PATH_BYTES_MAX} are the most: name a folder with a \
-         shorter path",
+        "data folder {}: the path of its admin socket has {bytes} bytes, and at most {PATH_BYTES_MAX} are allowed: \
+         name a folder with a shorter path",
         data.display()
     ))
 }
 
-/// The socket, bound. The caller holds the store's lock, so a file found here is a dead hub's.
+/// Binds the socket. The caller holds the store's lock, so a socket file that exists was left by a hub that has ended.
 pub(crate) fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, String> {
     let bind = || {
         let (path, _folder) = short_path(data)?;
@@ -75,12 +75,12 @@ pub(crate) fn bind(data: &Path) -> Result<std::os::unix::net::UnixListener, Stri
     bind().map_err(|error| format!("admin socket {}: {error}", path(data).display()))
 }
 
-/// Removes the socket: this hub answers there no longer.
+/// Removes the socket: this hub no longer answers there.
 pub(crate) fn unbind(data: &Path) {
     let _gone_already = fs::remove_file(path(data));
 }
 
-/// A connection to the hub that runs on the folder. A hub that takes none is given up.
+/// A connection to the hub that runs on the folder. Fails if the hub does not accept it in time.
 pub(super) fn connect(data: &Path) -> io::Result<UnixStream> {
     let (path, _folder) = short_path(data)?;
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -111,13 +111,13 @@ pub(crate) async fn serve(
         let stream = match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
             Ok(stream) => stream,
             Err(error) => {
-                tracing::warn!(%error, "no admin connection accepted");
+                tracing::warn!(%error, "admin connection not accepted");
                 tokio::time::sleep(std::time::Duration::from_millis(100)).await;
                 continue;
             }
         };
         let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents.clone());
-        // A thread of its own, because a backup or an export takes its time.
+        // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms };
@@ -128,14 +128,14 @@ pub(crate) async fn serve(
     }
 }
 
-/// What answers the command line while the hub starts: that it does, and how far it is.
+/// Answers the command line while the hub starts: it is starting, and how far it is.
 pub(crate) struct Meanwhile(Option<(oneshot::Sender<()>, Answers)>);
 
-/// Gives its socket back.
+/// The thread. It returns the socket.
 type Answers = thread::JoinHandle<Option<std::os::unix::net::UnixListener>>;
 
 impl Meanwhile {
-    /// Answers on a thread of its own, one after the other.
+    /// Answers on its own thread, one request after the other.
     pub(crate) fn answer(
         listener: std::os::unix::net::UnixListener,
         data: PathBuf,
@@ -156,7 +156,7 @@ impl Meanwhile {
                         data.display(),
                         progress.words()
                     );
-                    // Whoever says nothing, or does not listen, must not hold up the others, nor the start.
+                    // A client that does not send or read must not hold up the others, nor the start.
                     let _heard = timeout(ADMIN_MEANWHILE_TIMEOUT, put_off(stream, words)).await;
                 }
             })
@@ -166,7 +166,7 @@ impl Meanwhile {
         Ok(Self(Some((over, thread))))
     }
 
-    /// Gives the socket back; whoever came last waits in its queue.
+    /// Returns the socket. Clients that have connected wait in its queue.
     pub(crate) fn end(mut self) -> Option<std::os::unix::net::UnixListener> {
         self.stop()
     }
@@ -184,7 +184,7 @@ impl Drop for Meanwhile {
     }
 }
 
-/// Hears a request out, and answers that it cannot be done.
+/// Reads a request, and answers that it cannot be done now.
 async fn put_off(mut stream: tokio::net::UnixStream, words: String) -> io::Result<()> {
     let mut bytes = [0; 1024];
     loop {
@@ -217,19 +217,19 @@ fn exchange(stream: &UnixStream, hub: &Hub<'_>) -> io::Result<()> {
                 with_signs_of_life(stream, || execute(hub, request, &mut io::sink()))
             }
         }
-        Err(error) => Response::Failed(format!("not a request this hub knows: {error}")),
+        Err(error) => Response::Failed(format!("this hub does not know the request: {error}")),
     };
-    // After rows comes how it ended, on a line that begins as no row does.
+    // The result follows the rows, on a line that cannot be mistaken for a row.
     say(&mut out, &response)
 }
 
-/// Works, and meanwhile says a space now and then, which means nothing before an answer: whoever asked can tell a hub that is
-/// at work from one that is not.
+/// Runs `work` and sends a space now and then. A space before an answer has no meaning, but shows the client that the
+/// hub is working.
 fn with_signs_of_life<T>(mut stream: &UnixStream, work: impl FnOnce() -> T) -> T {
     let (done, waiting) = mpsc::channel::<()>();
     let signs = move || {
         while waiting.recv_timeout(ADMIN_SIGN_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
-            // Whoever asked may be gone; what was asked is done all the same.
+            // The client may be gone; its request is carried out all the same.
             let _is_heard = stream.write_all(b" ");
         }
     };
@@ -247,7 +247,7 @@ fn say(out: &mut impl Write, response: &Response) -> io::Result<()> {
     out.flush()
 }
 
-/// The request's name without what it carries, which may be secret.
+/// The request's name without its values, which may be secret.
 fn verb(request: &Request) -> String {
     if let Request::Api { method, path, .. } = request {
         return format!("{method} {path}");

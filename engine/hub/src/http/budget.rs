@@ -1,4 +1,4 @@
-//! Shares of what all clients have in common: bytes of answers under way, streams, what history holds.
+//! Shares of the resources for all clients: bytes of answers under way, streams, memory of history's answers.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -9,10 +9,10 @@ use windfire_api::Busy;
 
 use crate::limits::{GUESTS_RESERVE, KNOWN_SHARE};
 
-/// Who holds a share: guests by where they come from, and so are those with a token or a login.
+/// The holder of a share: the guests of one network, or its clients with a token or a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Client {
-    /// The address; of version 6 its /64, since one household has 2⁶⁴ of them.
+    /// The address; for IPv6 its /64, since one household has 2⁶⁴ addresses.
     network: IpAddr,
     is_guest: bool,
 }
@@ -23,7 +23,7 @@ impl Client {
     }
 }
 
-/// What one household shares.
+/// The network that one household shares.
 pub(super) fn network(peer: IpAddr) -> IpAddr {
     match peer.to_canonical() {
         IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
@@ -35,7 +35,7 @@ pub(super) fn network(peer: IpAddr) -> IpAddr {
 #[derive(Debug)]
 pub(crate) struct Budget {
     all: usize,
-    /// What guests of one address may hold.
+    /// The share of all guests of one address.
     guest_max: usize,
     holdings: Mutex<Holdings>,
 }
@@ -58,8 +58,8 @@ impl Budget {
         self.holdings.lock().all
     }
 
-    /// Whether that client may have so much more. A client that holds nothing may have more than its share alone: its one
-    /// answer would never be made otherwise.
+    /// Whether that client may have so much more. A client that holds nothing may exceed its share: otherwise a large
+    /// answer would never be sent.
     ///
     /// # Errors
     /// All of it is held, or this client's share is.
@@ -78,7 +78,7 @@ impl Budget {
         Ok(Held { budget: Arc::clone(self), client, amount })
     }
 
-    /// Takes it, for what is there already.
+    /// Takes the amount without a check, for a resource that already exists.
     pub(crate) fn charge(self: &Arc<Self>, client: Client, amount: usize) -> Held {
         self.holdings.lock().add(client, amount);
         Held { budget: Arc::clone(self), client, amount }
@@ -126,7 +126,7 @@ impl Holdings {
     }
 }
 
-/// What somebody holds, given back when dropped.
+/// An amount that a client holds. It is given back when dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
     budget: Arc<Budget>,
@@ -179,7 +179,7 @@ mod tests {
         let one = guest("192.0.2.1");
         drop(budget.hold(one, 90).expect("nobody else is there"));
         assert_eq!(budget.check(one, 101), Err(Busy::TooLarge { bytes: 101, bytes_max: 100 }));
-        // An answer whose size nobody knew is charged as it is.
+        // An answer whose size was unknown is charged as it is.
         drop(budget.charge(one, 300));
         assert_eq!(budget.held(), 0);
     }

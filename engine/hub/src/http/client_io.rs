@@ -1,4 +1,4 @@
-//! A client's socket, with a deadline for what it does not take.
+//! A client's socket, with a deadline for bytes that the client does not take.
 
 use std::io;
 use std::pin::Pin;
@@ -13,10 +13,10 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::connections::Slot;
 use crate::limits::{HTTP_BYTES_PER_MINUTE_MIN, HTTP_WRITE_TIMEOUT};
 
-/// Time in which a client has to take [`HTTP_BYTES_PER_MINUTE_MIN`], counting only while bytes wait for it.
+/// Time in which a client must take [`HTTP_BYTES_PER_MINUTE_MIN`]. It counts only while bytes wait for the client.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// A stream whose writes end in an error when the client takes nothing for [`HTTP_WRITE_TIMEOUT`], or next to nothing for a
+/// A stream whose writes fail when the client takes nothing for [`HTTP_WRITE_TIMEOUT`], or next to nothing for one
 /// minute. It holds the connection's slot.
 pub(super) struct ClientIo<S> {
     stream: S,
@@ -192,7 +192,8 @@ mod tests {
 
     const PIPE_BYTES: usize = 64 * 1024;
 
-    /// Writes so many bytes to a client that takes `bytes` every `interval`; how it ended, and how long it took.
+    /// Writes so many bytes to a client that takes `bytes` every `interval`. Returns how it ended, and how long it
+    /// took.
     async fn write(all: usize, bytes: usize, interval: Duration) -> (io::Result<()>, Duration) {
         let slot = Connections::new(1, Arc::default()).enter([127, 0, 0, 1].into(), std::sync::Weak::new()).await;
         let (ours, mut theirs) = duplex(PIPE_BYTES);

@@ -1,9 +1,9 @@
-//! The open connections: how many there may be, which one has to go for a newcomer, and what each has done lately.
+//! The open connections: their limit, which one is closed for a new one, and the progress of each.
 //!
-//! A connection has a slot from when it is accepted until its socket is dropped, be it HTTP, a stream without an end or a
-//! WebSocket. When all slots are taken, the connection goes that has not come on for longest, among those of the household
-//! with the most, and of nobody who has shown a token or a cookie that is valid. So whoever opens a thousand connections
-//! loses their own, and nobody waits.
+//! A connection has a slot from when it is accepted until its socket is dropped, for HTTP, a live stream or a
+//! WebSocket. When all slots are taken, one connection is closed: of the household with the most connections, the one
+//! without progress for longest. Connections that have shown a valid token or cookie are not closed. So a client that
+//! opens a thousand connections loses its own, and other clients do not wait.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -36,16 +36,16 @@ struct Table {
     open: HashMap<u64, Arc<Connection>>,
 }
 
-/// What is known of one.
+/// The state of one connection.
 pub(crate) struct Connection {
     pub(super) peer: IpAddr,
     network: IpAddr,
-    /// Looked at by answers that wait, while nobody reads or writes. Its descriptor is the connection's alone.
+    /// For answers that wait, while no task reads or writes. Only this connection uses its descriptor.
     socket: Weak<TcpStream>,
     /// A request of it came with a token or a cookie that is valid.
     is_known: AtomicBool,
     /// Microseconds after the first connection: it was accepted, a request came in whole, or bytes of an answer were taken.
-    /// Bytes of a request that is not whole yet are no progress: anybody can send one every second.
+    /// Bytes of an incomplete request are no progress: any client can send one byte per second.
     progressed_us: AtomicU64,
     is_evicted: AtomicBool,
     evicted: Notify,
@@ -65,7 +65,7 @@ impl Connections {
         Arc::new(Self { max, counters, table: Mutex::default(), freed: Notify::new(), begun: Instant::now() })
     }
 
-    /// A slot for a connection that was accepted. Makes room if it must, and waits where everybody is known.
+    /// A slot for a connection that was accepted. Closes another one if necessary, and waits if none may be closed.
     pub(crate) async fn enter(self: &Arc<Self>, peer: IpAddr, socket: Weak<TcpStream>) -> Slot {
         self.room().await;
         let connection = Arc::new(Connection {
@@ -87,8 +87,8 @@ impl Connections {
         Slot { connections: Arc::clone(self), id, connection, _counted }
     }
 
-    /// Makes room where there is none for another reason, such as descriptors: waits until the connection that can best be
-    /// spared is gone. `false` when there is none.
+    /// Makes room if another resource, such as descriptors, is used up: closes the connection that can best be spared,
+    /// and waits until it is gone. `false` when there is none.
     pub(crate) async fn spare_one(&self) -> bool {
         let freed = self.freed.notified();
         let is_spared = self.evict();
@@ -118,7 +118,7 @@ impl Connections {
     async fn room(&self) {
         let has_room = |table: &Table| table.open.len() < self.max;
         if !has_room(&self.table.lock()) {
-            // One goes for each that comes; where none can, the next that ends by itself makes the room.
+            // One is closed for each that comes. If none may be closed, the next one that ends makes room.
             self.evict();
             self.until(has_room).await;
         }
@@ -158,7 +158,7 @@ impl Connection {
         self.progressed_us.store(us, Ordering::Relaxed);
     }
 
-    /// Notes that somebody known asks.
+    /// Notes that the client has shown a valid token or cookie.
     pub(super) fn know(&self) {
         self.is_known.store(true, Ordering::Relaxed);
     }
@@ -171,7 +171,7 @@ impl Connection {
         !self.is_known.load(Ordering::Relaxed) && !self.is_evicted.load(Ordering::Relaxed)
     }
 
-    /// Waits until it has to go.
+    /// Waits until it must be closed.
     pub(super) async fn evicted(&self) {
         while !self.is_evicted.load(Ordering::Acquire) {
             self.evicted.notified().await;
@@ -195,7 +195,7 @@ impl Connection {
         tokio::time::sleep(HTTP_HALF_CLOSED_TIMEOUT).await;
     }
 
-    /// Waits until the client is gone for sure: it refuses what was sent to it.
+    /// Waits until the client is certainly gone: its system refuses the bytes sent to it.
     pub(super) async fn broke(&self) {
         let Some(socket) = self.socket.upgrade() else { return };
         let _ready = socket.ready(tokio::io::Interest::ERROR).await;
@@ -226,7 +226,7 @@ mod tests {
         connections.enter(address(number), Weak::new()).await
     }
 
-    /// What a connection's task does: it lives until it has to go.
+    /// The task of a connection: it lives until it must be closed.
     fn live(slot: Slot) -> tokio::task::JoinHandle<()> {
         tokio::spawn(async move { slot.connection.evicted().await })
     }

@@ -14,7 +14,7 @@ pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Count
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine) {
-            // The hub works with a clock that it does not believe, and while history catches up.
+            // The hub is ready even if its clock is not trusted, and while history catches up.
             None => {
                 let clock = describe_clock(&engine.clock().state());
                 let catch_up = engine.history().catch_up().map(describe_catch_up);

@@ -1,4 +1,4 @@
-//! The live stream on its way out: advanced once a second for all, sent to each as fast as it reads.
+//! Sends the live stream: it is advanced once per second for all, and sent to each subscriber as fast as it reads.
 
 use std::io;
 use std::pin::Pin;
@@ -43,7 +43,7 @@ pub(crate) async fn run(live: Arc<Live>, engine: Arc<Engine>, clock: Clock, tick
 /// Starts a stream.
 ///
 /// # Errors
-/// There is no room for what it watches.
+/// There is no room for its stream key.
 pub(super) fn start(
     http: &Arc<Http>,
     connection: Arc<Connection>,
@@ -51,7 +51,7 @@ pub(super) fn start(
     held: Vec<Held>,
 ) -> Result<BoxBody<Bytes, io::Error>, TooMany> {
     http.live.join(&http.engine, &subscription.key, (http.clock)().div_euclid(1000))?;
-    // One event at most waits here; who reads slower than events come gets a fresh snapshot, not a queue.
+    // At most one event waits here. A subscriber that reads too slowly gets a new snapshot, not a queue.
     let (sender, receiver) = mpsc::channel(1);
     let feed = Feed { http: Arc::clone(http), connection, subscription, sender, _held: held };
     tokio::spawn(feed.run());
@@ -87,7 +87,7 @@ impl Feed {
                 return;
             }
             let key = &subscription.key;
-            // The body ends when there is no room: the page tries again by itself.
+            // The body ends when there is no room: the page automatically tries again.
             let Ok(next) = http.live.next(&http.engine, key, position, is_compressed, now_s) else { return };
             if let Some((bytes, at)) = next {
                 position = Some(at);
@@ -100,14 +100,15 @@ impl Feed {
                 changed = ticks.changed() => if changed.is_err() { return },
                 () = outlet.sender.closed() => return,
                 () = connection.broke() => return,
-                // It has said everything, or it is gone: if so, it refuses what is sent now.
+                // The client has closed its sending side, or it is gone. If it is gone, its system refuses the bytes
+                // sent now.
                 () = &mut silent, if !is_silent => {
                     is_silent = true;
                     if !outlet.send(live::keep_alive(is_compressed)).await {
                         return;
                     }
                 }
-                // A tick comes every second, so this goes by what was said last.
+                // A tick comes every second, so this counts from the last event that was sent.
                 () = sleep_until(outlet.said_at + LIVE_KEEP_ALIVE) => if !outlet.send(live::keep_alive(is_compressed)).await { return },
             }
         }
@@ -117,7 +118,7 @@ impl Feed {
 /// Where events go out, as fast as they are read.
 struct Outlet {
     sender: mpsc::Sender<Bytes>,
-    /// Bytes of the last two: one is on its way, and the other waits behind it.
+    /// Bytes of the last two: one is being sent, and the other waits.
     on_way: [usize; 2],
     /// When the last of them was taken.
     said_at: Instant,

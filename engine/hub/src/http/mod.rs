@@ -52,7 +52,8 @@ impl Socket {
     /// Binds the address.
     pub(crate) fn bind(address: SocketAddr) -> Result<Self, String> {
         let bind = || {
-            // As the standard library does, with a longer queue: who comes while many come must not have to come again.
+            // As the standard library does, with a longer queue, so that no client must try again when many connect at
+            // once.
             let socket = socket2::Socket::new(socket2::Domain::for_address(address), socket2::Type::STREAM, None)?;
             socket.set_reuse_address(true)?;
             socket.bind(&address.into())?;
@@ -94,7 +95,7 @@ impl Http {
                     let spared = timeout(HTTP_ACCEPT_RETRY, connections.spare_one()).await;
                     if failure_logged.is_none_or(|at| at.elapsed() >= HTTP_ACCEPT_LOG_INTERVAL) {
                         failure_logged = Some(Instant::now());
-                        tracing::warn!(%error, spared = spared == Ok(true), "no HTTP connection accepted");
+                        tracing::warn!(%error, spared = spared == Ok(true), "HTTP connection not accepted");
                     }
                     if spared == Ok(false) {
                         tokio::time::sleep(HTTP_ACCEPT_RETRY).await;
@@ -106,7 +107,7 @@ impl Http {
             #[cfg(target_os = "linux")]
             let _less_hidden = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(HTTP_UNSENT_BYTES_MAX);
             let stream = Arc::new(stream);
-            // Where nobody can be spared, others wait in the listener's queue meanwhile.
+            // If no connection may be closed, others wait in the listener's queue.
             let slot = tokio::select! {
                 slot = connections.enter(peer.ip(), Arc::downgrade(&stream)) => slot,
                 () = stop.reached(Phase::Draining) => break,
@@ -120,7 +121,7 @@ impl Http {
                         Ok(()) => {}
                         Err(error) => tracing::debug!(%peer, %error, "HTTP connection ended"),
                     },
-                    () = connection.evicted() => tracing::debug!(%peer, "HTTP connection had to go for others"),
+                    () = connection.evicted() => tracing::debug!(%peer, "HTTP connection closed for newer ones"),
                 }
             });
         }
@@ -238,7 +239,7 @@ impl Http {
     }
 }
 
-/// Another answer than the one that was begun; browsers of the same other sites may read it.
+/// An answer that replaces the one that was begun. It keeps the CORS headers.
 fn in_place_of(begun: &http::response::Parts, instead: Response<Body>) -> Response<BoxBody<Bytes, io::Error>> {
     let mut instead = instead.map(only_whole);
     if let Some(origin) = begun.headers.get(ACCESS_CONTROL_ALLOW_ORIGIN) {
@@ -247,7 +248,7 @@ fn in_place_of(begun: &http::response::Parts, instead: Response<Body>) -> Respon
     instead
 }
 
-/// A request on its way through the API: who asks, and what was given to it.
+/// A request on its way through the API: the client, and the shares that the request holds.
 struct Asking {
     http: Arc<Http>,
     connection: Arc<Connection>,
@@ -256,7 +257,7 @@ struct Asking {
 
 #[derive(Default)]
 struct Admitted {
-    /// Who asks; nobody while no more than a page was wanted.
+    /// The client. `None` while only pages were requested.
     client: Option<Client>,
     held: Vec<Held>,
 }
@@ -272,7 +273,8 @@ impl Admission for Asking {
         let shares = &self.http.shares;
         let held = match work {
             Work::Small => Ok(Vec::new()),
-            // How many bytes is known when they are there: whoever has some left may have one more answer.
+            // The size is known when the answer is complete: a client with some of its share left may have one more
+            // answer.
             Work::Whole => shares.answers_bytes.check(client, 1).map(|()| Vec::new()),
             Work::Stream { bytes } => hold(client, &[(&shares.history_streams, 1), (&shares.history_bytes, bytes)]),
             Work::Live => hold(client, &[(&shares.live_streams, 1)]),
@@ -310,7 +312,7 @@ where
     connection.await
 }
 
-/// The body of an answer that says why there is no other.
+/// The body of an answer that has an error.
 fn only_whole(body: Body) -> BoxBody<Bytes, io::Error> {
     whole(body.collect().unwrap_or_default())
 }
@@ -324,7 +326,7 @@ fn plain(status: StatusCode) -> Response<BoxBody<Bytes, io::Error>> {
     *response.status_mut() = status;
     let content_type = http::HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
-    // The rest of the body is not read, so the connection cannot go on.
+    // The rest of the body is not read, so the connection cannot be used again.
     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     response
 }

@@ -47,7 +47,7 @@ impl Body for Pieces {
     }
 }
 
-/// The last piece, and what it holds until the client has taken it.
+/// The last piece, and the shares that it holds until the client has taken it.
 struct Last {
     bytes: Bytes,
     _held: Held,

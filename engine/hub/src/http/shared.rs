@@ -1,4 +1,4 @@
-//! What every request needs, and what clients share.
+//! The state that every request needs, and the resources that clients share.
 
 use std::sync::Arc;
 
@@ -15,24 +15,24 @@ use crate::limits::{
 };
 use crate::memory::Budgets;
 
-/// What every request needs.
+/// The state that every request needs.
 pub(crate) struct Http {
     pub(crate) api: Arc<Api>,
     pub(crate) live: Arc<Live>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
-    /// What clients have in common.
+    /// The resources that clients share.
     pub(crate) shares: Shares,
     /// Room for answers that are being computed.
     pub(crate) history_room: Arc<Semaphore>,
     /// Room for requests that change something.
     pub(crate) change_room: Arc<Semaphore>,
-    /// Counts what the live stream was advanced; ends when the hub stops.
+    /// Counts the ticks of the live stream. It ends when the hub stops.
     pub(crate) ticks: watch::Receiver<u64>,
 }
 
-/// What clients have in common, each with its share.
+/// The resources that clients share.
 pub(crate) struct Shares {
     /// Connections at once.
     pub(super) connections: usize,

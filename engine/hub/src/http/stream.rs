@@ -1,12 +1,12 @@
-//! Bodies that are made while they are sent: by a thread that may wait for the disk, piece by piece, no faster than the
-//! client reads.
+//! Bodies that are computed while they are sent: by a thread that may wait for the disk, piece by piece, no faster than
+//! the client reads.
 //!
 //! ```text
 //! admitted ──► waits for a permit ──► computes ──► pieces that wait ──► the client
 //!                     ▲                  │ they are as many as may
 //!                     └── gives it back ◄┘
 //! ```
-//! A permit is for computing. Whoever waits for a slow client gives it to others.
+//! A permit is for computing. An answer that waits for a slow client gives its permit to others.
 
 use std::io::{self, Write};
 use std::pin::Pin;
@@ -28,12 +28,12 @@ use super::budget::Held;
 use super::connections::Connection;
 use crate::limits::PIECES_WAITING_MAX;
 
-/// Starts making the body. The first piece is there when this returns, or all of it: what fails before is an answer of its
-/// own. But an answer to a client that has said its last word long ago begins before there is anything of it, so that who is
-/// gone refuses it, and who waits goes on waiting.
+/// Starts computing the body. This returns with the first piece, or with all of it: an earlier failure gets its own
+/// answer. But if the client closed its sending side long ago, the answer begins before its first piece. Then the
+/// system of a client that is gone refuses it, and a client that still waits continues to wait.
 ///
 /// # Errors
-/// The answer when it failed, or when the client has left meanwhile.
+/// The answer if it failed, or if the client has left.
 pub(super) async fn start(
     http: &Arc<Http>,
     connection: &Connection,
@@ -48,7 +48,7 @@ pub(super) async fn start(
     }
 }
 
-/// What comes to be a body, or an answer instead.
+/// The future of a body, or of an answer that replaces it.
 type Beginning = Pin<Box<dyn Future<Output = Result<Receiver, Response<Body>>> + Send>>;
 
 async fn begin(
@@ -81,7 +81,7 @@ async fn begin(
     Ok(Receiver { first, pieces, ended, _held: held })
 }
 
-/// A body whose head went out before there was anything of it. The lock is never waited for: it makes the future one that
+/// A body whose head was sent before its first piece. The lock is never contended: it only makes the future one that
 /// threads may share.
 enum Late {
     Beginning(Mutex<Beginning>),
@@ -106,7 +106,7 @@ impl hyper::body::Body for Late {
     }
 }
 
-/// Gathers what is written into pieces, and waits for the reader with each.
+/// Gathers the written bytes into pieces, and waits for the reader with each.
 struct Pieces {
     http: Arc<Http>,
     viewer: Viewer,
@@ -119,7 +119,8 @@ struct Pieces {
 }
 
 impl Pieces {
-    /// The next piece is there. It takes its place among those that wait; when there is none, somebody else may compute.
+    /// Sends a piece, which takes one of the places for waiting pieces. If there is no place, the permit goes to
+    /// others.
     fn send(&mut self) -> io::Result<()> {
         let now_s = (self.http.clock)().div_euclid(1000);
         if !self.viewer.is_still_valid(&self.http.engine, now_s) {
@@ -150,7 +151,7 @@ impl Pieces {
         if self.permit.is_some() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 
-    /// Sends what is left.
+    /// Sends the rest.
     fn finish(&mut self) -> io::Result<()> {
         if self.piece.is_empty() { Ok(()) } else { self.send() }
     }
@@ -298,7 +299,7 @@ mod tests {
         let reading = tokio::spawn(late.collect());
         drop(busy);
         assert_eq!(reading.await.expect("ended").expect("whole").to_bytes().len(), 3 * PIECE_BYTES + 1);
-        // What fails after its head was sent breaks off.
+        // An answer that fails after its head was sent breaks off.
         tokio::time::pause();
         let busy = Arc::clone(&http.history_room).acquire_many_owned(all).await.expect("free");
         let fails: Producer = Box::new(|_| Err(io::Error::other("the store is closed")));

@@ -22,8 +22,8 @@ use crate::limits::{LAST_WORD_TIMEOUT, WEBSOCKET_INTERVAL, WEBSOCKET_MESSAGE_BYT
 /// Documents between two pings.
 const DOCUMENTS_PER_PING: u64 = 4;
 
-/// Sends documents until the client goes, or stands still for too long, or may not see them any more, or the hub stops.
-/// `held` is its share of the streams there may be.
+/// Sends documents until the client leaves, does not read for too long, or may no longer see them, or until the hub
+/// stops. `held` is its share of the streams.
 pub(super) async fn run(
     http: Arc<Http>,
     connection: Arc<Connection>,
@@ -41,15 +41,15 @@ pub(super) async fn run(
 async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
     let Ok(upgraded) = upgrade.await else { return };
     let _counted = http.counters.live_streams.enter();
-    // What clients say is not listened to, but for pings and the end.
+    // Frames from clients are ignored, except pings and close frames.
     let config = WebSocketConfig::default()
         .max_message_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX))
         .max_frame_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX));
     let (from, mut out) = split(TokioIo::new(upgraded));
-    // Only reads: what it would write is written here, from bytes that all share. It would keep a copy of each document.
+    // This only reads. Documents are written below, from bytes that all clients share; it would keep a copy of each.
     let mut from = WebSocketStream::from_raw_socket(join(from, sink()), Role::Server, Some(config)).await;
     let mut turns = interval(WEBSOCKET_INTERVAL);
-    // Who reads slowly gets the newest document when there is room for one, not those in between.
+    // A client that reads slowly gets the newest document when there is room for one, not those in between.
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut ticks = http.ticks.clone();
     let mut sent = 0u64;
@@ -80,7 +80,7 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
             let last_word = [&u16::from(CloseCode::Policy).to_be_bytes(), reason.as_bytes()].concat();
             let said = timeout(LAST_WORD_TIMEOUT, async {
                 say(&mut out, OpCode::Control(Control::Close), &last_word).await;
-                // The client answers; closed before, the socket might not deliver it.
+                // Waits for the client's answer: if the socket were closed before, the close frame might be lost.
                 while let Some(Ok(_)) = from.next().await {}
             });
             let _in_time = said.await;

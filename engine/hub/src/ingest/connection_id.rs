@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 const NONCE_BYTES: usize = 4;
 const SIGNATURE_BYTES: usize = 4;
 
-/// Makes the ids of one listener.
+/// Creates the connection ids of one listener.
 pub(super) struct LaneIds {
     /// The same for all listeners of a data folder, over restarts: a hub that forgot its connections answers only packets
     /// whose id it could have given out, so agents of a killed hub would otherwise wait out their timeout.
@@ -58,8 +58,8 @@ impl ConnectionIdGenerator for LaneIds {
     }
 }
 
-/// Where a packet's lane stands: in the first byte of its connection id, which is byte 6 of a long header and byte 1 of a
-/// short one. A client's own first id picks a lane just as well.
+/// Where a packet has its lane: in the first byte of its connection id, which is byte 6 of a long header and byte 1 of
+/// a short one. A client's own first id picks a lane just as well.
 #[cfg(target_os = "linux")]
 pub(super) fn steer(socket: &socket2::Socket, lanes: u8) -> io::Result<()> {
     use nix::libc::{

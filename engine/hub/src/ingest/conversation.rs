@@ -1,5 +1,5 @@
-//! One agent's QUIC connection and its [`Session`]: carries frames to it and what it says back. All decisions are the
-//! session's. No I/O of its own: the [`Listener`](super::listener::Listener) feeds packets and fetches packets.
+//! One agent's QUIC connection and its [`Session`]: carries frames to the session and its answers back. All decisions
+//! are the session's. It does no I/O: the [`Listener`](super::listener::Listener) feeds packets and fetches packets.
 
 use std::cell::RefCell;
 use std::net::IpAddr;
@@ -24,7 +24,7 @@ use crate::limits::{
 enum End {
     /// The agent went away, or the network did.
     Gone(String),
-    /// The hub ended it, and the agent is told why.
+    /// The hub ended it, and the agent gets the reason.
     Refused(Refusal),
 }
 
@@ -40,7 +40,7 @@ impl From<WireError> for End {
     }
 }
 
-/// What is read next.
+/// The next thing to read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// TLS is not done.
@@ -55,7 +55,7 @@ enum Phase {
     Closed,
 }
 
-/// What one look at a conversation needs from around it.
+/// The state that one round passes to its conversations.
 #[derive(Clone, Copy)]
 pub(super) struct RoundContext<'a> {
     pub(super) ingest: &'a Ingest,
@@ -94,7 +94,7 @@ pub(super) struct Conversation {
     /// Packets wait until then for an ack to go along.
     delayed_until: Option<Instant>,
     kicked: Option<RefuseReason>,
-    /// What came of the enrolment that the session waits for.
+    /// The result of the enrolment that the session waits for.
     enrolled: Option<Result<u64, Refusal>>,
     /// Counts as a handshake first, then as a session.
     counted: Option<Held>,
@@ -131,7 +131,7 @@ impl Conversation {
         }
     }
 
-    /// Takes what QUIC has, and answers.
+    /// Takes everything that QUIC has, and answers.
     pub(super) fn poll(&mut self, context: RoundContext<'_>) {
         if let Err(end) = self.advance(context) {
             self.end(end, context);
@@ -200,7 +200,7 @@ impl Conversation {
             self.flow = session.enrolled(&context.ingest.engine, result, context.now_ms)?;
         }
         while self.step(context)? {}
-        // What is stalled was not taken: the agent has it still.
+        // A stalled batch was not taken: the agent still has it.
         if context.is_stopping && !self.session.as_ref().is_some_and(Session::is_waiting) {
             return Err(Refusal::new(RefuseReason::Stopping, "the hub is stopping").into());
         }
@@ -237,8 +237,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Tells the session when the agent comes from another address for good. QUIC goes along with a change at once and
-    /// makes sure of it afterwards: what somebody only pretended is taken back within this time.
+    /// Tells the session when the agent's address has changed for good. QUIC follows a change at once and validates it
+    /// afterwards: a forged change is reverted within this time.
     fn follow_address(&mut self, context: RoundContext<'_>) -> Result<(), End> {
         let present = self.connection.remote_address().ip().to_canonical();
         let Some(session) = self.session.as_mut().filter(|_| present != self.peer) else {
@@ -258,7 +258,7 @@ impl Conversation {
         Ok(())
     }
 
-    /// Says what may be said, then takes one frame or one chunk. Whether there may be more to do.
+    /// Sends the frames that are due, then takes one frame or one chunk. Returns whether there may be more to do.
     fn step(&mut self, context: RoundContext<'_>) -> Result<bool, End> {
         let (Some(stream), Some(session)) = (self.stream, &mut self.session) else { return Ok(false) };
         let ingest = context.ingest;
@@ -302,7 +302,7 @@ impl Conversation {
         self.read(stream, ingest)
     }
 
-    /// Has the agent's server made by the thread that may wait for the disk.
+    /// Has the agent's server created by the thread that may wait for the disk.
     fn ask_to_enrol(&mut self, context: RoundContext<'_>) -> Result<(), End> {
         self.flow = Flow::Read;
         if let Some(wish) = self.session.as_ref().and_then(Session::enrolment) {
@@ -322,7 +322,7 @@ impl Conversation {
             Ok(Some(chunk)) => {
                 ingest.counters.bytes_received.add(chunk.bytes.len() as u64);
                 self.reader.feed(&chunk.bytes);
-                // What that tells QUIC goes with the packets that are sent after every look.
+                // QUIC sends its own frames for that with the packets after every round.
                 let _always_sent = chunks.finalize();
                 Ok(true)
             }
@@ -332,8 +332,8 @@ impl Conversation {
         }
     }
 
-    /// Hands what is to be said to QUIC. What it does not take waits, and nothing more is said before: acks are cumulative,
-    /// so what waits never grows.
+    /// Passes frames to QUIC. A frame that QUIC does not take waits, and nothing else is sent before it. Acks are
+    /// cumulative, so the waiting bytes never grow.
     fn send(&mut self, stream: StreamId, now: Instant) -> Result<(), End> {
         while !self.unsent.is_empty() {
             match self.connection.send_stream(stream).write(&self.unsent) {
@@ -349,8 +349,8 @@ impl Conversation {
         Ok(())
     }
 
-    /// Keeps packets back for the moment that a commit takes, when an ack is due: then it goes with what QUIC itself has to
-    /// say of the report, instead of in a packet of its own. Not when the agent has waited already: it is about to send again.
+    /// Holds packets back for the time of a commit when an ack is due: the ack then shares a packet with QUIC's own
+    /// answer to the report. Not if the agent has already waited: it is about to send again.
     fn delay_for_ack(&mut self, context: RoundContext<'_>) {
         let is_waiting = self.session.as_ref().is_some_and(Session::is_waiting);
         if self.phase == Phase::Open && is_waiting && !context.is_late {

@@ -3,8 +3,8 @@
 //! ```text
 //! round    receive → deadlines → commit → mail → service each conversation that is ready → send
 //! ```
-//! A round takes everything that has come since the last, so the busier the hub, the more packets share a wake-up. Nothing
-//! here is a task or a channel of its own: a conversation is a struct in a table.
+//! A round takes everything that has come since the last, so the busier the hub, the more packets share a wake-up.
+//! There are no tasks or channels per conversation: a conversation is a struct in a table.
 
 use std::cell::RefCell;
 use std::io::{self, IoSliceMut};
@@ -57,7 +57,7 @@ pub(super) struct Listener {
 struct Packets {
     received: Vec<u8>,
     to_send: Vec<u8>,
-    /// What the socket did not take; nothing more is made before it does.
+    /// Packets that the socket did not take. No further ones are made before it does.
     blocked: Option<(Transmit, Vec<u8>)>,
     /// The last round received some.
     are_any_received: bool,
@@ -118,7 +118,8 @@ impl Listener {
                 () = stop.reached(Phase::Draining), if !self.is_stopping => {
                     self.is_stopping = true;
                     stop_by = Some(Instant::now() + STOP_TIMEOUT);
-                    // Sessions end by themselves now; whoever comes later hears nothing and tries again.
+                    // Sessions now end without further action. An agent that connects later gets no answer and tries
+                    // again.
                     self.endpoint.set_server_config(None);
                     self.touch_all();
                 }
@@ -130,7 +131,7 @@ impl Listener {
             self.round(started, is_committed);
             self.ingest.counters.observe_round(started.elapsed());
             if self.packets.are_any_received {
-                // What comes in the meantime shares the next wake-up, which costs more than a packet.
+                // Packets that come in the meantime share the next wake-up, which costs more than a packet.
                 tokio::time::sleep_until((started + ROUND_INTERVAL).into()).await;
                 let late = started.elapsed().saturating_sub(ROUND_INTERVAL);
                 self.is_late = late > ROUND_LATE_MAX;
@@ -159,10 +160,10 @@ impl Listener {
         while let Ok(mail) = self.mail.try_recv() {
             self.deliver(Some(mail));
         }
-        // The deadlines wake the loop once a second at the least.
+        // The deadlines wake the loop at least once per second.
         self.ingest.refusals.look(now);
         if is_blocked {
-            // They stay ready until the socket takes packets again; what comes in meanwhile waits in QUIC.
+            // They stay ready until the socket takes packets again. Data that comes before that waits in QUIC.
             return;
         }
         let now_ms = (self.ingest.clock)();
@@ -265,7 +266,7 @@ impl Listener {
         }
     }
 
-    /// Looks at one conversation: everything it has to take and to say.
+    /// Services one conversation: takes and sends everything that is due.
     fn service(&mut self, handle: ConnectionHandle, now: Instant, now_ms: i64) {
         let Some(Some(mut conversation)) = self.conversations.get_mut(handle.0).map(Option::take) else { return };
         conversation.is_touched = false;
@@ -279,7 +280,7 @@ impl Listener {
             }
             match self.settle(handle, &mut conversation) {
                 Settled::Quiet => break,
-                // New connection ids, which the agent is told in another packet.
+                // New connection ids, which go to the agent in another packet.
                 Settled::Changed => {}
                 Settled::Drained => {
                     self.deadlines.set(handle.0, None);
@@ -301,7 +302,7 @@ impl Listener {
         self.conversations[handle.0] = Some(conversation);
     }
 
-    /// Lets connection and endpoint tell each other what they must know.
+    /// Exchanges the events of connection and endpoint.
     fn settle(&mut self, handle: ConnectionHandle, conversation: &mut Conversation) -> Settled {
         let mut settled = Settled::Quiet;
         while let Some(event) = conversation.connection.poll_endpoint_events() {
@@ -331,7 +332,7 @@ impl Listener {
         }
     }
 
-    /// Sends what the endpoint itself has to say. Nothing depends on it arriving.
+    /// Sends a packet of the endpoint itself. Nothing depends on its arrival.
     fn respond(&self, transmit: &Transmit) {
         let _taken = self.send(transmit);
     }
@@ -341,7 +342,7 @@ impl Listener {
         send(&self.socket, &self.udp, transmit, &self.packets.to_send)
     }
 
-    /// Sends what the socket did not take before. Whether it still does not.
+    /// Sends the packets that the socket did not take before. Returns whether it still does not take them.
     fn resend(&mut self) -> bool {
         if let Some((transmit, bytes)) = self.packets.blocked.take()
             && !send(&self.socket, &self.udp, &transmit, &bytes)
@@ -387,7 +388,7 @@ impl Listener {
     }
 }
 
-/// What became of a connection's words with its endpoint.
+/// The result of a connection's exchange with its endpoint.
 enum Settled {
     Quiet,
     Changed,

@@ -1,4 +1,4 @@
-//! What other threads tell the conversations of a listener.
+//! Messages from other threads to the conversations of a listener.
 
 use quinn_proto::ConnectionHandle;
 use tokio::sync::mpsc::UnboundedSender;
@@ -8,15 +8,15 @@ use windfire_wire::RefuseReason;
 
 use crate::enroller::Enrolled;
 
-/// What another thread tells a conversation of this listener.
+/// A message from another thread to a conversation of this listener.
 pub(super) enum Mail {
     /// Its session ends.
     Kicked(RefuseReason),
-    /// What came of the enrolment that it waits for.
+    /// The result of the enrolment that it waits for.
     Enrolled(Result<u64, Refusal>),
 }
 
-/// A conversation by its handle and number, and what it is told.
+/// A conversation by its handle and number, and the message to it.
 pub(super) type Addressed = (ConnectionHandle, u64, Mail);
 
 /// Tells conversations of this listener from any thread. Each session is kicked once at most and enrolled once at most, so
@@ -31,7 +31,7 @@ impl Mailbox {
         Box::new(move |reason| mailbox.post(handle, number, Mail::Kicked(reason)))
     }
 
-    /// Where one conversation hears what came of its enrolment.
+    /// Delivers the result of its enrolment to one conversation.
     pub(super) fn enrolled_of(&self, handle: ConnectionHandle, number: u64) -> Enrolled {
         let mailbox = self.clone();
         Box::new(move |result| mailbox.post(handle, number, Mail::Enrolled(result)))

@@ -1,4 +1,4 @@
-//! Agents over QUIC: accept, advance, let go. The only place in the hub that knows QUIC.
+//! Agents over QUIC: accept, advance, close. Only this module of the hub uses QUIC.
 //!
 //! [`Sockets`] are the port, one for each [`listener`]; a listener is one thread with its own share of the agents.
 
@@ -24,7 +24,7 @@ use crate::threads::Stop;
 pub(crate) use refusals::Refusals;
 pub(crate) use socket::Sockets;
 
-/// What every conversation shares.
+/// The state that all conversations share.
 #[derive(Clone)]
 pub(crate) struct Ingest {
     pub(crate) engine: Arc<Engine>,

@@ -1,4 +1,4 @@
-//! Lines in the log for refused agents: some a second, whoever knocks how often. The rest is counted and said in one line.
+//! Lines in the log for refused agents: a bounded number per second. The others are counted in one line.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use crate::limits::REFUSALS_LOGGED_PER_S_MAX;
 
 const WHILE: Duration = Duration::from_secs(1);
 
-/// What was said of refused agents in the present second, by all listeners together.
+/// Lines about refused agents in the present second, of all listeners together.
 pub(crate) struct Refusals(Mutex<Second>);
 
 struct Second {
@@ -22,7 +22,7 @@ impl Refusals {
         Self(Mutex::new(Second { began: now, said: 0, unsent: 0 }))
     }
 
-    /// Counts one refused agent, and has `say` called if there is a line for it.
+    /// Counts one refused agent, and calls `say` if there is a line for it.
     pub(super) fn note(&self, now: Instant, say: impl FnOnce()) {
         let (left_out, has_line) = {
             let mut second = self.0.lock();
@@ -43,7 +43,7 @@ impl Refusals {
 }
 
 impl Second {
-    /// Begins a new second if this one is over; how many had no line in it.
+    /// Begins a new second if this one is over. Returns how many agents had no line in it.
     fn end_at(&mut self, now: Instant) -> u64 {
         if now.saturating_duration_since(self.began) < WHILE {
             return 0;

@@ -44,7 +44,7 @@ fn bind(address: SocketAddr, is_shared: bool) -> io::Result<socket2::Socket> {
 }
 
 fn bind_all(address: SocketAddr, listeners: usize) -> io::Result<Vec<socket2::Socket>> {
-    // A shared port would let a second hub in beside us, unnoticed: the first look is without sharing.
+    // With a shared port, a second hub could bind it too, unnoticed. So the first try is without sharing.
     let alone = bind(address, false)?;
     let address = alone.local_addr()?.as_socket().unwrap_or(address);
     drop(alone);
@@ -63,7 +63,7 @@ fn bind_all(address: SocketAddr, listeners: usize) -> io::Result<Vec<socket2::So
 }
 
 fn enlarge(socket: &socket2::Socket, buffer_bytes: usize) -> io::Result<()> {
-    // The system may grant less, or refuse; that costs packets in a storm, not correctness.
+    // The system may grant less, or refuse. That costs packets in a storm, but no correctness.
     let _as_it_was = socket.set_recv_buffer_size(buffer_bytes);
     let _as_it_was = socket.set_send_buffer_size(buffer_bytes);
     force(socket, buffer_bytes);

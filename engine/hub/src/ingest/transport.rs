@@ -9,7 +9,7 @@ use ring::rand::SystemRandom;
 use super::connection_id::LaneIds;
 use crate::limits::{IDLE_TIMEOUT, RESET_INTERVAL, SEND_WINDOW_BYTES, STRANGER_WINDOW_BYTES, STREAM_WINDOW_BYTES};
 
-/// What the endpoints of all listeners are made of.
+/// The configuration of all listeners' endpoints.
 #[derive(Clone)]
 pub(super) struct Transport {
     server: Arc<ServerConfig>,
@@ -42,7 +42,7 @@ fn tuned() -> TransportConfig {
     let mut transport = TransportConfig::default();
     transport
         .max_idle_timeout(IdleTimeout::try_from(IDLE_TIMEOUT).ok())
-        // One stream is all a session has; more would be memory that an agent may claim.
+        // A session has only one stream. More would be memory that an agent may claim.
         .max_concurrent_bidi_streams(VarInt::from_u32(1))
         .max_concurrent_uni_streams(VarInt::from_u32(0))
         .stream_receive_window(VarInt::from_u32(STREAM_WINDOW_BYTES))

@@ -1,7 +1,7 @@
-//! Space: of the file systems on disks of this machine, each once, whatever it is called and wherever it is mounted.
+//! Space of the file systems on disks of this machine. Each counts once, under any name and at any mount point.
 //!
-//! A file system may never answer. So each is asked on a thread of its own kind, one after the other; when one takes too
-//! long, the thread is left to wait, that file system keeps its last answer, and another thread goes on with the others.
+//! A file system may never answer. So one separate thread asks them, one after the other. If one takes too long, that
+//! thread is left waiting, the file system keeps its last answer, and another thread continues with the others.
 
 mod mounts;
 mod targets;
@@ -32,10 +32,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
 /// Threads that wait for file systems that do not answer. When there are so many, no file system is asked any more until
 /// one has.
 const WAITING_MAX: usize = 8;
-/// Readings between two looks at what is mounted.
+/// Readings between two reads of the list of mounts.
 const LIST_EVERY: u32 = 5;
 
-/// What asks.
+/// The call that asks one file system.
 type Ask = dyn Fn(&Place) -> Option<Space> + Send + Sync;
 
 pub(super) struct Disks {
@@ -54,11 +54,11 @@ struct Shared {
 struct State {
     is_wanted: bool,
     is_over: bool,
-    /// The list is to be read anew.
+    /// The list must be read again.
     is_stale: bool,
     targets: Option<Arc<Vec<Target>>>,
     answers: HashMap<Device, Space>,
-    /// The thread whose turn it is, and what it asks since when.
+    /// The thread whose turn it is, and the file system that it asks, with the time since when.
     turn: u64,
     asking: Option<(Device, Instant)>,
     /// Asked by threads whose turn is over.
@@ -78,7 +78,7 @@ impl Disks {
         Self { shared: Arc::new(shared), until_listed: 0 }
     }
 
-    /// The newest sum, without waiting; `None` when the kernel's list cannot be read. The next is asked for meanwhile.
+    /// The newest sum, without waiting. `None` if the kernel's list cannot be read. It also starts the next round.
     pub(super) fn space(&mut self, now: Instant) -> Option<Space> {
         let mut state = self.shared.state.lock();
         state.is_stale |= self.until_listed == 0;
@@ -173,7 +173,7 @@ impl State {
     fn sum(&self) -> Option<Space> {
         let targets = self.targets.as_ref()?;
         let mut sum = Space::default();
-        // Data sets of a pool share what is free in it.
+        // Data sets of a pool share its free space.
         let mut pools: BTreeMap<&[u8], (u64, u64)> = BTreeMap::new();
         for target in targets.iter() {
             let Some(space) = self.answers.get(&target.device) else { continue };
@@ -195,7 +195,7 @@ impl State {
     }
 }
 
-/// Used is what files take, as in v0. What is neither free for everyone nor taken (reserves, quotas) is not used.
+/// Used is the space of files, as in v0. Reserves and quotas do not count as used.
 fn space(place: &Place) -> Option<Space> {
     let found = rustix::fs::statvfs(&place.path).ok()?;
     if let Some(number) = place.number {

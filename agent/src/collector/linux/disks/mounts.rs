@@ -1,9 +1,9 @@
-//! What is mounted, as the kernel lists it.
+//! Mounted file systems, as the kernel lists them.
 
 use std::collections::HashMap;
 use std::path::Path;
 
-/// A line of the kernel's list of what is mounted.
+/// A line of the kernel's list of mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Mount {
     pub(super) source: Vec<u8>,
@@ -12,7 +12,7 @@ pub(super) struct Mount {
     pub(super) number: Option<u64>,
 }
 
-/// What is mounted.
+/// The mounts.
 pub(super) fn list(root: &Path) -> Option<Vec<Mount>> {
     let read = |path: &str| std::fs::read(root.join(path)).ok();
     let mut mounts = mounts(&read("proc/self/mounts")?);

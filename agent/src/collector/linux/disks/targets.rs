@@ -1,4 +1,4 @@
-//! Which file systems count, and what each of them lies on.
+//! Which file systems count, and the device of each.
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use crate::collector::linux::files;
 /// File systems that are asked.
 const DEVICES_MAX: usize = 1024;
 
-/// What a file system lies on, so that it counts once.
+/// The device of a file system, so that it counts once.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Device {
     /// A block device, by its number.
@@ -20,9 +20,9 @@ pub(super) enum Device {
     Btrfs(String),
     /// A data set of a ZFS pool.
     Zfs(Vec<u8>),
-    /// What has no number, by its name.
+    /// A device without a number, by its name.
     Name(Vec<u8>),
-    /// The root of a container, which may lie on anything.
+    /// The root of a container, whose device may be of any kind.
     Root,
 }
 
@@ -51,8 +51,8 @@ impl Device {
     }
 }
 
-/// Kinds of file systems that lie on a disk of this machine, where the kernel here does not know them for such: those of
-/// other kernels, and those on flash.
+/// Kinds of file systems that are on a disk of this machine although this kernel does not say so: those of other
+/// kernels, and those on flash.
 const LOCAL: [&str; 30] = [
     "apfs", "bcachefs", "btrfs", "exfat", "ext2", "ext3", "ext4", "f2fs", "fuseblk", "gfs2", "hfs", "hfsplus", "jffs2",
     "jfs", "minix", "msdos", "nilfs2", "ntfs", "ntfs3", "ocfs2", "reiserfs", "simfs", "ubifs", "ufs", "vfat", "xfs",
@@ -71,7 +71,7 @@ pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
         !is_fuse && !IMAGES.contains(&kind) && (LOCAL.contains(&kind) || on_disks.contains(kind))
     };
     let btrfs = btrfs(root);
-    // What is mounted at one path later hides what was there.
+    // A later mount at the same path hides the earlier one.
     let last: HashMap<&[u8], usize> = mounts.iter().enumerate().map(|(at, mount)| (&*mount.path, at)).collect();
     let mut targets: Vec<Target> = Vec::new();
     let mut by_device: HashMap<Device, usize> = HashMap::new();
@@ -80,7 +80,7 @@ pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
             continue;
         }
         let device = match mount.kind.as_str() {
-            // A snapshot is a part of what it is of.
+            // A snapshot is a part of its data set.
             "zfs" if mount.source.contains(&b'@') => continue,
             "zfs" => Device::Zfs(mount.source.clone()),
             _ => device_of(mount, &btrfs),
@@ -105,7 +105,7 @@ pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
 }
 
 fn device_of(mount: &Mount, btrfs: &HashMap<Vec<u8>, String>) -> Device {
-    // Nothing that is asked here lies on a disk that may hang: devices are files of the kernel's own.
+    // No call here touches a disk that may hang: devices are files of the kernel.
     let source = mount.source.strip_prefix(b"/dev/").map(|_| PathBuf::from(OsStr::from_bytes(&mount.source)));
     let real = source.as_ref().and_then(|path| std::fs::canonicalize(path).ok());
     if mount.kind == "btrfs" {

@@ -133,7 +133,7 @@ fn a_file_system_that_hangs_holds_up_nobody_and_is_not_asked_twice() {
     assert_eq!(disks.first_space(LONG), Some(Space { total: 300, used: 3 }));
     hangs.store(true, Ordering::SeqCst);
     size.store(5, Ordering::SeqCst);
-    // Time is handed in, so a while passes at once: the two others are asked anew, the third keeps its value.
+    // Time is an argument, so some time passes at once: the two others are asked again, the third keeps its value.
     let mut later = Instant::now();
     let mut until = |expected: u64| {
         let begun = Instant::now();

@@ -1,10 +1,10 @@
-//! What an interface counts, and what it grew by.
+//! The counters of an interface, and their growth.
 
 use std::time::Duration;
 
-/// Bytes a second that no interface moves: five times what the fastest do.
+/// Bytes per second that no interface can move: five times the fastest.
 const RATE_MAX: u64 = 500_000_000_000;
-/// Bytes that a counter of 32 bits may still have had room for when it began anew: beside four times what came before.
+/// Bytes that a counter of 32 bits may have been below its maximum when it wrapped, besides four times the last growth.
 const WRAP_BYTES: u64 = 1024 * 1024;
 
 /// Bytes received and sent.
@@ -27,7 +27,7 @@ impl Bytes {
     }
 }
 
-/// What a counter grew by in that time, if it is known; `None` when that cannot be.
+/// The growth of a counter in that time. `None` if it is impossible.
 pub(super) fn grown_by(before: u64, now: u64, usual: u64, elapsed: Option<Duration>) -> Option<u64> {
     const WRAP: u64 = 1 << 32;
     let left = WRAP.checked_sub(before).filter(|left| left.saturating_add(now) <= usual.saturating_mul(4) + WRAP_BYTES);
@@ -35,7 +35,7 @@ pub(super) fn grown_by(before: u64, now: u64, usual: u64, elapsed: Option<Durati
         (Some(grown), _) => grown,
         // Full, as a counter of 32 bits is after 4 GiB.
         (None, Some(left)) => left + now,
-        // Begun anew.
+        // It was reset.
         (None, None) => now,
     };
     let can_be = |elapsed: Duration| u128::from(grown) <= u128::from(RATE_MAX) * elapsed.as_millis().max(1) / 1000;

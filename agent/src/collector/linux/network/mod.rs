@@ -1,4 +1,5 @@
-//! Traffic: of the interfaces where bytes enter and leave the machine, as the kernel knows them, whatever they are called.
+//! Traffic of the interfaces where bytes enter and leave the machine. They are known by the kernel's facts, not by
+//! name.
 
 mod counters;
 mod nature;
@@ -17,10 +18,10 @@ use nature::{Nature, counted};
 pub use transfers::is_transfers;
 use transfers::{Counted, Keeper};
 
-/// What a reading found.
+/// The result of a reading.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Traffic {
-    /// A counter: what the interfaces had counted when the first process of this boot began, and what they counted since.
+    /// A counter: the interfaces' counters when the first process of this boot began, and their growth since.
     pub(super) transfer: Bytes,
     /// A second.
     pub(super) speed: Bytes,
@@ -31,7 +32,7 @@ pub(super) struct Traffic {
 const CLASS: &str = "/sys/class/net";
 const PROC: &str = "/proc/net/dev";
 
-/// Readings between two looks at what each interface is, when none came or went.
+/// Readings between two classifications of the interfaces, if none came or went.
 const CLASSIFY_EVERY: u32 = 10;
 /// Interfaces whose counters are remembered.
 const KNOWN_MAX: usize = 4096;
@@ -46,7 +47,7 @@ pub(super) struct Network {
     before: Option<Instant>,
     /// Where the transfers outlast this process.
     keeper: Option<Keeper>,
-    /// Whether there is something to keep: what was kept, and what the counters show, do not lead to the present transfer.
+    /// Whether there is something to keep: the kept state and the counters no longer give the present transfer.
     is_unkept: bool,
 }
 
@@ -56,12 +57,12 @@ struct Known {
     /// `None`: by a process before this one.
     at: Option<Instant>,
     bytes: Bytes,
-    /// What it had grown by then.
+    /// Its growth by then.
     grown: Bytes,
 }
 
 impl Network {
-    /// Goes on where the last process of this boot stopped, by what it kept in that file.
+    /// Continues where the last process of this boot stopped, from that file.
     pub(super) fn resumed(root: &Path, path: &Path) -> Self {
         let Some((keeper, counted)) = Keeper::open(root, path) else { return Self::default() };
         let mut network = Self { keeper: Some(keeper), ..Self::default() };
@@ -110,8 +111,8 @@ impl Network {
         self.counted.iter().filter_map(bytes).collect()
     }
 
-    /// Adds what each interface counted since it was last seen: a sum of counters is no counter, because interfaces come and
-    /// go.
+    /// Adds the growth of each interface since it was last seen. A sum of counters would be no counter, because
+    /// interfaces come and go.
     fn add_up(&mut self, found: Vec<(Identity, Bytes)>, now: Instant) -> Traffic {
         let before = self.before.replace(now);
         let is_first = before.is_none() && self.known.is_empty();
@@ -144,7 +145,7 @@ impl Network {
             self.known.insert(identity, Known { at: Some(now), bytes, grown });
         }
         self.is_unkept |= gone > 0;
-        // Those that went may come back under the same number, but not without end.
+        // An interface that went may come back under the same number, but their count is bounded.
         if self.known.len() > KNOWN_MAX {
             self.known.retain(|_, known| known.at == Some(now));
         }
@@ -160,7 +161,7 @@ impl Network {
 }
 
 impl Network {
-    /// As the counters grow, what was kept stays true: only what else changed has to be kept.
+    /// The kept state stays right while the counters grow: only other changes must be kept.
     fn keep(&mut self) {
         let Some(keeper) = self.keeper.as_ref().filter(|_| self.is_unkept) else { return };
         let interfaces = self.known.iter().map(|(identity, known)| (identity.clone(), known.bytes)).collect();

@@ -1,4 +1,4 @@
-//! What an interface is, and which of them count.
+//! The kinds of interfaces, and which of them count.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -6,32 +6,32 @@ use std::path::Path;
 
 use crate::collector::linux::files;
 
-/// What the kernel says that an interface is.
+/// The kernel's facts about an interface.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Nature {
     name: String,
     index: Option<u32>,
-    /// The number of what it is on: its own, or that of a peer, perhaps in another network namespace.
+    /// The number of the interface under it: its own, or that of a peer, perhaps in another network namespace.
     link: Option<u32>,
     /// Linux' ARPHRD number.
     kind: Option<u16>,
-    /// A piece of hardware, or what a hypervisor gives for one, stands behind it.
+    /// It belongs to a device, real or of a hypervisor.
     has_device: bool,
     /// The other end of a guest's interface, or of a part of a card that is given away: its bytes are another machine's.
     is_backend: bool,
-    /// What it lies upon.
+    /// The interfaces under it.
     lowers: Vec<String>,
     /// The bond, bridge or team that it is part of.
     master: Option<String>,
     is_bridge: bool,
-    /// Made by a program, or a tunnel over others.
+    /// Created by a program, or a tunnel over others.
     is_tunnel: bool,
 }
 
 impl Nature {
     pub(super) fn read(class: &Path, name: &str) -> Self {
         let at = class.join(name);
-        // Links may lead to what this process may not see.
+        // Links may lead to files that this process may not see.
         let is_there = |file: &str| fs::symlink_metadata(at.join(file)).is_ok();
         let link_name =
             |file: &str| Some(fs::read_link(at.join(file)).ok()?.file_name()?.to_string_lossy().into_owned());
@@ -45,7 +45,7 @@ impl Nature {
         const TUNNEL_NAMES: [&str; 9] =
             ["wireguard", "vxlan", "geneve", "ppp", "gtp", "bareudp", "amt", "vlan", "macsec"];
         let port = files::text(&at.join("phys_port_name")).unwrap_or_default();
-        // "pf0vf1", "c1pf0sf2": the switch's side of what a guest or a container has.
+        // "pf0vf1", "c1pf0sf2": the switch's side of a guest's or a container's interface.
         let is_representor = port.contains("pf") && (port.contains("vf") || port.contains("sf"));
         let is_xen_backend = link_name("device/subsystem").is_some_and(|bus| bus == "xen-backend");
         Self {
@@ -64,7 +64,7 @@ impl Nature {
         }
     }
 
-    /// Loopback, netlink's own, what only listens to radio.
+    /// Loopback, netlink monitors, radio monitors.
     fn is_aside(&self) -> bool {
         matches!(self.kind, Some(772 | 803 | 824)) || self.name == "lo"
     }
@@ -80,7 +80,8 @@ pub(super) fn counted(natures: &[Nature]) -> Vec<usize> {
         (0..natures.len()).filter(|at| !natures[*at].is_aside() && is_counted(&natures[*at])).collect()
     };
     let is_hardware = |nature: &Nature| {
-        // A card that a hypervisor pairs with its own counts for both; a switch's port lies upon the one it is wired to.
+        // A card that a hypervisor pairs with its own counts for both. A switch's port is on top of the one it is wired
+        // to.
         let is_counted_above = master(nature).is_some_and(|master| master.has_device);
         let is_mine = |lower: &String| {
             by_name.get(lower.as_str()).is_some_and(|lower| lower.master.as_ref() == Some(&nature.name))

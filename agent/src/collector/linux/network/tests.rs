@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 use crate::collector::linux::testing::Tree;
 
-/// Files of an interface: what it is, beside its number and counters.
+/// Files of an interface: its kind, number and counters.
 fn put(tree: &Tree, name: &str, index: u32, received: u64, more: &[(&str, &str)]) {
     let file = |file: &str, text: &str| tree.put(&format!("/sys/class/net/{name}/{file}"), text);
     file("ifindex", &format!("{index}\n"));
@@ -62,7 +62,7 @@ fn two_that_are_one_count_once() {
     // A switch's ports, and the card that they are wired to.
     put(&tree, "conduit", 4, 0, &with(HARDWARE, &[("upper_lan1", "->../lan1")]));
     put(&tree, "lan1", 5, 0, &with(HARDWARE, &[("lower_conduit", "->../conduit"), ("iflink", "4\n")]));
-    // What a guest has on the other end.
+    // The other end is a guest's interface.
     put(&tree, "vif1.0", 6, 0, &[("device/subsystem", "->../../bus/xen-backend")]);
     put(&tree, "eth7_0", 7, 0, &with(HARDWARE, &[("phys_port_name", "pf0vf1\n")]));
     put(&tree, "eth7", 8, 0, &with(HARDWARE, &[("phys_port_name", "p0\n")]));
@@ -92,7 +92,7 @@ fn in_a_container_the_way_out_counts() {
     assert_eq!(names(&bare), ["eth0"], "what nothing is said of");
 }
 
-/// Readings a second apart of a tree that is changed before each: transfer and speed received.
+/// Readings one second apart of a tree that is changed before each: transfer and speed received.
 fn readings(changes: &[&dyn Fn(&Tree)]) -> Vec<(u64, u64)> {
     let (tree, start) = (Tree::of(&[]), Instant::now());
     let (mut network, mut files) = (Network::default(), tree.files());
@@ -137,7 +137,7 @@ fn an_agent_that_starts_again_goes_on_where_it_stopped() {
     boot(&tree, "one\n");
     let (path, start) = (tree.root().join("transfers"), Instant::now());
     let eth0 = |bytes| put(&tree, "eth0", 2, bytes, HARDWARE);
-    // Reads twice, a second apart: transfer and speed at the second.
+    // Reads twice, one second apart: transfer and speed at the second reading.
     let process = |between: &dyn Fn(), expected: u64| {
         let (mut network, mut files) = (Network::resumed(tree.root(), &path), tree.files());
         let first = network.read(&mut files, start);
@@ -156,15 +156,15 @@ fn an_agent_that_starts_again_goes_on_where_it_stopped() {
     };
     eth0(1_000);
     put(&tree, "wwan0", 3, TERA, HARDWARE);
-    // One goes: what it counted stays counted, also for the next process.
+    // One is removed: its bytes stay counted, also for the next process.
     process(&|| tree.remove("/sys/class/net/wwan0"), TERA + 1_000);
     eth0(1_500);
     process(&|| put(&tree, "usb0", 4, TERA, HARDWARE), TERA + 1_500);
-    // What counted before it came is no traffic of this machine, and neither is what came while no agent ran.
+    // Bytes counted before it appeared are no traffic of this machine, and neither are those while no agent ran.
     put(&tree, "usb0", 4, TERA + 20, HARDWARE);
     put(&tree, "usb1", 5, TERA, HARDWARE);
     process(&|| eth0(7), TERA + 1_527);
-    // Another boot: the counters are what there is.
+    // Another boot: the transfer begins with the counters.
     boot(&tree, "two\n");
     tree.remove("/sys/class/net/usb0");
     tree.remove("/sys/class/net/usb1");

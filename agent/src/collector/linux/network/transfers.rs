@@ -1,5 +1,5 @@
-//! Transfers over an agent's restart. A file tells the next process of the same boot what they were when an interface came,
-//! went or began anew last, and what each interface had counted then; it goes on from there.
+//! Transfers over an agent's restart. A file has the transfers as of the last time when an interface came, went or was
+//! reset, and the counters of each interface then. The next process of the same boot continues from there.
 //!
 //! ```text
 //! windfire transfers 1
@@ -24,11 +24,11 @@ const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Bytes read of the file: far more than is ever written.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
 
-/// What was counted.
+/// Counted bytes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Counted {
     pub(super) transfer: Bytes,
-    /// Of each interface, as its counters stood.
+    /// The counters of each interface.
     pub(super) interfaces: Vec<(Identity, Bytes)>,
 }
 
@@ -46,7 +46,7 @@ impl Counted {
         text
     }
 
-    /// What the file says of that boot; `None` when it is of another one, or is not such a file.
+    /// The contents of the file for that boot. `None` if it is of another boot, or not such a file.
     fn parse(text: &str, boot: &str) -> Option<Self> {
         let mut lines = text.strip_suffix('\n')?.split('\n');
         if lines.next()? != TITLE || lines.next()?.strip_prefix("boot ")? != boot {
@@ -77,7 +77,7 @@ pub fn is_transfers(text: &str, boot: &str) -> bool {
     Counted::parse(text, boot).is_some_and(|counted| Counted::parse(&counted.text(boot), boot) == Some(counted))
 }
 
-/// Writes the file, on a thread of its own: a disk may hang.
+/// Writes the file, on its own thread, because a disk may hang.
 #[derive(Debug)]
 pub(super) struct Keeper {
     boot: String,
@@ -87,7 +87,7 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps transfers in `path`, and what the file says of this boot. `None` where nothing names a boot.
+    /// Keeps transfers in `path`. Also returns the file's contents for this boot. `None` if the system has no boot id.
     pub(super) fn open(root: &Path, path: &Path) -> Option<(Self, Option<Counted>)> {
         let boot = fs::read_to_string(root.join(BOOT_ID.trim_start_matches('/'))).ok()?.trim().to_owned();
         let counted = read(path).and_then(|text| Counted::parse(&text, &boot));
@@ -100,7 +100,7 @@ impl Keeper {
                     && !std::mem::replace(&mut is_told, true)
                 {
                     let path = path.display();
-                    tracing::warn!(%error, "{path} cannot be written: after a restart, transfers may begin anew");
+                    tracing::warn!(%error, "{path} cannot be written: after a restart, transfers may begin again");
                 }
             }
         };
