@@ -112,6 +112,16 @@ impl FakeSession {
         self.send.write_all(&bytes).await.expect("written");
     }
 
+    /// Writes bytes that need be no frame. Whether the agent still took them.
+    pub(crate) async fn write(&mut self, bytes: &[u8]) -> bool {
+        self.send.write_all(bytes).await.is_ok()
+    }
+
+    /// The connection itself, for what no frame can say.
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
     pub(crate) async fn welcome(&mut self, durable: u64, next: u64) {
         self.say(&Down::Welcome(Welcome { server_id: 1, durable, next, report_interval_ms: 0 })).await;
     }

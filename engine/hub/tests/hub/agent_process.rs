@@ -61,6 +61,10 @@ impl AgentProcess {
         }
     }
 
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Ends it, and whatever it started that ends with it.
     pub(crate) fn stop(&mut self) {
         let _gone_already = self.child.kill();
