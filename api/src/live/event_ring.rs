@@ -24,7 +24,7 @@ pub(super) struct EventRing {
     /// The tick up to which there are events.
     tick: u64,
     snapshot: Option<(u64, Arc<Event>)>,
-    /// Its own state of the servers, if they are shown more exactly than to others.
+    /// The servers of this key and their shown state, if they are shown more exactly than to others.
     own: Option<(Arc<[u64]>, Fleet)>,
     /// The tick at which a subscriber last read.
     pub(super) read_at: u64,
