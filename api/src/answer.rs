@@ -22,7 +22,7 @@ use crate::details::{DetailsCache, Ready};
 use crate::live::Subscription;
 use crate::viewer::Viewer;
 
-/// Bodies below this go out as they are: a packet is a packet.
+/// Bodies below this are not compressed: they take one packet anyway.
 const COMPRESSED_BYTES_MIN: usize = 1400;
 
 /// Cheap levels: an answer of a whole fleet is rendered again every second, so time counts for more than the last
@@ -92,7 +92,7 @@ impl Answer {
         Self::whole(status, "text/plain; charset=utf-8", body.into().into_bytes())
     }
 
-    /// An answer that is there as a whole.
+    /// A complete answer.
     pub(crate) fn whole(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { status, content_type, body: Made::Whole(body.into()), cache: Cache::Revalidate, extra: Vec::new() }
     }

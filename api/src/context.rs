@@ -14,9 +14,9 @@ pub struct Api {
     pub cookie_name: String,
     /// Origin from which browsers may call the API. `None` sends no CORS header at all, as v0.
     pub cors_origin: Option<HeaderValue>,
-    /// Whether who is not signed in sees the servers that are not hidden.
+    /// Whether guests see the servers that are not hidden.
     pub are_guests_allowed: bool,
-    /// Whether this hub serves HTTPS, so that cookies are for HTTPS alone.
+    /// Whether this hub serves HTTPS, so that cookies are only for HTTPS.
     pub is_https: bool,
     /// How agents reach the hub.
     pub agents: Agents,

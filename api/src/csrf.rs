@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The header in which a page of ours shows that it could read the session's answer, which others' cannot.
+/// The header by which our own page proves that it could read the session's answer. Other sites' pages cannot read it.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
 /// The value that the header must have. A one-way function computes it from the cookie, so nothing is stored.

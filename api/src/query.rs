@@ -6,7 +6,7 @@ use std::collections::HashSet;
 /// Times that one list may repeat servers. Further repetitions are ignored.
 const ID_REPETITIONS_MAX: usize = 1000;
 
-/// Characters of an unknown parameter's name that are said back.
+/// Characters of an unknown parameter's name that the error shows.
 const NAME_CHARS_SHOWN_MAX: usize = 32;
 
 /// Decoded parameters in the order of the query. Names are case-sensitive. The first of a repeated one counts.
@@ -34,8 +34,8 @@ impl Query {
         Self { is_cut: all.iter().any(Option::is_none), pairs: all.into_iter().flatten().collect() }
     }
 
-    /// Whether the query holds these parameters only, each once, and is written as it should be. Go's rules let the rest pass
-    /// without a word, and a client whose parameter has a typing error gets an answer to another question.
+    /// Whether the query has only these parameters, each once, and is well-formed. Go's rules ignore all errors, so
+    /// that a client with a misspelt parameter gets the answer to another question.
     ///
     /// # Errors
     /// A sentence for the client.

@@ -30,7 +30,7 @@ pub fn handle(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller:
     handle_if(&Unbounded, api, engine, request, caller)
 }
 
-/// [`handle`] where there may be no room: `admission` is asked before anything is rendered.
+/// [`handle`] with a check for room: `admission` is asked before anything is rendered.
 pub fn handle_if(
     admission: &dyn Admission,
     api: &Api,

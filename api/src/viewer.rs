@@ -32,7 +32,7 @@ impl Audience {
     }
 }
 
-/// Somebody who may ask.
+/// The identity and rights of a request.
 #[derive(Debug, Clone)]
 pub struct Viewer {
     audience: Audience,

@@ -15,7 +15,7 @@ use windfire_engine::{Engine, Options};
 
 const NOW_S: i64 = 1_790_000_000;
 
-/// Somebody who asks.
+/// A kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Guest,
@@ -181,7 +181,7 @@ impl Hub {
 
     /// Whether the client was let in, even if the answer says that the request is wrong.
     fn lets_in(&self, who: Who, method: &str, path: &str) -> bool {
-        // Nobody's, so that nothing is changed by those who may.
+        // An id that does not exist, so that allowed requests change nothing.
         let (status, body) = self.ask(who, method, &path.replace("{id}", "999"), "{\"unknown\":1}");
         let is_refused_in_body = serde_json::from_str::<Value>(&body).is_ok_and(|body| body["code"] == 403);
         !matches!(status, 401 | 403) && !is_refused_in_body

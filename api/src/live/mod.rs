@@ -35,7 +35,7 @@ pub const IDS_PER_STREAM_MAX: usize = 200;
 const RINGS_MAX: usize = 512;
 /// Of these, those of guests, who may ask for any keys.
 const GUEST_RINGS_MAX: usize = 128;
-/// Bytes of events, snapshots and documents that are held, unless the hub says how many.
+/// Default bound of the bytes of events, snapshots and documents.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Ticks that a watched ring may go unread before a new one may have its place.
 const UNREAD_TICKS_WATCHED_MAX: u64 = 2;
@@ -157,7 +157,7 @@ impl Live {
         if let Some((event, at)) = ring.after(position) {
             return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
         }
-        // Where slow readers hold all the room, others wait for the next tick.
+        // If slow readers hold all the room, others wait for the next tick.
         let snapshot = ring.snapshot(key, fleet, *stamp, self.room(&key.audience));
         Ok(snapshot.map(|snapshot| (snapshot.bytes(is_compressed), Position(stamp.tick))))
     }
@@ -374,7 +374,7 @@ mod tests {
         assert!(live.held_bytes() < bytes_max + snapshot_bytes, "{}", live.held_bytes());
         assert!(live.document(&engine, &Viewer::guest(), 1_000_000).is_none());
         assert_eq!(live.join(&engine, &key(Audience::Guests, 1), 100), Err(TooMany));
-        // Guests who do not read take nothing from those who are known.
+        // Guests who do not read take nothing from signed-in users.
         let all = StreamKey { audience: Audience::All, filter: Filter::All };
         assert_eq!(live.join(&engine, &all, 100), Ok(()));
         assert!(live.next(&engine, &all, None, false, 100).expect("there already").is_some());

@@ -253,7 +253,7 @@ async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Rece
     outbox.kept_count() - outbox.len()
 }
 
-/// Somebody who looks at the panel: asks for one thing after the other, each with the token of one who may.
+/// A browser with the panel: sends one request after the other, each with a valid token.
 pub(super) struct Browser {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<(Duration, bool)>>,

@@ -18,6 +18,6 @@ pub struct OtherHub {
 pub enum Hub {
     /// Started by us, on its own folder: CPU, memory, disk and history are measured.
     Own(Box<HubProcess>),
-    /// Somebody else's.
+    /// A hub that already runs.
     Other(OtherHub),
 }

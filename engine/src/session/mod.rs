@@ -60,7 +60,7 @@ pub struct Session {
     pace: Pace,
 }
 
-/// Room for one frame, shared by all sessions of a thread, so that a report needs no memory of its own.
+/// Room for one frame, shared by all sessions of a thread, so that a report needs no further memory.
 #[derive(Default)]
 pub struct Scratch {
     reports: Reports,
