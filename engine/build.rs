@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let Some(folder) = std::env::var_os("ROCKSDB_LIB_DIR") else {
-        // Somebody builds without this workspace's configuration: RocksDB's crate compiles its own then.
+        // A build without this workspace's configuration: RocksDB's crate then compiles its own.
         return ExitCode::SUCCESS;
     };
     let folder = Path::new(&folder);

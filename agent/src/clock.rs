@@ -1,6 +1,6 @@
 //! The agent's clocks, and when it must report them to the hub.
 //!
-//! The wall clock dates the reports and may be wrong or step. The machine's uptime is neither wrong nor steps. The
+//! The wall clock dates the reports and may be wrong or step. The machine's uptime does neither. The
 //! agent reports both, so that the hub knows how far the reports' times are from its own.
 
 use windfire_wire::HelloClock;

@@ -1,15 +1,15 @@
-//! What the hub is asked before an answer costs anything: memory and connections are shared, and have their bounds there.
+//! Asks the hub whether there is room for an answer. The hub has the bounds of the shared memory and connections.
 
 use crate::viewer::Viewer;
 
-/// What an answer is going to cost.
+/// The expected cost of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
     /// Hardly anything.
     Small,
     /// Bytes that are rendered as a whole, as many as there are servers.
     Whole,
-    /// Bytes that are made while they are sent, and what is held meanwhile, in bytes.
+    /// A body that is computed while it is sent, and the memory that it holds, in bytes.
     Stream {
         /// At most, by the plan of the query.
         bytes: usize,
@@ -18,10 +18,10 @@ pub enum Work {
     Live,
 }
 
-/// Why an answer is not made now.
+/// Why an answer is refused for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {
-    /// All who ask together have what there is.
+    /// All clients together use all of it.
     Hub,
     /// This client has its share.
     Client,
@@ -34,10 +34,10 @@ pub enum Busy {
     },
 }
 
-/// Decides whether work is begun. Asked as soon as it is known who asks, and again when it is known what for.
+/// Decides whether work is begun. It is called when the viewer is known, and again when the cost is known.
 pub trait Admission {
     /// # Errors
-    /// There is no room; nothing is held.
+    /// There is no room. Nothing is held.
     fn admit(&self, viewer: &Viewer, work: Work) -> Result<(), Busy>;
 }
 

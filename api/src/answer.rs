@@ -1,4 +1,4 @@
-//! What every answer gets on its way out: content type, ETag and 304, compression when asked for, HEAD.
+//! The last steps of every answer: content type, ETag and 304, compression when asked for, HEAD.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -22,22 +22,23 @@ use crate::details::{DetailsCache, Ready};
 use crate::live::Subscription;
 use crate::viewer::Viewer;
 
-/// Bodies below this go out as they are: a packet is a packet.
+/// Bodies below this are not compressed: they take one packet anyway.
 const COMPRESSED_BYTES_MIN: usize = 1400;
 
-/// Cheap levels: an answer of a whole fleet is rendered anew every second, so time counts for more than the last percent.
+/// Cheap levels: an answer of a whole fleet is rendered again every second, so time counts for more than the last
+/// percent.
 const ZSTD_LEVEL: i32 = 1;
 const GZIP_LEVEL: u32 = 1;
 
-/// Seconds after which somebody who found no room may ask again.
+/// Seconds after which a client that was refused for lack of room may ask again.
 const BUSY_RETRY_S: &str = "1";
 
-/// The answer when there is no room, for who finds that out after [`crate::handle`].
+/// The answer when there is no room, for callers that find that out after [`crate::handle`].
 pub fn busy(busy: Busy) -> Response<Body> {
     Answer::busy(busy).into_response(&Method::GET, &HeaderMap::new())
 }
 
-/// The answer when making one failed before its first byte: the store, most likely, which is tried again.
+/// The answer when computing one failed before its first byte, most likely because of the store.
 pub fn failed(reason: &str) -> Response<Body> {
     let answer = Answer::json(503, crate::render::error(503, reason)).no_store();
     answer.with(RETRY_AFTER, BUSY_RETRY_S).into_response(&Method::GET, &HeaderMap::new())
@@ -52,12 +53,12 @@ pub(crate) struct Answer {
     extra: Vec<(HeaderName, HeaderValue)>,
 }
 
-/// What browsers and proxies may keep of an answer.
+/// How browsers and proxies may cache an answer.
 #[derive(Clone, Copy)]
 enum Cache {
-    /// Ask again each time; the ETag saves the bytes.
+    /// Ask again each time. The ETag saves the bytes.
     Revalidate,
-    /// Nothing: secrets and who is signed in.
+    /// Not at all: secrets and the signed-in user.
     Never,
     /// For ever: the name has a hash of the bytes in it.
     Forever,
@@ -91,12 +92,12 @@ impl Answer {
         Self::whole(status, "text/plain; charset=utf-8", body.into().into_bytes())
     }
 
-    /// An answer that is there as a whole.
+    /// A complete answer.
     pub(crate) fn whole(status: u16, content_type: &'static str, body: impl Into<Cow<'static, [u8]>>) -> Self {
         Self { status, content_type, body: Made::Whole(body.into()), cache: Cache::Revalidate, extra: Vec::new() }
     }
 
-    /// `details` of all servers as it is kept ready, compressed as the request wants it; `None` when it is not kept.
+    /// The cached `details` of all servers, compressed as the request wants it. `None` if it is not cached.
     pub(crate) fn ready(details: &DetailsCache, engine: &Engine, request: &HeaderMap) -> Option<Self> {
         let coding = wanted_coding(request);
         let compress = |pieces: &[Bytes]| compress(coding.unwrap_or(GZIP), pieces.iter().map(|piece| &piece[..]));
@@ -105,7 +106,7 @@ impl Answer {
         Some(Self { status: 200, content_type, body: Made::Ready(ready), cache: Cache::Revalidate, extra: Vec::new() })
     }
 
-    /// Changes that go on for as long as somebody reads them.
+    /// Changes, for as long as the client reads them.
     pub(crate) fn live(watching: Subscription) -> Self {
         let body = Made::Live(Box::new(watching));
         Self { status: 200, content_type: "text/event-stream", body, cache: Cache::Never, extra: Vec::new() }
@@ -135,7 +136,7 @@ impl Answer {
         Self { cache: Cache::Forever, ..self }
     }
 
-    /// The answer when there is no room to make one.
+    /// The answer when there is no room for one.
     pub(crate) fn busy(busy: Busy) -> Self {
         let (status, message) = match busy {
             Busy::Hub => (503, "the hub has as many answers under way as it has room for: ask again in a moment"),
@@ -153,7 +154,7 @@ impl Answer {
         Self::json(status, crate::render::error(status, message)).no_store().with(RETRY_AFTER, BUSY_RETRY_S)
     }
 
-    /// A success whose body is made while that viewer reads it.
+    /// A success whose body is computed while that viewer reads it.
     pub(crate) fn stream(
         content_type: &'static str,
         viewer: &Viewer,

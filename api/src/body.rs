@@ -1,4 +1,4 @@
-//! What an answer's body is: bytes that are there, or bytes that are made while they are sent.
+//! The body of an answer: ready bytes, or bytes that are computed while they are sent.
 
 use std::io::{self, Write};
 
@@ -11,14 +11,14 @@ use crate::viewer::Viewer;
 /// each slow reader.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
-/// Makes a body. It writes until it is done, or until the writer says that nobody reads any more.
+/// Computes a body. It writes until it is done, or until the writer fails because the client is gone.
 pub type Producer = Box<dyn FnOnce(&mut dyn Write) -> io::Result<()> + Send>;
 
-/// A body that is made while it is sent, which may take minutes.
+/// A body that is computed while it is sent, which may take minutes.
 pub struct Streamed {
-    /// What makes it. To be run where it may wait for the disk and for the reader.
+    /// Computes it. Must run where it may wait for the disk and for the reader.
     pub produce: Producer,
-    /// Who reads it, to be looked at again on the way.
+    /// The viewer, whose rights are checked again on the way.
     pub viewer: Viewer,
 }
 
@@ -28,16 +28,16 @@ pub enum Body {
     Whole(Bytes),
     /// All of it, in order. Many answers share their pieces.
     Pieces(Vec<Bytes>),
-    /// What makes it.
+    /// Computes it.
     Stream(Streamed),
-    /// Changes, for as long as somebody reads them.
+    /// Changes, for as long as the client reads them.
     Live(Box<Subscription>),
     /// Documents every two seconds over a WebSocket, for that viewer.
     WebSocket(Box<Viewer>),
 }
 
 impl Body {
-    /// All of it, made at once.
+    /// All of it, computed at once.
     ///
     /// # Errors
     /// The producer's.

@@ -1,4 +1,4 @@
-//! What the operator chose for the API, and where a request comes from.
+//! The operator's settings of the API, and the origin of a request.
 
 use std::net::IpAddr;
 
@@ -7,20 +7,20 @@ use http::HeaderValue;
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
 
-/// What the operator chose for the API, and what it keeps between requests.
+/// The operator's settings of the API, and its state between requests.
 #[derive(Debug)]
 pub struct Api {
     /// Name of the panel's session cookie.
     pub cookie_name: String,
-    /// Origin that browsers may call from; `None` sends no CORS header at all, as v0.
+    /// Origin from which browsers may call the API. `None` sends no CORS header at all, as v0.
     pub cors_origin: Option<HeaderValue>,
-    /// Whether who is not signed in sees the servers that are not hidden.
+    /// Whether guests see the servers that are not hidden.
     pub are_guests_allowed: bool,
-    /// Whether this hub serves HTTPS, so that cookies are for HTTPS alone.
+    /// Whether this hub serves HTTPS, so that cookies are only for HTTPS.
     pub is_https: bool,
     /// How agents reach the hub.
     pub agents: Agents,
-    /// Who tried to sign in too often.
+    /// Addresses that tried to sign in too often.
     pub sign_in_limit: SignInLimit,
     /// `details` of all servers.
     pub details: DetailsCache,
@@ -33,7 +33,7 @@ pub struct Agents {
     pub address: Option<String>,
     /// The port, to go with the name by which a browser reached the hub.
     pub port: u16,
-    /// What agents pin.
+    /// The fingerprint that agents pin.
     pub fingerprint: String,
 }
 

@@ -1,14 +1,14 @@
-//! Protects logins from other sites' pages: a browser sends the cookie along whoever wrote the page that asks.
+//! Protects logins from other sites' pages: a browser also sends the cookie with their requests.
 
 use http::header::{HOST, ORIGIN};
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-/// The header in which a page of ours shows that it could read the session's answer, which others' cannot.
+/// The header by which our own page proves that it could read the session's answer. Other sites' pages cannot read it.
 pub(crate) const HEADER: HeaderName = HeaderName::from_static("x-csrf-token");
 
-/// What that header must hold. It comes from the cookie by a one-way function, so nothing has to be kept.
+/// The value that the header must have. A one-way function computes it from the cookie, so nothing is stored.
 pub(crate) fn token(cookie: &str) -> String {
     let digest = Sha256::new().chain_update("windfire csrf ").chain_update(cookie).finalize();
     digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect()
@@ -20,7 +20,8 @@ pub(crate) fn shows_token(headers: &HeaderMap, cookie: &str) -> bool {
     bool::from(shown.ct_eq(token(cookie).as_bytes()))
 }
 
-/// Whether no browser says that another site's page made this request. What is no browser says nothing at all.
+/// Whether this request is not from another site's page, according to the browser. Other clients do not send these
+/// headers.
 pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     match text("sec-fetch-site") {
@@ -38,7 +39,7 @@ pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Why a request is not taken, and what to do where it is our own page's, behind a proxy.
+/// Why a request is refused, and the remedy if it is our own page's, behind a proxy.
 pub(crate) fn other_site(headers: &HeaderMap) -> String {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
     let (origin, host) = (text(ORIGIN), text(HOST));

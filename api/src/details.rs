@@ -1,12 +1,12 @@
-//! `details` of all servers, kept ready: the answer that everybody asks for, and the largest.
+//! The cached `details` of all servers: the most frequent answer, and the largest.
 //!
 //! ```text
-//! entry     one server's JSON, made anew when it reported or was edited
-//! page      eight entries joined, made anew when one of them was
-//! answer    head, pages, tail: handed out by counting references
+//! entry     one server's JSON, rendered again when it reported or was edited
+//! page      eight entries joined, built again when one of them was rendered
+//! answer    head, pages, tail: shared by counting references
 //! ```
-//! So an answer costs what has changed since the one before, not what there is. For viewers who see everything; others get
-//! theirs rendered.
+//! So the cost of an answer depends on the changes since the one before, not on the size of the fleet. This is for
+//! viewers who see everything. Answers for others are rendered.
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -22,13 +22,13 @@ use windfire_engine::server::ServerRecord;
 use crate::render;
 use crate::render::json::JsonWriter;
 
-/// Entries of a page. Few, so that a report makes little anew; not one, because every page is handed to the socket.
+/// Entries of a page. Few, so that a report causes little work; not one, because every page is passed to the socket.
 const PAGE_ENTRIES: usize = 8;
 
 /// Bytes of all entries above which nothing is kept: 300,000 usual servers.
 const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// How many times the time that compressing took, a compressed answer is handed out though a report has come since.
+/// For so many times the duration of its compression, a compressed answer is used although a report has come since.
 const COMPRESSED_AGE_FACTOR: u32 = 10;
 
 /// The answer as it is now.
@@ -41,7 +41,7 @@ pub(crate) struct Ready {
     pub(crate) coding: Option<&'static str>,
 }
 
-/// `details` of all servers, kept ready.
+/// The cached `details` of all servers.
 #[derive(Debug, Default)]
 pub struct DetailsCache {
     state: Mutex<State>,
@@ -49,7 +49,7 @@ pub struct DetailsCache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of the registry when the places were given; `None` before the first.
+    /// Of the registry when the places were assigned. `None` before the first time.
     registry_version: Option<u64>,
     /// Counts answers that differ.
     version: u64,
@@ -64,7 +64,7 @@ struct State {
 
 #[derive(Debug)]
 struct Entry {
-    /// As it was when the JSON was made: an edit replaces it.
+    /// As it was when the JSON was rendered: an edit replaces it.
     record: Arc<ServerRecord>,
     json: Box<[u8]>,
 }
@@ -88,12 +88,12 @@ struct Compressed {
 pub(crate) type Compress<'a> = &'a dyn Fn(&[Bytes]) -> io::Result<Vec<u8>>;
 
 impl DetailsCache {
-    /// The answer, compressed when asked for; `None` when there is nothing to keep, or too much.
+    /// The answer, compressed when asked for. `None` if there is nothing to cache, or too much.
     pub(crate) fn ready(&self, engine: &Engine, coding: Option<(&'static str, Compress<'_>)>) -> Option<Ready> {
         let mut state = self.state.lock();
         state.refresh(engine);
         if state.entries.is_empty() || state.bytes > KEPT_BYTES_MAX {
-            // What is kept of a fleet that grew too large is let go.
+            // The cache of a fleet that grew too large is dropped.
             *state = State { epoch: state.epoch, version: state.version + 1, ..State::default() };
             return None;
         }
@@ -109,7 +109,7 @@ impl State {
         if self.epoch == 0 {
             self.epoch = fastrand::u64(1..);
         }
-        // Read before anything is looked at: what changes meanwhile is made anew the next time.
+        // Read before anything else: servers that change after this are rendered again the next time.
         let registry_version = engine.registry().version();
         if self.registry_version != Some(registry_version) {
             self.arrange(engine);
@@ -118,7 +118,7 @@ impl State {
         } else {
             let mut is_changed = false;
             engine.visit_changed(|record, latest| {
-                // One that was made a moment ago has no place yet; the registry says so the next time.
+                // A server that was just created has no place yet. It gets one the next time.
                 let Some(place) = self.places.get(&record.id) else { return };
                 let entry = Entry::of(record, latest);
                 self.bytes = self.bytes + entry.json.len() - self.entries[*place].json.len();
@@ -142,8 +142,8 @@ impl State {
         }
     }
 
-    /// Gives every server its place. What was made of servers that were neither edited nor reported is taken over: a fleet
-    /// that enrols, server by server, must not be made anew each time.
+    /// Gives every server its place. Entries of servers that were neither edited nor reported are kept: a fleet that
+    /// enrols, server by server, must not be rendered again each time.
     fn arrange(&mut self, engine: &Engine) {
         let mut reported = HashSet::new();
         engine.visit_changed(|record, _| {

@@ -1,9 +1,10 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
-//! Reading order: `table` (every operation), `routes` (finds one, asks who is asking), `viewer` (who that is), `csrf`, `query` (Go's
-//! rules for parameters), `path`, `admission` (whether there is room), `request` (what answers get, and how they fail), `v0` (Nezha's
-//! routes), `resource` (what the panel manages, one file each), `history`, `stream` and `live`, `render` (Nezha's JSON and
-//! history's), `details` (the fleet, kept ready), `pages` (the page itself), `openapi`, `answer` (ETag, compression, headers), `body`.
+//! Reading order: `table` (every operation), `routes` (finds one, identifies the viewer), `viewer`, `csrf`, `query`
+//! (Go's rules for parameters), `path`, `admission` (whether there is room), `request` (the handlers' input, and their
+//! errors), `v0` (Nezha's routes), `resource` (the panel's resources, one file each), `history`, `stream` and `live`,
+//! `render` (Nezha's JSON and history's), `details` (the cached fleet), `pages` (the page itself), `openapi`, `answer`
+//! (ETag, compression, headers), `body`.
 
 mod admission;
 mod answer;

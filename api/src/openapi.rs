@@ -1,4 +1,4 @@
-//! The OpenAPI document, made of the table of operations.
+//! The OpenAPI document, built from the table of operations.
 
 use serde_json::{Map, Value, json};
 
@@ -19,7 +19,7 @@ pub(crate) fn document(operations: impl Iterator<Item = &'static Operation>, sha
         "info": {
             "title": "Windfire",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "A fleet of servers: who is there, how is each doing now, how did it do before.",
+            "description": "A fleet of servers: their settings, their latest status and their history.",
         },
         "paths": paths,
         "components": {
@@ -28,7 +28,7 @@ pub(crate) fn document(operations: impl Iterator<Item = &'static Operation>, sha
                     "type": "apiKey",
                     "in": "header",
                     "name": "Authorization",
-                    "description": "The API token by itself, or after the word Bearer",
+                    "description": "The API token alone, or after the word Bearer",
                 },
                 "login": {
                     "type": "apiKey",
@@ -40,7 +40,7 @@ pub(crate) fn document(operations: impl Iterator<Item = &'static Operation>, sha
                     "type": "apiKey",
                     "in": "header",
                     "name": "X-CSRF-Token",
-                    "description": "Beside the cookie, for changes: `csrf` of the session",
+                    "description": "With the cookie, for changes: `csrf` of the session",
                 },
             },
             "schemas": Map::from_iter(shapes.into_iter().map(|(name, shape)| (name.to_owned(), shape))),
@@ -72,7 +72,7 @@ fn responses(operation: &Operation) -> Value {
     let content_type = if operation.answer == "Stream" { "text/event-stream" } else { "application/json" };
     let is_refused_in_body = operation.refusal == RefusalStyle::InBody && operation.access != Access::Anyone;
     let schema = if is_refused_in_body {
-        // Who may not ask is told with status 200, as in Nezha v0.
+        // An unauthorised request is answered with status 200, as in Nezha v0.
         json!({"anyOf": [reference(operation.answer), reference("Refused")]})
     } else {
         reference(operation.answer)
@@ -95,20 +95,20 @@ fn responses(operation: &Operation) -> Value {
     };
     let is_ours = operation.refusal == RefusalStyle::InStatus;
     if !operation.ignores_unknown || !operation.parameters.is_empty() || operation.body.is_some() {
-        error(400, "Something in the request is wrong; the message says what");
+        error(400, "The request has an error; the message names it");
     }
     if is_ours && operation.access != Access::Anyone {
-        error(401, "Not signed in, or not any more");
+        error(401, "Not signed in, or no longer");
     }
     if is_ours && operation.method != "GET" {
-        error(403, "May not; or another site's page asks, or the header X-CSRF-Token is missing");
-        error(409, "Not as things are now; the message says why");
-        error(503, "The disk did not take it");
+        error(403, "Not allowed; or another site's page asks, or the header X-CSRF-Token is missing");
+        error(409, "Not possible in the present state; the message says why");
+        error(503, "The change could not be written to disk");
     } else if is_ours && operation.access != Access::Anyone {
-        error(403, "May not");
+        error(403, "Not allowed");
     }
     if operation.path.contains("{id}") {
-        error(404, "There is none of this id");
+        error(404, "Nothing has this id");
     }
     if operation.body == Some("ChangeServers") {
         error(404, "One of the servers does not exist");
@@ -157,7 +157,7 @@ fn parameter(parameter: &Parameter) -> Value {
     described
 }
 
-/// Shapes of what every operation may answer.
+/// Schemas of answers that every operation may give.
 pub(crate) fn schemas() -> Schemas {
     vec![
         ("OpenApi", json!({"type": "object"})),

@@ -1,5 +1,5 @@
-//! What an operation of the API is: a path, a method, who may, what it takes and what answers. The router, the page at `/` and
-//! the OpenAPI document are all made of these.
+//! An operation of the API: a path, a method, the access, the parameters and the handler. The router, the page at `/`
+//! and the OpenAPI document are all built from these.
 
 use windfire_engine::token::Scope;
 
@@ -13,7 +13,7 @@ use crate::schema::Schemas;
 pub(crate) enum Access {
     /// Anyone at all.
     Anyone,
-    /// Guests, where the operator allows them, and whoever may read.
+    /// Guests, if the operator allows them, and all who may read.
     Guests,
     /// A token with that scope, or a login whose role has it.
     Scope(Scope),
@@ -23,7 +23,7 @@ pub(crate) enum Access {
     AdminLogin,
 }
 
-/// How somebody who may not ask is told. Nezha v0's own routes keep its way; there is one other.
+/// How an unauthorised request is answered. Nezha v0's own routes keep its way. There is one other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefusalStyle {
     /// HTTP 200 with code 403 in the body, as in Nezha v0.
@@ -32,11 +32,11 @@ pub(crate) enum RefusalStyle {
     InStatus,
 }
 
-/// What a parameter may hold.
+/// The values that a parameter may have.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
     Text,
-    /// Unsigned integers, split at commas; what is none is passed over.
+    /// Unsigned integers, separated by commas. Invalid ones are ignored.
     Ids,
     /// One of these.
     OneOf(fn() -> Vec<&'static str>),
@@ -62,24 +62,25 @@ pub(crate) struct Section {
     pub(crate) schemas: fn() -> Schemas,
 }
 
-/// A path, a method and what they do.
+/// A path, a method and their handler.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Operation {
     /// Its name in the OpenAPI document.
     pub(crate) name: &'static str,
-    /// What answers.
+    /// The handler.
     pub(crate) answered_by: Handler,
-    /// What an answer costs, as far as the operation tells. What is read from history says more once it is planned.
+    /// The cost of an answer, as far as the operation determines it. An answer from history adds more once it is
+    /// planned.
     pub(crate) work: Work,
-    /// As OpenAPI writes it: `{id}` stands for a number.
+    /// As OpenAPI writes it: `{id}` is a number.
     pub(crate) path: &'static str,
     /// The method. GET answers to HEAD as well.
     pub(crate) method: &'static str,
-    /// Who may.
+    /// Who may call it.
     pub(crate) access: Access,
-    /// How others are told.
+    /// How others are answered.
     pub(crate) refusal: RefusalStyle,
-    /// Whether parameters that it does not take are passed over, as in Nezha, and not refused.
+    /// Whether unknown parameters are ignored, as in Nezha, and not refused.
     pub(crate) ignores_unknown: bool,
     /// Name of the body's schema, when it takes one.
     pub(crate) body: Option<&'static str>,
@@ -87,7 +88,7 @@ pub(crate) struct Operation {
     pub(crate) parameters: &'static [Parameter],
     /// Name of the answer's schema.
     pub(crate) answer: &'static str,
-    /// Whether a browser that is signed in has to show the header that only our own page knows.
+    /// Whether a browser that is signed in must send the header that only our own page knows.
     pub(crate) wants_csrf_token: bool,
 }
 
@@ -98,13 +99,13 @@ pub(crate) const fn parameter(name: &'static str, kind: Kind, about: &'static st
     Parameter { name, is_in_path: false, is_required: false, kind, about }
 }
 
-pub(crate) const ID: Parameter = parameter("id", Kind::Ids, "Servers by id, split at commas, in that order");
+pub(crate) const ID: Parameter = parameter("id", Kind::Ids, "Servers by id, separated by commas, in that order");
 pub(crate) const TAG: Parameter = parameter("tag", Kind::Text, "Servers of exactly this tag; wins over id");
 pub(crate) const FROM: Parameter =
-    parameter("from", Kind::Text, "Unix seconds, RFC 3339, or before now (-24h). A day before `to` unless given");
-pub(crate) const TO: Parameter = parameter("to", Kind::Text, "As `from`. Now unless given");
+    parameter("from", Kind::Text, "Unix seconds, RFC 3339, or before now (-24h). Default: one day before `to`");
+pub(crate) const TO: Parameter = parameter("to", Kind::Text, "As `from`. Default: now");
 
-/// What an operation of the API is unless said otherwise.
+/// Defaults of an operation of the API.
 pub(crate) const READ: Operation = Operation {
     name: "",
     answered_by: |_| Err(ApiError::new(404, "no such path")),
@@ -124,18 +125,18 @@ pub(crate) const READ: Operation = Operation {
 /// The same where Nezha had the route before.
 pub(crate) const NEZHA: Operation = Operation { refusal: RefusalStyle::InBody, ignores_unknown: true, ..READ };
 
-/// What an operation of the panel is unless said otherwise.
+/// Defaults of an operation of the panel.
 pub(crate) const MANAGE: Operation =
     Operation { access: Access::Scope(Scope::Admin), answer: "Done", wants_csrf_token: true, ..READ };
 
 pub(crate) const ID_IN_PATH: Parameter =
     Parameter { name: "id", is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about: "Which one" };
 
-/// What a path and a method lead to.
+/// The match of a path and a method.
 pub(crate) enum Match {
     /// An operation, and the number in the path where it has one.
     Operation(&'static Operation, u64),
-    /// The path has other methods only; for the header `Allow`.
+    /// The path only has other methods, for the header `Allow`.
     OtherMethods(String),
     /// No such path.
     Nothing,
@@ -165,7 +166,7 @@ impl Operation {
         query.check(&names)
     }
 
-    /// The number in the path, 0 where it has none; `None` for another path.
+    /// The number in the path, 0 if it has none. `None` for another path.
     fn number_in(&self, path: &str) -> Option<u64> {
         match self.path.split_once("{id}") {
             None => (self.path == path).then_some(0),

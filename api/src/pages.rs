@@ -7,7 +7,7 @@ use rust_embed::RustEmbed;
 use crate::answer::Answer;
 use crate::table::operations;
 
-/// What `npm run build` made in `api/web`. Empty where there was no Node.
+/// The output of `npm run build` in `api/web`. Empty if there was no Node.
 #[derive(RustEmbed)]
 #[folder = "web/dist"]
 #[allow_missing = true]
@@ -15,7 +15,7 @@ struct Files;
 
 const INDEX: &str = "index.html";
 
-/// Only what this hub serves itself: no script but its own files, and no other site may put the panel into a frame.
+/// Only this hub's own content: no script but its own files, and no other site may put the panel into a frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
                       connect-src 'self'; font-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -35,7 +35,7 @@ pub(crate) fn answer(path: &str) -> Option<Answer> {
     }
     let file = Files::get(name)?;
     let answer = Answer::whole(200, content_type(name), file.data);
-    // Vite puts a hash of the bytes into the names of what it builds.
+    // Vite puts a hash of the bytes into the names of its output.
     Some(if name.starts_with("assets/") { answer.immutable() } else { answer })
 }
 
@@ -45,7 +45,8 @@ pub(crate) fn is_page(path: &str) -> bool {
     PAGES.contains(&path) || is_server()
 }
 
-/// Where a page with a slash too many is, as seen from there: a proxy may serve all of it under a path of its own.
+/// The relative address of a page, seen from the same with a slash too many: a proxy may serve the hub under another
+/// path.
 pub(crate) fn relative(page: &str) -> String {
     format!("../{}", page.rsplit('/').next().unwrap_or_default())
 }
@@ -87,7 +88,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// What stands where the panel would be.
+/// The page in place of the panel.
 fn without_panel() -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
@@ -99,7 +100,7 @@ fn without_panel() -> String {
     }
     text.push_str(
         "GET    /healthz, /readyz, /metrics\n\n\
-         Send an API token as \"Authorization: <token>\". Make one with \"windfire token add\".\n",
+         Send an API token as \"Authorization: <token>\". Create one with \"windfire token add\".\n",
     );
     text
 }

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-/// The path with runs of slashes as one slash, and with what is percent-encoded decoded, once. What would mean something else
-/// when decoded stays as it is: a slash, a backslash, a percent sign, a control character. So does what is no encoding. None
-/// of these is in any path of ours, nor is a segment `.` or `..`, so such a path leads nowhere.
+/// The path with runs of slashes as one slash, and percent-decoded once. Encoded slashes, backslashes, percent signs
+/// and control characters stay encoded, because they would mean something else when decoded. Invalid encodings stay
+/// too. None of our paths has any of these, nor a segment `.` or `..`, so such a path leads nowhere.
 pub fn normal(path: &str) -> Cow<'_, str> {
     if !path.contains('%') && !path.contains("//") {
         return Cow::Borrowed(path);
@@ -25,7 +25,7 @@ pub fn normal(path: &str) -> Cow<'_, str> {
     Cow::Owned(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The byte that stands encoded behind a percent sign, when it means the same decoded.
+/// The byte that is encoded after a percent sign, if it means the same when decoded.
 fn encoded(first: &u8, after: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*after.get(at)?).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
     let byte = (*first == b'%').then(|| Some(digit(0)? << 4 | digit(1)?)).flatten()?;
@@ -70,7 +70,7 @@ mod tests {
             prop_assert!(!found.contains("//"), "{}", found);
             let segments = |text: &str| text.split('/').filter(|part| !part.is_empty()).count();
             prop_assert_eq!(segments(&found), segments(&path));
-            // What was decoded is not decoded again: a percent sign is never the outcome.
+            // The result is not decoded again: decoding never yields a percent sign.
             prop_assert!(found.matches('%').count() <= path.matches('%').count());
         }
     }

@@ -1,17 +1,17 @@
-//! Query parameters by Go's rules (contract 1.2), which decide what existing clients get.
+//! Query parameters by Go's rules (contract 1.2), on which existing clients depend.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Times that one list may name servers that it has named already; further ones are passed over.
+/// Times that one list may repeat servers. Further repetitions are ignored.
 const ID_REPETITIONS_MAX: usize = 1000;
 
-/// Characters of an unknown parameter's name that are said back.
+/// Characters of an unknown parameter's name that the error shows.
 const NAME_CHARS_SHOWN_MAX: usize = 32;
 
-/// Decoded parameters in the order of the query. Names are case-sensitive; the first of a repeated one counts.
+/// Decoded parameters in the order of the query. Names are case-sensitive. The first of a repeated one counts.
 ///
-/// Names and values are bytes on their way to text: v0 compares bytes, and what is not UTF-8 can match no tag of ours.
+/// Names and values are bytes that become text: v0 compares bytes, and invalid UTF-8 cannot match any of our tags.
 #[derive(Debug, Default)]
 pub(crate) struct Query {
     pairs: Vec<(String, String)>,
@@ -34,8 +34,8 @@ impl Query {
         Self { is_cut: all.iter().any(Option::is_none), pairs: all.into_iter().flatten().collect() }
     }
 
-    /// Whether the query holds these parameters only, each once, and is written as it should be. Go's rules let the rest pass
-    /// without a word, and a client whose parameter has a typing error gets an answer to another question.
+    /// Whether the query has only these parameters, each once, and is well-formed. Go's rules ignore all errors, so
+    /// that a client with a misspelt parameter gets the answer to another question.
     ///
     /// # Errors
     /// A sentence for the client.
@@ -69,9 +69,9 @@ impl Query {
     }
 }
 
-/// The ids of an `id` parameter: unsigned decimal 64 bit, split at commas. What is none is skipped, so that `,` selects
-/// nothing rather than everything. v0 shows a server as often as it is named: so do we, up to [`ID_REPETITIONS_MAX`] times in
-/// all, which is far more than clients rely on.
+/// The ids of an `id` parameter: unsigned decimal 64 bit, separated by commas. Invalid ids are ignored, so that `,`
+/// selects nothing rather than everything. v0 shows a server as often as it is named. So do we, up to
+/// [`ID_REPETITIONS_MAX`] repetitions in all, which is far more than clients rely on.
 pub(crate) fn ids(text: &str) -> Vec<u64> {
     let (mut seen, mut repetitions) = (HashSet::new(), 0);
     let is_shown = |id: &u64| {
@@ -173,7 +173,7 @@ mod tests {
     fn a_server_is_repeated_as_often_as_clients_need_and_no_more() {
         let often = |id: &str| vec![id; 30_000].join(",");
         assert_eq!(ids(&often("1")).len(), 1 + ID_REPETITIONS_MAX);
-        // Spread over several, in turns, and behind what is no id.
+        // Spread over several, in turns, and after an invalid id.
         let turns = ids(&often("1,2,x,3"));
         assert_eq!((turns.len(), &turns[..6]), (3 + ID_REPETITIONS_MAX, &[1, 2, 3, 1, 2, 3][..]));
         // A fleet that is named once is there, repetitions or not.

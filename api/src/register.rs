@@ -1,4 +1,4 @@
-//! `POST /api/v1/server/register` (contract 1.10): a server made by a script.
+//! `POST /api/v1/server/register` (contract 1.10): a script creates a server.
 
 use std::net::IpAddr;
 
@@ -11,7 +11,7 @@ use crate::answer::Answer;
 use crate::render;
 use crate::request::ApiRequest;
 
-/// What a script asks for; every key is optional.
+/// The body of the request. Every key is optional.
 #[derive(Debug, Default)]
 pub(crate) struct RegisterBody {
     name: Option<String>,
@@ -49,8 +49,8 @@ pub(crate) fn register(request: &ApiRequest<'_>) -> Answer {
     }
 }
 
-/// The body by Go's rules: keys match whatever their case, the last of a repeated one counts, unknown ones are ignored,
-/// `null` is an empty body, and what follows the first value does not matter.
+/// The body by Go's rules: keys match in any case, the last of a repeated one counts, unknown ones are ignored, `null`
+/// is an empty body, and text after the first value is ignored.
 pub(crate) fn parse(body: &[u8]) -> Option<RegisterBody> {
     let first = serde_json::Deserializer::from_slice(body).into_iter::<Value>().next()?.ok()?;
     let fields = match first {

@@ -1,5 +1,5 @@
-//! A request that may be answered, what of it is read, and how it ends: with an answer, or with what was wrong, which is said
-//! with the HTTP status and a message.
+//! A request that may be answered, with functions to read it. It ends with an answer, or with an error that has an HTTP
+//! status and a message.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::render;
 use crate::viewer::Viewer;
 use crate::whole_number::WholeNumber;
 
-/// A request that may be answered, and what every answer needs.
+/// A request that may be answered, and the state that every answer needs.
 pub(crate) struct ApiRequest<'a> {
     pub(crate) admission: &'a dyn Admission,
     pub(crate) api: &'a Api,
@@ -46,10 +46,10 @@ impl ApiRequest<'_> {
         }
         // A list of values in the order of the keys would do for serde.
         if self.request.body().trim_ascii_start().first() != Some(&b'{') {
-            return Err(ApiError::new(400, "the body is not what this path takes: it must be a JSON object"));
+            return Err(ApiError::new(400, "this path does not take such a body: it must be a JSON object"));
         }
         serde_json::from_slice(self.request.body())
-            .map_err(|error| ApiError::new(400, format!("the body is not what this path takes: {error}")))
+            .map_err(|error| ApiError::new(400, format!("this path does not take such a body: {error}")))
     }
 
     /// Checks a time at which something ends, in Unix seconds.
@@ -118,7 +118,7 @@ pub(crate) fn success(result: impl Serialize) -> Answer {
     Answer::json(200, envelope.to_string().into_bytes()).no_store()
 }
 
-/// A message about what is wrong with a request.
+/// A message about an error in a request.
 impl From<String> for ApiError {
     fn from(message: String) -> Self {
         Self::new(400, message)

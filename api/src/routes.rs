@@ -1,5 +1,4 @@
-//! Which path answers what: finds the operation, asks who is asking, calls what answers. The paths are in
-//! [`crate::table`].
+//! The router: finds the operation, identifies the viewer, and calls the handler. The paths are in [`crate::table`].
 //!
 //! HEAD answers like GET. A known path with a slash at its end is redirected, as v0 does.
 
@@ -26,12 +25,12 @@ use crate::table::operations;
 use crate::viewer::{self, Viewer};
 use crate::{csrf, pages, path, render};
 
-/// Answers one request. The body is whole and was limited by whoever read it.
+/// Answers one request. The body is complete, and the caller has limited its size.
 pub fn handle(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, caller: Caller) -> Response<Body> {
     handle_if(&Unbounded, api, engine, request, caller)
 }
 
-/// [`handle`] where there may be no room: `admission` is asked before anything is rendered.
+/// [`handle`] with a check for room: `admission` is asked before anything is rendered.
 pub fn handle_if(
     admission: &dyn Admission,
     api: &Api,
@@ -52,8 +51,8 @@ pub fn handle_if(
     response
 }
 
-/// Answers a request of whoever may open the hub's data folder, which the command line makes: everything is allowed that is not
-/// for a signed-in browser. Never for what comes from a network.
+/// Answers a request of the command line, whose user may open the hub's data folder: everything is allowed that is not
+/// for a signed-in browser. Never call it for requests from a network.
 pub fn handle_local(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, now_ms: i64) -> Response<Body> {
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms };
     let (viewer, query) = (Viewer::local(), Query::parse(request.uri().query().unwrap_or_default()));
@@ -109,14 +108,14 @@ fn route(
     (operation.answered_by)(&request).unwrap_or_else(ApiError::into_answer)
 }
 
-/// Why nobody is known who asks.
+/// Why the client of a request is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NotKnown {
     /// No token and no session is shown.
     Nobody,
     /// A session is shown that has ended, and no token.
     Session,
-    /// A token is shown that is none of this hub's.
+    /// The token is not one of this hub's.
     Token,
 }
 
@@ -133,13 +132,13 @@ impl NotKnown {
 }
 
 impl Api {
-    /// Whether somebody who is not known is a guest. Who shows a token wants to know that it is none any more, not to see less.
+    /// Whether an unknown client is a guest. A client with an invalid token must get an error, not see less.
     fn lets_in(&self, no: NotKnown) -> bool {
         self.are_guests_allowed && no != NotKnown::Token
     }
 }
 
-/// Whoever is known by cookie or token. The cookie is looked at first, and a wrong token beside a valid cookie does no harm
+/// The viewer of the cookie or token. The cookie is checked first, and a wrong token with a valid cookie does no harm
 /// (contract 1.8).
 fn who(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Result<Viewer, NotKnown> {
     if let Some(viewer) = Viewer::of_cookies(engine, headers, &api.cookie_name, caller.now_s()) {
@@ -149,7 +148,7 @@ fn who(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Resul
     by_token(engine, headers, caller).unwrap_or(Err(no))
 }
 
-/// Whoever is known by the token; `None` when none is shown.
+/// The viewer of the token. `None` if there is no token.
 fn by_token(engine: &Engine, headers: &HeaderMap, caller: Caller) -> Option<Result<Viewer, NotKnown>> {
     let is_shown = viewer::shows_token(headers);
     is_shown.then(|| Viewer::of_token(engine, headers, caller.now_s()).ok_or(NotKnown::Token))
@@ -159,7 +158,7 @@ fn lacks(scope: Scope) -> String {
     format!("this needs the scope {}, which is not given", scope.name())
 }
 
-/// Who asks, when they may.
+/// The viewer, if it may call the operation.
 fn admit(
     api: &Api,
     engine: &Engine,
@@ -228,7 +227,7 @@ fn web_socket(
         return Answer::json(426, render::error(426, "this path speaks WebSocket, version 13"))
             .with(UPGRADE, "websocket");
     };
-    // A browser sends the cookie whoever wrote the page; another site's page sees what guests see.
+    // A browser also sends the cookie for another site's page. Such a page sees what guests see.
     let known = if csrf::is_same_origin(headers) {
         who(api, engine, headers, caller)
     } else {

@@ -40,7 +40,7 @@ pub(crate) fn maybe(kind: &str) -> Value {
     json!({"type": [kind, "null"]})
 }
 
-/// A body with these keys. What is not required may be left out; unknown keys are refused.
+/// A body with these keys. Keys that are not required may be left out. Unknown keys are refused.
 pub(crate) fn body(properties: Value, required: &[&str]) -> Value {
     json!({"type": "object", "properties": properties, "required": required, "additionalProperties": false})
 }

@@ -1,4 +1,4 @@
-//! How often somebody may try to sign in.
+//! The limit of tries to sign in.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -11,7 +11,7 @@ use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 const TRIES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 /// Time after which one more try is given back.
 const TRY_INTERVAL: Duration = Duration::from_secs(30);
-/// Addresses that are remembered; further ones wait until some are forgotten, so that forging them gains nothing.
+/// Addresses that are remembered. Further ones wait until some are forgotten, so that forging addresses gains nothing.
 const ADDRESSES_MAX: usize = 100_000;
 
 /// Counts tries by the client's address.
@@ -25,7 +25,7 @@ impl Default for SignInLimit {
 }
 
 impl SignInLimit {
-    /// Counts a try; when there were too many, the seconds to wait.
+    /// Counts a try. If there were too many, the error is the seconds to wait.
     pub(super) fn check(&self, peer: IpAddr) -> Result<(), u64> {
         if self.0.len() >= ADDRESSES_MAX {
             self.0.retain_recent();

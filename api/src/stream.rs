@@ -13,11 +13,11 @@ pub(crate) const OPERATIONS: [Operation; 1] = [Operation {
     work: Work::Live,
     path: "/api/v1/server/stream",
     access: Access::Guests,
-    about: "Server-sent events: all servers, then every second what changed",
+    about: "Server-sent events: all servers, then the changes of every second",
     parameters: &[
         ID,
         TAG,
-        parameter("last_event_id", Kind::Text, "Goes on after that event, as the header Last-Event-ID does"),
+        parameter("last_event_id", Kind::Text, "Continues after that event, as the header Last-Event-ID does"),
     ],
     answer: "Stream",
     ..READ

@@ -7,7 +7,7 @@ use crate::operation::{Access, Operation, READ, Section};
 use crate::resource::RESOURCES;
 use crate::{history, openapi, stream, v0};
 
-/// What the API has beside its resources. `/healthz`, `/readyz` and `/metrics` are the hub's own.
+/// The API's operations besides its resources. `/healthz`, `/readyz` and `/metrics` are the hub's own.
 const SECTIONS: [Section; 4] = [
     Section { operations: &[OPEN_API_OPERATION], schemas: openapi::schemas },
     Section { operations: &v0::OPERATIONS, schemas: v0::schemas },
@@ -28,7 +28,7 @@ const OPEN_API_OPERATION: Operation = Operation {
     ..READ
 };
 
-/// Made once: it is large, everyone may ask for it, and it is always the same.
+/// Built once: it is large, all clients may ask for it, and it is always the same.
 static OPEN_API: LazyLock<Vec<u8>> =
     LazyLock::new(|| openapi::document(operations(), sections().flat_map(|section| (section.schemas)()).collect()));
 

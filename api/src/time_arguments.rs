@@ -10,7 +10,7 @@ const DAY_BYTES: usize = 10;
 const TEXT_BYTES_MAX: usize = 64;
 
 /// A time as Unix milliseconds: Unix seconds (`1790035200`, `1790035200.5`), RFC 3339 (`2026-09-22T00:00:00Z`), `now`, or
-/// before now (`-24h`; without a unit, seconds). What is finer than milliseconds is cut off.
+/// before now (`-24h`; without a unit, seconds). Digits finer than milliseconds are cut off.
 ///
 /// # Errors
 /// A sentence for the client.
@@ -49,8 +49,8 @@ pub(crate) fn duration_ms(text: &str) -> Result<i64, String> {
     with_unit.or_else(|| seconds_ms(text)).filter(|ms| *ms > 0).ok_or_else(explain)
 }
 
-/// RFC 3339 as it may be written in a query: between day and time may be a space, letters may be small, and a plus sign that
-/// nobody escaped has become a space.
+/// RFC 3339 as it may be written in a query: there may be a space between day and time, letters may be small, and a
+/// plus sign that was not escaped has become a space.
 fn as_rfc3339(text: &str) -> String {
     let spaced = text.char_indices().map(|(at, character)| match (at, character) {
         (DAY_BYTES, ' ') => 'T',
@@ -60,7 +60,7 @@ fn as_rfc3339(text: &str) -> String {
     spaced.collect()
 }
 
-/// Digits; of those after a point the first three count.
+/// Digits. Of those after a point the first three count.
 fn seconds_ms(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let are_digits =

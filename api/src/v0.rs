@@ -42,8 +42,8 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         method: "POST",
         access: Access::Scope(Scope::Register),
         body: Some("Register"),
-        about: "Makes a server, as Nezha v0 does",
-        parameters: &[parameter("simple", Kind::Text, "`true` or `1` for the secret alone")],
+        about: "Creates a server, as Nezha v0 does",
+        parameters: &[parameter("simple", Kind::Text, "`true` or `1` for only the secret")],
         answer: "Registered",
         ..NEZHA
     },
@@ -68,7 +68,7 @@ fn details(request: &ApiRequest<'_>) -> Answer {
     cached.unwrap_or_else(|| Answer::json(200, render::details(request.viewer, &request.engine.snapshot(selection))))
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let texts = || json!({"type": ["array", "null"], "items": {"type": "string"}});
     let server = json!({

@@ -1,4 +1,5 @@
-//! Who is asking. Every render function takes a [`Viewer`], so that forgetting to ask does not compile.
+//! The identity and rights of a request. Every render function takes a [`Viewer`], so that a forgotten check does not
+//! compile.
 
 use std::sync::Arc;
 
@@ -9,7 +10,7 @@ use windfire_engine::server::ServerRecord;
 use windfire_engine::token::{Scope, Scopes};
 use windfire_engine::user::{Role, User};
 
-/// Which servers somebody sees. Viewers with the same audience can share an answer.
+/// Which servers a viewer sees. Viewers with the same audience can share an answer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Audience {
     /// All of them, hidden ones too, as in v0 for everyone who is authenticated.
@@ -31,7 +32,7 @@ impl Audience {
     }
 }
 
-/// Somebody who may ask.
+/// The identity and rights of a request.
 #[derive(Debug, Clone)]
 pub struct Viewer {
     audience: Audience,
@@ -39,7 +40,7 @@ pub struct Viewer {
     by: Credentials,
 }
 
-/// What let a viewer in.
+/// The token or login of a viewer.
 #[derive(Debug, Clone)]
 enum Credentials {
     Nothing,
@@ -55,12 +56,12 @@ enum Credentials {
 }
 
 impl Viewer {
-    /// Whoever holds one of the request's cookies of that name.
+    /// The viewer of one of the request's cookies of that name.
     pub(crate) fn of_cookies(engine: &Engine, headers: &HeaderMap, cookie_name: &str, now_s: i64) -> Option<Self> {
         cookies(headers, cookie_name).find_map(|cookie| Self::of_cookie(engine, cookie, now_s))
     }
 
-    /// Whoever holds the request's token.
+    /// The viewer of the request's token.
     pub fn of_token(engine: &Engine, headers: &HeaderMap, now_s: i64) -> Option<Self> {
         let token = token_of(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
         let grant = engine.registry().token_grant(token, now_s)?;
@@ -78,7 +79,7 @@ impl Viewer {
         Some(Self { audience: Audience::All, scopes: Scopes::of([scope]), by })
     }
 
-    /// An administrator whom no token and no login names: whoever may open the hub's data folder. Never for what comes from a
+    /// An administrator without a token or login: a user who may open the hub's data folder. Never for requests from a
     /// network.
     pub(crate) fn local() -> Self {
         Self { audience: Audience::All, scopes: Scopes::of([Scope::Admin]), by: Credentials::Local }
@@ -94,7 +95,7 @@ impl Viewer {
         Self { audience: Audience::Guests, scopes: Scopes::of([]), by: Credentials::Nothing }
     }
 
-    /// Whether nobody knows who this is.
+    /// Whether this is a guest.
     pub fn is_guest(&self) -> bool {
         matches!(self.by, Credentials::Nothing)
     }
@@ -109,7 +110,7 @@ impl Viewer {
         self.audience.sees(server)
     }
 
-    /// Whether a server of that tag may be this viewer's doing.
+    /// Whether this viewer may create a server of that tag.
     pub(crate) fn may_tag(&self, tag: &str) -> bool {
         match &self.audience {
             Audience::All => true,
@@ -131,7 +132,7 @@ impl Viewer {
         }
     }
 
-    /// Whether what let this viewer in still does.
+    /// Whether the viewer's token or login is still valid.
     pub fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
         match &self.by {
             Credentials::Nothing | Credentials::Local => true,
@@ -141,8 +142,8 @@ impl Viewer {
     }
 }
 
-/// Whether the request shows a token, be it valid or not. What a browser says to a proxy in front of the hub, by the scheme
-/// Basic, is none of ours.
+/// Whether the request has a token, valid or not. The scheme Basic is a browser's login at a proxy in front of the hub,
+/// and does not count.
 pub(crate) fn shows_token(headers: &HeaderMap) -> bool {
     let is_ours = |value: &HeaderValue| {
         let text = value.as_bytes().trim_ascii();
@@ -160,7 +161,7 @@ pub(crate) fn shows_cookie(headers: &HeaderMap, name: &str) -> bool {
 /// The token in the text of the header.
 fn token_of(text: &str) -> Option<&str> {
     let text = text.trim();
-    // The scheme, like any, is case-insensitive; a bare token is v0's own form.
+    // Schemes are case-insensitive. A bare token is v0's own form.
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Some(token.trim()),
         // A scheme without a token, or nothing at all.

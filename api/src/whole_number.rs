@@ -15,7 +15,7 @@ impl<'de, T: TryFrom<i128>> Deserialize<'de> for WholeNumber<T> {
     }
 }
 
-/// Beyond this a float stands for many whole numbers.
+/// Beyond this, several whole numbers have the same float.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
 struct AnyNumber;

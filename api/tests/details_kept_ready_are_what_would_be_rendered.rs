@@ -1,5 +1,5 @@
-//! `details` of all servers is handed out from what is kept; asked by `id`, the same servers are rendered. Both must say the
-//! same, whatever happened between two requests.
+//! `details` of all servers comes from the cache. Asked by `id`, the same servers are rendered. Both must be the same,
+//! whatever happened between two requests.
 
 use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr};

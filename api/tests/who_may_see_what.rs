@@ -1,4 +1,4 @@
-//! Every operation, asked by everybody: who is let in, and which servers are in the answer.
+//! Every operation, asked by every kind of client: which clients are let in, and which servers are in the answer.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use windfire_engine::{Engine, Options};
 
 const NOW_S: i64 = 1_790_000_000;
 
-/// Somebody who asks.
+/// A kind of client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Who {
     Guest,
@@ -42,7 +42,7 @@ const EVERYBODY: [Who; 9] = [
     Who::AdminWithoutCsrf,
 ];
 
-/// Who may: of reading, of registering, of managing, of what is for signed-in browsers, of what is for those of administrators.
+/// Who may call an operation: reading, registering, managing, for signed-in browsers, for browsers of administrators.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum For {
     Anyone,
@@ -179,9 +179,9 @@ impl Hub {
         (status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
-    /// Whether somebody was let in, were it to hear that the request is wrong.
+    /// Whether the client was let in, even if the answer says that the request is wrong.
     fn lets_in(&self, who: Who, method: &str, path: &str) -> bool {
-        // Nobody's, so that nothing is changed by those who may.
+        // An id that does not exist, so that allowed requests change nothing.
         let (status, body) = self.ask(who, method, &path.replace("{id}", "999"), "{\"unknown\":1}");
         let is_refused_in_body = serde_json::from_str::<Value>(&body).is_ok_and(|body| body["code"] == 403);
         !matches!(status, 401 | 403) && !is_refused_in_body
@@ -203,13 +203,13 @@ fn every_operation_lets_in_whom_it_is_for() {
     for (method, path, open_to) in OPERATIONS {
         for who in EVERYBODY {
             if (method, path) == ("DELETE", "/api/v1/session") {
-                // Whoever signed out is signed in no more.
+                // A user who signed out is no longer signed in.
                 hub = Hub::new();
             }
             let is_change = Method::from_bytes(method.as_bytes()).expect("a method") != Method::GET;
             let expected = match who {
-                // The browser sends the cookie whoever wrote the page; without the header only our own page knows, nothing changes.
-                // `register` is Nezha's, whose scripts know of no such header.
+                // The browser also sends the cookie for other sites' pages. Without the header that only our own page
+                // knows, nothing changes. `register` is Nezha's, whose scripts do not know that header.
                 Who::AdminWithoutCsrf if is_change => matches!(open_to, For::Anyone | For::Registrars),
                 Who::AdminWithoutCsrf => open_to.is_open_to(Who::Admin),
                 other => open_to.is_open_to(other),

@@ -1,4 +1,4 @@
-//! From the bytes of a frame to its shard: what a listener does with each report. Throughput is in reports.
+//! From the bytes of a frame to its shard: the work of a listener for each report. Throughput is in reports.
 
 use std::cell::RefCell;
 

@@ -1,4 +1,4 @@
-//! What is pending to the disk: one synced write. Throughput is in reports.
+//! Pending reports to the disk, in one synced write. Throughput is in reports.
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use windfire_bench::sessions::Sessions;

@@ -20,14 +20,14 @@ pub struct Line {
     pub points: Vec<(f64, f64)>,
 }
 
-/// What is drawn.
+/// A chart of several lines.
 #[derive(Debug, Clone)]
 pub struct Chart {
     /// Above it.
     pub title: String,
     /// Below the horizontal axis, with its unit.
     pub x_axis: String,
-    /// Beside the vertical axis, with its unit.
+    /// Label of the vertical axis, with its unit.
     pub y_axis: String,
     /// At most six.
     pub lines: Vec<Line>,

@@ -19,7 +19,7 @@ struct Agent {
     next: u64,
 }
 
-/// The engine and everybody who reports to it.
+/// The engine and the agents that report to it.
 pub struct FastFleet {
     /// The engine, to be asked.
     pub engine: Engine,
@@ -27,7 +27,7 @@ pub struct FastFleet {
 }
 
 impl FastFleet {
-    /// Opens the store in `folder` and connects an agent for each server; makes servers until there are `servers`.
+    /// Opens the store in `folder` and connects an agent for each server. Creates servers until there are `servers`.
     ///
     /// # Panics
     /// When the engine refuses what it should take.
@@ -62,7 +62,8 @@ impl FastFleet {
         self.upkeep(now_ms)
     }
 
-    /// Takes what `report` makes of each server and sequence number, until it makes nothing, and commits it.
+    /// Takes the reports that `report` returns for each server and sequence number, until it returns none, and commits
+    /// them.
     ///
     /// # Panics
     /// When the engine refuses what it should take.
@@ -97,7 +98,7 @@ impl FastFleet {
         self.engine.commit().expect("on disk");
     }
 
-    /// Does what is due as of `now_ms`.
+    /// Does the upkeep that is due at `now_ms`.
     ///
     /// # Panics
     /// When the store fails.

@@ -1,4 +1,4 @@
-//! HTTP over one connection that is kept: what measurements ask with, so that they cost little and count every byte.
+//! HTTP over one connection that is kept, for measurements: requests cost little, and every byte is counted.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,7 +15,7 @@ pub struct HttpClient {
     connection: Option<BufReader<TcpStream>>,
 }
 
-/// What was answered.
+/// An answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// Status code.
@@ -39,7 +39,7 @@ impl HttpClient {
         self
     }
 
-    /// `GET`; the body is counted and not kept. `known` is asked for only if it changed.
+    /// `GET`. The body is counted and not kept. `known` is an ETag: the body is only sent if it changed.
     ///
     /// # Errors
     /// No connection, or no HTTP.

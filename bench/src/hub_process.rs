@@ -1,4 +1,4 @@
-//! A real hub: its process, its ports, its command line, and what it costs.
+//! A real hub: its process, its ports, its command line, and its use of CPU and memory.
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -24,7 +24,7 @@ const DAY_MS: i64 = 86_400_000;
 /// How long a hub may take until it is ready or gone.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A hub's binary and data folder; it may run or not.
+/// A hub's binary and data folder. The hub may run or not.
 pub struct HubProcess {
     binary: PathBuf,
     data: PathBuf,
@@ -35,7 +35,7 @@ pub struct HubProcess {
     log: Arc<Mutex<Vec<String>>>,
     /// Known after the first start, and kept by later ones.
     addresses: Option<Addresses>,
-    /// Ids of the servers that were made or found here, in ascending order: those that a swarm reports for.
+    /// Ids of the servers that were created or found here, in ascending order: those that a swarm reports for.
     servers: Mutex<Vec<u64>>,
 }
 
@@ -114,7 +114,8 @@ impl HubProcess {
         self
     }
 
-    /// Makes servers in the stopped hub's store, much faster than one by one; their credentials in ascending id.
+    /// Creates servers in the stopped hub's store, much faster than one by one. Returns their credentials in ascending
+    /// id.
     ///
     /// # Panics
     /// When the store cannot be used.
@@ -133,7 +134,7 @@ impl HubProcess {
         (0..count).map(add).collect()
     }
 
-    /// Gives each server of the stopped hub's store a new credential; in ascending id.
+    /// Gives each server of the stopped hub's store a new credential, and returns these in ascending id.
     ///
     /// # Panics
     /// When the store cannot be used.
@@ -147,12 +148,12 @@ impl HubProcess {
         engine.snapshot(Selection::All).into_iter().map(rotate).collect()
     }
 
-    /// Leaves the server that was made last out of what is checked: nobody counts its reports.
+    /// Excludes the server that was created last from the checks, because its reports are not counted.
     pub fn leave_out_last(&self) {
         self.servers.lock().pop();
     }
 
-    /// Makes an API token in the stopped hub's store.
+    /// Creates an API token in the stopped hub's store.
     ///
     /// # Panics
     /// When the store cannot be used.
@@ -161,11 +162,11 @@ impl HubProcess {
         engine.registry().add_token(NewToken::of_v0("harness"), 0).expect("room for a token").1
     }
 
-    /// The numbers that a [`crate::swarm::Swarm`]'s reports carry, of each server in ascending id, in the order in which the
-    /// stopped hub took them. From the whole history, which is checked on the way.
+    /// The numbers in a [`crate::swarm::Swarm`]'s reports, of each server in ascending id, in the order in which the
+    /// stopped hub took them. They come from the whole history, which is also checked.
     ///
     /// # Panics
-    /// When the store cannot be used, history is damaged, or a server that was made here is gone.
+    /// When the store cannot be used, history is damaged, or a server that was created here is gone.
     pub fn reported_numbers(&self) -> Vec<Vec<u64>> {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         let verified = engine.history().verify().expect("readable");
@@ -185,12 +186,13 @@ impl HubProcess {
         views.into_iter().map(numbers).collect()
     }
 
-    /// Compares the stopped hub's history with what agents made, of each server that was made here: reports that are missing,
-    /// and reports that are there more than once or that nobody made. A server that the hub has lost has lost all of its
-    /// reports. One server after the other, so that a large history fits into memory.
+    /// Compares the stopped hub's history with the agents' reports, for each server that was created here. Returns the
+    /// reports that are missing, and those that are there more than once or that no agent made. If the hub has lost a
+    /// server, all of its reports are missing. It reads one server after the other, so that a large history fits into
+    /// memory.
     ///
     /// # Panics
-    /// When the store cannot be used, or `pushed` is not of as many servers as were made here.
+    /// When the store cannot be used, or `pushed` is not of as many servers as were created here.
     pub fn check_history(&self, pushed: impl Iterator<Item = u64>) -> (u64, u64) {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         let now_ms = unix_ms();
@@ -213,8 +215,8 @@ impl HubProcess {
         (lost, doubled)
     }
 
-    /// Starts the hub and waits until it is ready; `Err` with its last words when it ends instead. The first start lets
-    /// the system choose ports, later ones keep them.
+    /// Starts the hub and waits until it is ready. If it ends instead, the error has its last words. The first start
+    /// lets the system choose ports, later ones keep them.
     ///
     /// # Errors
     /// The hub ended.
@@ -230,7 +232,7 @@ impl HubProcess {
             .command()
             .arg("serve")
             .args(["--http", &http, "--quic", &quic])
-            // A store that was made here, before there was a hub, has no certificate yet.
+            // A store that was created here, before there was a hub, has no certificate yet.
             .args(self.addresses.is_none().then_some("--new-certificate"))
             .args(&self.arguments)
             .stderr(Stdio::piped())
@@ -332,7 +334,7 @@ impl HubProcess {
         self.running.as_ref().expect("a running hub").child.id()
     }
 
-    /// What the hub has logged, over all its starts.
+    /// The hub's log, over all its starts.
     pub fn log(&self) -> Vec<String> {
         self.log.lock().clone()
     }
@@ -369,10 +371,10 @@ impl HubProcess {
         line.and_then(|value| value.parse().ok()).unwrap_or_else(|| panic!("no metric {name}"))
     }
 
-    /// What the hub's process has used so far.
+    /// The CPU time and memory that the hub's process has used so far.
     ///
     /// # Panics
-    /// When it does not run, or `/proc` is not there.
+    /// When it does not run, or there is no `/proc`.
     pub fn usage(&self) -> Usage {
         usage_of(self.pid())
     }
@@ -405,10 +407,10 @@ impl Drop for HubProcess {
     }
 }
 
-/// One HTTP exchange over a connection of its own.
+/// One HTTP exchange over its own connection.
 ///
 /// # Errors
-/// Nobody can be reached there, or does not answer in HTTP.
+/// The address cannot be reached, or does not answer in HTTP.
 pub fn request(
     address: SocketAddr,
     method: &str,
@@ -486,7 +488,7 @@ fn parse_answer(answer: &[u8]) -> Option<HttpAnswer> {
     Some(HttpAnswer { status, headers, body })
 }
 
-/// A chunked body in one; nothing when it ends before its end.
+/// A chunked body in one piece. `None` if it is incomplete.
 fn join_chunks(mut body: &[u8]) -> Option<Vec<u8>> {
     let mut joined = Vec::new();
     loop {

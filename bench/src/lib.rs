@@ -1,4 +1,4 @@
-//! The fleet harness: a real hub in a process of its own, thousands of real agents in this one.
+//! The fleet harness: a real hub in its own process, thousands of real agents in this one.
 //!
 //! `windfire-bench fleet` measures with it; the hub's end-to-end tests run on it.
 

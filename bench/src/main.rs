@@ -27,7 +27,7 @@ use arguments::FleetArguments;
 
 mod arguments;
 
-// A hundred thousand simulated agents make and drop small things all the time.
+// A hundred thousand simulated agents allocate and free small things all the time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
@@ -45,7 +45,7 @@ enum Verb {
     Fleet(Box<FleetArguments>),
     /// Draw several runs of `fleet --json` as charts by agents, load and time
     Plot {
-        /// What `fleet --json` wrote
+        /// Files that `fleet --json` wrote
         #[arg(required = true)]
         runs: Vec<PathBuf>,
         /// Folder for the charts
@@ -60,10 +60,10 @@ enum Verb {
         /// Servers whose reports are taken as fast as may be
         #[arg(long, default_value_t = 1000)]
         servers: usize,
-        /// Reports of each, a second apart: an agent keeps 3,600
+        /// Reports of each, one second apart: an agent keeps 3,600
         #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=3600))]
         seconds: u64,
-        /// Servers that report live, a report a second each
+        /// Servers that report live, with one report per second each
         #[arg(long, default_value_t = 10_000)]
         live_servers: usize,
         /// Seconds of that
@@ -73,16 +73,16 @@ enum Verb {
         #[arg(long, default_value = "0")]
         spawn: String,
     },
-    /// Print what history costs on disk, per field, beside Gorilla and zstd
+    /// Print the size of history on disk, per field, compared with Gorilla and zstd
     Sizes {
         /// Servers
         #[arg(long, default_value_t = 200)]
         servers: usize,
-        /// Seconds of one report a second
+        /// Seconds of reports, one per second
         #[arg(long, default_value_t = 7200)]
         seconds: usize,
     },
-    /// Make days of history of a calm fleet in fast time, in a stopped hub's data folder
+    /// Generate days of history of a calm fleet in fast time, in a stopped hub's data folder
     Month {
         /// The data folder
         #[arg(long)]
@@ -115,7 +115,7 @@ enum Verb {
         #[arg(long, default_value_t = 600)]
         seconds: i64,
     },
-    /// Report in fast time into a store of its own, and die at a point of its upkeep; for tests
+    /// Report in fast time into a separate store, and die at a point of its upkeep; for tests
     #[command(hide = true)]
     Numbered {
         /// The store
@@ -137,7 +137,7 @@ enum Verb {
         #[arg(long, default_value_t = 1)]
         passes: u64,
     },
-    /// Run agents with spools against a hub that runs already, until killed; tests do the killing
+    /// Run agents with spools against a hub that already runs, until killed; for tests
     Spooled {
         /// Hub as host:port
         #[arg(long)]
@@ -145,7 +145,7 @@ enum Verb {
         /// The hub's fingerprint
         #[arg(long)]
         fingerprint: Fingerprint,
-        /// File with one credential a line: one agent for each
+        /// File with one credential per line, for one agent each
         #[arg(long)]
         credentials: PathBuf,
         /// Folder for the spools
@@ -154,7 +154,7 @@ enum Verb {
         /// Milliseconds between two reports of one agent
         #[arg(long, default_value_t = 100)]
         interval_ms: u64,
-        /// Make no reports: only send what the spools hold, and end when all of it is acknowledged
+        /// Make no reports: only send those in the spools, and end when all of them are acknowledged
         #[arg(long)]
         drain: bool,
     },

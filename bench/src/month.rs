@@ -1,4 +1,4 @@
-//! Hours or a month of a calm fleet, made in fast time into a store of its own.
+//! Hours or a month of a calm fleet, generated in fast time into a separate store.
 
 use std::fmt::Write;
 use std::path::Path;
@@ -14,12 +14,12 @@ use crate::workload::CalmMachine;
 
 /// Reports of each server between two commits.
 const REPORTS_PER_COMMIT: i64 = 120;
-/// Every server is away for so long, once a day, each at a moment of its own; milliseconds.
+/// Every server is offline for so long, once per day, each at its own time; milliseconds.
 const OUTAGE_MS: i64 = 20 * 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
 
-/// What to make.
+/// The history to generate.
 #[derive(Debug, Clone, Copy)]
 pub struct Month {
     /// Servers.
@@ -30,9 +30,9 @@ pub struct Month {
     pub interval_ms: i64,
     /// Unix milliseconds.
     pub end_ms: i64,
-    /// How long history is kept meanwhile.
+    /// The retention while it is generated.
     pub retention: Retention,
-    /// How far the clock of upkeep stands behind, milliseconds: what became due since is left to whoever comes next.
+    /// How far the clock of upkeep is behind, milliseconds: work that became due since is left to the next process.
     pub upkeep_lag_ms: i64,
 }
 
@@ -43,10 +43,10 @@ impl Month {
     }
 }
 
-/// Makes it, and says what it cost.
+/// Generates it, and returns a text about its cost.
 ///
 /// # Panics
-/// When the store refuses what it should take.
+/// When the store refuses valid input.
 pub fn make(folder: &Path, month: Month) -> String {
     let start_ms = month.end_ms - month.hours * HOUR_MS;
     let options = Options { retention: month.retention, ..Options::default() };

@@ -1,4 +1,5 @@
-//! Reports whose numbers say what they hold, a process that dies at a marked point of upkeep, and the check of what is left.
+//! Reports whose numbers determine their contents, a process that dies at a marked point of upkeep, and the check of
+//! the history after that.
 
 use std::collections::BTreeMap;
 use std::fs::OpenOptions;
@@ -48,17 +49,17 @@ fn at_fail_point(point: FailPoint) {
     }
 }
 
-/// Options with a retention of a day for every report, so that a few days of reports pass every point.
+/// Options with a retention of one day for every report, so that a few days of reports pass every point.
 fn options(at_fail_point: Option<fn(FailPoint)>) -> Options {
     let retention = Retention { raw_days: 1, minute_days: 2, quarter_days: 30, disk_bytes_max: 0 };
     Options { retention, at_fail_point, ..Options::default() }
 }
 
-/// Reports until report number `last`, going on where the store stands, and writes to `acks` what is durable. With
+/// Reports up to report number `last`, from where the store ends, and writes the durable numbers to `acks`. With
 /// `kill_at` the process dies when it passes that point of upkeep for the `passes`-th time.
 ///
 /// # Panics
-/// When the engine refuses what it should take.
+/// When the engine refuses valid input.
 pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<(usize, u64)>) {
     if let Some((point, passes)) = kill_at {
         PASSES_LEFT.store(passes, Ordering::Relaxed);
@@ -78,7 +79,7 @@ pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<
             durable.push_str(&format!("{id} {}\n", fleet.next_sequence(server) - 1));
         }
         acks.write_all(durable.as_bytes()).expect("acks written");
-        // Far more often than a hub does it, so that the log is really cut close behind the heads.
+        // Far more often than in a hub, so that the log is cut close to the heads.
         commits += 1;
         if commits % COMMITS_PER_CHECKPOINT == 0 {
             fleet.engine.checkpoint().expect("on disk");
@@ -87,7 +88,7 @@ pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<
     }
 }
 
-/// What [`check`] found.
+/// The result of [`check`].
 #[derive(Debug, Default)]
 pub struct Checked {
     /// Reports in history.
@@ -96,8 +97,8 @@ pub struct Checked {
     pub expired: u64,
 }
 
-/// Reads the whole history and compares it with `acks`: every acknowledged report that is not expired is there, once, to
-/// the bit; nothing else is; expired ones are the oldest.
+/// Reads the whole history and compares it with `acks`. Every acknowledged report that is not expired must be there,
+/// once, to the bit. There must be no others. Expired ones must be the oldest.
 ///
 /// # Panics
 /// When that is not so.

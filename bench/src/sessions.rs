@@ -1,4 +1,4 @@
-//! Sessions over an engine in this process, fed with the bytes of frames: what benches of the hot path are made of.
+//! Sessions over an engine in this process, fed with the bytes of frames, for benches of the hot path.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ impl Sessions {
     /// Opens a store in `folder` with so many servers, each with facts and a session.
     ///
     /// # Panics
-    /// When the engine refuses what it should take.
+    /// When the engine refuses valid input.
     pub fn open(folder: &Path, servers: usize) -> Self {
         let engine = Arc::new(Engine::open(folder, Options::default()).expect("a new store"));
         let (mut sessions, mut machines) = (Vec::new(), Vec::new());
@@ -78,7 +78,7 @@ impl Sessions {
         }
     }
 
-    /// Makes blocks of heads that are full.
+    /// Turns full heads into blocks.
     ///
     /// # Panics
     /// When the store fails.

@@ -1,4 +1,4 @@
-//! What history costs on disk, per field, beside what Gorilla and zstd would make of the same reports.
+//! The size of history on disk, per field, compared with Gorilla and zstd for the same reports.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ pub enum Fleet {
     Calm,
 }
 
-/// Numbers of a report that count as data points: what the trace has. Its time, its sequence number and the GPU are
+/// Numbers of a report that count as data points: those of the trace. Its time, its sequence number and the GPU are
 /// stored as well and are part of the bytes.
 const POINTS_PER_REPORT: usize = 15;
 
@@ -32,10 +32,10 @@ struct Sizes {
     total: usize,
 }
 
-/// Makes a fleet and prints what its history comes to, by length of block.
+/// Generates a fleet and prints the size of its history, by length of block.
 ///
 /// # Panics
-/// When a block does not give back what went in.
+/// When a decoded block differs from its input.
 pub fn table(fleet: Fleet, servers: usize, seconds: usize, block_rows: &[usize]) -> String {
     let trace = Trace::new();
     let mut ours: Vec<Sizes> = block_rows.iter().map(|_| Sizes::default()).collect();
@@ -76,8 +76,8 @@ pub fn table(fleet: Fleet, servers: usize, seconds: usize, block_rows: &[usize])
     text
 }
 
-/// Puts a fleet's reports through an engine, lets upkeep pack them, and prints what the store holds: every byte of the
-/// family of reports, keys and files' own tables included.
+/// Puts a fleet's reports through an engine, lets upkeep pack them, and prints the size of the store: every byte of the
+/// family of reports, with keys and the files' own tables.
 ///
 /// # Panics
 /// When the store fails.

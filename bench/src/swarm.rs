@@ -26,9 +26,9 @@ use crate::workload::{Machine, Trace, host};
 
 /// Agents that share a UDP socket: the more, the fewer packets its buffer has for each.
 const AGENTS_PER_SOCKET: usize = 5000;
-/// UDP sockets of one thread at the least.
+/// Minimum of UDP sockets of one thread.
 const SOCKETS_MIN: usize = 4;
-/// Bytes of their buffers: with the system's default a fleet that comes back at once loses packets.
+/// Bytes of their buffers: with the system's default a fleet that reconnects at once loses packets.
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Time between two looks at which readings are due.
 const TICK: Duration = Duration::from_millis(5);
@@ -54,12 +54,12 @@ pub struct SwarmOptions {
     pub spread: f64,
     /// Threads that the agents share.
     pub threads: usize,
-    /// Connections that are cut each second, and made again.
+    /// Connections that are cut each second. Their agents reconnect.
     pub flaps_per_s: f64,
-    /// Readings of one agent that are made at a time, when the last of them is due, with the times at which they were. To a hub
-    /// whose pace is as many or more it looks the same, and the generator has a fraction of the work.
+    /// Readings of one agent that are made at a time, when the last of them is due, with their proper times. A hub
+    /// whose pace is as many or more sees no difference, and the generator has a fraction of the work.
     pub readings_at_once: u32,
-    /// What the agents report, each in its own way.
+    /// The readings of the agents, each with its own variation.
     pub trace: Option<Arc<Trace>>,
 }
 
@@ -112,18 +112,18 @@ struct SwarmAgent {
     unacked: Mutex<VecDeque<Instant>>,
 }
 
-/// What all agents measure together.
+/// Figures of all agents together.
 struct Tally {
     latencies: Mutex<Latencies>,
     late: AtomicU64,
     refused: AtomicU64,
 }
 
-/// How long acks took, microseconds. Times count from when a report was due, not from when the generator came to it, so
+/// How long acks took, microseconds. Times count from when a report was due, not from when the generator made it, so
 /// that a slow generator makes them longer and not fewer.
 #[derive(Debug, Clone)]
 pub struct Latencies {
-    /// From the newest report that an ack covers to that ack: what hub and disk take.
+    /// From the newest report that an ack covers to that ack: the time of hub and disk.
     pub ack: Histogram<u64>,
     /// From each report to its ack: how long the agent keeps it. Acks are cumulative, so this is seconds by design.
     pub kept: Histogram<u64>,
@@ -142,7 +142,7 @@ impl Latencies {
         histogram.record(took.max(1)).expect("a histogram that grows");
     }
 
-    /// Adds what another measured.
+    /// Adds the figures of another.
     ///
     /// # Panics
     /// Never: both histograms grow.
@@ -188,7 +188,7 @@ impl Swarm {
         Self::start_all(target, credentials, outboxes, options, true)
     }
 
-    /// [`Swarm::start_with`] with agents that only send what their outboxes hold.
+    /// [`Swarm::start_with`] with agents that only send the reports in their outboxes.
     ///
     /// # Panics
     /// As [`Swarm::start`].
@@ -250,7 +250,7 @@ impl Swarm {
     }
 
     /// Makes no more reports, waits until every agent has stopped as it would on SIGTERM, with its last reports
-    /// acknowledged if the hub is there, and gives the last accounts.
+    /// acknowledged if the hub runs, and returns the last accounts.
     pub fn finish(&mut self) -> Vec<Account> {
         self.pause();
         for (wave, stop) in self.stops.drain(..).enumerate() {
@@ -304,7 +304,7 @@ struct Member {
     stopped: watch::Receiver<bool>,
 }
 
-/// What one thread runs.
+/// The agents of one thread.
 struct Shift {
     members: Vec<Member>,
     fleet_size: usize,
@@ -374,7 +374,7 @@ impl Shift {
     }
 
     fn pusher(&self, member: &Member, started: Instant) -> Pusher {
-        // The golden ratio spreads any number of agents evenly, whoever their neighbours are.
+        // The golden ratio spreads any number of agents evenly.
         let place = (member.number as f64 * 0.618_033_988_749_895).fract() * self.options.spread;
         let period = self.options.interval * self.options.readings_at_once.max(1);
         let phase = period.mul_f64(place);
@@ -451,7 +451,7 @@ async fn push_all(
 }
 
 impl Pusher {
-    /// Makes the reading that was due `before` the one that is.
+    /// Makes the reading that was due `before` the present one.
     async fn push(&mut self, due: Instant, now: Instant, before: Duration, tally: &Tally) {
         let udp_conn_count = self.agent.feed.outbox().await.kept_count() + 1;
         if now.duration_since(due) > LATE {
@@ -461,7 +461,7 @@ impl Pusher {
         let report = Report { udp_conn_count, ..self.machine.next(&self.trace, time_ms) };
         // A full outbox pauses its agent, as in the real one.
         if self.agent.feed.push(report).await.is_ok() {
-            // An ack that comes in between is told one report later: better than one that is told too early.
+            // An ack that comes in between is counted one report later. That is better than too early.
             self.agent.unacked.lock().push_back(due.checked_sub(before).unwrap_or(due));
         } else {
             tally.refused.fetch_add(1, Ordering::Relaxed);

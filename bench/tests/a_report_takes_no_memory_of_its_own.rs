@@ -1,5 +1,6 @@
-//! From the bytes of a frame through decoding, session, shard and head: memory grows with what is kept, not with what passes.
-//! Heads grow by doubling, so that a report in fifty allocates; one each would be a leak of time.
+//! From the bytes of a frame through decoding, session, shard and head: memory grows with the kept reports, not with
+//! all that pass. Heads grow by doubling, so that one report in fifty allocates. An allocation for each would waste
+//! time.
 
 use windfire_bench::sessions::Sessions;
 use windfire_engine::Scratch;
@@ -15,7 +16,7 @@ fn a_report_takes_no_memory_of_its_own() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut sessions = Sessions::open(folder.path(), SERVERS);
     let mut scratch = Scratch::default();
-    // What a first report makes once: a session's and a shard's buffers.
+    // The first reports allocate a session's and a shard's buffers.
     for _ in 0..20 {
         let frames = sessions.frames(1);
         sessions.take(&frames, &mut scratch);

@@ -42,10 +42,10 @@ const WITNESS_OFF_MS: u64 = 60_000;
 const QUORUM: usize = 3;
 /// Difference between witnesses that agree.
 const AGREE_MS: i64 = 5_000;
-/// Difference from the quorum above which the hub's clock is the wrong one.
+/// Difference from the quorum above which the hub's clock is wrong.
 const DISAGREE_MS: i64 = 30_000;
 
-/// What the machine's clocks show at one moment.
+/// A reading of the machine's clocks at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reading {
     /// The wall clock, Unix milliseconds.
@@ -63,7 +63,7 @@ pub struct ClockState {
     pub expiry_behind_ms: i64,
     /// Agents whose clocks are known.
     pub witnesses: usize,
-    /// Times that the trusted time changed otherwise than by running.
+    /// Times that the trusted time leapt.
     pub leaps: u64,
 }
 
@@ -166,7 +166,7 @@ impl Clock {
         if !(EARLIEST_MS..LATEST_MS).contains(&agent_ms) {
             return;
         }
-        // Agents that are there say it again within ten minutes.
+        // Connected agents report their clock again within ten minutes.
         witnesses.retain(|_, witness| running.uptime_ms.saturating_sub(witness.said_ms) <= WITNESS_AGE_MS);
         if witnesses.len() >= CLOCK_WITNESSES_MAX && !witnesses.contains_key(&server_id) {
             let oldest = witnesses.iter().min_by_key(|(_, witness)| witness.said_ms).map(|(id, _)| *id);
@@ -248,7 +248,7 @@ impl Running {
         }
     }
 
-    /// Goes on to a reading. By how much the trusted time changed otherwise than by running, milliseconds.
+    /// Continues to a reading. Returns by how much the trusted time leapt, milliseconds.
     fn run(&mut self, reading: Reading, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         // Another thread may have read later but come first: this reading is moved to that moment.
         let late_ms = self.uptime_ms.saturating_sub(reading.uptime_ms).clamp(0, LATE_MS);
@@ -283,7 +283,7 @@ impl Running {
         self.judge(doubt, witnesses)
     }
 
-    /// Believes the wall clock, if it should be. By how much the trusted time changed, milliseconds.
+    /// Trusts the wall clock again, if that is safe. Returns by how much the trusted time changed, milliseconds.
     fn judge(&mut self, doubt: Doubt, witnesses: &BTreeMap<u64, Witness>) -> i64 {
         let Doubt { ahead_ms, since_ms } = doubt;
         // A witness that is far from both says nothing about either.
@@ -347,7 +347,7 @@ impl Running {
         0
     }
 
-    /// Takes the trusted time away from the wall clock.
+    /// Separates the trusted time from the wall clock.
     fn disbelieve(&mut self, by_ms: i64) -> i64 {
         let before = self.doubt.unwrap_or(Doubt { ahead_ms: 0, since_ms: self.uptime_ms });
         self.doubt = Some(Doubt { ahead_ms: before.ahead_ms.saturating_sub(by_ms), ..before });

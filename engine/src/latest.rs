@@ -66,7 +66,7 @@ impl Progress {
         self.outboxes.last().is_some_and(|(id, _)| *id == outbox_id)
     }
 
-    /// Makes `outbox_id` the current one; forgets the one unused for longest when there are too many.
+    /// Makes `outbox_id` the current one. Forgets the one unused for longest if there are too many.
     pub fn switch_to(&mut self, outbox_id: u128) {
         let last = self.of_outbox(outbox_id);
         self.outboxes.retain(|(id, _)| *id != outbox_id);

@@ -94,13 +94,13 @@ pub const FULL_HEADS_MAX: usize = 8;
 /// Servers whose heads become blocks in one write.
 pub const HEADS_PER_WRITE_MAX: usize = 64;
 
-/// Milliseconds between two looks for heads that are old and log that is not needed.
+/// Milliseconds between two searches for old heads and for log that is not needed.
 pub const SWEEP_INTERVAL_MS: i64 = 10_000;
 
 /// Milliseconds between two deletions of log that is not needed.
 pub const LOG_CUT_INTERVAL_MS: i64 = 60_000;
 
-/// Milliseconds between two looks for hours and days to pack.
+/// Milliseconds between two searches for hours and days to pack.
 pub const PACK_INTERVAL_MS: i64 = 30_000;
 
 /// Milliseconds after an hour's end when it is packed: its reports have left the heads by then.
@@ -109,7 +109,7 @@ pub const HOUR_GRACE_MS: i64 = HEAD_AGE_MS_MAX + 2 * 60 * 1000;
 /// Milliseconds after a day's end when it is packed: its last hour is packed by then.
 pub const DAY_GRACE_MS: i64 = HOUR_GRACE_MS + 60 * 60 * 1000;
 
-/// Hours, and days, of one server each that are packed before heads are looked after again.
+/// Hours, and days, of one server each that are packed before heads are sealed again.
 pub const PACKS_PER_ROUND_MAX: usize = 64;
 
 /// Milliseconds between two searches for expired history.
@@ -127,7 +127,7 @@ pub const QUARTER_DAYS_KEPT_MIN: u32 = 30;
 /// Blocks that are read to estimate the size of a row.
 pub const STORAGE_BLOCKS_READ_MAX: usize = 2048;
 
-/// Corrupt blocks that are named one by one; all are counted.
+/// Corrupt blocks that are named one by one. All are counted.
 pub const CORRUPT_BLOCKS_NAMED_MAX: usize = 100;
 
 /// Threads that a start reads the newest part of the log with. More would only wait for the disk.
@@ -142,7 +142,7 @@ pub const CATCH_UP_REPORTS_PER_ROUND: u64 = 100_000;
 /// Points of one series.
 pub const POINTS_MAX: usize = 20_000;
 
-/// Points of one series unless asked otherwise.
+/// Default number of points of one series.
 pub const POINTS_USUAL: usize = 2_000;
 
 /// Days that one query of history may span: longer than anything is kept.

@@ -48,7 +48,7 @@ pub(crate) struct Status {
     has_new_facts: bool,
     /// Its share of the log.
     share: Share,
-    /// Nobody may report for it any more.
+    /// It is removed, and its reports are refused.
     is_removed: bool,
 }
 
@@ -175,7 +175,7 @@ impl Status {
         self.kick.take()
     }
 
-    /// Nobody may report for it any more.
+    /// Marks it as removed: further reports are refused.
     pub(crate) fn remove(&mut self) {
         self.is_removed = true;
     }
@@ -256,7 +256,7 @@ impl Status {
         !std::mem::replace(&mut self.is_changed, true)
     }
 
-    /// Somebody sees it now.
+    /// Shows it to a reader: it counts as unchanged afterwards.
     pub(crate) fn show_changed(&mut self) -> &Latest {
         self.is_changed = false;
         &self.latest

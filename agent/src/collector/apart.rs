@@ -9,7 +9,7 @@ use parking_lot::{Condvar, Mutex};
 /// Stack of such a thread, bytes: it reads small files.
 pub(super) const STACK_BYTES: usize = 128 * 1024;
 
-/// A question that is asked apart, never twice at once.
+/// A call on another thread, never twice at once.
 pub(super) struct Apart<T> {
     shared: Arc<Shared<T>>,
 }
@@ -52,7 +52,7 @@ impl<T: Clone + Send + 'static> Apart<T> {
         Self { shared }
     }
 
-    /// Asks, unless an answer is under way. The newest answer, when it is not older than `age_max`.
+    /// Makes the call, unless one is under way. Returns the newest answer, if it is not older than `age_max`.
     pub(super) fn ask(&self, age_max: Duration) -> Option<T> {
         let mut state = self.shared.state.lock();
         state.is_asked = true;
@@ -60,7 +60,7 @@ impl<T: Clone + Send + 'static> Apart<T> {
         state.answer.as_ref().filter(|(_, at)| at.elapsed() <= age_max).map(|(answer, _)| answer.clone())
     }
 
-    /// Asks, and waits for the answer for a while.
+    /// Makes the call, and waits some time for its answer.
     pub(super) fn wait(&self, at_most: Duration) -> Option<T> {
         let mut state = self.shared.state.lock();
         state.is_asked = true;

@@ -27,7 +27,7 @@ pub use options::{CollectorError, CollectorOptions};
 #[cfg(not(target_os = "linux"))]
 use portable::Machine;
 
-/// Time between two words about values that cannot be.
+/// Time between two log lines about impossible values.
 const COMPLAINT_INTERVAL: Duration = Duration::from_secs(3600);
 
 /// Reads this machine's numbers.

@@ -1,4 +1,4 @@
-//! This machine, as far as the same is known everywhere.
+//! This machine, as far as it can be read on every system.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -12,7 +12,7 @@ use windfire_wire::{Host, Report, Temperature};
 use super::options::{CollectorError, CollectorOptions};
 use super::processors::processors;
 
-/// Readings between two looks for new disks, which costs more than reading the known ones.
+/// Readings between two searches for new disks, which cost more than reading the known ones.
 const RELIST_EVERY: u32 = 60;
 
 /// File systems on disks of this machine: those of networks and in memory are not its disk space.

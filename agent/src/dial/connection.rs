@@ -16,7 +16,7 @@ pub(crate) struct Dialled {
 }
 
 impl Dialled {
-    /// Goes on from another port whenever the hub has fallen silent. Never ends.
+    /// Continues from another port whenever the hub has become silent. Never returns.
     pub(crate) async fn keep_path(&self) -> Infallible {
         let Some(endpoint) = &self.own else { return std::future::pending().await };
         let mut path = Path::default();

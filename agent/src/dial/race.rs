@@ -18,7 +18,7 @@ use crate::trust::{Fingerprint, Tls};
 /// Why there is no connection over an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Failure {
-    /// Somebody is there, and is not the hub.
+    /// Another program than the hub answered.
     Stranger(Fingerprint),
     Other(String),
 }

@@ -170,7 +170,7 @@ impl Outbox {
             let newer = durable_end - maybe_sent;
             tracing::warn!(
                 newer,
-                "the hub has newer reports of this run than are here: it fell back, or somebody has a copy of it"
+                "the hub has newer reports of this run than the spool: it is old, or another agent has a copy of it"
             );
         }
         self.drop_below(durable_end.min(maybe_sent))?;

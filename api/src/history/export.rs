@@ -10,7 +10,7 @@ use crate::render;
 use crate::render::history::Format;
 use crate::time_arguments::time_ms;
 
-/// Writes every report of a range, one row each, as CSV or NDJSON; for the command line.
+/// Writes every report of a range, one row each, as CSV or NDJSON, for the command line.
 ///
 /// # Errors
 /// The writer's, or the store cannot be read.

@@ -1,4 +1,4 @@
-//! The routes that answer from history: what is asked, checked, and the work handed to the renderer.
+//! The routes that answer from history: they check the parameters, and pass the work to the renderer.
 
 mod export;
 mod operations;
@@ -28,25 +28,25 @@ use crate::time_arguments::{duration_ms, time_ms};
 pub use export::{export, parse_range};
 pub(crate) use operations::{OPERATIONS, schemas};
 
-/// How far back is looked unless told otherwise, milliseconds.
+/// Default range, milliseconds.
 const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
 /// The same for facts, which change rarely.
 const FACTS_RANGE_USUAL_MS: i64 = 30 * RANGE_USUAL_MS;
-/// Bytes that any answer holds while it is made: a few pieces that wait for the reader, and a compressor.
+/// Bytes that any answer holds while it is computed: a few pieces that wait for the reader, and a compressor.
 const STREAM_BYTES: usize = 16 * PIECE_BYTES;
-/// Says in an answer what was done otherwise than asked.
+/// A header with the differences between the answer and the request.
 const NOTE: HeaderName = HeaderName::from_static("windfire-note");
 
 /// From when to when, Unix milliseconds.
 struct AskedRange {
     from_ms: i64,
     to_ms: i64,
-    /// What of it is otherwise than asked.
+    /// The differences from the request.
     notes: Vec<String>,
 }
 
 impl ApiRequest<'_> {
-    /// Servers by `id` or `tag`, each once; those that the viewer sees.
+    /// Servers by `id` or `tag`, each once, as far as the viewer sees them.
     fn servers(&self) -> Vec<ServerView> {
         let tag = self.query.given("tag");
         let ids = self.query.given("id").map(distinct_ids);
@@ -59,12 +59,13 @@ impl ApiRequest<'_> {
         servers.filter(|server| self.viewer.sees(&server.record)).collect()
     }
 
-    /// The records alone of [`ApiRequest::servers`]: what an answer may hold for minutes.
+    /// Only the records of [`ApiRequest::servers`], which an answer may hold for minutes.
     fn records(&self) -> Vec<Arc<ServerRecord>> {
         self.servers().into_iter().map(|server| server.record).collect()
     }
 
-    /// A body that is made while it is sent, and holds so many bytes besides [`STREAM_BYTES`] meanwhile; when there is room.
+    /// A body that is computed while it is sent, and holds so many bytes besides [`STREAM_BYTES`]. Fails if there is no
+    /// room.
     fn stream(
         &self,
         content_type: &'static str,
@@ -77,7 +78,7 @@ impl ApiRequest<'_> {
         }
     }
 
-    /// `from` and `to`; so many milliseconds before `to` unless given. Nothing is known of what comes after now.
+    /// `from` and `to`. The default of `from` is so many milliseconds before `to`. The range ends now at the latest.
     fn range(&self, usual_ms: i64) -> Result<AskedRange, String> {
         let time = |name: &str| self.query.given(name).map(|text| time_ms(text, self.caller.now_ms)).transpose();
         let asked_to_ms = time("to")?.unwrap_or(self.caller.now_ms);
@@ -90,11 +91,11 @@ impl ApiRequest<'_> {
             return Err(format!("from ({}) is not before now ({})", seconds(from_ms), seconds(to_ms)));
         }
         let is_cut = to_ms < asked_to_ms;
-        let note = is_cut.then(|| format!("to is {}: what comes after now is not known yet", seconds(to_ms)));
+        let note = is_cut.then(|| format!("to is {}: it cannot be after now", seconds(to_ms)));
         Ok(AskedRange { from_ms, to_ms, notes: note.into_iter().collect() })
     }
 
-    /// That reports may be missing, because the hub has started a moment ago.
+    /// A note that reports may be missing, while history reads the log after a start.
     fn catch_up_note(&self) -> Option<String> {
         let percent = self.engine.history().catch_up()?.percent();
         Some(format!(
@@ -123,7 +124,7 @@ impl ApiRequest<'_> {
             if !aggregate.fits(metric) {
                 let fitting: Vec<_> = Aggregate::ALL.into_iter().filter(|other| other.fits(metric)).collect();
                 let fitting = fitting.into_iter().map(Aggregate::name).collect::<Vec<_>>().join(", ");
-                return Err(format!("agg {} cannot be made of {name}: choose one of {fitting}", aggregate.name()));
+                return Err(format!("agg {} does not fit {name}: choose one of {fitting}", aggregate.name()));
             }
             if !metrics.contains(&(metric, aggregate)) {
                 metrics.push((metric, aggregate));

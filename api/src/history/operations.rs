@@ -23,7 +23,7 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
             TAG,
             Parameter {
                 is_required: true,
-                ..parameter("metric", Kind::SomeOf(metric_names), "What of each server, split at commas")
+                ..parameter("metric", Kind::SomeOf(metric_names), "Metrics of each server, separated by commas")
             },
             FROM,
             TO,
@@ -31,15 +31,15 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
             parameter(
                 "agg",
                 Kind::OneOf(aggregate_names),
-                "What of each step: counters have last, rate, increase; others mean, min, max, last",
+                "Aggregate of each step: counters have last, rate, increase; others mean, min, max, last",
             ),
             parameter(
                 "points",
                 Kind::Number(1, 20_000),
-                "Points of a series at most, where the step is chosen; 2000 unless given",
+                "Maximum of points of a series, if the hub chooses the step; default: 2000",
             ),
             parameter("group", Kind::OneOf(|| vec!["all", "tag"]), "Totals of all servers, or of those of each tag"),
-            parameter("format", Kind::OneOf(|| vec!["json", "csv", "ndjson"]), "json unless given"),
+            parameter("format", Kind::OneOf(|| vec!["json", "csv", "ndjson"]), "Default: json"),
         ],
         answer: "History",
         ..READ
@@ -52,8 +52,11 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
         path: "/api/v1/server/top",
         about: "Servers with the highest value now; those that reported in the last minute",
         parameters: &[
-            Parameter { is_required: true, ..parameter("metric", Kind::OneOf(metric_names), "By what") },
-            parameter("n", Kind::Number(1, 1000), "How many; 10 unless given"),
+            Parameter {
+                is_required: true,
+                ..parameter("metric", Kind::OneOf(metric_names), "The metric that is compared")
+            },
+            parameter("n", Kind::Number(1, 1000), "How many servers; default: 10"),
             ID,
             TAG,
         ],
@@ -74,8 +77,8 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
         name: "Facts",
         answered_by: facts,
         path: "/api/v1/server/facts",
-        about: "What servers said of themselves, whenever it changed: boot time, agent version, hardware, address",
-        parameters: &[ID, TAG, Parameter { about: "As for history. 30 days before `to` unless given", ..FROM }, TO],
+        about: "Facts of servers, each time they changed: boot time, agent version, hardware, address",
+        parameters: &[ID, TAG, Parameter { about: "As for history. Default: 30 days before `to`", ..FROM }, TO],
         answer: "Facts",
         ..READ
     },
@@ -92,7 +95,7 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
             parameter(
                 "period",
                 Kind::OneOf(|| vec!["1d", "7d", "30d"]),
-                "1d unless given: points of 30 s, 30 min, 2 h",
+                "Default: 1d. The points are 30 s, 30 min or 2 h apart",
             ),
         ],
         answer: "V2Metrics",
@@ -112,7 +115,7 @@ fn v2_names() -> Vec<&'static str> {
     V2_METRICS.map(|(name, _)| name).to_vec()
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let maybe_number = || json!({"type": ["number", "null"]});
     let mut series = object(json!({

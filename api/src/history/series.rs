@@ -17,7 +17,8 @@ use crate::request::{ApiRequest, ApiResult};
 const POINT_BYTES: usize = 24;
 /// The same of a group's, with its sum and count.
 const GROUP_POINT_BYTES: usize = 40;
-/// Milliseconds of one server's reports that are read before it is looked whether anybody takes them, where all are written.
+/// Milliseconds of one server's reports that are read between two checks whether the client still reads, if all are
+/// written.
 const EVERY_REPORT_PART_MS: i64 = RANGE_USUAL_MS;
 
 /// `GET /api/v1/server/history`
@@ -72,13 +73,13 @@ pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
     ))
 }
 
-/// Points of totals are at least so far apart, milliseconds: servers report once a second, each at its own moment.
+/// Points of totals are at least so far apart, milliseconds: servers report once per second, each at its own moment.
 const GROUP_STEP_MIN_MS: i64 = 10_000;
 
 fn series(request: &ApiRequest<'_>, query: &HistoryQuery, format: Format, of_range: Vec<String>) -> Answer {
     let plan = request.engine.history().plan(query);
     let notes = notes(query, &plan, of_range);
-    // What is written line by line holds next to nothing, however much there is.
+    // An answer that is written line by line holds almost no memory, however long it is.
     let is_every = query.step == Step::Raw && plan.step_ms == 0 && format != Format::Json;
     let answer = if is_every {
         every_report(request, plan, format)
@@ -102,7 +103,7 @@ fn whole_series(
         let mut writer = HistoryWriter::begin(out, format, &plan)?;
         let mut too_long = 0usize;
         for server in servers {
-            // A server that was removed meanwhile has no series.
+            // A server that was removed in the meantime has no series.
             let all = engine.history().series(server.id, &plan).map_err(io_error)?.unwrap_or_default();
             too_long += usize::from(plan.step_ms == 0 && all.first().is_some_and(|series| series.step_ms != 0));
             all.iter().try_for_each(|series| writer.series(&server, series))?;
@@ -144,7 +145,7 @@ fn every_report(request: &ApiRequest<'_>, plan: Plan, format: Format) -> Answer 
 /// Points of a series at most, as far as the plan tells.
 fn points(plan: &Plan) -> usize {
     match plan.step_ms {
-        // Every other one may come after a gap, at which one more stands.
+        // Every other one may come after a gap, which is one more point.
         0 => plan.points_max.saturating_add(plan.points_max / 2),
         step_ms => usize::try_from((plan.to_ms - plan.from_ms) / step_ms).unwrap_or(usize::MAX).saturating_add(2),
     }
@@ -155,7 +156,7 @@ pub(super) fn series_bytes(query: &HistoryQuery, plan: &Plan) -> usize {
     points(plan).saturating_mul(query.metrics.len() + 1).saturating_mul(POINT_BYTES)
 }
 
-/// What was done otherwise than asked, as far as the plan tells.
+/// Differences between the request and the plan, after those of the range.
 fn notes(query: &HistoryQuery, plan: &Plan, mut notes: Vec<String>) -> Vec<String> {
     if let Some(otherwise) = plan.otherwise {
         let asked = match query.step {
@@ -168,11 +169,11 @@ fn notes(query: &HistoryQuery, plan: &Plan, mut notes: Vec<String>) -> Vec<Strin
                 format!("the range has more than {POINTS_MAX} such steps; ask for a shorter range or a longer step")
             }
             Otherwise::NotKept { from_ms } => {
-                format!("what such steps are made of is kept from {} on; ask from then on", seconds(from_ms))
+                format!("history for such steps is kept from {} on; ask from then on", seconds(from_ms))
             }
             Otherwise::Range { days_max } => {
                 format!(
-                    "such steps are made for {days_max} days at most; ask for a shorter range, or steps of whole {}",
+                    "such steps cover {days_max} days at most; ask for a shorter range, or steps of whole {}",
                     if days_max == RAW_RANGE_DAYS_MAX { "minutes" } else { "quarters of an hour" }
                 )
             }

@@ -1,4 +1,4 @@
-//! What is made of the newest reports, of minutes and of facts: `top`, `uptime`, `facts`.
+//! Answers from the newest reports, from minutes and from facts: `top`, `uptime`, `facts`.
 
 use std::sync::Arc;
 
@@ -12,9 +12,9 @@ use crate::render;
 use crate::render::history::Format;
 use crate::request::{ApiRequest, ApiResult};
 
-/// Servers that `top` names unless told otherwise.
+/// Default number of servers of `top`.
 const TOP_USUAL: usize = 10;
-/// Seconds after its last report from which a server's values say nothing of now.
+/// Seconds after its last report from which a server's values are outdated.
 const STALE_S: i64 = 60;
 
 /// `GET /api/v1/server/top`

@@ -43,7 +43,7 @@ fn try_v2_metrics(request: &ApiRequest<'_>, server_id: u64) -> Result<Answer, St
     };
     let plan = request.engine.history().plan(&query);
     let engine = Arc::clone(request.engine);
-    // The whole text is made at once, of points that are at most some thousands.
+    // The whole text is rendered at once, from at most some thousands of points.
     let bytes = series_bytes(&query, &plan).saturating_mul(2);
     let answer = request.stream(Format::Json.content_type(), bytes, move |out| {
         let series = engine.history().series(server_id, &plan).map_err(io_error)?;
@@ -53,7 +53,7 @@ fn try_v2_metrics(request: &ApiRequest<'_>, server_id: u64) -> Result<Answer, St
     Ok(noted(request.catch_up_note().as_slice(), answer))
 }
 
-/// Names that Nezha v2 has for what it keeps.
+/// Names of Nezha v2's metrics.
 pub(super) const V2_METRICS: [(&str, Metric); 17] = [
     ("cpu", Metric::Cpu),
     ("memory", Metric::MemUsed),

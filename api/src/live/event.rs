@@ -25,11 +25,11 @@ pub(super) struct Stamp {
     pub(super) now_s: i64,
     /// Seconds without a report after which a server is offline.
     pub(super) offline_after_s: i64,
-    /// Samples that agents gather before they send: how many intervals old what is shown may be.
+    /// Samples that agents gather before they send. Shown values may be that many intervals old.
     pub(super) pace: u32,
 }
 
-/// One event. Its compressed form is made when the first subscriber wants it.
+/// One event. It is compressed when the first subscriber needs that.
 pub(super) struct Event {
     plain: Bytes,
     compressed: OnceLock<Bytes>,
@@ -78,7 +78,7 @@ impl Event {
         end(json, memory)
     }
 
-    /// What a kind of subscribers sees of a difference; `None` when that is nothing.
+    /// The part of a difference that a kind of subscribers sees. `None` if there is none.
     pub(super) fn change(
         kind: &StreamKey,
         fleet: &Fleet,

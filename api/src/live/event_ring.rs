@@ -11,7 +11,7 @@ use super::memory::Memory;
 use super::row::Precision;
 use super::{Filter, StreamKey};
 
-/// Events that are kept for subscribers who fall behind or come back.
+/// Events that are kept for subscribers that fall behind or reconnect.
 const EVENTS_MAX: usize = 32;
 /// Bytes of them.
 const EVENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -24,9 +24,9 @@ pub(super) struct EventRing {
     /// The tick up to which there are events.
     tick: u64,
     snapshot: Option<(u64, Arc<Event>)>,
-    /// The servers by themselves, where they are shown more exactly than to others.
+    /// The servers of this key and their shown state, if they are shown more exactly than to others.
     own: Option<(Arc<[u64]>, Fleet)>,
-    /// The tick at which somebody read.
+    /// The tick at which a subscriber last read.
     pub(super) read_at: u64,
 }
 
@@ -46,7 +46,7 @@ impl EventRing {
         Some(fleet.advance_some(engine, ids, stamp.now_s, stamp.offline_after_s))
     }
 
-    /// Writes down what changed.
+    /// Adds an event with the changes.
     pub(super) fn advance(
         &mut self,
         key: &StreamKey,
@@ -66,13 +66,13 @@ impl EventRing {
         self.forget_events(bytes.saturating_sub(EVENTS_BYTES_MAX));
     }
 
-    /// Bytes of what is remembered.
+    /// Bytes of the kept events.
     pub(super) fn bytes(&self) -> usize {
         let snapshot = self.snapshot.as_ref().map_or(0, |(_, snapshot)| snapshot.size());
         self.events.iter().map(|(_, event)| event.size()).sum::<usize>() + snapshot
     }
 
-    /// Gives so many bytes back, and what is oldest first: whoever needs it gets a fresh snapshot instead.
+    /// Gives so many bytes back, the oldest events first. A subscriber that needs them gets a new snapshot instead.
     pub(super) fn forget(&mut self, over: usize) {
         let stale = self.snapshot.take_if(|(tick, _)| *tick < self.tick);
         self.forget_events(over.saturating_sub(stale.map_or(0, |(_, snapshot)| snapshot.size())));
@@ -86,15 +86,16 @@ impl EventRing {
         }
     }
 
-    /// The event after a position and where a reader is then, or no event when there is none yet; `None` when only a
-    /// snapshot will do.
+    /// The event after a position and the reader's next position, or no event if there is none yet. `None` if the
+    /// reader needs a snapshot.
     pub(super) fn after(&self, position: Option<u64>) -> Option<(Option<Arc<Event>>, u64)> {
         let position = position.filter(|position| (self.complete_from..=self.tick).contains(position))?;
         let next = self.events.iter().find(|(tick, _)| *tick > position);
         Some(next.map_or((None, position), |(tick, event)| (Some(Arc::clone(event)), *tick)))
     }
 
-    /// Everything, made once for all who need it at this tick; `None` when it would have to be made and there is no room.
+    /// The snapshot, rendered once for all who need it at this tick. `None` if it is not rendered yet and there is no
+    /// room.
     pub(super) fn snapshot(
         &mut self,
         key: &StreamKey,

@@ -1,4 +1,4 @@
-//! The fleet as it was shown last, and what is different now.
+//! The fleet as it was shown last, and the differences from now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,12 +15,12 @@ pub(super) struct Fleet {
     rows: BTreeMap<u64, Row>,
 }
 
-/// What is different from one advance to the next; each in ascending id.
+/// The differences from one advance to the next, each in ascending id.
 #[derive(Default)]
 pub(super) struct Difference {
     /// Removed servers, as they were.
     pub(super) gone: Vec<Arc<ServerRecord>>,
-    /// New servers, and those whose record or facts changed; with the record before.
+    /// New servers, and those whose record or facts changed, with the record before.
     pub(super) renewed: Vec<(u64, Option<Arc<ServerRecord>>)>,
     /// Servers of which only numbers changed, and which of the fields.
     pub(super) moved: Vec<(u64, u32)>,

@@ -1,4 +1,4 @@
-//! What somebody watches.
+//! The stream key of a subscriber.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use windfire_engine::server::ServerRecord;
 use super::row::Precision;
 use crate::viewer::Audience;
 
-/// What somebody watches. Subscribers of one key share every byte.
+/// The audience and filter of a subscriber. Subscribers of one key share every byte.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StreamKey {
     pub(crate) audience: Audience,

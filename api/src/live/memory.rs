@@ -1,11 +1,11 @@
-//! How much the live stream holds: what rings remember, and what sockets have not taken yet.
+//! The memory of the live stream: events in rings, and bytes that sockets have not taken yet.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 
-/// Counts bytes for as long as anybody holds them, be it a ring or a subscriber's socket.
+/// Counts bytes for as long as a ring or a subscriber's socket holds them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Memory(Arc<AtomicUsize>);
 

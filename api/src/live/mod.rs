@@ -1,9 +1,9 @@
-//! The live stream: what changed since the second before, encoded once for all who watch the same.
+//! The live stream: the changes since the second before, encoded once for all subscribers of one stream key.
 //!
-//! [`Live`] is advanced once a second ([`Live::advance`]) while somebody watches. `fleet` holds the state that was shown last
-//! and finds what changed, `row` says what is shown of a server and how exactly, `event` writes it down, `event_ring` keeps the last
-//! events of one stream key. A subscriber has a position and no queue: one that falls behind further than a ring remembers
-//! gets a fresh snapshot.
+//! [`Live`] is advanced once per second ([`Live::advance`]) while it has subscribers. `fleet` has the state that was
+//! shown last and finds the changes, `row` defines which numbers of a server are shown and how exactly, `event` encodes
+//! them, and `event_ring` keeps the last events of one stream key. A subscriber has a position and no queue: one that
+//! falls further behind than the ring reaches gets a new snapshot.
 
 mod event;
 mod event_ring;
@@ -31,21 +31,21 @@ use websocket::Documents;
 
 /// Servers that one stream may name by id.
 pub const IDS_PER_STREAM_MAX: usize = 200;
-/// Stream keys at once. Each costs a look at what changed, every second.
+/// Stream keys at once. Each costs a pass over the changes every second.
 const RINGS_MAX: usize = 512;
-/// Of these, those of guests: what anybody may make up.
+/// Of these, those of guests, who may ask for any keys.
 const GUEST_RINGS_MAX: usize = 128;
-/// Bytes of events, snapshots and documents that are held, unless the hub says how many.
+/// Default bound of the bytes of events, snapshots and documents.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
 /// Ticks that a watched ring may go unread before a new one may have its place.
 const UNREAD_TICKS_WATCHED_MAX: u64 = 2;
-/// Advances after which a ring that nobody read is forgotten.
+/// Advances after which a ring without readers is forgotten.
 const UNREAD_ADVANCES_MAX: u64 = 60;
 
-/// A stream that somebody asked for.
+/// A stream that a client asked for.
 #[derive(Debug, Clone)]
 pub struct Subscription {
-    /// What is watched.
+    /// The audience and filter.
     pub key: StreamKey,
     /// The last event that was seen before, as the client says it.
     pub last_event_id: Option<String>,
@@ -55,7 +55,7 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether whoever asked may still watch: tokens are removed and logins end.
+    /// Whether the client may still watch: tokens may be removed, and logins end.
     pub fn is_still_allowed(&self, engine: &Engine, now_s: i64) -> bool {
         self.viewer.is_still_valid(engine, now_s)
     }
@@ -65,15 +65,15 @@ impl Subscription {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position(u64);
 
-/// What all subscribers share.
+/// The state that all subscribers share.
 pub struct Live {
     state: Mutex<State>,
     bytes_max: usize,
     memories: Memories,
 }
 
-/// What is held for guests, and for those who are known. Either may hold half, so that guests who do not read take nothing
-/// from anybody who signed in.
+/// Memory for guests, and for clients with a token or login. Each of the two may use half, so that guests who do not
+/// read take nothing from signed-in users.
 #[derive(Default)]
 struct Memories {
     guests: Memory,
@@ -114,7 +114,7 @@ impl Live {
         self.memories.guests.bytes() + self.memories.known.bytes()
     }
 
-    /// Looks at every server and writes down what changed. Nothing while nobody watches.
+    /// Compares every server with its last state and adds events for the changes. Does nothing without subscribers.
     pub fn advance(&self, engine: &Engine, now_s: i64) {
         let mut state = self.state.lock();
         let State { stamp, rings, fleet, .. } = &mut *state;
@@ -130,13 +130,13 @@ impl Live {
     /// Makes room for a subscriber of that key, before its stream begins.
     ///
     /// # Errors
-    /// There are too many stream keys, or those there are hold all the memory there is for them.
+    /// There are too many stream keys, or the present ones use all of their memory.
     pub fn join(&self, engine: &Engine, key: &StreamKey, now_s: i64) -> Result<(), TooMany> {
         let mut state = self.state.lock();
         self.ring(&mut state, engine, key, now_s)
     }
 
-    /// The next bytes for a subscriber of that key, and where it is then; `None` when there are none yet.
+    /// The next bytes for a subscriber of that key, and its position then. `None` if there are none yet.
     ///
     /// # Errors
     /// There are too many stream keys.
@@ -157,7 +157,7 @@ impl Live {
         if let Some((event, at)) = ring.after(position) {
             return Ok(event.map(|event| (event.bytes(is_compressed), Position(at))));
         }
-        // Where slow readers hold all the room, others wait for the next tick.
+        // If slow readers hold all the room, others wait for the next tick.
         let snapshot = ring.snapshot(key, fleet, *stamp, self.room(&key.audience));
         Ok(snapshot.map(|snapshot| (snapshot.bytes(is_compressed), Position(stamp.tick))))
     }
@@ -171,7 +171,7 @@ impl Live {
             return Err(TooMany);
         }
         if state.rings.is_empty() {
-            // The fleet was not looked at while nobody watched.
+            // The fleet was not followed while there were no subscribers.
             state.advance(engine, now_s, &self.memories);
         }
         let mut ring = EventRing::new(key, state.stamp.tick);
@@ -186,7 +186,7 @@ impl Live {
         (memory.bytes() < self.bytes_max / 2).then_some(memory)
     }
 
-    /// Gives back what is too much, from the largest rings first.
+    /// Gives excess memory back, from the largest rings first.
     fn forget(&self, state: &mut State) {
         for memory in [&self.memories.guests, &self.memories.known] {
             self.forget_of(memory, state);
@@ -211,7 +211,7 @@ impl Live {
         }
     }
 
-    /// Where the subscriber with that last event is; `None` when it needs a snapshot.
+    /// The position of the subscriber with that last event. `None` if it needs a snapshot.
     pub fn position(&self, last_event_id: Option<&str>) -> Option<Position> {
         let (epoch, tick) = last_event_id?.split_once('-')?;
         let stamp = self.state.lock().stamp;
@@ -220,7 +220,7 @@ impl Live {
         (is_ours && tick <= stamp.tick).then_some(Position(tick))
     }
 
-    /// The document that `/ws` sends to that viewer at present (contract 1.11); `None` while there is no room for one.
+    /// The document that `/ws` sends to that viewer at present (contract 1.11). `None` while there is no room for one.
     pub fn document(&self, engine: &Engine, viewer: &Viewer, now_ms: i64) -> Option<Utf8Bytes> {
         self.state.lock().documents.current(engine, viewer.audience(), now_ms, self.room(viewer.audience()))
     }
@@ -245,7 +245,7 @@ impl State {
         }
     }
 
-    /// Whether there is a place for one more ring. One that nobody reads any more gives up its own.
+    /// Whether there is a place for one more ring. A ring without readers gives up its own.
     fn make_room_for(&mut self, key: &StreamKey) -> bool {
         let is_guests = |key: &StreamKey| key.audience == Audience::Guests;
         let guests = self.rings.keys().filter(|key| is_guests(key)).count();
@@ -277,7 +277,7 @@ pub fn keep_alive(is_compressed: bool) -> Bytes {
     event::Event::comment().bytes(is_compressed)
 }
 
-/// What comes before the first event of a stream.
+/// The bytes before the first event of a stream.
 pub fn preamble(is_compressed: bool) -> Bytes {
     if is_compressed { Bytes::from_static(event::GZIP_HEAD) } else { Bytes::new() }
 }
@@ -362,7 +362,7 @@ mod tests {
             live.advance(&engine, now_s);
             live.next(&engine, &guests, None, false, now_s).expect("there already")
         };
-        // A slow reader after the other holds a snapshot of a second of its own.
+        // One slow reader after the other holds a snapshot, each of another second.
         for now_s in 1..100 {
             match tick(now_s) {
                 Some((bytes, _)) => held.push(bytes),
@@ -374,7 +374,7 @@ mod tests {
         assert!(live.held_bytes() < bytes_max + snapshot_bytes, "{}", live.held_bytes());
         assert!(live.document(&engine, &Viewer::guest(), 1_000_000).is_none());
         assert_eq!(live.join(&engine, &key(Audience::Guests, 1), 100), Err(TooMany));
-        // Guests who do not read take nothing from those who are known.
+        // Guests who do not read take nothing from signed-in users.
         let all = StreamKey { audience: Audience::All, filter: Filter::All };
         assert_eq!(live.join(&engine, &all, 100), Ok(()));
         assert!(live.next(&engine, &all, None, false, 100).expect("there already").is_some());

@@ -1,4 +1,4 @@
-//! What is shown of one server, and how exactly.
+//! The numbers of one server that are shown, and their precision.
 
 use std::sync::Arc;
 
@@ -27,14 +27,14 @@ pub(super) const NEVER: i64 = -1;
 /// How exactly numbers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Precision {
-    /// As a table of thousands shows them: what nobody could tell apart is no change, and costs nothing.
+    /// As a table of thousands shows them: invisible differences are no change, and cost nothing.
     Coarse,
     /// As reported.
     Exact,
 }
 
 impl Precision {
-    /// What a field's integer is divided by.
+    /// The divisor of a field's integer.
     pub(super) fn scale(self, field: &str) -> i64 {
         match (field, self) {
             ("cpu" | "mem" | "swap" | "disk", Self::Exact) => 100,

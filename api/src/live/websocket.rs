@@ -1,4 +1,4 @@
-//! The documents of `/ws`, made once for all of an audience.
+//! The documents of `/ws`, rendered once for all of an audience.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::viewer::Audience;
 
 /// Milliseconds between two documents, as in v0.
 pub(super) const DOCUMENT_INTERVAL_MS: i64 = 2000;
-/// Audiences whose document is kept; there are few.
+/// Audiences whose document is kept. There are few.
 const AUDIENCES_MAX: usize = 64;
 
 /// The present document of each audience.
@@ -21,7 +21,7 @@ pub(super) struct Documents {
 }
 
 impl Documents {
-    /// The document of this turn; `None` when it would have to be made and there is no room.
+    /// The document of this turn. `None` if it is not rendered yet and there is no room.
     pub(super) fn current(
         &mut self,
         engine: &Engine,

@@ -1,4 +1,4 @@
-//! What surrounds a result (contract 1.3, 1.8, 1.10).
+//! The envelope around a result (contract 1.3, 1.8, 1.10).
 
 use super::json::JsonWriter;
 
@@ -10,7 +10,7 @@ pub(crate) fn error(code: u16, message: &str) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// The answer to somebody who may not ask. Clients test the body's code; the HTTP status is 200 (contract fact 1).
+/// The answer to an unauthorised request. Clients test the body's code. The HTTP status is 200 (contract fact 1).
 pub(crate) fn refused(message: &str) -> Vec<u8> {
     error(403, message)
 }

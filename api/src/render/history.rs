@@ -1,4 +1,5 @@
-//! Series, totals and what else history says. Ours, not v0's: times are Unix seconds, `null` is where nobody reported.
+//! Series, totals and other answers from history. Their form is Windfire's, not v0's: times are Unix seconds, and
+//! `null` is a point without reports.
 
 use std::io::{self, Write};
 
@@ -146,7 +147,7 @@ impl<'a> HistoryWriter<'a> {
         self.out.write_all(&json.into_bytes())
     }
 
-    /// One report of one server: a line for each metric. Not for JSON, whose series are whole.
+    /// One report of one server: a line for each metric. Not for JSON, which has complete series.
     pub(crate) fn report(
         &mut self,
         server: &ServerRecord,
@@ -161,7 +162,7 @@ impl<'a> HistoryWriter<'a> {
         self.out.write_all(&json.into_bytes())
     }
 
-    /// `notes`: what was done otherwise than asked. They come last, because some are known then only.
+    /// `notes` are the differences from the request. They come last, because some are only known then.
     pub(crate) fn end(self, notes: &[String]) -> io::Result<()> {
         if self.format != Format::Json {
             return Ok(());
@@ -174,7 +175,7 @@ impl<'a> HistoryWriter<'a> {
     }
 }
 
-/// One value as a line of CSV or NDJSON; `of` is the server, or none for totals, its name and its tag.
+/// One value as a line of CSV or NDJSON. `of` is the server, or none for totals, its name and its tag.
 fn line(
     json: &mut JsonWriter,
     format: Format,
@@ -227,7 +228,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Adds the series of one more server; all have the same points.
+    /// Adds the series of one more server. All have the same points.
     pub(crate) fn add(&mut self, series: Vec<Series>) {
         if self.series.is_empty() {
             let empty = |series: &Series| {
@@ -246,7 +247,7 @@ impl Group {
         }
     }
 
-    /// Totals, and how many servers each is made of.
+    /// Totals, and the number of servers in each.
     fn series(&self) -> impl Iterator<Item = (Series, Vec<u32>)> + '_ {
         self.series.iter().map(|(series, totals)| {
             let is_mean = total_name(series.metric) == "mean";
@@ -260,7 +261,7 @@ impl Group {
     }
 }
 
-/// How servers come together: what can be added is, the rest is averaged.
+/// How servers are combined: amounts are added, other metrics are averaged.
 fn total_name(metric: Metric) -> &'static str {
     match metric {
         Metric::Cpu | Metric::Gpu | Metric::Temperature | Metric::Uptime => "mean",
@@ -348,7 +349,7 @@ pub(crate) fn uptime(server: &ServerRecord, uptime: &Uptime, is_first: bool) -> 
     json.into_bytes()
 }
 
-/// What stands behind the changes in an entry of `facts`.
+/// The text after the changes in an entry of `facts`.
 pub(crate) const FACTS_TAIL: &[u8] = b"]}";
 
 /// Begins an entry of `facts`.
@@ -397,7 +398,7 @@ pub(crate) fn facts(changes: &[(i64, HostFacts)], are_first: bool) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// The answer of Nezha v2's `metrics`: points where somebody reported, times in milliseconds.
+/// The answer of Nezha v2's `metrics`: only points with reports, times in milliseconds.
 pub(crate) fn v2_metrics(server: &ServerRecord, name: &str, points: &[(i64, Option<Number>)]) -> Vec<u8> {
     let mut json = JsonWriter::with_capacity(128 + points.len() * 40);
     json.raw("{\"success\":true,\"data\":{\"server_id\":");
@@ -428,7 +429,7 @@ pub(crate) fn v2_error(message: &str) -> Vec<u8> {
     json.into_bytes()
 }
 
-/// What an export begins with.
+/// The first bytes of an export.
 pub(crate) fn export_head(format: Format) -> Vec<u8> {
     let names = Metric::ALL.map(Metric::name).join(",");
     if format == Format::Csv { format!("time,id,name,tag,{names}\n").into_bytes() } else { Vec::new() }

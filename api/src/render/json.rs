@@ -83,8 +83,8 @@ impl JsonWriter {
         self.out.push(b']');
     }
 
-    /// The shortest digits that read back, as plain decimal for 1e-6 ≤ |x| < 1e21, never with a trailing `.0`. The engine
-    /// holds finite numbers only; another is written as 0 rather than breaking the answer.
+    /// The shortest digits that read back, as plain decimal for 1e-6 ≤ |x| < 1e21, never with a trailing `.0`. The
+    /// engine only has finite numbers. Any other is written as 0, so that the answer stays valid.
     pub(crate) fn float(&mut self, value: f64) {
         if !value.is_finite() {
             self.raw("0");
@@ -138,7 +138,7 @@ fn needs_escape(character: char) -> bool {
     matches!(character, '"' | '\\' | '<' | '>' | '&' | '\u{2028}' | '\u{2029}' | '\0'..='\u{1f}')
 }
 
-/// Significant digits, and where the decimal point stands counted from the first of them: `0.00123` is `123` and -2.
+/// Significant digits, and the place of the decimal point, counted from the first of them: `0.00123` is `123` and -2.
 struct Digits {
     bytes: [u8; 24],
     length: usize,

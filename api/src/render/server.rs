@@ -12,7 +12,7 @@ use crate::viewer::Viewer;
 /// Go's zero time in Unix seconds: no report yet.
 const NEVER_ACTIVE: i64 = -62_135_596_800;
 
-/// Bytes of one entry, measured on v0's own answers; only a hint for the buffer.
+/// Bytes of one entry, measured on v0's own answers. It is only a hint for the buffer.
 const LIST_ENTRY_BYTES: usize = 192;
 const DETAILS_ENTRY_BYTES: usize = 832;
 
@@ -29,7 +29,7 @@ pub fn details(viewer: &Viewer, servers: &[ServerView]) -> Vec<u8> {
     answer(viewer, servers, DETAILS_ENTRY_BYTES, details_entry)
 }
 
-/// One entry of `details`, as it stands among the others.
+/// One entry of `details`, as it is between the others.
 pub(crate) fn details_entry(json: &mut JsonWriter, record: &ServerRecord, latest: &Latest) {
     summary(json, record, latest);
     host(json, "host", &latest.facts, &record.country);
@@ -37,9 +37,9 @@ pub(crate) fn details_entry(json: &mut JsonWriter, record: &ServerRecord, latest
     json.raw("}");
 }
 
-/// What stands before the first entry of `details`.
+/// The text before the first entry of `details`.
 pub(crate) const DETAILS_HEAD: &str = "{\"code\":0,\"message\":\"success\",\"result\":[";
-/// What stands behind the last.
+/// The text after the last.
 pub(crate) const DETAILS_TAIL: &str = "]}";
 
 fn answer(

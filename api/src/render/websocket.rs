@@ -1,4 +1,4 @@
-//! The document of `/ws` (contract 1.11): other names and times for what `details` shows.
+//! The document of `/ws` (contract 1.11): the values of `details` with other names and times.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -8,11 +8,11 @@ use super::json::JsonWriter;
 use super::server::{host, status};
 use crate::viewer::Audience;
 
-/// Bytes of one entry, measured on v0's own; only a hint for the buffer.
+/// Bytes of one entry, measured on v0's own. It is only a hint for the buffer.
 const ENTRY_BYTES: usize = 896;
 const NEVER: &str = "0001-01-01T00:00:00Z";
 
-/// What an audience sees of those servers, in that order.
+/// The document of those servers for an audience, in that order.
 pub(crate) fn document(audience: &Audience, servers: &[ServerView], now_s: i64) -> String {
     let mut seen = servers.iter().filter(|server| audience.sees(&server.record)).peekable();
     let mut json = JsonWriter::with_capacity(64 + servers.len() * ENTRY_BYTES);

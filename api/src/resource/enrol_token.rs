@@ -29,7 +29,7 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         path: "/api/v1/enrol-token",
         method: "POST",
         body: Some("AddEnrolToken"),
-        about: "Makes an enrolment token; its text is in this answer and nowhere else",
+        about: "Creates an enrolment token; only this answer has its text",
         answer: "NewToken",
         ..MANAGE
     },
@@ -38,7 +38,7 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         answered_by: remove,
         path: "/api/v1/enrol-token/{id}",
         method: "DELETE",
-        about: "Removes an enrolment token; servers made with it stay",
+        about: "Removes an enrolment token; servers created with it stay",
         parameters: &[ID_IN_PATH],
         ..MANAGE
     },
@@ -90,7 +90,7 @@ fn remove(request: &ApiRequest<'_>) -> ApiResult {
     Ok(success(()))
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let token = json!({
         "id": integer(), "note": text(), "tag": text(), "uses_left": maybe("integer"), "created": integer(),

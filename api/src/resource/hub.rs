@@ -13,14 +13,14 @@ pub(crate) const OPERATIONS: [Operation; 1] = [Operation {
     answered_by: |request| Ok(show(request)),
     work: Work::Whole,
     path: "/api/v1/hub",
-    about: "Where agents reach the hub, its fingerprint, and how its clock does",
+    about: "The hub's address for agents, its fingerprint and its clock",
     answer: "Hub",
     ..MANAGE
 }];
 
 fn show(request: &ApiRequest<'_>) -> Answer {
     let agents = &request.api.agents;
-    // Unless told, the name by which this browser reached the hub is how agents reach it, most likely.
+    // By default, agents most likely reach the hub by the name that this browser used.
     let address = agents.address.clone().unwrap_or_else(|| {
         let host = request.request.headers().get(http::header::HOST).and_then(|value| value.to_str().ok());
         let host = host.unwrap_or("localhost");
@@ -31,7 +31,7 @@ fn show(request: &ApiRequest<'_>) -> Answer {
         format!("{name}:{}", agents.port)
     });
     let version = env!("CARGO_PKG_VERSION");
-    // Not 0 only while the machine's clock is not believed.
+    // 0 unless the machine's clock is not trusted.
     let clock_ahead_ms = request.engine.clock().state().wall_ahead_ms;
     success(json!({
         "agents_address": address,
@@ -41,7 +41,7 @@ fn show(request: &ApiRequest<'_>) -> Answer {
     }))
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let hub = json!({"agents_address": text(), "fingerprint": text(), "version": text(), "clock_ahead_ms": integer()});
     vec![("Hub", envelope(object(hub)))]

@@ -1,5 +1,5 @@
-//! What the panel and the command line manage. A resource is a file: its operations, bodies, answers and schemas, and the
-//! functions behind them. A new one is a line in each list here. Each answer is an envelope with a `result`.
+//! The resources that the panel and the command line manage. A resource is a file with its operations, bodies, answers,
+//! schemas and functions. A new one is a line in each list here. Each answer is an envelope with a `result`.
 
 mod enrol_token;
 mod hub;

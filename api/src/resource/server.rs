@@ -22,7 +22,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         answered_by: |request| Ok(show(request)),
         work: Work::Whole,
         path: "/api/v1/manage/server",
-        about: "Servers as they are managed",
+        about: "Servers with their settings",
         answer: "Servers",
         ..MANAGE
     },
@@ -32,7 +32,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         path: "/api/v1/manage/server",
         method: "POST",
         body: Some("AddServer"),
-        about: "Makes a server; its credential is in this answer and nowhere else",
+        about: "Creates a server; only this answer has its credential",
         answer: "Credential",
         ..MANAGE
     },
@@ -42,7 +42,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         path: "/api/v1/manage/server/{id}",
         method: "PATCH",
         body: Some("EditServer"),
-        about: "Changes what is given; refused when `version` is given and the server has another one by now",
+        about: "Changes the given settings; refused if `version` is given and the server now has another one",
         parameters: &[ID_IN_PATH],
         answer: "Edited",
         ..MANAGE
@@ -210,7 +210,7 @@ fn issued(made: &IssuedCredential) -> Answer {
     success(json!({"id": made.id, "credential": made.credential}))
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let server = json!({
         "id": integer(), "name": text(), "tag": text(), "note": text(), "display_index": integer(),
@@ -237,7 +237,7 @@ pub(crate) fn schemas() -> Schemas {
     ]
 }
 
-/// What people decide of a server, each shape as `like` makes it.
+/// The settings of a server, each schema wrapped by `like`.
 fn fields(like: &dyn Fn(Value) -> Value) -> Value {
     let name = json!({"type": "string", "maxLength": short()["maxLength"], "pattern": "[^ ]"});
     let whole = json!({"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX});

@@ -17,7 +17,7 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         answered_by: |request| Ok(show(request)),
         path: "/api/v1/session",
         access: Access::Anyone,
-        about: "Who is signed in",
+        about: "The signed-in user",
         answer: "Session",
         ..MANAGE
     },
@@ -69,7 +69,7 @@ struct OwnPassword {
     new: String,
 }
 
-/// Who is signed in. Renews the cookie, whose end moves with each use.
+/// The signed-in user. Renews the cookie, as each use extends it.
 fn show(request: &ApiRequest<'_>) -> Answer {
     let login = request.viewer.login();
     let answer = described(request, login);
@@ -89,7 +89,7 @@ fn sign_in(request: &ApiRequest<'_>) -> ApiResult {
     let hash = user.as_ref().map_or_else(PasswordHash::of_nobody, |user| user.password.clone());
     let matches = hash.matches(&password);
     let user = user.filter(|_| matches).ok_or_else(|| ApiError::new(401, "user or password is wrong"))?;
-    // A new cookie each time: one that somebody planted beforehand signs nobody in.
+    // A new cookie each time, so that a cookie that an attacker planted before is never signed in.
     let NewLogin { cookie, .. } = request.engine.registry().add_login(None, user.name.clone(), request.now_s())?;
     let set_cookie = set_cookie(request, &cookie, LOGIN_S);
     Ok(described(request, Some((&user, &cookie))).with(SET_COOKIE, &set_cookie))
@@ -118,7 +118,7 @@ fn change_password(request: &ApiRequest<'_>) -> ApiResult {
 }
 
 fn not_signed_in() -> ApiError {
-    ApiError::new(401, "nobody is signed in")
+    ApiError::new(401, "no user is signed in")
 }
 
 fn described(request: &ApiRequest<'_>, login: Option<(&User, &str)>) -> Answer {
@@ -140,7 +140,7 @@ fn set_cookie(request: &ApiRequest<'_>, value: &str, seconds: i64) -> String {
     format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let session = json!({
         "user": maybe("string"), "role": maybe("string"), "csrf": maybe("string"), "guests": flag(), "version": text(),

@@ -30,7 +30,7 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         method: "POST",
         access: Access::AdminLogin,
         body: Some("AddToken"),
-        about: "Makes an API token; its text is in this answer and nowhere else",
+        about: "Creates an API token; only this answer has its text",
         answer: "NewToken",
         ..MANAGE
     },
@@ -57,7 +57,7 @@ struct AddToken {
     /// Unix seconds.
     #[serde(default)]
     expires: Option<WholeNumber<i64>>,
-    /// A token from elsewhere, which goes on being used.
+    /// A token from elsewhere that stays in use.
     #[serde(default)]
     token: Option<String>,
 }
@@ -103,7 +103,7 @@ fn remove(request: &ApiRequest<'_>) -> ApiResult {
     Ok(success(()))
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let token = json!({
         "id": integer(), "note": text(), "scopes": list(text()), "tags": list(text()), "created": integer(),

@@ -29,7 +29,7 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         method: "POST",
         access: Access::AdminLogin,
         body: Some("AddUser"),
-        about: "Makes a user of the panel",
+        about: "Creates a user of the panel",
         answer: "Added",
         ..MANAGE
     },
@@ -106,7 +106,7 @@ fn role_named(name: &str) -> Result<Role, ApiError> {
     Role::named(name).ok_or_else(|| ApiError::new(400, format!("role {name:?} must be one of {all}")))
 }
 
-/// Shapes of what it takes and answers.
+/// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
     let user = json!({"id": integer(), "name": text(), "role": text(), "created": integer()});
     let name = json!({"type": "string", "pattern": format!("^[A-Za-z0-9_.@-]{{1,{USER_NAME_CHARS_MAX}}}$")});

@@ -1,4 +1,4 @@
-//! What both are asked to do, and how it is measured and shown.
+//! The work for both, and how it is measured and shown.
 
 use std::fmt::Write;
 use std::io;
@@ -14,7 +14,7 @@ use crate::http_client::Answer;
 use crate::hub_process::usage_of;
 use crate::workload::{Machine, Trace};
 
-/// Seconds of live reports before they are measured: what a start disturbs has settled by then.
+/// Seconds of live reports before they are measured, so that the effects of a start are over.
 pub(super) const SETTLE_S: u64 = 10;
 /// Work in the background after the last report that still counts.
 pub(super) const AFTER: Duration = Duration::from_secs(10);
@@ -23,12 +23,12 @@ pub(super) const RANGE_QUESTIONS: usize = 300;
 /// Questions about all servers.
 pub(super) const LATEST_QUESTIONS: usize = 20;
 
-/// What both are asked to do.
+/// The work for both.
 #[derive(Debug, Clone)]
 pub struct Work {
     /// Servers of the bulk part.
     pub servers: usize,
-    /// Reports of each of them, a second apart; as many as an agent keeps at most.
+    /// Reports of each of them, one second apart; at most as many as an agent keeps.
     pub seconds: usize,
     /// Servers of the live part.
     pub live_servers: usize,
@@ -38,7 +38,7 @@ pub struct Work {
     pub cores: String,
 }
 
-/// What one of them needed.
+/// The figures of one of them.
 pub struct Figures {
     pub(super) name: String,
     pub(super) bulk: Load,
@@ -112,7 +112,7 @@ pub fn table(work: &Work, all: &[Figures]) -> String {
     table
 }
 
-/// Runs `work`, and looks at what process `pid` used for it. `work` gives the reports that it sent.
+/// Runs `work`, and measures what process `pid` used for it. `work` returns the reports that it sent.
 pub(super) fn load(pid: u32, work: impl FnOnce() -> io::Result<u64>) -> io::Result<Load> {
     let (before, started) = (usage_of(pid), Instant::now());
     let sent = work()?;
@@ -145,7 +145,7 @@ pub(super) fn ask(times: usize, mut question: impl FnMut(usize) -> io::Result<An
     Ok(asked)
 }
 
-/// Servers whose reports are made one second after the other.
+/// Servers whose reports are generated one second after the other.
 pub(super) struct Fleet {
     machines: Vec<Machine>,
     trace: Trace,

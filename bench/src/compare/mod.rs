@@ -2,8 +2,8 @@
 //! of different days, machines or data do not compare.
 //!
 //! ```text
-//! bulk        an hour of every server, as fast as it is taken     → throughput, CPU, bytes a point
-//! live        more servers, a report a second each                → CPU, memory
+//! bulk        an hour of every server, as fast as it is taken     → throughput, CPU, bytes per point
+//! live        more servers, one report per second each            → CPU, memory
 //! questions   an hour of one metric; the newest of all servers    → latency
 //! ```
 

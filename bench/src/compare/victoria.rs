@@ -100,7 +100,7 @@ fn live(work: &Work, binary: &Path) -> io::Result<(Load, Asked)> {
         thread::sleep((started + Duration::from_secs(seconds)).saturating_duration_since(Instant::now()));
         Ok::<u64, io::Error>(work.live_servers as u64 * seconds)
     };
-    // Its series are made with their first points, as our agents are welcomed before the measured part.
+    // Its series are created with their first points, as our agents are welcomed before the measured part.
     let before = report_for(SETTLE_S)?;
     let mut load = load(victoria.child.id(), || report_for(work.live_s))?;
     let latest =
@@ -127,7 +127,7 @@ impl Victoria {
         Ok(victoria)
     }
 
-    /// Reports that a question finds, after what waits in memory became visible.
+    /// Reports that a query finds, after points in memory became visible.
     fn count(&self) -> io::Result<u64> {
         self.read("/internal/force_flush")?;
         let path = "/api/v1/query?query=sum(count_over_time(%7B__name__=~%22windfire_.%2B%22%7D%5B3h%5D))";
@@ -182,7 +182,7 @@ impl Drop for Victoria {
     }
 }
 
-/// Bodies of requests; servers are named by their number.
+/// Bodies of requests. Servers are named by their number.
 fn lines(reports: &[Report]) -> Vec<Vec<u8>> {
     let body = |(chunk, reports): (usize, &[Report])| {
         let mut body = Vec::with_capacity(reports.len() * 300);

@@ -19,7 +19,7 @@ use crate::hub_process::HubProcess;
 use crate::swarm::{Account, Swarm, SwarmOptions, Target};
 
 const HOUR_MS: i64 = 3_600_000;
-/// Agents that connect a second.
+/// Agents that connect per second.
 const CONNECTS_PER_S: f64 = 500.0;
 /// Time for anything to happen.
 const TIMEOUT: Duration = Duration::from_secs(600);
@@ -68,18 +68,18 @@ fn bulk(work: &Work, binary: &Path) -> io::Result<(Load, Asked, u64)> {
     Ok((load, range, folder_bytes(hub.data())))
 }
 
-/// What an idle hub does within two hours: packs the hours that are over and gives back the log.
+/// The upkeep that an idle hub does within two hours: packs the hours that are over and gives back the log.
 fn pack(data: &Path) -> io::Result<()> {
     let open = || Engine::open(data, Options::default()).map_err(io::Error::other);
     let engine = open()?;
-    // The second round gives back the log behind the blocks that the first made.
+    // The second round gives back the log of the blocks that the first one sealed.
     for minutes in [0, 2] {
         let now_ms = unix_ms() + 2 * HOUR_MS + minutes * 60_000;
         while engine.upkeep(now_ms).1.map_err(io::Error::other)? {}
     }
     engine.history().compact().map_err(io::Error::other)?;
     drop(engine);
-    // The write-ahead log of what is in files by now goes at the next start.
+    // The write-ahead log of data that is now in files is deleted at the next start.
     drop(open()?);
     Ok(())
 }
@@ -112,7 +112,7 @@ fn swarm() -> SwarmOptions {
     SwarmOptions { backoff: BackoffOptions::default(), ..SwarmOptions::default() }
 }
 
-/// `sent`, less what is missing of all that agents made; a report that is there twice is a fault.
+/// `sent`, less the agents' reports that are missing. A report that is there twice is a fault.
 fn found(hub: &HubProcess, sent: u64, accounts: &[Account]) -> io::Result<u64> {
     match hub.check_history(accounts.iter().map(|account| account.pushed)) {
         (lost, 0) => Ok(sent.saturating_sub(lost)),

@@ -1,4 +1,4 @@
-//! Requests beside the agents, so many a second whatever the answers take.
+//! API requests during a run, at a fixed rate, however long the answers take.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -12,15 +12,15 @@ use hdrhistogram::Histogram;
 
 use crate::http_client::HttpClient;
 
-/// Requests a second that one connection is given; more share the rate.
+/// Requests per second on one connection. Higher rates use several connections.
 const RATE_PER_CONNECTION: f64 = 50.0;
 
-/// What is asked for.
+/// The operation that is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Operation {
     /// `details` of all servers.
     Details,
-    /// `details` of all servers, if it is not what was answered before.
+    /// `details` of all servers, if it differs from the answer before.
     DetailsIfChanged,
     /// `details` of all servers, gzip.
     DetailsGzip,
@@ -30,12 +30,12 @@ pub enum Operation {
     History,
 }
 
-/// One operation, so many times a second: `details=50/s`.
+/// One operation, so many times per second: `details=50/s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ApiLoad {
     /// What.
     pub operation: Operation,
-    /// Times a second.
+    /// Times per second.
     pub per_s: f64,
 }
 
@@ -82,12 +82,12 @@ impl FromStr for ApiLoad {
     }
 }
 
-/// What came of it.
+/// The results.
 #[derive(Debug, Clone)]
 pub struct Answers {
     /// Microseconds from when a request was due until its answer was read.
     pub latency: Histogram<u64>,
-    /// Microseconds from when a request was sent: without what waited behind a slow answer.
+    /// Microseconds from when a request was sent: without the wait for a slow answer before it.
     pub service: Histogram<u64>,
     /// Answers 304.
     pub not_modified: u64,
@@ -104,7 +104,7 @@ impl Answers {
     }
 }
 
-/// Requests that are being made.
+/// Requests under way.
 pub struct Asking {
     stop: Arc<AtomicBool>,
     threads: Vec<(Operation, JoinHandle<Answers>)>,
@@ -112,7 +112,7 @@ pub struct Asking {
 }
 
 impl Asking {
-    /// Starts asking, and slow readers of `details` beside.
+    /// Starts the requests, and slow readers of `details`.
     pub fn start(http: SocketAddr, token: &str, servers: usize, loads: &[ApiLoad], slow_readers: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let mut threads = Vec::new();
@@ -146,7 +146,7 @@ impl Asking {
         Self { stop, threads, readers }
     }
 
-    /// Stops asking; what came of each operation.
+    /// Stops the requests. Returns the results of each operation.
     ///
     /// # Panics
     /// When a thread failed.
@@ -213,7 +213,7 @@ fn read_slowly(http: SocketAddr, token: &str, stop: &AtomicBool) -> io::Result<(
     stream.write_all(request.as_bytes())?;
     let mut piece = [0; 16 * 1024];
     while !stop.load(Ordering::Acquire) && stream.read(&mut piece)? > 0 {
-        // 16 KiB sixteen times a second.
+        // 16 KiB sixteen times per second.
         thread::sleep(Duration::from_micros(62_500));
     }
     Ok(())

@@ -1,9 +1,14 @@
-//! Attacks of one address and one credential beside an honest fleet, and an honest browser that is timed meanwhile.
+//! Attacks of one address and one credential, next to an honest fleet and an honest browser, whose requests are timed.
 //!
-//! Everything is done at once, again and again until stopped: connections that say nothing, that say it slowly, that do not
-//! read what they asked for; WebSockets and live streams that are opened and not read; questions to history of a guest, read
-//! slowly; a list of one id thirty thousand times; and an agent that reports as fast as it can, from hours to come, with as
-//! many sensors as there may be. All of it goes to one hub on this machine.
+//! All attacks run at once, again and again until stopped:
+//!
+//! * connections that send nothing, that send slowly, or that do not read their answers
+//! * WebSockets and live streams that are opened and not read
+//! * a guest's requests for history, read slowly
+//! * a list of one id thirty thousand times
+//! * an agent that reports as fast as it can, from future hours, with as many sensors as possible
+//!
+//! They all go to one hub on this machine.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -44,7 +49,7 @@ const AHEAD_MS: i64 = 6 * 3_600_000;
 /// Time between two requests of the browser.
 const BROWSE_INTERVAL: Duration = Duration::from_millis(250);
 
-/// What attacker of HTTP number so-and-so does.
+/// The attack of one HTTP attacker, by its number.
 #[derive(Debug, Clone, Copy)]
 enum Attack {
     Silent,
@@ -55,10 +60,10 @@ enum Attack {
     History,
 }
 
-/// What came of an attack.
+/// The results of an attack.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct HostileOutcome {
-    /// Connections that the attackers made.
+    /// Connections that the attackers opened.
     pub connections: u64,
     /// Bytes that they read.
     pub bytes_read: u64,
@@ -200,7 +205,7 @@ async fn harass(http: SocketAddr, kind: Attack, number: usize, counts: &Counts) 
     }
 }
 
-/// Reads so many bytes a second until the other side ends it.
+/// Reads so many bytes per second until the other side ends it.
 async fn read_at(stream: &mut TcpStream, bytes_per_s: usize, counts: &Counts) -> io::Result<()> {
     let mut piece = vec![0; bytes_per_s.max(1)];
     loop {
@@ -248,7 +253,7 @@ async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Rece
     outbox.kept_count() - outbox.len()
 }
 
-/// Somebody who looks at the panel: asks for one thing after the other, each with the token of one who may.
+/// A browser with the panel: sends one request after the other, each with a valid token.
 pub(super) struct Browser {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<Vec<(Duration, bool)>>,

@@ -16,8 +16,8 @@ pub struct OtherHub {
 
 /// The hub under test.
 pub enum Hub {
-    /// Started by us, on a folder of its own: CPU, memory, disk and history are looked at.
+    /// Started by us, on its own folder: CPU, memory, disk and history are measured.
     Own(Box<HubProcess>),
-    /// Somebody else's.
+    /// A hub that already runs.
     Other(OtherHub),
 }

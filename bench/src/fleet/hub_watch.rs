@@ -1,4 +1,4 @@
-//! What the hub says and uses while it is measured, over its restarts.
+//! The hub's metrics and its use of the machine during a measurement, over its restarts.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -23,7 +23,7 @@ pub(super) struct Look {
     disk_bytes: u64,
 }
 
-/// Counters that only rise: a hub that was started again counts from zero, here they go on.
+/// Counters that only rise. A hub that was restarted counts from zero, but here they continue.
 #[derive(Debug, Default)]
 struct Rising {
     last: f64,
@@ -127,7 +127,7 @@ impl HubWatch {
         self.end = self.now;
     }
 
-    /// What was between the last two looks.
+    /// The differences between the last two readings.
     pub(super) fn second(&self, took_s: f64) -> Second {
         let (now, before) = (&self.now, &self.before);
         Second {
@@ -157,7 +157,7 @@ impl HubWatch {
         self.end.frame_bytes - self.begin.frame_bytes
     }
 
-    /// Stops a hub of our own; how many reports are missing in its history, and how many are there twice.
+    /// Stops our own hub. Returns how many reports are missing in its history, and how many are there twice.
     pub(super) fn stop_and_check(&mut self, hub: &mut Hub, accounts: &[Account]) -> Option<(u64, u64)> {
         let Hub::Own(process) = hub else { return None };
         process.terminate();
@@ -165,7 +165,7 @@ impl HubWatch {
         Some(process.check_history(accounts.iter().map(|account| account.pushed)))
     }
 
-    /// What a hub of our own used.
+    /// The use of CPU, memory and disk of our own hub.
     pub(super) fn hub_use(&self) -> Option<HubUse> {
         self.is_own.then_some(HubUse {
             user_s: self.end.user_s - self.begin.user_s,
@@ -178,7 +178,7 @@ impl HubWatch {
     }
 }
 
-/// Bytes of all files below a folder. What vanishes meanwhile counts nothing.
+/// Bytes of all files below a folder. Files that vanish in the meantime do not count.
 pub(crate) fn folder_bytes(folder: &Path) -> u64 {
     let Ok(entries) = fs::read_dir(folder) else { return 0 };
     let bytes = |entry: fs::DirEntry| match entry.metadata() {

@@ -26,14 +26,14 @@ use crate::swarm::{Account, Latencies, Swarm, SwarmOptions};
 
 /// Time in which every agent must have been welcomed, beyond the ramp.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(600);
-/// The first seconds settle what a start disturbs.
+/// First seconds of a run, in which the effects of the start settle.
 const SETTLE: Duration = Duration::from_secs(5);
 /// Time after an attack until its traces are looked at.
 const AFTERMATH: Duration = Duration::from_secs(15);
-/// Time for agents to come back, after the hub was killed.
+/// Time for agents to reconnect, after the hub was killed.
 const RECOVERY_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// What is measured.
+/// The run to measure.
 pub struct Run {
     /// The hub.
     pub hub: Hub,
@@ -45,9 +45,9 @@ pub struct Run {
     pub swarm: SwarmOptions,
     /// How long it is measured.
     pub measured: Duration,
-    /// What happens meanwhile.
+    /// Events during the measurement.
     pub profile: Profile,
-    /// Requests beside.
+    /// API requests to send.
     pub api: Vec<ApiLoad>,
 }
 
@@ -129,7 +129,7 @@ impl Run {
         let answers = asking.finish();
         let mut hostile = attack.finish(&seconds);
         if let Some(hostile) = &mut hostile {
-            // What the attack took is given back once it is over.
+            // The resources of the attack are given back once it is over.
             thread::sleep(AFTERMATH);
             watch.look(&hub);
             hostile.rss_mib_after = watch.rss_mib();
@@ -213,7 +213,7 @@ fn sums(accounts: &[Account]) -> (u64, u64) {
     accounts.iter().fold((0, 0), |(pushed, acked), account| (pushed + account.pushed, acked + account.acked))
 }
 
-/// Agents that gather samples ask for their last ack when they stop; those in between are given a moment first.
+/// Waits up to 2 s for acks. Agents that gather samples ask for their last ack only when they stop.
 fn wait_for_acks(fleet: &Swarm) {
     let deadline = Instant::now() + Duration::from_secs(2);
     while Instant::now() < deadline {
@@ -225,7 +225,7 @@ fn wait_for_acks(fleet: &Swarm) {
     }
 }
 
-/// Kills the hub when the profile says so, and watches the agents come back.
+/// Kills the hub when the profile says so, and watches the agents reconnect.
 struct Recovery {
     kill_at: Option<Duration>,
     absence: Duration,
@@ -267,7 +267,7 @@ impl Recovery {
             }
             State::Away { until } if Instant::now() >= *until => {
                 let since = Instant::now();
-                // What was made until now has to be caught up with; what comes later is everyday work.
+                // Reports that were made until now must be caught up with. Later ones are normal work.
                 let pushed = fleet.accounts().iter().map(|account| account.pushed).collect();
                 process.start();
                 self.state = State::Back { since, pushed };
@@ -297,7 +297,8 @@ impl Progress {
         Self { is_shown: std::io::stderr().is_terminal() }
     }
 
-    /// Prints a row of the table before the others: who watches the run needs to know where the hub is, and when it is full.
+    /// Prints a row of the table early: a person who watches the run needs to know where the hub is, and when all are
+    /// connected.
     fn say(&mut self, name: &str, text: &str) {
         self.end();
         println!("{}", table_row(name, text));

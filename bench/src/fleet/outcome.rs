@@ -1,4 +1,4 @@
-//! What a run gave: for people as a table, for programs as JSON.
+//! The outcome of a run: for people as a table, for programs as JSON.
 
 use std::fmt::Write;
 
@@ -9,7 +9,7 @@ use super::api_load::{Answers, Operation};
 use super::hostile::HostileOutcome;
 use crate::swarm::Latencies;
 
-/// Fields of a report that are points of history, the time left out.
+/// Fields of a report that are points of history, without the time.
 pub(crate) const POINTS_PER_REPORT: f64 = 15.0;
 
 /// One second of the run.
@@ -17,9 +17,9 @@ pub(crate) const POINTS_PER_REPORT: f64 = 15.0;
 pub struct Second {
     /// Seconds since the measured part began.
     pub at_s: f64,
-    /// Reports that became durable, a second.
+    /// Reports that became durable, per second.
     pub durable_per_s: f64,
-    /// Frames that the hub took, a second.
+    /// Frames that the hub took, per second.
     pub frames_per_s: f64,
     /// Share of one core that the hub used; above 1 with several.
     pub hub_cores: f64,
@@ -39,7 +39,7 @@ pub struct Second {
     pub ack_p99_ms: f64,
 }
 
-/// What the hub's process used over the measured part; absent for a hub that is not ours.
+/// CPU and memory of the hub's process over the measured part. Absent for a hub that is not ours.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct HubUse {
     /// User CPU, seconds.
@@ -75,7 +75,7 @@ pub struct Outcome {
     pub acked: u64,
     /// Readings that were not taken because an outbox was full.
     pub refused: u64,
-    /// Reports missing in history, and there twice; absent for a hub that is not ours.
+    /// Reports missing in history, and there twice. Absent for a hub that is not ours.
     pub checked: Option<(u64, u64)>,
     /// Reports that became durable in the measured part.
     pub durable: f64,
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub hub: Option<HubUse>,
     /// Seconds from the hub's start until all agents were back and nothing was waiting.
     pub recovered_s: Option<f64>,
-    /// What the attack came to, if there was one.
+    /// The results of the attack, if there was one.
     pub hostile: Option<HostileOutcome>,
     /// Share of its cores that the generator used.
     pub generator_busy: f64,
@@ -119,7 +119,7 @@ impl Outcome {
         self.hub.map(|hub| kib(hub) / self.agents.max(1) as f64)
     }
 
-    /// For people: what was not said while it ran.
+    /// A table for people, without the rows that were printed during the run.
     pub fn table(&self) -> String {
         let mut table = String::new();
         let mut row = |name: &str, text: String| {

@@ -1,17 +1,17 @@
-//! What happens to a fleet while it is measured.
+//! Events during a measurement of a fleet.
 
 use std::time::Duration;
 
 use clap::ValueEnum;
 
-/// What happens while it is measured.
+/// Events during the measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Profile {
     /// Agents report, each in its own phase
     Steady,
     /// All agents report within a twentieth of the interval
     Burst,
-    /// A third into the run the hub is killed and started at once: everybody comes back
+    /// A third into the run the hub is killed and started at once: all agents reconnect
     ReconnectStorm,
     /// Each second one agent in a hundred loses its connection
     Flapping,
@@ -19,7 +19,7 @@ pub enum Profile {
     SlowReaders,
     /// A third into the run the hub is killed and stays away for half a minute
     Outage,
-    /// In the second half one address and one credential do all they can to the hub, beside the others and a browser
+    /// In the second half one address and one credential attack the hub, besides the honest agents and a browser
     Hostile,
 }
 

@@ -1,4 +1,4 @@
-//! A run as one HTML page that stands alone, and several runs as charts.
+//! A run as one self-contained HTML page, and several runs as charts.
 
 use std::fmt::Write;
 
@@ -61,11 +61,11 @@ fn of_run(seconds: &[Second]) -> Vec<Chart> {
     ]
 }
 
-/// Charts over several runs, as `--json` wrote them, each with the name of its file. Runs without what a chart shows are
-/// left out of it.
+/// Charts over several runs, as `--json` wrote them, each with the name of its file. Runs without the values of a chart
+/// are left out of it.
 ///
 /// # Errors
-/// A run is not what `--json` writes.
+/// A run was not written by `--json`.
 pub fn of_runs(runs: &[Value]) -> Result<Vec<(&'static str, String)>, String> {
     let mut runs: Vec<&Value> = runs.iter().collect();
     let number = |run: &Value, path: &str| run.pointer(path).and_then(Value::as_f64);

@@ -5,7 +5,7 @@ use windfire_wire::report::bytes_per_second;
 
 use super::{jitter, late_ms};
 
-/// Clock ticks a second and processor: what processor time is counted in.
+/// Clock ticks per second and processor, the unit of processor time.
 const TICKS_PER_CORE: f64 = 100.0;
 const CORES: f64 = 4.0;
 const PAGE_BYTES: u64 = 4096;
@@ -22,7 +22,7 @@ pub struct CalmMachine {
     busy: f64,
     mem_pages: f64,
     disk_pages: f64,
-    /// Logarithm of the bytes a second where traffic comes back to, and where it is.
+    /// Logarithm of the bytes per second to which traffic returns, and of the present ones.
     traffic: [(f64, f64); 2],
     loads: [f64; 3],
     before: Report,

@@ -1,5 +1,5 @@
-//! What simulated servers report: a busy machine's readings perturbed ([`Machine`]), or a calm machine's, generated
-//! ([`CalmMachine`]).
+//! Reports of simulated servers: a busy machine's readings with noise ([`Machine`]), or generated ones of a calm
+//! machine ([`CalmMachine`]).
 
 mod calm;
 mod trace;

@@ -1,11 +1,11 @@
-//! Readings of a real, busy machine, replayed by every simulated server from a place of its own.
+//! Readings of a real, busy machine, which every simulated server replays from another offset.
 
 use windfire_wire::Report;
 use windfire_wire::report::bytes_per_second;
 
 use super::{jitter, late_ms};
 
-/// 652 seconds of a busy machine, 15 numbers a second.
+/// 652 seconds of a busy machine, 15 numbers per second.
 const TRACE: &str = include_str!("../../data/trace.csv");
 
 /// The parsed trace.
@@ -21,18 +21,18 @@ impl Default for Trace {
 }
 
 impl Trace {
-    /// The trace that lies beside this crate.
+    /// The built-in trace.
     ///
     /// # Panics
-    /// When the file is not what it was.
+    /// When the file is damaged.
     pub fn new() -> Self {
         Self::parse(TRACE).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Reads a trace of the same form: a line of names, then 15 numbers a line, a line a second.
+    /// Reads a trace of the same form: a line of names, then one line per second with 15 numbers.
     ///
     /// # Errors
-    /// Which line is not that.
+    /// The number of the first line that is wrong.
     pub fn parse(text: &str) -> Result<Self, String> {
         let row = |(number, line): (usize, &str)| {
             let values: Result<Vec<f64>, _> = line.split(',').map(|value| value.trim().parse::<f64>()).collect();
@@ -45,9 +45,9 @@ impl Trace {
     }
 }
 
-/// One simulated server: the trace from an offset, at scales of its own, with noise of its own on whatever the trace
-/// changes, so that each number changes about as often as in the measurements of the peers, and no second of one server tells anything of another's, nor of its own lap before. Counters never go
-/// back.
+/// One simulated server: the trace from an offset, with its own scales, and with its own noise on every number that the
+/// trace changes. So each number changes about as often as in the measurements of the peers, and no second of one
+/// server predicts another's, nor its own next lap. Counters never go back.
 #[derive(Debug, Clone)]
 pub struct Machine {
     random: fastrand::Rng,
@@ -89,7 +89,7 @@ impl Machine {
         let elapsed_ms = time_ms - self.before.time_ms;
         let report = Report {
             time_ms,
-            // Downwards from where the trace stands at its limit, so that it changes there as well.
+            // Downwards where the trace is at its limit, so that it changes there as well.
             cpu: hundredths((row[0] * (1.0 - self.random.f64() * 0.03)).clamp(0.0, 100.0)),
             mem_used: self.pages(row, earlier, MEM_USED),
             swap_used: self.pages(row, earlier, SWAP_USED),
@@ -111,8 +111,8 @@ impl Machine {
         report
     }
 
-    /// A counter that grows as the trace does, each second by a tenth more or less, and by a few hundred bytes of its own: the
-    /// trace's machine had none of the small traffic that a watched server has every second.
+    /// A counter that grows as the trace does, each second by a tenth more or less, and by a few hundred bytes more:
+    /// the trace's machine had none of the small traffic that a watched server has every second.
     fn grown(&mut self, row: &[f64; 15], earlier: &[f64; 15], column: usize, before: u64) -> u64 {
         let step = (row[column] - earlier[column]).max(0.0) * self.scales[column];
         let small = (5.5 + jitter(&mut self.random, 1.5)).exp() * self.scales[column];

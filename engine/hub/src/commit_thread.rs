@@ -102,7 +102,7 @@ impl Mending {
             }
             (Some(_), Some(next)) if Instant::now() >= next => {
                 if engine.poison_reason().is_none() {
-                    // Its words are in `store_failure`, and said on /readyz.
+                    // Its text is in `store_failure`, and shown on /readyz.
                     let _still_failing = engine.mend_store();
                 }
                 self.next = Some(Instant::now() + COMMIT_RETRY);

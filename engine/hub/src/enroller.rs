@@ -51,7 +51,7 @@ impl Enrolments {
             Err(TrySendError::Full(_)) => {
                 format!("{ENROLMENTS_WAITING_MAX} agents already wait for their enrolment: try again later")
             }
-            Err(TrySendError::Disconnected(_)) => "nobody enrols agents any more: try again later".to_owned(),
+            Err(TrySendError::Disconnected(_)) => "the hub no longer enrols agents: try again later".to_owned(),
         };
         Err(Refusal::new(RefuseReason::Full, why))
     }

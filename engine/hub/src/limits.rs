@@ -11,8 +11,8 @@ pub(crate) const HANDSHAKES_MAX: usize = 4096;
 /// Time for a handshake, and again for `Hello`. There is no limit after that: an agent that has sent `Hello` may wait
 /// for a slow disk.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time that an agent must have come from another address until that is shown: QUIC takes some 3 s to find out that one was
-/// only pretended, and one that comes from several in turn keeps the one that is shown.
+/// Time that an agent must use another address before that is shown: QUIC takes some 3 s to detect a forged one. An
+/// agent that alternates between several addresses keeps the one that is shown.
 pub(crate) const ADDRESS_SETTLE_TIME: Duration = Duration::from_secs(4);
 /// Bytes of `Hello`, and so of the memory for an unknown peer: three times the largest `Hello`, for future versions.
 pub(crate) const HELLO_BYTES_MAX: usize = 2 * 1024;
@@ -22,14 +22,14 @@ pub(crate) const ENROLMENTS_WAITING_MAX: usize = 1024;
 pub(crate) const ENROLMENTS_PER_WRITE_MAX: usize = 256;
 /// Refused agents that each get a line in the log within one second. Further ones are counted in one line.
 pub(crate) const REFUSALS_LOGGED_PER_S_MAX: u32 = 10;
-/// Time for a refused agent to read why.
+/// Time for a refused agent to read the reason.
 pub(crate) const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(2);
 /// Time that QUIC's own answer to a report may wait for the commit, so that both the answer and the ack share a packet.
 /// Agents expect that answer within 25 ms.
 pub(crate) const ACK_HOLD: Duration = Duration::from_millis(24);
 /// Threads for agents, each with its own socket.
 pub(crate) const LISTENERS_MAX: usize = 64;
-/// Time between two looks at how busy the threads for agents are.
+/// Time between two readings of how busy the threads for agents are.
 pub(crate) const PACE_INTERVAL: Duration = Duration::from_secs(1);
 /// Time between two rounds, while agents send.
 pub(crate) const ROUND_INTERVAL: Duration = Duration::from_millis(10);
@@ -86,7 +86,7 @@ pub(crate) const HTTP_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// Time after which an answer from history begins, even without a first piece, for a client that has closed its sending
 /// side. If the client is gone, its system refuses the bytes. Nothing else tells it from a client that waits.
 pub(crate) const HTTP_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
-/// Time between two looks at whether a client that has sent more than it was asked for is gone.
+/// Time between two checks whether a client that has sent more than its request is gone.
 pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 /// A guest's client address may hold one part in so many of the bytes of answers under way.
 pub(crate) const ANSWERS_GUEST_SHARE: usize = 4;
@@ -113,16 +113,16 @@ pub(crate) const ADMIN_SILENCE_MAX: Duration = Duration::from_secs(10);
 pub(crate) const ADMIN_SIGN_INTERVAL: Duration = Duration::from_secs(2);
 /// Time for a client of a hub that is starting to send its request, and to get the answer that it is.
 pub(crate) const ADMIN_MEANWHILE_TIMEOUT: Duration = Duration::from_secs(1);
-/// Time that opening a store takes until something is said about it.
+/// Time after which a slow opening of a store is reported.
 pub(crate) const START_QUIET: Duration = Duration::from_secs(1);
-/// Time between two words on how far it is.
+/// Time between two messages on how far it is.
 pub(crate) const START_SIGN_INTERVAL: Duration = Duration::from_secs(5);
 /// Users that an error names if the asked one does not exist.
 pub(crate) const USERS_NAMED_MAX: usize = 10;
 
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
-/// Time between two notes of when API tokens were last used.
+/// Time between two writes of when API tokens were last used.
 pub(crate) const TOKEN_USES_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Maximum of days after which a token expires: a century.
@@ -165,10 +165,10 @@ pub(crate) const WEBSOCKET_MESSAGE_BYTES_MAX: usize = 4 * 1024;
 
 /// Minimum of `memory_bytes_max`, in bytes: with less there is no room for a few answers.
 pub(crate) const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
-/// Memory that is reckoned with where the system does not say how much there is, bytes.
+/// Memory that is assumed if the system does not report its amount, bytes.
 pub(crate) const MEMORY_BYTES_USUAL: u64 = 1024 * 1024 * 1024;
 
-/// Time for a watcher to take so many bytes.
+/// Time for a subscriber to take so many bytes.
 pub(crate) fn live_read_timeout(bytes: usize) -> Duration {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
     LIVE_READ_TIMEOUT + Duration::from_secs((bytes / LIVE_BYTES_PER_SECOND_MIN).into())

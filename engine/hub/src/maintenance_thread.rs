@@ -13,9 +13,9 @@ use crate::counters::Counters;
 use crate::limits::{START_SIGN_INTERVAL, UPKEEP_INTERVAL, UPKEEP_RETRY};
 use crate::threads::{Phase, Stop};
 
-/// Time between two looks at whether there is something to do at once, or a stop.
+/// Time between two checks for urgent work or a stop.
 const POLL: Duration = Duration::from_millis(50);
-/// How far history's thread steps back for agents, commits and answers: half of the scheduler's scale.
+/// Priority of history's thread, below agents, commits and answers: half of the scheduler's scale.
 const NICE: i32 = 10;
 
 /// A text about the machine's clock while it is not trusted. `None` while it is.

@@ -16,7 +16,7 @@ use crate::threads::runtime;
 pub(crate) struct Signals {
     /// Whether a stop was asked for.
     asked: watch::Receiver<bool>,
-    /// Set once there is something to be stopped in order.
+    /// Set once the hub needs an orderly stop.
     is_running: Arc<AtomicBool>,
 }
 
@@ -27,7 +27,7 @@ impl Signals {
         (std::process::id() == 1).then(|| Self::watch_while(false)).transpose()
     }
 
-    /// For a hub that has something to be stopped in order.
+    /// For a hub that needs an orderly stop.
     pub(crate) fn watch() -> Result<Self, String> {
         Self::watch_while(true)
     }

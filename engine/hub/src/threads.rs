@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 /// How far a stop is. Later ones are greater.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
-    /// Nobody asked for a stop.
+    /// No stop was requested.
     Running,
     /// Nothing new is taken, and work under way ends.
     Draining,
@@ -27,7 +27,7 @@ pub(crate) struct Stop(watch::Receiver<Phase>);
 impl Stop {
     /// Resolves when the stop is as far as that.
     pub(crate) async fn reached(&mut self, phase: Phase) {
-        // Nobody is left to say so: then it is over as well.
+        // An error means that the sender is gone: then the stop is over as well.
         let _reached_or_over = self.0.wait_for(|now| *now >= phase).await;
     }
 
@@ -82,7 +82,7 @@ impl Threads {
     /// Starts a thread.
     ///
     /// # Errors
-    /// The system gives none.
+    /// The system cannot create it.
     pub(crate) fn start(&mut self, worker: Worker) -> Result<(), String> {
         let Worker { name, ends_in, run } = worker;
         let ended = Ended { name, sender: self.ended.0.clone() };
@@ -137,7 +137,7 @@ impl Threads {
     }
 }
 
-/// Says that its thread ended, and were it by a panic.
+/// Reports that its thread ended, even by a panic.
 struct Ended {
     name: &'static str,
     /// Takes one message of each thread.

@@ -24,8 +24,23 @@ const REPORTS: usize = 2;
 
 /// Calls of the system that are looked at. Some machines lack those with a question mark.
 const CALLS: [&str; 17] = [
-    "execve", "execveat", "?open", "openat", "openat2", "?creat", "connect", "sendto", "sendmsg", "sendmmsg", "?unlink",
-    "unlinkat", "?rename", "renameat", "renameat2", "?mkdir", "mkdirat",
+    "execve",
+    "execveat",
+    "?open",
+    "openat",
+    "openat2",
+    "?creat",
+    "connect",
+    "sendto",
+    "sendmsg",
+    "sendmmsg",
+    "?unlink",
+    "unlinkat",
+    "?rename",
+    "renameat",
+    "renameat2",
+    "?mkdir",
+    "mkdirat",
 ];
 
 /// What a hostile hub does in the place of, or after, a welcome.
@@ -107,7 +122,10 @@ impl Act {
                     }
                 };
                 let _over = tokio::time::timeout(REPORT_INTERVAL_MIN * seconds, hear).await;
-                assert!(reports <= seconds as usize + 2, "{reports} reports in {seconds} s, asked for one a millisecond");
+                assert!(
+                    reports <= seconds as usize + 2,
+                    "{reports} reports in {seconds} s, asked for one a millisecond"
+                );
                 session.connection().close(0u32.into(), b"");
                 true
             }

@@ -55,7 +55,7 @@ fn each_parameter_means_what_the_document_says() {
     assert_eq!(note.notes(), [note.json()["notes"][0].as_str().expect("a note")], "the head has it too");
     assert!(note.notes()[0].contains("20000 such steps"), "{:?}", note.notes());
     let note = history("from=-15d&step=90&id=1");
-    let begins = "step is 120 s, not 90 s: what such steps are made of is kept from ";
+    let begins = "step is 120 s, not 90 s: history for such steps is kept from ";
     assert!(note.notes()[0].starts_with(begins), "reports are kept for seven days: {:?}", note.notes());
     // A mean over 90 s is that of the reports in it.
     let raw = history("from=-30m&step=raw&id=1").json();

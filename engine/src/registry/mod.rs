@@ -62,7 +62,7 @@ impl Registry {
             logins.push(stored_users::read_login(key, value)?);
             Ok(())
         })?;
-        // Above all that there are, even where the numbers themselves were lost.
+        // Above all existing ids, even if the stored next ids were lost.
         let next = |kind: IdKind, highest: Option<u64>| {
             Ok::<u64, StoreError>(store.number(kind.key())?.max(highest.unwrap_or(0).saturating_add(1)))
         };
@@ -98,7 +98,7 @@ impl Registry {
         changing.store(&[same])
     }
 
-    /// Stores when API tokens and logins were last used. For now and then, and for a graceful stop.
+    /// Stores when API tokens and logins were last used. Called now and then, and at a graceful stop.
     ///
     /// # Errors
     /// The disk.

@@ -130,7 +130,7 @@ fn nobody_who_looks_waits_for_a_change_that_waits_for_the_disk() {
                 done.send(())
             });
             let answered = is_done.recv_timeout(Duration::from_secs(20));
-            // Everybody is let go in any case, or a failure would be a test that never ends.
+            // All writes are released in any case. Otherwise a failed test would never end.
             (0..4).for_each(|_| let_go.send(()).expect("still writing"));
             answered.unwrap_or_else(|_| panic!("a loop waited for {name}"));
         });

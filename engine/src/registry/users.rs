@@ -12,7 +12,7 @@ use crate::secret::{SecretHash, new_secret};
 use crate::store::StoreError;
 use crate::user::{LOGIN_S, Login, NewLogin, PasswordHash, Role, User, UserEdit};
 
-/// How much of a login's time must have passed until a use is worth a note: not every request is a change.
+/// How much of a login's time must have passed until a use is stored, so that not every request is a write.
 const RENEW_AFTER_S: i64 = 60;
 
 /// Changes are checked under the lock for changes, written without the lock for readers, and then made visible under it: a

@@ -60,7 +60,7 @@ pub struct Session {
     pace: Pace,
 }
 
-/// Room for one frame, shared by all sessions of a thread, so that a report needs no memory of its own.
+/// Room for one frame, shared by all sessions of a thread, so that a report needs no further memory.
 #[derive(Default)]
 pub struct Scratch {
     reports: Reports,
@@ -150,7 +150,7 @@ impl Session {
         }
     }
 
-    /// Takes that the agent comes from another address now, in mid-session.
+    /// Notes that the agent now has another address, in the middle of the session.
     pub fn on_peer_address(&mut self, engine: &Engine, address: String, now_ms: i64) -> Result<(), Refusal> {
         self.peer_address = address;
         match &self.state {
@@ -212,7 +212,7 @@ impl Session {
         self.stalled.is_some() && self.is_over_share
     }
 
-    /// Whether [`Session::on_watermark`] may have something to say after the next commit.
+    /// Whether [`Session::on_watermark`] may have a frame to send after the next commit.
     pub fn is_waiting(&self) -> bool {
         matches!(self.state, State::Opening { .. }) || self.acks.due.is_some()
     }
@@ -253,7 +253,7 @@ impl Session {
         }
     }
 
-    /// Goes on after [`Registry::enrol`](crate::registry::Registry::enrol) gave that for this session's agent.
+    /// Continues with the result of [`Registry::enrol`](crate::registry::Registry::enrol) for this session's agent.
     pub fn enrolled(&mut self, engine: &Engine, result: Result<u64, Refusal>, now_ms: i64) -> Result<Flow, Refusal> {
         let State::Enrolling(mut hello, since) = std::mem::replace(&mut self.state, State::New) else {
             return Err(bad_frame("nothing was to be enrolled"));

@@ -145,7 +145,7 @@ impl Section {
         arm.map(str::to_owned).or_else(|| self.model.clone())
     }
 
-    /// Less than a name, and better than nothing.
+    /// A fallback if there is no name.
     fn kind(&self) -> Option<String> {
         let numbers = || {
             let (implementer, part) = self.implementer.zip(self.part)?;

@@ -1,4 +1,4 @@
-//! Memory and swap, as `/proc/meminfo` has them, and less where a container may have less.
+//! Memory and swap, from `/proc/meminfo`, or from a container's limit if that is less.
 
 use super::files::Files;
 
@@ -19,7 +19,7 @@ pub(super) fn read(files: &mut Files) -> Memory {
         files.miss(MEMINFO, &"no line MemTotal");
         return Memory::default();
     };
-    // ZFS keeps its cache where the kernel does not know it for one.
+    // The kernel does not count ZFS's cache as a cache.
     if let Some(arc) = files.text_if("/proc/spl/kstat/zfs/arcstats") {
         memory.used = memory.used.saturating_sub(shrinkable(&arc));
     }

@@ -1,4 +1,4 @@
-//! This machine, as Linux tells of it in files.
+//! This machine, read from Linux's files.
 
 mod counts;
 mod cpu;
@@ -32,7 +32,7 @@ use sensors::{Readings, Sensors};
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
 /// Age at which a sensor's value is not shown any more.
 const SENSOR_AGE_MAX: Duration = Duration::from_secs(60);
-/// Seconds that the machine's start may move without being another: the kernel reckons it from a clock that is corrected.
+/// Seconds by which the start of one boot may move: the kernel computes it from a clock that is corrected.
 const BOOT_MOVES_MAX_S: u64 = 2;
 
 /// A Linux machine.
@@ -155,7 +155,7 @@ impl Machine {
         host
     }
 
-    /// Values that were left out because they cannot be, and the last of them.
+    /// The number of impossible values that were left out, and the last of them.
     pub(super) fn impossible(&self) -> (u64, &'static str) {
         self.impossible
     }
@@ -204,7 +204,7 @@ impl Machine {
         })
     }
 
-    /// Unix seconds of the machine's start. Where the kernel does not say it, it is so long ago as the machine is up.
+    /// Unix seconds of the machine's start. If the kernel does not have it, it is computed from the uptime.
     fn boot_s(&mut self, now_s: i64) -> u64 {
         let said = self.stat().and_then(|stat| stat.boot_s).filter(|boot_s| *boot_s > 0);
         let found = said.or_else(|| match self.uptime_s() {

@@ -14,7 +14,7 @@ use super::files;
 const COLDEST: f64 = -55.0;
 const HOTTEST: f64 = 127.0;
 
-/// Readings between two looks for new sensors.
+/// Readings between two searches for new sensors.
 const LIST_EVERY: u32 = 60;
 
 /// The result of a reading.

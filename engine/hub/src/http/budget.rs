@@ -44,7 +44,7 @@ pub(crate) struct Budget {
 struct Holdings {
     all: usize,
     guests: usize,
-    /// Nobody who holds nothing.
+    /// Only clients that hold something.
     by_client: HashMap<Client, usize>,
 }
 
@@ -67,7 +67,7 @@ impl Budget {
         self.check_in(&self.holdings.lock(), client, amount)
     }
 
-    /// Takes it, when it may be had.
+    /// Takes the amount, if it is allowed.
     ///
     /// # Errors
     /// As [`Budget::check`].
@@ -95,7 +95,7 @@ impl Budget {
             return Err(Busy::Client);
         }
         let is_over = |held: usize, max: usize| held > 0 && held.saturating_add(amount) > max;
-        // Guests together leave something to those who are known.
+        // All guests together leave a part to clients with a token or login.
         let are_guests_over = client.is_guest && is_over(holdings.guests, all - all / GUESTS_RESERVE);
         if are_guests_over || is_over(holdings.all, all) { Err(Busy::Hub) } else { Ok(()) }
     }

@@ -24,7 +24,7 @@ pub(crate) struct Connections {
     max: usize,
     counters: Arc<Counters>,
     table: Mutex<Table>,
-    /// Told whenever a slot is given back.
+    /// Notified whenever a slot is given back.
     freed: Notify,
     begun: Instant,
 }
@@ -98,7 +98,7 @@ impl Connections {
         is_spared
     }
 
-    /// Lets the one go that can best be spared. `false` when there is none.
+    /// Closes the connection that can best be spared. `false` when there is none.
     fn evict(&self) -> bool {
         let victim = self.table.lock().victim();
         if let Some(victim) = &victim {
@@ -178,7 +178,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the client has said its last word: it is gone, or it only has nothing more to say.
+    /// Waits until the client has closed its sending side: it is gone, or it only has nothing more to send.
     pub(super) async fn fell_silent(&self) {
         let Some(socket) = self.socket.upgrade() else { return };
         loop {
@@ -189,7 +189,7 @@ impl Connection {
         }
     }
 
-    /// Waits until the client has had nothing more to say for a while: it waits for its answer, or it is gone.
+    /// Waits until the client's sending side has been closed for some time: it waits for its answer, or it is gone.
     pub(super) async fn stayed_silent(&self) {
         self.fell_silent().await;
         tokio::time::sleep(HTTP_HALF_CLOSED_TIMEOUT).await;

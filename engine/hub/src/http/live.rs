@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::limits::{LIVE_INTERVAL, LIVE_KEEP_ALIVE, live_read_timeout};
 use crate::threads::{Phase, Stop};
 
-/// Advances the stream until stopped; the ticks end with it, and so does every stream.
+/// Advances the stream until stopped. The ticks end with it, and so does every stream.
 pub(crate) async fn run(live: Arc<Live>, engine: Arc<Engine>, clock: Clock, ticks: watch::Sender<u64>, mut stop: Stop) {
     let mut seconds = interval(LIVE_INTERVAL);
     seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -31,7 +31,7 @@ pub(crate) async fn run(live: Arc<Live>, engine: Arc<Engine>, clock: Clock, tick
             () = stop.reached(Phase::Draining) => return,
         }
         let (live, engine, now_s) = (Arc::clone(&live), Arc::clone(&engine), clock().div_euclid(1000));
-        // A look at every server takes milliseconds, in which others' requests are answered.
+        // Comparing every server takes milliseconds, in which other requests are answered.
         let advanced = tokio::task::spawn_blocking(move || live.advance(&engine, now_s)).await;
         if let Err(error) = advanced {
             tracing::error!(%error, "the live stream was not advanced");
@@ -63,7 +63,7 @@ struct Feed {
     connection: Arc<Connection>,
     subscription: Subscription,
     sender: mpsc::Sender<Bytes>,
-    /// Its share of the streams there may be.
+    /// Its share of the allowed streams.
     _held: Vec<Held>,
 }
 
@@ -115,7 +115,7 @@ impl Feed {
     }
 }
 
-/// Where events go out, as fast as they are read.
+/// Sends events, as fast as they are read.
 struct Outlet {
     sender: mpsc::Sender<Bytes>,
     /// Bytes of the last two: one is being sent, and the other waits.
@@ -125,7 +125,7 @@ struct Outlet {
 }
 
 impl Outlet {
-    /// Sends when the event before the last is through. `false` when the client is gone, or reads too slowly.
+    /// Sends when the client has taken the event before the last. `false` when the client is gone, or reads too slowly.
     async fn send(&mut self, bytes: Bytes) -> bool {
         let [first, second] = self.on_way;
         self.on_way = [second, bytes.len()];

@@ -91,7 +91,8 @@ impl Http {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    // Out of descriptors, most likely: the connection that can best be spared gives its own back.
+                    // Most likely there are no more descriptors: the connection that can best be spared gives its own
+                    // back.
                     let spared = timeout(HTTP_ACCEPT_RETRY, connections.spare_one()).await;
                     if failure_logged.is_none_or(|at| at.elapsed() >= HTTP_ACCEPT_LOG_INTERVAL) {
                         failure_logged = Some(Instant::now());
@@ -142,7 +143,7 @@ impl Http {
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HTTP_READ_TIMEOUT);
         builder.max_buf_size(HTTP_HEAD_BYTES_MAX);
-        // A client that has said everything may say so, and reads on.
+        // A client may close its sending side and continue to read.
         builder.half_close(true);
         let ended = match tls {
             None => converse(&builder, stream, service, stop).await,
@@ -205,7 +206,7 @@ impl Http {
         Ok(Response::from_parts(head, body))
     }
 
-    /// A body that is there, on that client's account until it has taken it. Pages are in the program anyway.
+    /// A complete body, charged to that client until it has taken it. Pages are in the program anyway.
     fn charged(&self, pieces: Vec<Bytes>, client: Option<Client>) -> BoxBody<Bytes, io::Error> {
         let bytes = || pieces.iter().map(Bytes::len).sum();
         let held = client.map(|client| self.shares.answers_bytes.charge(client, bytes()));

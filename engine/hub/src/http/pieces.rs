@@ -1,4 +1,4 @@
-//! A body whose pieces are there, handed to hyper without joining them.
+//! A body of ready pieces, passed to hyper without joining them.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, SizeHint};
 
 use super::budget::Held;
 
-/// The pieces that are not handed out yet.
+/// The pieces that hyper has not taken yet.
 pub(super) struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
     left: u64,

@@ -168,7 +168,7 @@ impl Write for Pieces {
         Ok(taken)
     }
 
-    /// Nothing: pieces are sent when they are full, and at the end.
+    /// Does nothing: pieces are sent when they are full, and at the end.
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -289,7 +289,7 @@ mod tests {
         let (_client, _ours, slot) = half_closed().await;
         let streamed = || Streamed { produce: pieces(3), viewer: Viewer::guest() };
         tokio::time::pause();
-        // Nobody can compute for longer than any client is waited for otherwise.
+        // No permit is free for longer than the hub waits for any client otherwise.
         let all = u32::try_from(HISTORY_ANSWERS_MAX).expect("few");
         let busy = Arc::clone(&http.history_room).acquire_many_owned(all).await.expect("free");
         let before = tokio::time::Instant::now();

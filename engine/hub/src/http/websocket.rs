@@ -87,7 +87,7 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
             return;
         }
         sent += 1;
-        // Where slow readers hold all the room, there is one again with the next turn.
+        // If slow readers hold all the room, the next turn tries again.
         if let Some(document) = http.live.document(&http.engine, viewer, now_ms)
             && !say(&mut out, OpCode::Data(Data::Text), document.as_bytes()).await
         {
@@ -99,7 +99,7 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
     }
 }
 
-/// Says one frame. `false` when the client is gone, or does not take it.
+/// Sends one frame. `false` when the client is gone, or does not take it.
 async fn say(out: &mut (impl AsyncWrite + Unpin), opcode: OpCode, payload: &[u8]) -> bool {
     let mut head = Vec::with_capacity(10);
     let header = FrameHeader { opcode, ..FrameHeader::default() };

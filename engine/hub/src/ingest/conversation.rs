@@ -63,7 +63,7 @@ pub(super) struct RoundContext<'a> {
     pub(super) scratch: &'a RefCell<Scratch>,
     pub(super) now: Instant,
     pub(super) now_ms: i64,
-    /// Agents have waited for this look longer than they should.
+    /// Agents have waited for this round longer than they should.
     pub(super) is_late: bool,
     pub(super) is_stopping: bool,
 }
@@ -74,9 +74,9 @@ pub(super) struct Conversation {
     handle: ConnectionHandle,
     /// Tells it from an earlier one with the same handle.
     pub(super) number: u64,
-    /// It is in the listener's list of those to look at.
+    /// It is in the listener's list of conversations to service.
     pub(super) is_touched: bool,
-    /// It is in the listener's list of those that wait for a commit.
+    /// It is in the listener's list of conversations that wait for a commit.
     pub(super) is_listed: bool,
     phase: Phase,
     /// When the present phase has lasted too long.
@@ -147,7 +147,7 @@ impl Conversation {
         }
     }
 
-    /// Whether something is said after the next commit.
+    /// Whether a frame is due after the next commit.
     pub(super) fn waits_for_commit(&self) -> bool {
         self.flow == Flow::Stalled || self.session.as_ref().is_some_and(Session::is_waiting)
     }
@@ -157,7 +157,7 @@ impl Conversation {
         self.delayed_until.is_some_and(|until| now < until)
     }
 
-    /// When to look at it even if nothing comes.
+    /// When to service it even if nothing comes.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let held = self.delayed_until.filter(|until| now < *until);
         // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
@@ -170,7 +170,7 @@ impl Conversation {
             .min()
     }
 
-    /// Closes the connection without another word.
+    /// Closes the connection without a reason.
     pub(super) fn close(&mut self, now: Instant) {
         self.connection.close(now, VarInt::from_u32(0), Bytes::new());
         self.part(Phase::Closed, None);
@@ -311,9 +311,9 @@ impl Conversation {
         Ok(())
     }
 
-    /// Takes the next chunk that has come. Whether there was one.
+    /// Takes the next chunk that has come. Returns whether there was one.
     fn read(&mut self, stream: StreamId, ingest: &Ingest) -> Result<bool, End> {
-        // No more of a stranger's than is looked at.
+        // From an unknown peer, at most the bytes that are checked.
         let is_stranger = self.phase == Phase::Opening && self.until.is_some();
         let bytes_max = if is_stranger { HELLO_BYTES_MAX } else { FRAME_BODY_BYTES_MAX };
         let mut receiving = self.connection.recv_stream(stream);
@@ -381,7 +381,7 @@ impl Conversation {
         }
     }
 
-    /// Says why, and leaves a moment to read it: closing at once could overtake the words.
+    /// Sends the reason, and leaves some time to read it: closing at once could overtake it.
     fn send_refusal(&mut self, refusal: Refusal, now: Instant) -> Option<()> {
         let stream = self.stream?;
         let down = Down::Refuse { reason: refusal.reason, detail: refusal.detail };

@@ -1,4 +1,4 @@
-//! When which conversation wants to be looked at, though nothing came for it.
+//! The deadlines of conversations: when each must be serviced even if no packet comes.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -40,7 +40,7 @@ pub(super) struct Listener {
     /// Conversations so far.
     numbers: u64,
     deadlines: Deadlines,
-    /// To be looked at in this round, each once.
+    /// Conversations to service in this round, each once.
     ready: Vec<ConnectionHandle>,
     /// Waiting for a commit, each once.
     awaiting_commit: Vec<ConnectionHandle>,
@@ -97,7 +97,7 @@ impl Listener {
         })
     }
 
-    /// Takes agents until stopped, then says goodbye to all. Must run within a runtime.
+    /// Takes agents until stopped, then closes all connections. Must run within a runtime.
     pub(super) async fn run(mut self) -> Result<(), String> {
         let mut stop = self.ingest.stop.clone();
         let mut committed = self.ingest.committed.clone();
@@ -125,7 +125,8 @@ impl Listener {
                 }
             }
             let started = Instant::now();
-            // Not asked of the branch above: with packets coming all the time, chance would often pick another.
+            // This does not depend on the branch above: while packets come all the time, another one is often picked by
+            // chance.
             let commits = *committed.borrow_and_update();
             let is_committed = std::mem::replace(&mut seen_commits, commits) != commits;
             self.round(started, is_committed);
@@ -194,7 +195,7 @@ impl Listener {
                 self.socket.try_io(Interest::READABLE, || self.udp.recv((&self.socket).into(), &mut slots, &mut metas));
             let count = match got {
                 Ok(count) => count,
-                // Somebody's reset of something: it means nothing in QUIC.
+                // A reset of an earlier packet: it has no meaning in QUIC.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
@@ -337,7 +338,7 @@ impl Listener {
         let _taken = self.send(transmit);
     }
 
-    /// Sends the packets in the buffer. Whether the socket took them.
+    /// Sends the packets in the buffer. Returns whether the socket took them.
     fn send(&self, transmit: &Transmit) -> bool {
         send(&self.socket, &self.udp, transmit, &self.packets.to_send)
     }

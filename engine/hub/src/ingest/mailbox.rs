@@ -19,8 +19,8 @@ pub(super) enum Mail {
 /// A conversation by its handle and number, and the message to it.
 pub(super) type Addressed = (ConnectionHandle, u64, Mail);
 
-/// Tells conversations of this listener from any thread. Each session is kicked once at most and enrolled once at most, so
-/// the channel holds no more than twice as many messages as there are sessions.
+/// Sends messages to conversations of this listener from any thread. Each session is kicked at most once and enrolled
+/// at most once, so the channel holds at most twice as many messages as there are sessions.
 #[derive(Clone)]
 pub(super) struct Mailbox(pub(super) UnboundedSender<Addressed>);
 

@@ -119,7 +119,7 @@ impl Drop for Disks {
 }
 
 impl Shared {
-    /// Asks, round after round, until the turn is another's.
+    /// Asks, round after round, until another thread has the turn.
     fn run(&self, turn: u64) {
         let mut state = self.state.lock();
         loop {

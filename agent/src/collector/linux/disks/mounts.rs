@@ -16,7 +16,7 @@ pub(super) struct Mount {
 pub(super) fn list(root: &Path) -> Option<Vec<Mount>> {
     let read = |path: &str| std::fs::read(root.join(path)).ok();
     let mut mounts = mounts(&read("proc/self/mounts")?);
-    // It says more, and not everywhere the same: numbers are taken where both agree.
+    // It has more, but may differ: numbers are only used where both agree.
     let known = read("proc/self/mountinfo").map(|text| numbers(&text)).unwrap_or_default();
     for mount in &mut mounts {
         mount.number = known.get(&(mount.path.clone(), mount.source.clone())).copied();

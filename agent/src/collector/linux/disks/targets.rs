@@ -36,7 +36,7 @@ pub(super) struct Target {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    /// The number that files there have, where the kernel said it: another is mounted above it when they have another.
+    /// The device number of files there, if the kernel has it. If files have another one, another mount hides this one.
     pub(super) number: Option<u64>,
 }
 
@@ -62,7 +62,7 @@ const LOCAL: [&str; 30] = [
 /// On a disk, but never to be written: images of programs, discs.
 const IMAGES: [&str; 7] = ["squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs", "vxfs"];
 
-/// The file systems that count. Whose space is another's (networks, FUSE, overlays) or memory does not.
+/// The file systems that count. Those whose space is elsewhere (networks, FUSE, overlays) or in memory do not.
 pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
     let known = files::text(&root.join("proc/filesystems")).unwrap_or_default();
     let on_disks: HashSet<&str> = known.lines().filter_map(|line| line.strip_prefix('\t')).map(str::trim).collect();
@@ -97,7 +97,7 @@ pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
         }
     }
     if targets.is_empty() {
-        // A container sees only its overlay: better that than nothing.
+        // A container only sees its overlay, which is better than nothing.
         let place = Place { path: PathBuf::from("/"), number: None };
         targets.push(Target { device: Device::Root, places: vec![place] });
     }

@@ -135,7 +135,7 @@ fn read(path: &Path) -> Option<String> {
     Some(text)
 }
 
-/// Replaces the file whole. Not synced: after a power cut there is another boot.
+/// Replaces the whole file. It is not synced: after a power cut there is another boot.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let draft: PathBuf = path.with_extension("new");
     fs::write(&draft, text)?;
