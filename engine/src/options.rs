@@ -1,6 +1,7 @@
 //! What the engine does not decide itself.
 
 use crate::history::{FailPoint, Retention};
+use crate::store::WriteGate;
 
 /// Gives the country of a public address, lower case, or nothing.
 pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
@@ -23,6 +24,9 @@ pub struct Options {
     /// Called at each point of the upkeep of history: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,
+    /// Passed by every write to the store: for tests that refuse some, or end the process there.
+    #[doc(hidden)]
+    pub at_write: Option<WriteGate>,
     /// Country of an address; without it countries stay empty unless given by hand.
     pub country_of: Option<CountryLookup>,
     /// Hears how far a start is.
