@@ -57,7 +57,7 @@ impl World {
     }
 
     fn waiting(&self) -> impl Iterator<Item = usize> {
-        (0..self.agents.len()).filter(|agent| !self.agents[*agent].is_settled())
+        (0..self.agents.len()).filter(move |agent| !self.agents[*agent].is_settled())
     }
 
     /// One agent of each server after the other: two of them would only push each other out.

@@ -122,6 +122,6 @@ impl Rates {
 
     /// The faults that happen.
     pub(crate) fn all(&self) -> impl Iterator<Item = Fault> {
-        Fault::ALL.iter().copied().filter(|fault| self.has(*fault))
+        Fault::ALL.iter().copied().filter(move |fault| self.has(*fault))
     }
 }

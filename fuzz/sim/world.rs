@@ -218,7 +218,7 @@ impl World {
         // What was never committed is gone, and what was late may be gone from everywhere.
         self.model.some_came_late();
         self.look("after a start")?;
-        if self.step.is_multiple_of(4) {
+        if self.step.is_multiple_of(8) {
             self.look_closely()?;
         }
         Ok(())
