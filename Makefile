@@ -7,6 +7,9 @@ SHELL := bash
 DATA ?= ./windfire-data
 FUZZ_SECONDS ?= 20
 CASES ?= 500
+SEEDS ?= 200
+SEED ?=
+SIM ?=
 AGENTS ?= 1000
 DURATION ?= 60s
 FLEET ?=
@@ -96,6 +99,11 @@ fuzz-corpora: build ## Give each fuzz target its kept inputs and damaged copies 
 .PHONY: fuzz
 fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
 	@bash .ci/fuzz '$(FUZZ_SECONDS)'
+
+.PHONY: sim
+sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED; options of the simulator in SIM
+	$(CARGO) build $(PROFILE) -p windfire-fuzz --bin sim
+	$(BIN)/sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(SIM)
 
 .PHONY: bench
 bench: tools ## Run the benchmarks, and compare with what `make bench-save` measured

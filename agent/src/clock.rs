@@ -47,14 +47,15 @@ fn uptime_ms() -> u64 {
 }
 
 /// The clocks as last reported on this connection.
+#[doc(hidden)]
 #[derive(Debug)]
-pub(crate) struct Told {
+pub struct Told {
     last: HelloClock,
 }
 
 impl Told {
     /// `Hello` said `first`.
-    pub(crate) fn new(first: HelloClock) -> Self {
+    pub fn new(first: HelloClock) -> Self {
         Self { last: first }
     }
 

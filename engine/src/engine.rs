@@ -35,7 +35,7 @@ impl Engine {
     /// # Errors
     /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let store = Arc::new(Store::open(folder)?);
+        let store = Arc::new(Store::open(folder)?.gated(options.at_write));
         let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
         let counters = Arc::new(Counters::default());
         let history = History::open(&store, options.retention, options.at_fail_point)?;

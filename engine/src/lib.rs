@@ -47,7 +47,7 @@ pub use options::{CountryLookup, Options, ReplayListener};
 pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
-#[doc(hidden)]
-pub use store::is_any_record;
 pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};
+#[doc(hidden)]
+pub use store::{WriteGate, WritePoint, is_any_record};
 pub use view::{Selection, ServerView};

@@ -1,6 +1,7 @@
 //! Settings that the hub passes to the engine.
 
 use crate::history::{FailPoint, Retention};
+use crate::store::WriteGate;
 
 /// Gives the country of a public address, lower case, or nothing.
 pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
@@ -26,6 +27,9 @@ pub struct Options {
     /// Called at each point of the upkeep of history: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,
+    /// Passed by every write to the store: for tests that refuse some, or end the process there.
+    #[doc(hidden)]
+    pub at_write: Option<WriteGate>,
     /// Country of an address. Without it countries stay empty, except those that an operator sets.
     pub country_of: Option<CountryLookup>,
     /// Is called with how far a start is.

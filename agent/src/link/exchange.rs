@@ -12,7 +12,7 @@ use crate::outbox::{Outbox, Pending};
 const FRAME_HEAD_BYTES: usize = 32;
 
 /// The frames that go up on one connection. They go in turns: ready frames are sent, then the link waits for more.
-pub(super) struct Outgoing {
+pub struct Outgoing {
     chain: ReportChain,
     told: Told,
     /// Whether the hub is asked to acknowledge every frame.
@@ -27,13 +27,13 @@ pub(super) struct Outgoing {
 
 impl Outgoing {
     /// The frames after a welcome. `told` is the clock in `Hello`.
-    pub(super) fn new(told: Told, ack_each_frame: bool) -> Self {
+    pub fn new(told: Told, ack_each_frame: bool) -> Self {
         let chain = ReportChain::new();
         Self { chain, told, ack_each_frame, is_first_turn: true, is_stopping: false, has_sent: false }
     }
 
     /// Begins a turn. Returns whether reports are sent in it, with `unsent` of them and `frame_samples` per frame.
-    pub(super) fn begin_turn(&mut self, is_stopping: bool, unsent: u64, frame_samples: u64) -> bool {
+    pub fn begin_turn(&mut self, is_stopping: bool, unsent: u64, frame_samples: u64) -> bool {
         (self.is_stopping, self.has_sent) = (is_stopping, false);
         is_stopping || self.is_first_turn || unsent >= frame_samples
     }
@@ -42,12 +42,7 @@ impl Outgoing {
     ///
     /// # Errors
     /// A report cannot be encoded.
-    pub(super) fn pack(
-        &mut self,
-        outbox: &mut Outbox,
-        pending: &Pending,
-        frame_samples: u64,
-    ) -> Result<Reports, WireError> {
+    pub fn pack(&mut self, outbox: &mut Outbox, pending: &Pending, frame_samples: u64) -> Result<Reports, WireError> {
         let mut reports = Vec::with_capacity(pending.reports.len());
         let mut bytes = FRAME_HEAD_BYTES;
         for report in &pending.reports {
@@ -70,12 +65,12 @@ impl Outgoing {
     }
 
     /// The clock, if the hub must get it before the frame that was just packed.
-    pub(super) fn clock_news(&mut self, now: HelloClock) -> Option<HelloClock> {
+    pub fn clock_news(&mut self, now: HelloClock) -> Option<HelloClock> {
         self.told.news(now)
     }
 
     /// Ends a turn. Returns a frame without reports if an ack is needed and no frame of the turn asked for it.
-    pub(super) fn end_turn(&mut self, next_sequence: u64) -> Option<Up> {
+    pub fn end_turn(&mut self, next_sequence: u64) -> Option<Up> {
         self.is_first_turn = false;
         let is_unasked = self.is_stopping && !self.has_sent;
         is_unasked.then(|| Up::Reports(Reports { first_sequence: next_sequence, ack_now: true, reports: Vec::new() }))
@@ -84,7 +79,7 @@ impl Outgoing {
 
 /// The action of the link for a frame after the welcome.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Received {
+pub enum Received {
     /// Reports up to this sequence number are on the hub's disk.
     Ack(u64),
     /// So many samples make a frame from now on.
@@ -95,7 +90,7 @@ pub(super) enum Received {
 ///
 /// # Errors
 /// The hub refuses, or sends a second welcome.
-pub(super) fn receive(hub: &str, down: Down) -> Result<Received, LinkError> {
+pub fn receive(hub: &str, down: Down) -> Result<Received, LinkError> {
     match down {
         Down::Ack { up_to } => Ok(Received::Ack(up_to)),
         Down::Pace { samples_per_frame } => Ok(Received::Pace(samples_per_frame)),
@@ -108,7 +103,7 @@ pub(super) fn receive(hub: &str, down: Down) -> Result<Received, LinkError> {
 ///
 /// # Errors
 /// The hub refuses, says something else first, or its frame is not sound.
-pub(super) fn receive_welcome(hub: &str, first: Result<Down, LinkError>) -> Result<Welcome, LinkError> {
+pub fn receive_welcome(hub: &str, first: Result<Down, LinkError>) -> Result<Welcome, LinkError> {
     match first {
         Ok(Down::Welcome(welcome)) => Ok(welcome),
         Ok(Down::Refuse { reason, detail }) => Err(LinkError::Refused { reason, detail }),

@@ -23,7 +23,8 @@ use crate::outbox::WelcomeError;
 use crate::sampler::Feed;
 pub use error::LinkError;
 use error::no_numbers;
-use exchange::{Outgoing, Received, receive, receive_welcome};
+#[doc(hidden)]
+pub use exchange::{Outgoing, Received, receive, receive_welcome};
 
 /// The hubs, the identity and the back-off.
 #[derive(Clone)]

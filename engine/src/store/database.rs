@@ -15,6 +15,7 @@ use super::error::StoreError;
 use super::format::{self, Found, begin_store};
 use super::options::{DB_FOLDER, open_db_read_only};
 use super::whole::{check_database, check_durable, no_database, open_whole, rehearse};
+use super::write_gate::{WriteGate, WritePoint, pass};
 use super::{clock, key};
 use crate::clock::StoredClock;
 use crate::health::Health;
@@ -41,6 +42,8 @@ pub(crate) struct Store {
     db: RwLock<Option<DB>>,
     /// The result of the newest write of any kind.
     pub(crate) health: Health,
+    /// Before and after each write, for tests from outside.
+    gate: Option<WriteGate>,
     /// Called before each write, so that a test can make it fail.
     #[cfg(test)]
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
@@ -78,9 +81,16 @@ impl Store {
             db: RwLock::new(Some(db)),
             health: Health::default(),
             durable,
+            gate: None,
             #[cfg(test)]
             at_write: parking_lot::Mutex::default(),
         }
+    }
+
+    /// With a gate that every write passes.
+    pub(crate) fn gated(mut self, gate: Option<WriteGate>) -> Self {
+        self.gate = gate;
+        self
     }
 
     /// Opens the store in `folder` for reading, and changes nothing there. No hub may run on it.
@@ -134,8 +144,11 @@ impl Store {
             }
             // Numbers are given in the order of the log: a sync makes everything before durable too.
             let before = db.latest_sequence_number();
-            let written =
-                self.before_write().and_then(|()| db.write_opt(batch, &options).map_err(|error| self.error(&error)));
+            let written = self
+                .before_write()
+                .and_then(|()| pass(self.gate, WritePoint::Before))
+                .and_then(|()| db.write_opt(batch, &options).map_err(|error| self.error(&error)))
+                .and_then(|()| pass(self.gate, WritePoint::After));
             self.health.note(&written);
             written?;
             if let Some(durable) = self.durable.as_ref().filter(|_| is_synced) {

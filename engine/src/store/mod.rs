@@ -19,6 +19,7 @@ pub(crate) mod servers;
 pub(crate) mod tokens;
 pub(crate) mod users;
 mod whole;
+mod write_gate;
 
 pub(crate) use changes::Changes;
 pub(crate) use checkpoints::Checkpoints;
@@ -28,6 +29,7 @@ pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
+pub use write_gate::{WriteGate, WritePoint};
 
 /// Reads `value` as each kind of record, for the fuzzer: stored bytes may be damaged, and must never be worse than an
 /// error. Whether any kind took it.

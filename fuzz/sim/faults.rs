@@ -1,0 +1,127 @@
+//! Which faults there are, and how often each happens under a seed. A seed leaves about half of them out, because a fault
+//! that always happens hides what only shows without it.
+
+use std::collections::BTreeSet;
+
+use crate::random::Random;
+
+/// Makes the faults, their names and their usual rates of one table.
+macro_rules! faults {
+    ($($(#[$doc:meta])* $fault:ident $name:literal $usual:literal;)*) => {
+        /// A kind of trouble.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub(crate) enum Fault {
+            $($(#[$doc])* $fault,)*
+        }
+
+        impl Fault {
+            /// All of them.
+            pub(crate) const ALL: &[Self] = &[$(Self::$fault),*];
+
+            /// Its name in arguments.
+            pub(crate) const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$fault => $name,)*
+                }
+            }
+
+            /// How often it happens, in thousandths of what it may happen to.
+            const fn usual(self) -> u64 {
+                match self {
+                    $(Self::$fault => $usual,)*
+                }
+            }
+        }
+    };
+}
+
+faults! {
+    /// A connection breaks, after any byte.
+    Break "break" 50;
+    /// Bytes are late, and frames come in pieces.
+    Delay "delay" 400;
+    /// The hub notices late that a connection is gone: what was on its way still arrives, also beside a newer session.
+    Linger "linger" 500;
+    /// Nothing that the hub says on a connection arrives after its welcome.
+    Deaf "deaf" 150;
+    /// The hub is killed.
+    Kill "kill" 12;
+    /// The power goes: what was not synced is lost.
+    Power "power" 12;
+    /// The hub dies at a write or a named point of upkeep.
+    Point "point" 20;
+    /// The disk refuses writes for a while.
+    Refuse "refuse" 12;
+    /// The disk says for a while that writes failed that are on it.
+    Torn "torn" 12;
+    /// The hub's wall clock steps.
+    HubClock "hub-clock" 8;
+    /// An agent's wall clock steps.
+    AgentClock "agent-clock" 10;
+    /// Clocks run too fast or too slow.
+    Drift "drift" 1000;
+    /// Two agents have the same credential.
+    Twin "twin" 1000;
+    /// A spool's folder is copied to another machine.
+    Copy "copy" 10;
+    /// An agent lies about its numbers.
+    Liar "liar" 200;
+    /// An agent starts again.
+    Restart "restart" 15;
+    /// An agent starts again with nothing in its outbox.
+    Replace "replace" 8;
+    /// An agent has no network for a while.
+    Away "away" 12;
+    /// Hours pass.
+    Jump "jump" 20;
+    /// A backup is taken.
+    Backup "backup" 12;
+    /// A checkpoint of all shards is written.
+    Checkpoint "checkpoint" 40;
+    /// The hub is busy, and asks for larger frames.
+    Pace "pace" 30;
+}
+
+impl Fault {
+    /// The fault of that name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|fault| fault.name() == name)
+    }
+
+    /// The seed's own numbers for this fault in a step.
+    pub(crate) fn random(self, seed: u64, step: u64) -> Random {
+        Random::new(seed, step * 64 + 1 + self as u64)
+    }
+}
+
+/// How often each fault happens under a seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Rates(Vec<u64>);
+
+impl Rates {
+    /// The rates of a seed, without some.
+    pub(crate) fn of(seed: u64, without: &BTreeSet<Fault>) -> Self {
+        let rate = |fault: &Fault| {
+            let mut random = fault.random(seed, 1 << 40);
+            let is_on = random.chance(500);
+            let quarters = [1, 2, 4, 8][random.index(4)];
+            if is_on && !without.contains(fault) { (fault.usual() * quarters / 4).max(1) } else { 0 }
+        };
+        Self(Fault::ALL.iter().map(rate).collect())
+    }
+
+    /// Thousandths.
+    pub(crate) fn of_fault(&self, fault: Fault) -> u64 {
+        self.0.get(fault as usize).copied().unwrap_or(0)
+    }
+
+    /// Whether it happens at all.
+    pub(crate) fn has(&self, fault: Fault) -> bool {
+        self.of_fault(fault) > 0
+    }
+
+    /// The faults that happen.
+    pub(crate) fn all(&self) -> impl Iterator<Item = Fault> {
+        Fault::ALL.iter().copied().filter(move |fault| self.has(*fault))
+    }
+}

@@ -1,0 +1,66 @@
+//! The hub: an engine in a folder, its machine's clocks, its deaths and its starts.
+
+use std::path::PathBuf;
+
+use windfire_engine::clock::Reading;
+use windfire_engine::history::Retention;
+use windfire_engine::{Engine, Options};
+
+use crate::moments::{at_fail_point, at_write, die_after, refuse};
+use crate::power::{Cut, cut};
+use crate::random::Random;
+
+/// Days that reports are kept: a run lasts for some.
+pub(crate) const RAW_DAYS: u32 = 1;
+/// Days that minutes are kept.
+const MINUTE_DAYS: u32 = 3;
+
+/// The hub of one seed.
+pub(crate) struct Hub {
+    /// Its data folder.
+    pub(crate) folder: PathBuf,
+    /// The engine, while it runs.
+    pub(crate) engine: Option<Engine>,
+    /// Its machine's wall clock minus the truth, milliseconds.
+    pub(crate) wall_off_ms: i64,
+    /// When the process started: its even clock begins there.
+    started_ms: i64,
+}
+
+/// The engine's options, with its doors open.
+pub(crate) fn options() -> Options {
+    let retention = Retention { raw_days: RAW_DAYS, minute_days: MINUTE_DAYS, quarter_days: 30, disk_bytes_max: 0 };
+    Options { retention, at_fail_point: Some(at_fail_point), at_write: Some(at_write), ..Options::default() }
+}
+
+impl Hub {
+    /// A hub that does not run yet.
+    pub(crate) fn new(folder: PathBuf) -> Self {
+        Self { folder, engine: None, wall_off_ms: 0, started_ms: 0 }
+    }
+
+    /// Starts it, at a true time.
+    pub(crate) fn start(&mut self, true_ms: i64) -> Result<(), String> {
+        die_after(None);
+        refuse(None);
+        let engine =
+            Engine::open(&self.folder, options()).map_err(|error| format!("the hub does not start: {error}"))?;
+        self.engine = Some(engine);
+        self.started_ms = true_ms;
+        Ok(())
+    }
+
+    /// The time that it believes, at a true time.
+    pub(crate) fn now_ms(&self, true_ms: i64) -> i64 {
+        let reading = Reading { wall_ms: true_ms + self.wall_off_ms, uptime_ms: true_ms - self.started_ms };
+        self.engine.as_ref().map_or(0, |engine| engine.clock().read(reading))
+    }
+
+    /// Ends it without a word, as a kill does; as a power cut does when `power` says what is lost.
+    pub(crate) fn die(&mut self, power: Option<&mut Random>) -> Result<Cut, String> {
+        die_after(None);
+        refuse(None);
+        self.engine = None;
+        power.map_or_else(|| Ok(Cut::default()), |random| cut(&self.folder, random))
+    }
+}

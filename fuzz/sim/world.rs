@@ -1,0 +1,249 @@
+//! One seed: a hub, its agents and what is between them, step by step. Everything random comes from the seed, and the only
+//! time is the one that is made here.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use windfire_engine::Scratch;
+use windfire_engine::server::NewServer;
+
+use crate::agent::Agent;
+use crate::check::{self, Backup};
+use crate::faults::{Fault, Rates};
+use crate::hub::Hub;
+use crate::journal::Journal;
+use crate::liar::Liar;
+use crate::model::{DAY_MS, HOUR_MS, Model};
+use crate::network::Link;
+use crate::random::Random;
+
+/// About when it all begins, Unix milliseconds.
+const START_MS: i64 = 1_790_035_200_000;
+/// Servers that are watched.
+const SERVERS: usize = 3;
+/// Milliseconds between two rounds of upkeep while the hub runs, at the most.
+const UPKEEP_MS_MAX: i64 = 15 * 60_000;
+
+/// One seed's world.
+pub(crate) struct World {
+    pub(crate) seed: u64,
+    pub(crate) step: u64,
+    pub(crate) rates: Rates,
+    pub(crate) journal: Journal,
+    pub(crate) model: Model,
+    pub(crate) hub: Hub,
+    pub(crate) scratch: Scratch,
+    /// Ids of the servers.
+    pub(crate) ids: Vec<u64>,
+    pub(crate) agents: Vec<Agent>,
+    pub(crate) liar: Option<Liar>,
+    pub(crate) links: BTreeMap<u64, Link>,
+    next_link: u64,
+    next_outbox: u128,
+    /// The true time, Unix milliseconds.
+    pub(crate) now_ms: i64,
+    /// By how much that was less before.
+    pub(crate) passed_ms: i64,
+    /// Steps until the hub starts again.
+    pub(crate) down: u64,
+    /// Steps for which writes still fail.
+    pub(crate) refusing: u64,
+    upkeep_ms: i64,
+    /// Reports that this engine had taken at the last look.
+    pub(crate) seen: u64,
+    /// Where everything lies.
+    pub(crate) folder: PathBuf,
+    /// The backup, and what must be in it.
+    pub(crate) backup: Option<(PathBuf, Backup)>,
+    /// Nothing goes wrong any more.
+    pub(crate) is_calm: bool,
+}
+
+impl World {
+    /// The world of a seed at its beginning, in an empty folder.
+    pub(crate) fn new(seed: u64, rates: Rates, folder: PathBuf, prints: bool) -> Result<Self, String> {
+        let mut random = Random::new(seed, 0);
+        let start_ms = START_MS + random.between(0, DAY_MS);
+        let mut world = Self {
+            seed,
+            step: 0,
+            rates,
+            journal: Journal::new(prints),
+            model: Model::new(start_ms),
+            hub: Hub::new(folder.join("hub")),
+            scratch: Scratch::default(),
+            ids: Vec::new(),
+            agents: Vec::new(),
+            liar: None,
+            links: BTreeMap::new(),
+            next_link: 1,
+            next_outbox: 1,
+            now_ms: start_ms,
+            passed_ms: 0,
+            down: 0,
+            refusing: 0,
+            upkeep_ms: start_ms,
+            seen: 0,
+            folder,
+            backup: None,
+            is_calm: false,
+        };
+        world.hub.start(start_ms)?;
+        world.settle_in(&mut random)?;
+        let faults: Vec<&str> = world.rates.all().map(Fault::name).collect();
+        world.journal.note(format!("seed {seed} with {}", faults.join(",")));
+        Ok(world)
+    }
+
+    /// Makes the servers and their agents.
+    fn settle_in(&mut self, random: &mut Random) -> Result<(), String> {
+        for number in 0..SERVERS {
+            let new = NewServer { name: format!("server {number}"), ..NewServer::default() };
+            let engine = self.hub.engine.as_ref().ok_or("the hub does not run")?;
+            let made = engine.registry().add_server(new, self.now_ms / 1000).map_err(|error| error.to_string())?;
+            self.ids.push(made.id);
+            let twins = self.rates.has(Fault::Twin) && number == 1;
+            for _ in 0..1 + usize::from(twins) {
+                self.add_agent(number, &made.credential, random)?;
+            }
+            if self.rates.has(Fault::Liar) && number == 2 {
+                self.liar = Some(Liar::new(number, &made.credential));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_agent(&mut self, server: usize, credential: &str, random: &mut Random) -> Result<(), String> {
+        let home = random.chance(500).then(|| self.folder.join(format!("spool-{}", self.agents.len())));
+        let booted_ms = self.now_ms - random.between(1, 40 * DAY_MS);
+        let (outbox_id, acks_each) = (self.outbox_id(), random.chance(300));
+        let mut agent = Agent::new(server, credential, home, outbox_id, booted_ms, acks_each)?;
+        let drift = random.between(-300, 300);
+        agent.drift = if self.rates.has(Fault::Drift) { drift } else { 0 };
+        self.agents.push(agent);
+        Ok(())
+    }
+
+    /// An outbox id that was never used before.
+    pub(crate) fn outbox_id(&mut self) -> u128 {
+        self.next_outbox += 1;
+        self.next_outbox - 1
+    }
+
+    /// Takes a new connection. Its number.
+    pub(crate) fn add_link(&mut self, link: Link) -> u64 {
+        self.next_link += 1;
+        self.links.insert(self.next_link - 1, link);
+        self.next_link - 1
+    }
+
+    /// What happens, with the step.
+    pub(crate) fn note(&mut self, line: &str) {
+        self.journal.note(format!("{:>4} {line}", self.step));
+    }
+
+    /// One step.
+    pub(crate) fn advance(&mut self) -> Result<(), String> {
+        let mut random = Random::new(self.seed, self.step * 64);
+        self.pass_time(&mut random)?;
+        self.trouble()?;
+        self.act(&mut random)?;
+        self.carry(&mut random)?;
+        self.serve(&mut random)?;
+        self.step += 1;
+        Ok(())
+    }
+
+    /// Lets time pass: seconds mostly.
+    fn pass_time(&mut self, random: &mut Random) -> Result<(), String> {
+        let by_ms = match random.below(10) {
+            0..=5 => random.between(1, 5_000),
+            6..=8 => random.between(1_000, 60_000),
+            _ => random.between(60_000, UPKEEP_MS_MAX),
+        };
+        self.pass(by_ms)?;
+        let mut jump = Fault::Jump.random(self.seed, self.step);
+        if jump.chance(self.rates.of_fault(Fault::Jump)) && self.refusing == 0 {
+            let hours = jump.between(1, 12);
+            self.note(&format!("{hours} hours pass"));
+            self.journal.count("jumps", 1);
+            for _ in 0..hours * HOUR_MS / UPKEEP_MS_MAX {
+                self.pass(UPKEEP_MS_MAX)?;
+                self.read_some(&mut jump, 300)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets so much time pass. A hub that runs looks after its history on the way.
+    fn pass(&mut self, by_ms: i64) -> Result<(), String> {
+        self.now_ms += by_ms;
+        self.passed_ms = by_ms;
+        if self.hub.engine.is_some() && self.now_ms - self.upkeep_ms >= UPKEEP_MS_MAX {
+            self.commit(false)?;
+            self.upkeep()?;
+        }
+        Ok(())
+    }
+
+    /// The hub commits, looks after its history, and starts again where it is down.
+    fn serve(&mut self, random: &mut Random) -> Result<(), String> {
+        // While writes fail a hub tries once a second. It reopens its store for that, which costs more than a step.
+        let (commits, upkeeps) = if self.refusing > 0 { (250, 100) } else { (700, 150) };
+        if random.chance(commits) {
+            self.commit(false)?;
+        }
+        if random.chance(upkeeps) {
+            self.upkeep()?;
+        }
+        self.hub_speaks();
+        if self.hub.engine.is_none() {
+            self.down = self.down.saturating_sub(1);
+            if self.down == 0 {
+                self.start()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that upkeep was done.
+    pub(crate) fn upkeep_done(&mut self) {
+        self.upkeep_ms = self.now_ms;
+    }
+
+    /// Starts the hub and looks at what it found.
+    pub(crate) fn start(&mut self) -> Result<(), String> {
+        self.hub.start(self.now_ms)?;
+        self.journal.count("starts", 1);
+        // What was never committed is gone, and what was late may be gone from everywhere.
+        self.model.some_came_late();
+        self.look("after a start")?;
+        if self.step.is_multiple_of(8) {
+            self.look_closely()?;
+        }
+        Ok(())
+    }
+
+    /// Compares the reports in history with those that were made.
+    pub(crate) fn look(&mut self, when: &str) -> Result<(), String> {
+        let now_ms = self.hub.now_ms(self.now_ms);
+        let Some(engine) = self.hub.engine.as_ref() else { return Ok(()) };
+        let count = check::reports(engine, &mut self.model, &self.ids, now_ms);
+        let count = count.map_err(|wrong| format!("{when}: {wrong}"))?;
+        self.seen = engine.counters().reports_taken.get();
+        let (made, acked) = self.model.counts();
+        self.journal.count("reports checked", count);
+        self.note(&format!("{when}: {count} of {made} in history, {acked} acked, hub believes {now_ms}"));
+        Ok(())
+    }
+
+    /// Reads every block, and compares the coarser tiers with the reports.
+    pub(crate) fn look_closely(&mut self) -> Result<(), String> {
+        let Some(engine) = self.hub.engine.as_ref() else { return Ok(()) };
+        check::blocks(engine)?;
+        let values = check::tiers(engine, &self.model, &self.ids)?;
+        self.journal.count("values of tiers checked", values);
+        self.note(&format!("{values} values of tiers"));
+        Ok(())
+    }
+}
