@@ -8,6 +8,7 @@ use windfire_engine::sample::Sample;
 use windfire_engine::summary::Aggregate;
 use windfire_engine::{Engine, Selection};
 
+use crate::hub::{MINUTE_DAYS, QUARTER_DAYS};
 use crate::model::{DAY_MS, HOUR_MS, Hour, Model, Row};
 
 /// Times on either side of which nothing of a run lies.
@@ -58,9 +59,10 @@ pub(crate) fn reports(engine: &Engine, model: &mut Model, ids: &[u64], now_ms: i
                 (Some(time_ms), Some(placed_ms)) if *time_ms != placed_ms => {
                     return Err(format!("report {number} of server {server} moved from {placed_ms} to {time_ms}"));
                 }
-                (None, placed_ms) if placed_ms.is_none_or(|placed_ms| placed_ms.div_euclid(HOUR_MS) >= kept_from) => {
+                (None, placed_ms) if model.must_be_kept(made) => {
                     return Err(format!(
-                        "report {number} of server {server} was acknowledged and is not in history; seen at {placed_ms:?}"
+                        "report {number} of server {server} was acknowledged and is not in history; seen at {placed_ms:?}; \
+                         the hub believes {now_ms}, hours from {kept_from} on are kept"
                     ));
                 }
                 _ => {}
@@ -125,7 +127,10 @@ pub(crate) fn tiers(engine: &Engine, model: &Model, ids: &[u64]) -> Result<u64, 
         for day in days {
             let of_day = of_server().filter(|((_, hour), _)| hour.div_euclid(24) == day);
             let rows: Vec<Row> = of_day.flat_map(|(_, rows)| rows.values().copied()).collect();
-            for tier in [Tier::Minute, Tier::Quarter] {
+            for (tier, days) in [(Tier::Minute, MINUTE_DAYS), (Tier::Quarter, QUARTER_DAYS)] {
+                if !model.day_is_kept(day, days) {
+                    continue;
+                }
                 count += tier_of_day(engine, model, *id, day, tier, &rows)
                     .map_err(|wrong| format!("server {server}, {}: {wrong}", tier.name()))?;
             }

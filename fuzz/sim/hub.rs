@@ -13,7 +13,9 @@ use crate::random::Random;
 /// Days that reports are kept: a run lasts for some.
 pub(crate) const RAW_DAYS: u32 = 1;
 /// Days that minutes are kept.
-const MINUTE_DAYS: u32 = 3;
+pub(crate) const MINUTE_DAYS: u32 = 3;
+/// Days that quarters are kept.
+pub(crate) const QUARTER_DAYS: u32 = 30;
 
 /// The hub of one seed.
 pub(crate) struct Hub {
@@ -29,7 +31,8 @@ pub(crate) struct Hub {
 
 /// The engine's options, with its doors open.
 pub(crate) fn options() -> Options {
-    let retention = Retention { raw_days: RAW_DAYS, minute_days: MINUTE_DAYS, quarter_days: 30, disk_bytes_max: 0 };
+    let retention =
+        Retention { raw_days: RAW_DAYS, minute_days: MINUTE_DAYS, quarter_days: QUARTER_DAYS, disk_bytes_max: 0 };
     Options { retention, at_fail_point: Some(at_fail_point), at_write: Some(at_write), ..Options::default() }
 }
 

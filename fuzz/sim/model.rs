@@ -16,6 +16,8 @@ const LATE_HOURS: i64 = 2;
 pub(crate) struct Made {
     /// Number of the server it is of, in the world.
     pub(crate) server: usize,
+    /// When it was truly made, Unix milliseconds.
+    made_ms: i64,
     uptime_s: u64,
     /// An honest agent has let go of it, because the hub said that it has it.
     pub(crate) is_acked: bool,
@@ -47,6 +49,8 @@ pub(crate) struct Model {
     pub(crate) floor: i64,
     /// The highest time that upkeep was ever told.
     latest_ms: i64,
+    /// The most that any clock was ever off, milliseconds.
+    off_max_ms: i64,
 }
 
 /// The report of that number: any other number has another.
@@ -77,8 +81,9 @@ impl Model {
     }
 
     /// A new report of a server.
-    pub(crate) fn make(&mut self, server: usize, time_ms: i64, uptime_s: u64) -> Report {
-        self.made.push(Made { server, uptime_s, is_acked: false, placed_ms: None });
+    /// `made_ms` is the true time, `time_ms` the agent's.
+    pub(crate) fn make(&mut self, server: usize, made_ms: i64, time_ms: i64, uptime_s: u64) -> Report {
+        self.made.push(Made { server, made_ms, uptime_s, is_acked: false, placed_ms: None });
         values(self.made.len() as u64, time_ms, uptime_s)
     }
 
@@ -124,6 +129,18 @@ impl Model {
         (1..).zip(&self.made).filter(|(_, made)| made.is_acked).map(|(number, _)| number).collect()
     }
 
+    /// Some clock is off by so much.
+    pub(crate) fn clock_is_off(&mut self, by_ms: i64) {
+        self.off_max_ms = self.off_max_ms.max(by_ms.abs());
+    }
+
+    /// Whether a report that nobody has seen in history must be there: it cannot have been too old when it came, wherever in
+    /// time the hub placed it.
+    pub(crate) fn must_be_kept(&self, made: &Made) -> bool {
+        let earliest_ms = made.placed_ms.unwrap_or(made.made_ms - self.off_max_ms - HOUR_MS);
+        earliest_ms.div_euclid(HOUR_MS) >= self.kept_from()
+    }
+
     /// Upkeep is told that it is `now_ms`.
     pub(crate) fn upkeep_at(&mut self, now_ms: i64) {
         self.latest_ms = self.latest_ms.max(now_ms);
@@ -132,6 +149,11 @@ impl Model {
     /// The first hour of which every report must still be there: expiry cannot have come further.
     pub(crate) fn kept_from(&self) -> i64 {
         (self.latest_ms - i64::from(crate::hub::RAW_DAYS) * DAY_MS).div_euclid(HOUR_MS)
+    }
+
+    /// Whether a day of a tier that is kept for so many days must still be there, by the latest time that upkeep was ever told.
+    pub(crate) fn day_is_kept(&self, day: i64, days: u32) -> bool {
+        day > (self.latest_ms - i64::from(days) * DAY_MS).div_euclid(DAY_MS)
     }
 
     /// Some reports may have been too old for any block: their minutes may be missing.

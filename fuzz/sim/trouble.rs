@@ -38,12 +38,14 @@ impl World {
     fn trouble_of_clocks(&mut self) {
         if let Some(mut random) = self.happens(Fault::HubClock) {
             self.hub.wall_off_ms = if random.chance(400) { 0 } else { leap(&mut random) };
+            self.model.clock_is_off(self.hub.wall_off_ms);
             self.note(&format!("the hub's clock is off by {}", self.hub.wall_off_ms));
             self.journal.count("steps of the hub's clock", 1);
         }
         if let Some(mut random) = self.happens(Fault::AgentClock) {
             let (agent, off_ms) = (random.index(self.agents.len()), leap(&mut random));
             self.agents[agent].clock_off_ms = if random.chance(400) { 0 } else { off_ms };
+            self.model.clock_is_off(self.agents[agent].clock_off_ms);
             self.note(&format!("the clock of agent {agent} is off by {}", self.agents[agent].clock_off_ms));
             self.journal.count("steps of agents' clocks", 1);
         }
