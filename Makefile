@@ -105,6 +105,14 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 	$(CARGO) build $(PROFILE) -p windfire-fuzz --bin sim
 	$(BIN)/sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(SIM)
 
+.PHONY: soak
+soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
+	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_kill_9_of_the_hub_exactly_once -- --nocapture
+	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_a_power_cut_exactly_once -- --nocapture
+	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test a_bad_network_costs_no_report -- --nocapture
+	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_hangs_holds_up_no_answer -- --nocapture
+	$(MAKE) sim SEEDS=10000
+
 .PHONY: bench
 bench: tools ## Run the benchmarks, and compare with what `make bench-save` measured
 	$(CARGO) bench --locked -p windfire-bench --benches -- --baseline-lenient saved

@@ -86,8 +86,15 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_MEMORY_BYTES_MAX", value_name = "N", value_parser = number::<u64>)]
     memory_bytes_max: Option<u64>,
     /// Threads that take reports, 1 to 64; 0 for one per core [default: 0]
-    #[arg(long, env = "WINDFIRE_AGENT_THREADS", value_name = "N", value_parser = number::<usize>)]
-    agent_threads: Option<usize>,
+    #[arg(
+        long,
+        alias = "agent-threads",
+        env = "WINDFIRE_LISTENERS",
+        value_name = "N",
+        value_parser = number::<usize>,
+    )]
+    #[serde(alias = "agent_threads")]
+    listeners: Option<usize>,
     /// Bytes of the UDP socket's buffers [default: 33554432]
     #[arg(long, env = "WINDFIRE_UDP_BUFFER_BYTES", value_name = "N", value_parser = number::<usize>)]
     udp_buffer_bytes: Option<usize>,
@@ -135,7 +142,7 @@ pub(crate) struct Config {
     pub(crate) history_gib_max: u64,
     pub(crate) sessions_max: usize,
     pub(crate) memory_bytes_max: u64,
-    pub(crate) agent_threads: usize,
+    pub(crate) listeners: usize,
     pub(crate) udp_buffer_bytes: usize,
     pub(crate) cookie_name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -180,7 +187,7 @@ impl Config {
             history_gib_max: given.history_gib_max.or(file.history_gib_max).unwrap_or(0),
             sessions_max: given.sessions_max.or(file.sessions_max).unwrap_or(SESSIONS_MAX),
             memory_bytes_max: given.memory_bytes_max.or(file.memory_bytes_max).unwrap_or_else(memory::usual_bytes_max),
-            agent_threads: given.agent_threads.or(file.agent_threads).unwrap_or(0),
+            listeners: given.listeners.or(file.listeners).unwrap_or(0),
             udp_buffer_bytes: given.udp_buffer_bytes.or(file.udp_buffer_bytes).unwrap_or(UDP_BUFFER_BYTES),
             cookie_name: given.cookie_name.or(file.cookie_name).unwrap_or_else(|| "nezha-dashboard".to_owned()),
             cors_origin: given.cors_origin.or(file.cors_origin),
@@ -237,7 +244,7 @@ impl Config {
         }
         within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
         within("memory_bytes_max", self.memory_bytes_max, MEMORY_BYTES_MIN, 1 << 50)?;
-        within("agent_threads", self.agent_threads as u64, 0, LISTENERS_MAX as u64)?;
+        within("listeners", self.listeners as u64, 0, LISTENERS_MAX as u64)?;
         within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
         if self.https_cert.is_some() != self.https_key.is_some() {
             return Err("https_cert and https_key go together: give both, or neither".to_owned());

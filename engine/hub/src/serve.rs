@@ -101,7 +101,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let lanes = ingest.lanes(quic_sockets, own.for_agents()?, &reset_key)?;
     let listeners = lanes.len();
     for lane in lanes {
-        threads.start_driving("agents", Phase::Draining, move |runtime| {
+        threads.start_driving("listener", Phase::Draining, move |runtime| {
             waits::never_here();
             runtime.block_on(lane.listen())
         })?;
@@ -219,7 +219,7 @@ fn raise_descriptors() {
 
 /// Threads for agents: as configured, or one for each core that this process may use.
 fn listeners(config: &Config) -> usize {
-    match config.agent_threads {
+    match config.listeners {
         0 => thread::available_parallelism().map_or(1, NonZero::get),
         threads => threads,
     }

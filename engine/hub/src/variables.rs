@@ -32,6 +32,9 @@ const AGENT_VARIABLES: [&str; 16] = [
     "WINDFIRE_LOG",
 ];
 
+/// Variables that have another name now, and this name. The earlier one still works.
+const EARLIER_NAMES: [(&str, &str); 1] = [("WINDFIRE_AGENT_THREADS", "WINDFIRE_LISTENERS")];
+
 /// Letters by which a misspelt name may differ from the one that was meant.
 const MISSPELT_LETTERS_MAX: usize = 2;
 
@@ -43,9 +46,17 @@ pub(crate) fn read_command_line<C: Parser>() -> Result<C, clap::Error> {
 }
 
 fn without_blanks(command: Command) -> Command {
-    let is_blank = |name: &OsStr| std::env::var(name).is_ok_and(|value| plain(&value).is_empty());
-    let command =
-        command.mut_args(|arg| if arg.get_env().is_some_and(is_blank) { arg.env(Resettable::Reset) } else { arg });
+    let is_given = |name: &OsStr| std::env::var(name).is_ok_and(|value| !plain(&value).is_empty());
+    let is_blank = |name: &OsStr| std::env::var_os(name).is_some() && !is_given(name);
+    let command = command.mut_args(|arg| {
+        let name = arg.get_env().map(OsStr::to_owned);
+        let earlier = EARLIER_NAMES.iter().find(|(_, now)| name.as_deref() == Some(OsStr::new(now)));
+        match (name.as_deref(), earlier) {
+            (Some(name), Some((earlier, _))) if !is_given(name) && is_given(OsStr::new(earlier)) => arg.env(earlier),
+            (Some(name), _) if is_blank(name) => arg.env(Resettable::Reset),
+            _ => arg,
+        }
+    });
     command.mut_subcommands(without_blanks)
 }
 
@@ -53,6 +64,7 @@ fn without_blanks(command: Command) -> Command {
 /// of those that other tools set.
 pub(crate) fn check<C: Parser>(variables: impl Iterator<Item = (String, String)>) -> Result<Vec<String>, String> {
     let mut known: Vec<String> = AGENT_VARIABLES.map(str::to_owned).into();
+    known.extend(EARLIER_NAMES.map(|(earlier, _)| earlier.to_owned()));
     collect_names(&C::command(), &mut known);
     let mut ignored = Vec::new();
     for (name, value) in variables.filter(|(name, _)| name.starts_with(PREFIX)) {

@@ -1,5 +1,5 @@
-//! 200 agents at 10 reports a second; the hub is killed 20 times at random moments. What an agent was told is durable is in
-//! history exactly once, nothing is there twice, and agents come back by themselves.
+//! 200 agents at 10 reports a second; the hub is killed 20 times at random moments, or `KILLS=200` times. What an agent was
+//! told is durable is in history exactly once, nothing is there twice, and agents come back by themselves.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod hub;
@@ -10,13 +10,13 @@ use hub::{new_hub, quick_backoff, wait_until};
 use windfire_bench::swarm::{Swarm, SwarmOptions};
 
 const AGENTS: usize = 200;
-const KILLS: usize = 20;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 #[test]
 fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed} (set SEED to repeat its choices)");
+    let kills = std::env::var("KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
     let mut random = fastrand::Rng::with_seed(seed);
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS, "");
@@ -29,7 +29,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     let mut acked_at_kills = 0;
-    for _ in 0..KILLS {
+    for _ in 0..kills {
         std::thread::sleep(Duration::from_millis(random.u64(50..1500)));
         hub.kill();
         acked_at_kills += swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
@@ -56,7 +56,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     }
     let pushed: u64 = accounts.iter().map(|account| account.pushed).sum();
     println!(
-        "{KILLS} kills, {AGENTS} agents back {back_s:.2} s after the last: {pushed} reports made, {acked} acked, {found} in \
+        "{kills} kills, {AGENTS} agents back {back_s:.2} s after the last: {pushed} reports made, {acked} acked, {found} in \
          history, {lost} lost, {doubled} doubled, {known} sent again and known since the last start"
     );
     assert!(acked_at_kills > 0, "no kill came after an ack: the test shows nothing");

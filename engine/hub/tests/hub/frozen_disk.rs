@@ -1,4 +1,5 @@
-//! A file system of its own for one test, which can be frozen: everything that writes to it waits, as on a disk that hangs.
+//! A file system of its own for one test. It can be frozen: everything that writes to it waits, as on a disk that hangs. And
+//! its power can be cut: what the kernel had not written to it is lost.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -24,6 +25,17 @@ impl FrozenDisk {
         run("mkfs.ext4", &[Path::new("-q"), &image])?;
         run("mount", &[Path::new("-o"), Path::new("loop"), &image, &disk.path()])?;
         Ok(disk)
+    }
+
+    /// Cuts the power: from now on the disk has what was written to it at this moment. What the kernel still held in memory is
+    /// lost. `end` ends every process that has files there, which must do nothing meanwhile.
+    pub(crate) fn cut_power(&self, end: impl FnOnce()) {
+        let (image, copy) = (self.folder.path().join("image"), self.folder.path().join("copy"));
+        run("cp", &[Path::new("--sparse=always"), &image, &copy]).expect("room for a copy");
+        end();
+        run("umount", &[&self.path()]).expect("nothing uses it");
+        std::fs::rename(&copy, &image).expect("the same folder");
+        run("mount", &[Path::new("-o"), Path::new("loop"), &image, &self.path()]).expect("ext4 recovers");
     }
 
     /// Where it is mounted.
