@@ -148,7 +148,7 @@ impl Agent {
     /// Takes a reading. Whether there was room for it.
     pub(crate) fn read(&mut self, model: &mut Model, true_ms: i64) -> Result<bool, String> {
         let HelloClock { now_ms, uptime_ms } = self.clock(true_ms);
-        let report = model.make(self.server, now_ms, uptime_ms / 1000);
+        let report = model.make(self.server, true_ms, now_ms, uptime_ms / 1000);
         let number = Model::number_of(&report);
         match self.outbox()?.push(report) {
             Ok(()) => self.pushed.push(number),

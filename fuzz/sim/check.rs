@@ -58,7 +58,7 @@ pub(crate) fn reports(engine: &Engine, model: &mut Model, ids: &[u64], now_ms: i
                 (Some(time_ms), Some(placed_ms)) if *time_ms != placed_ms => {
                     return Err(format!("report {number} of server {server} moved from {placed_ms} to {time_ms}"));
                 }
-                (None, placed_ms) if placed_ms.is_none_or(|placed_ms| placed_ms.div_euclid(HOUR_MS) >= kept_from) => {
+                (None, placed_ms) if !model.may_miss(made) => {
                     return Err(format!(
                         "report {number} of server {server} was acknowledged and is not in history; seen at {placed_ms:?}"
                     ));

@@ -52,7 +52,7 @@ impl Liar {
             enrol: None,
             agent_version: String::new(),
             outbox_id: OUTBOX_ID + u128::from(random.below(OUTBOXES)),
-            clock: Some(HelloClock { now_ms, uptime_ms: random.below(1 << 40) }),
+            clock: Some(HelloClock { now_ms, uptime_ms: random.below(1 << 30) }),
         };
         let mut bytes = Vec::new();
         frame(&Up::Hello(hello), &mut bytes)?;
@@ -93,7 +93,8 @@ impl Liar {
             self.said[self.said.len() - 1 - back].clone()
         } else {
             let time_ms = true_ms + random.between(-60, 1) * random.between(1, 60_000);
-            let reports = (0..count).map(|at| model.make(self.server, time_ms + at.cast_signed(), 77)).collect();
+            let reports =
+                (0..count).map(|at| model.make(self.server, true_ms, time_ms + at.cast_signed(), 77)).collect();
             self.said.push((first, reports));
             self.said[self.said.len() - 1].clone()
         };

@@ -17,6 +17,8 @@ pub(crate) struct Made {
     /// Number of the server it is of, in the world.
     pub(crate) server: usize,
     uptime_s: u64,
+    /// When it was truly made, Unix milliseconds.
+    made_ms: i64,
     /// An honest agent has let go of it, because the hub said that it has it.
     pub(crate) is_acked: bool,
     /// Where it was last seen in history, Unix milliseconds.
@@ -47,6 +49,8 @@ pub(crate) struct Model {
     pub(crate) floor: i64,
     /// The highest time that upkeep was ever told.
     latest_ms: i64,
+    /// Hours by which a report may lie beside its true time.
+    off_hours: i64,
 }
 
 /// The report of that number: any other number has another.
@@ -73,12 +77,12 @@ fn values(number: u64, time_ms: i64, uptime_s: u64) -> Report {
 impl Model {
     /// A model without reports, at a time before which nothing happens.
     pub(crate) fn new(start_ms: i64) -> Self {
-        Self { floor: i64::MIN, latest_ms: start_ms, ..Self::default() }
+        Self { floor: i64::MIN, latest_ms: start_ms, off_hours: 2, ..Self::default() }
     }
 
-    /// A new report of a server.
-    pub(crate) fn make(&mut self, server: usize, time_ms: i64, uptime_s: u64) -> Report {
-        self.made.push(Made { server, uptime_s, is_acked: false, placed_ms: None });
+    /// A new report of a server, at a true time and at what the agent's clock shows.
+    pub(crate) fn make(&mut self, server: usize, made_ms: i64, time_ms: i64, uptime_s: u64) -> Report {
+        self.made.push(Made { server, uptime_s, made_ms, is_acked: false, placed_ms: None });
         values(self.made.len() as u64, time_ms, uptime_s)
     }
 
@@ -132,6 +136,20 @@ impl Model {
     /// The first hour of which every report must still be there: expiry cannot have come further.
     pub(crate) fn kept_from(&self) -> i64 {
         (self.latest_ms - i64::from(crate::hub::RAW_DAYS) * DAY_MS).div_euclid(HOUR_MS)
+    }
+
+    /// From now on a report may lie beside its true time by so many hours: some clock is wrong.
+    pub(crate) fn is_placed_within(&mut self, hours: i64) {
+        self.off_hours = self.off_hours.max(hours);
+    }
+
+    /// Whether history may be without an acknowledged report: it has expired, or was too old for history when it came. Where
+    /// history had it is known of those that were seen there.
+    pub(crate) fn may_miss(&self, made: &Made) -> bool {
+        match made.placed_ms {
+            Some(placed_ms) => placed_ms.div_euclid(HOUR_MS) < self.kept_from(),
+            None => made.made_ms.div_euclid(HOUR_MS) < self.kept_from().saturating_add(self.off_hours),
+        }
     }
 
     /// Some reports may have been too old for any block: their minutes may be missing.

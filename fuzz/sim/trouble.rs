@@ -10,6 +10,8 @@ use crate::moments::{Died, die_after, mortal, refuse};
 use crate::random::Random;
 use crate::world::World;
 
+/// Hours by which a report may lie beside its true time once a clock was off.
+const OFF_HOURS: i64 = 10_000;
 /// Agents that there may be: each is a machine with its spool.
 const AGENTS_MAX: usize = 7;
 /// Rounds of upkeep that follow one another at once, at the most.
@@ -46,6 +48,10 @@ impl World {
             self.agents[agent].clock_off_ms = if random.chance(400) { 0 } else { off_ms };
             self.note(&format!("the clock of agent {agent} is off by {}", self.agents[agent].clock_off_ms));
             self.journal.count("steps of agents' clocks", 1);
+        }
+        let is_right = |agent: &Agent| agent.clock_off_ms == 0;
+        if self.hub.wall_off_ms != 0 || !self.agents.iter().all(is_right) {
+            self.model.is_placed_within(OFF_HOURS);
         }
     }
 
@@ -207,7 +213,7 @@ impl World {
         }
         let now_ms = self.hub.now_ms(self.now_ms);
         self.model.upkeep_at(now_ms);
-        self.upkeep_done();
+        self.upkeep_ms = self.now_ms;
         for _ in 0..ROUNDS_MAX {
             let Some(engine) = &self.hub.engine else { return Ok(()) };
             let (done, result) = match mortal(engine, |engine| engine.upkeep(now_ms)) {

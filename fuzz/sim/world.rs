@@ -13,16 +13,16 @@ use crate::faults::{Fault, Rates};
 use crate::hub::Hub;
 use crate::journal::Journal;
 use crate::liar::Liar;
-use crate::model::{DAY_MS, HOUR_MS, Model};
+use crate::model::{DAY_MS, Model};
 use crate::network::Link;
 use crate::random::Random;
 
 /// About when it all begins, Unix milliseconds.
 const START_MS: i64 = 1_790_035_200_000;
+/// Hours by which the clock of the liar may move what the hub believes, and some.
+const LIE_HOURS: i64 = 14;
 /// Servers that are watched.
 const SERVERS: usize = 3;
-/// Milliseconds between two rounds of upkeep while the hub runs, at the most.
-const UPKEEP_MS_MAX: i64 = 15 * 60_000;
 
 /// One seed's world.
 pub(crate) struct World {
@@ -48,7 +48,8 @@ pub(crate) struct World {
     pub(crate) down: u64,
     /// Steps for which writes still fail.
     pub(crate) refusing: u64,
-    upkeep_ms: i64,
+    /// The true time of the last upkeep.
+    pub(crate) upkeep_ms: i64,
     /// Reports that this engine had taken at the last look.
     pub(crate) seen: u64,
     /// Where everything lies.
@@ -108,6 +109,8 @@ impl World {
             }
             if self.rates.has(Fault::Liar) && number == 2 {
                 self.liar = Some(Liar::new(number, &made.credential));
+                // What its clock shows may sway the hub.
+                self.model.is_placed_within(LIE_HOURS);
             }
         }
         Ok(())
@@ -154,38 +157,6 @@ impl World {
         Ok(())
     }
 
-    /// Lets time pass: seconds mostly.
-    fn pass_time(&mut self, random: &mut Random) -> Result<(), String> {
-        let by_ms = match random.below(10) {
-            0..=5 => random.between(1, 5_000),
-            6..=8 => random.between(1_000, 60_000),
-            _ => random.between(60_000, UPKEEP_MS_MAX),
-        };
-        self.pass(by_ms)?;
-        let mut jump = Fault::Jump.random(self.seed, self.step);
-        if jump.chance(self.rates.of_fault(Fault::Jump)) && self.refusing == 0 {
-            let hours = jump.between(1, 12);
-            self.note(&format!("{hours} hours pass"));
-            self.journal.count("jumps", 1);
-            for _ in 0..hours * HOUR_MS / UPKEEP_MS_MAX {
-                self.pass(UPKEEP_MS_MAX)?;
-                self.read_some(&mut jump, 300)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets so much time pass. A hub that runs looks after its history on the way.
-    fn pass(&mut self, by_ms: i64) -> Result<(), String> {
-        self.now_ms += by_ms;
-        self.passed_ms = by_ms;
-        if self.hub.engine.is_some() && self.now_ms - self.upkeep_ms >= UPKEEP_MS_MAX {
-            self.commit(false)?;
-            self.upkeep()?;
-        }
-        Ok(())
-    }
-
     /// The hub commits, looks after its history, and starts again where it is down.
     fn serve(&mut self, random: &mut Random) -> Result<(), String> {
         // While writes fail a hub tries once a second. It reopens its store for that, which costs more than a step.
@@ -204,11 +175,6 @@ impl World {
             }
         }
         Ok(())
-    }
-
-    /// Notes that upkeep was done.
-    pub(crate) fn upkeep_done(&mut self) {
-        self.upkeep_ms = self.now_ms;
     }
 
     /// Starts the hub and looks at what it found.
