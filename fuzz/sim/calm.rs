@@ -52,6 +52,8 @@ impl World {
         let lost = self.hub.die(Some(&mut random))?;
         self.note(&format!("the last power cut: {} batches were not synced", lost.unsynced));
         self.start()?;
+        self.upkeep()?;
+        self.look("after the last start")?;
         self.look_closely()?;
         self.check_backup()
     }

@@ -42,12 +42,12 @@ impl Hub {
         Self { folder, engine: None, wall_off_ms: 0, started_ms: 0 }
     }
 
-    /// Starts it, at a true time.
-    pub(crate) fn start(&mut self, true_ms: i64) -> Result<(), String> {
+    /// Starts it, at a true time. Rounds of upkeep may be left to bring history up to date.
+    pub(crate) fn start(&mut self, true_ms: i64, catches_up_later: bool) -> Result<(), String> {
         die_after(None);
         refuse(None);
-        let engine =
-            Engine::open(&self.folder, options()).map_err(|error| format!("the hub does not start: {error}"))?;
+        let engine = Engine::open(&self.folder, Options { catches_up_later, ..options() })
+            .map_err(|error| format!("the hub does not start: {error}"))?;
         self.engine = Some(engine);
         self.started_ms = true_ms;
         Ok(())

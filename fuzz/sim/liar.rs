@@ -52,7 +52,7 @@ impl Liar {
             enrol: None,
             agent_version: String::new(),
             outbox_id: OUTBOX_ID + u128::from(random.below(OUTBOXES)),
-            clock: Some(HelloClock { now_ms, uptime_ms: random.below(1 << 40) }),
+            clock: Some(HelloClock { now_ms, uptime_ms: random.below(1 << 30) }),
         };
         let mut bytes = Vec::new();
         frame(&Up::Hello(hello), &mut bytes)?;

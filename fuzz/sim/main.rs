@@ -2,7 +2,7 @@
 //! made here. Connections, disks, clocks and processes fail as the seed has it, and what is in history at the end is compared
 //! with what truly happened. `docs/testing.md` says how to use it.
 //!
-//! Each step of a run: time passes, things go wrong (`trouble`), agents act, bytes arrive (`traffic`), the hub commits and looks
+//! Each step of a run: time passes (`time`), things go wrong (`trouble`), agents act, bytes arrive (`traffic`), the hub commits and looks
 //! after its history (`world`). At the end everything works again (`calm`) and is checked (`check`) against the `model`.
 
 mod agent;
@@ -20,6 +20,7 @@ mod power;
 mod random;
 mod run;
 mod shrink;
+mod time;
 mod traffic;
 mod trouble;
 mod world;

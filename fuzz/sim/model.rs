@@ -16,9 +16,9 @@ const LATE_HOURS: i64 = 2;
 pub(crate) struct Made {
     /// Number of the server it is of, in the world.
     pub(crate) server: usize,
+    uptime_s: u64,
     /// When it was truly made, Unix milliseconds.
     made_ms: i64,
-    uptime_s: u64,
     /// An honest agent has let go of it, because the hub said that it has it.
     pub(crate) is_acked: bool,
     /// Where it was last seen in history, Unix milliseconds.
@@ -49,8 +49,8 @@ pub(crate) struct Model {
     pub(crate) floor: i64,
     /// The highest time that upkeep was ever told.
     latest_ms: i64,
-    /// The most that any clock was ever off, milliseconds.
-    off_max_ms: i64,
+    /// Hours by which a report may lie beside its true time.
+    off_hours: i64,
 }
 
 /// The report of that number: any other number has another.
@@ -77,13 +77,12 @@ fn values(number: u64, time_ms: i64, uptime_s: u64) -> Report {
 impl Model {
     /// A model without reports, at a time before which nothing happens.
     pub(crate) fn new(start_ms: i64) -> Self {
-        Self { floor: i64::MIN, latest_ms: start_ms, ..Self::default() }
+        Self { floor: i64::MIN, latest_ms: start_ms, off_hours: 2, ..Self::default() }
     }
 
-    /// A new report of a server.
-    /// `made_ms` is the true time, `time_ms` the agent's.
+    /// A new report of a server, at a true time and at what the agent's clock shows.
     pub(crate) fn make(&mut self, server: usize, made_ms: i64, time_ms: i64, uptime_s: u64) -> Report {
-        self.made.push(Made { server, made_ms, uptime_s, is_acked: false, placed_ms: None });
+        self.made.push(Made { server, uptime_s, made_ms, is_acked: false, placed_ms: None });
         values(self.made.len() as u64, time_ms, uptime_s)
     }
 
@@ -129,16 +128,9 @@ impl Model {
         (1..).zip(&self.made).filter(|(_, made)| made.is_acked).map(|(number, _)| number).collect()
     }
 
-    /// Some clock is off by so much.
-    pub(crate) fn clock_is_off(&mut self, by_ms: i64) {
-        self.off_max_ms = self.off_max_ms.max(by_ms.abs());
-    }
-
-    /// Whether a report that nobody has seen in history must be there: it cannot have been too old when it came, wherever in
-    /// time the hub placed it.
-    pub(crate) fn must_be_kept(&self, made: &Made) -> bool {
-        let earliest_ms = made.placed_ms.unwrap_or(made.made_ms - self.off_max_ms - HOUR_MS);
-        earliest_ms.div_euclid(HOUR_MS) >= self.kept_from()
+    /// The hub has died: what nobody was told that it is durable may be lost, and come again to another place.
+    pub(crate) fn hub_died(&mut self) {
+        self.made.iter_mut().filter(|made| !made.is_acked).for_each(|made| made.placed_ms = None);
     }
 
     /// Upkeep is told that it is `now_ms`.
@@ -149,6 +141,20 @@ impl Model {
     /// The first hour of which every report must still be there: expiry cannot have come further.
     pub(crate) fn kept_from(&self) -> i64 {
         (self.latest_ms - i64::from(crate::hub::RAW_DAYS) * DAY_MS).div_euclid(HOUR_MS)
+    }
+
+    /// From now on a report may lie beside its true time by so many hours: some clock is wrong.
+    pub(crate) fn is_placed_within(&mut self, hours: i64) {
+        self.off_hours = self.off_hours.max(hours);
+    }
+
+    /// Whether history may be without an acknowledged report: it has expired, or was too old for history when it came. Where
+    /// history had it is known of those that were seen there.
+    pub(crate) fn may_miss(&self, made: &Made) -> bool {
+        match made.placed_ms {
+            Some(placed_ms) => placed_ms.div_euclid(HOUR_MS) < self.kept_from(),
+            None => made.made_ms.div_euclid(HOUR_MS) < self.kept_from().saturating_add(self.off_hours),
+        }
     }
 
     /// Whether a day of a tier that is kept for so many days must still be there, by the latest time that upkeep was ever told.

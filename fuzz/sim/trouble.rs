@@ -10,6 +10,8 @@ use crate::moments::{Died, die_after, mortal, refuse};
 use crate::random::Random;
 use crate::world::World;
 
+/// Hours by which a report may lie beside its true time once a clock was off.
+const OFF_HOURS: i64 = 10_000;
 /// Agents that there may be: each is a machine with its spool.
 const AGENTS_MAX: usize = 7;
 /// Rounds of upkeep that follow one another at once, at the most.
@@ -38,16 +40,18 @@ impl World {
     fn trouble_of_clocks(&mut self) {
         if let Some(mut random) = self.happens(Fault::HubClock) {
             self.hub.wall_off_ms = if random.chance(400) { 0 } else { leap(&mut random) };
-            self.model.clock_is_off(self.hub.wall_off_ms);
             self.note(&format!("the hub's clock is off by {}", self.hub.wall_off_ms));
             self.journal.count("steps of the hub's clock", 1);
         }
         if let Some(mut random) = self.happens(Fault::AgentClock) {
             let (agent, off_ms) = (random.index(self.agents.len()), leap(&mut random));
             self.agents[agent].clock_off_ms = if random.chance(400) { 0 } else { off_ms };
-            self.model.clock_is_off(self.agents[agent].clock_off_ms);
             self.note(&format!("the clock of agent {agent} is off by {}", self.agents[agent].clock_off_ms));
             self.journal.count("steps of agents' clocks", 1);
+        }
+        let is_right = |agent: &Agent| agent.clock_off_ms == 0;
+        if self.hub.wall_off_ms != 0 || !self.agents.iter().all(is_right) {
+            self.model.is_placed_within(OFF_HOURS);
         }
     }
 
@@ -209,9 +213,10 @@ impl World {
         }
         let now_ms = self.hub.now_ms(self.now_ms);
         self.model.upkeep_at(now_ms);
-        self.upkeep_done();
+        self.upkeep_ms = self.now_ms;
         for _ in 0..ROUNDS_MAX {
             let Some(engine) = &self.hub.engine else { return Ok(()) };
+            let reads_the_log = engine.history().catch_up().is_some();
             let (done, result) = match mortal(engine, |engine| engine.upkeep(now_ms)) {
                 Ok(done) => done,
                 Err(died) => {
@@ -231,6 +236,8 @@ impl World {
                 return Err(format!("upkeep meets corrupt blocks: {:?}", done.corrupt));
             }
             match result {
+                // Before anything is made of what the log had, and expires.
+                Ok(true) if reads_the_log => self.look("when the log is read")?,
                 Ok(true) => {}
                 Ok(false) => return Ok(()),
                 Err(_) if self.refusing > 0 => return Ok(()),

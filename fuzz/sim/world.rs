@@ -13,16 +13,18 @@ use crate::faults::{Fault, Rates};
 use crate::hub::Hub;
 use crate::journal::Journal;
 use crate::liar::Liar;
-use crate::model::{DAY_MS, HOUR_MS, Model};
+use crate::model::{DAY_MS, Model};
 use crate::network::Link;
 use crate::random::Random;
 
 /// About when it all begins, Unix milliseconds.
 const START_MS: i64 = 1_790_035_200_000;
+/// Hours by which the clock of the liar may move what the hub believes, and some.
+const LIE_HOURS: i64 = 14;
+/// Sets the choices of starts apart from others of the same step.
+const START_STREAM: u64 = 0x5354_4152_54ff;
 /// Servers that are watched.
 const SERVERS: usize = 3;
-/// Milliseconds between two rounds of upkeep while the hub runs, at the most.
-const UPKEEP_MS_MAX: i64 = 15 * 60_000;
 
 /// One seed's world.
 pub(crate) struct World {
@@ -48,7 +50,8 @@ pub(crate) struct World {
     pub(crate) down: u64,
     /// Steps for which writes still fail.
     pub(crate) refusing: u64,
-    upkeep_ms: i64,
+    /// The true time of the last upkeep.
+    pub(crate) upkeep_ms: i64,
     /// Reports that this engine had taken at the last look.
     pub(crate) seen: u64,
     /// Where everything lies.
@@ -88,7 +91,7 @@ impl World {
             backup: None,
             is_calm: false,
         };
-        world.hub.start(start_ms)?;
+        world.hub.start(start_ms, false)?;
         world.settle_in(&mut random)?;
         let faults: Vec<&str> = world.rates.all().map(Fault::name).collect();
         world.journal.note(format!("seed {seed} with {}", faults.join(",")));
@@ -108,6 +111,8 @@ impl World {
             }
             if self.rates.has(Fault::Liar) && number == 2 {
                 self.liar = Some(Liar::new(number, &made.credential));
+                // What its clock shows may sway the hub.
+                self.model.is_placed_within(LIE_HOURS);
             }
         }
         Ok(())
@@ -156,38 +161,6 @@ impl World {
         Ok(())
     }
 
-    /// Lets time pass: seconds mostly.
-    fn pass_time(&mut self, random: &mut Random) -> Result<(), String> {
-        let by_ms = match random.below(10) {
-            0..=5 => random.between(1, 5_000),
-            6..=8 => random.between(1_000, 60_000),
-            _ => random.between(60_000, UPKEEP_MS_MAX),
-        };
-        self.pass(by_ms)?;
-        let mut jump = Fault::Jump.random(self.seed, self.step);
-        if jump.chance(self.rates.of_fault(Fault::Jump)) && self.refusing == 0 {
-            let hours = jump.between(1, 12);
-            self.note(&format!("{hours} hours pass"));
-            self.journal.count("jumps", 1);
-            for _ in 0..hours * HOUR_MS / UPKEEP_MS_MAX {
-                self.pass(UPKEEP_MS_MAX)?;
-                self.read_some(&mut jump, 300)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Lets so much time pass. A hub that runs looks after its history on the way.
-    fn pass(&mut self, by_ms: i64) -> Result<(), String> {
-        self.now_ms += by_ms;
-        self.passed_ms = by_ms;
-        if self.hub.engine.is_some() && self.now_ms - self.upkeep_ms >= UPKEEP_MS_MAX {
-            self.commit(false)?;
-            self.upkeep()?;
-        }
-        Ok(())
-    }
-
     /// The hub commits, looks after its history, and starts again where it is down.
     fn serve(&mut self, random: &mut Random) -> Result<(), String> {
         // While writes fail a hub tries once a second. It reopens its store for that, which costs more than a step.
@@ -208,14 +181,12 @@ impl World {
         Ok(())
     }
 
-    /// Notes that upkeep was done.
-    pub(crate) fn upkeep_done(&mut self) {
-        self.upkeep_ms = self.now_ms;
-    }
-
     /// Starts the hub and looks at what it found.
     pub(crate) fn start(&mut self) -> Result<(), String> {
-        self.hub.start(self.now_ms)?;
+        // Every other start answers before history has read the log.
+        let catches_up_later = Random::new(self.seed, self.step.wrapping_mul(START_STREAM)).chance(500);
+        self.hub.start(self.now_ms, catches_up_later)?;
+        self.model.hub_died();
         self.journal.count("starts", 1);
         // What was never committed is gone, and what was late may be gone from everywhere.
         self.model.some_came_late();
@@ -230,6 +201,10 @@ impl World {
     pub(crate) fn look(&mut self, when: &str) -> Result<(), String> {
         let now_ms = self.hub.now_ms(self.now_ms);
         let Some(engine) = self.hub.engine.as_ref() else { return Ok(()) };
+        if engine.history().catch_up().is_some() {
+            self.journal.count("looks while history reads the log", 1);
+            return Ok(());
+        }
         let count = check::reports(engine, &mut self.model, &self.ids, now_ms);
         let count = count.map_err(|wrong| format!("{when}: {wrong}"))?;
         self.seen = engine.counters().reports_taken.get();
@@ -242,6 +217,9 @@ impl World {
     /// Reads every block, and compares the coarser tiers with the reports.
     pub(crate) fn look_closely(&mut self) -> Result<(), String> {
         let Some(engine) = self.hub.engine.as_ref() else { return Ok(()) };
+        if engine.history().catch_up().is_some() {
+            return Ok(());
+        }
         check::blocks(engine)?;
         let values = check::tiers(engine, &self.model, &self.ids)?;
         self.journal.count("values of tiers checked", values);

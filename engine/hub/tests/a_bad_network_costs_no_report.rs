@@ -45,7 +45,8 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS, "");
     hub.start();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (relay, address) = runtime.block_on(Relay::start(hub.quic(), badness, seed));
     let target = Target { hub: address.to_string(), fingerprint: hub.fingerprint() };
     let options = SwarmOptions {

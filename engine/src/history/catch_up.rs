@@ -186,7 +186,7 @@ impl CatchingUp {
         *self.under_way.lock() = Some(catch_up);
     }
 
-    /// One step of bounded length. Whether there is more to catch up. What failed is tried again by the next call.
+    /// One step of bounded length. Whether there was something to catch up with. What failed is tried again by the next call.
     pub(super) fn step(
         &self,
         store: &Store,
@@ -207,7 +207,7 @@ impl CatchingUp {
             }
             *under_way = None;
             self.progress.finish();
-            return Ok(false);
+            return Ok(true);
         }
         self.progress.advance(catch_up.next);
         Ok(true)

@@ -127,7 +127,7 @@ impl History {
         self.catching_up.begin(catch_up);
     }
 
-    /// One step of catching up. Whether there is more.
+    /// One step of catching up. Whether there was something to do.
     pub(crate) fn catch_up(&self, store: &Store, slots: &dyn Fn() -> Vec<Arc<Slot>>) -> Result<bool, StoreError> {
         self.catching_up.step(store, slots, &|slot| self.note_full(slot))
     }
