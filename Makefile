@@ -51,6 +51,7 @@ test: build ## Run every test
 	@BIN='$(BIN)' bash .ci/readme
 	@bash .ci/web-test
 	@bash .ci/api-fuzz 20
+	@$(MAKE) sim SEEDS=60
 
 .PHONY: readme
 readme: build ## Follow README.md word by word

@@ -16,7 +16,10 @@ const AGENTS: usize = 20;
 /// Payload of the longest UDP packet where the path has the least MTU of IPv6.
 const BYTES_AT_MTU_1280: usize = 1280 - 40 - 8;
 
-fn networks() -> [(&'static str, Badness); 8] {
+/// Longer than an agent waits for its hub.
+const OUTAGE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(1 + 17));
+
+fn networks() -> [(&'static str, Badness); 9] {
     let lost = |lost| Badness { lost, ..Badness::default() };
     let delay = Duration::from_millis(150);
     [
@@ -27,6 +30,7 @@ fn networks() -> [(&'static str, Badness); 8] {
         ("30 % twice", Badness { doubled: 0.3, ..Badness::default() }),
         ("MTU 1280", Badness { bytes_max: BYTES_AT_MTU_1280, ..Badness::default() }),
         ("another address every second", Badness { moved_every: Some(Duration::from_secs(1)), ..Badness::default() }),
+        ("gone for longer than a session lasts", Badness { out: Some(OUTAGE), ..Badness::default() }),
         (
             "all of it",
             Badness {
@@ -36,6 +40,7 @@ fn networks() -> [(&'static str, Badness); 8] {
                 delay,
                 bytes_max: BYTES_AT_MTU_1280,
                 moved_every: Some(Duration::from_secs(2)),
+                ..Badness::default()
             },
         ),
     ]
@@ -58,7 +63,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     };
     let mut swarm = Swarm::start_at(&target, &credentials, options);
     // Bad for a given time is what is asked for.
-    std::thread::sleep(bad_for);
+    std::thread::sleep(bad_for.max(badness.out.map_or(Duration::ZERO, |(_, end)| end)));
     let in_time = swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
     relay.mend();
     wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == AGENTS);
@@ -81,6 +86,11 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
         count(&packets.doubled),
         count(&packets.delayed),
         count(&packets.moves),
+    );
+    assert_eq!(
+        opened as usize > AGENTS,
+        badness.out.is_some(),
+        "{name}: sessions end when nothing comes, and only then"
     );
     assert!(in_time > 0, "{name}: nothing was acknowledged while the network was bad");
     assert_eq!((acked, lost, doubled), (pushed, 0, 0), "{name}");

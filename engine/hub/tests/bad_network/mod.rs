@@ -25,6 +25,8 @@ pub(crate) struct Badness {
     pub(crate) bytes_max: usize,
     /// Time after which each client comes from another address.
     pub(crate) moved_every: Option<Duration>,
+    /// From when to when, after the start, nothing comes through.
+    pub(crate) out: Option<(Duration, Duration)>,
 }
 
 /// Packets, by what became of them.
@@ -43,6 +45,7 @@ pub(crate) struct Relay {
     hub: SocketAddr,
     badness: Badness,
     is_mended: Arc<AtomicBool>,
+    started: Instant,
     pub(crate) packets: Arc<Packets>,
 }
 
@@ -51,7 +54,7 @@ impl Relay {
     pub(crate) async fn start(hub: SocketAddr, badness: Badness, seed: u64) -> (Self, SocketAddr) {
         let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket"));
         let address = socket.local_addr().expect("bound");
-        let relay = Self { hub, badness, is_mended: Arc::default(), packets: Arc::default() };
+        let relay = Self { hub, badness, is_mended: Arc::default(), started: Instant::now(), packets: Arc::default() };
         tokio::spawn(relay.clone().run(socket, seed));
         (relay, address)
     }
@@ -96,23 +99,24 @@ impl Relay {
             }
             tokio::select! {
                 packet = packets.recv() => match packet {
-                    Some(packet) => self.deliver(packet, &outside, self.hub, &mut random),
+                    Some(packet) => self.deliver(&packet, &outside, self.hub, &mut random),
                     None => return,
                 },
                 heard = outside.recv_from(&mut buffer) => {
                     if let Ok((length, _)) = heard {
-                        self.deliver(buffer[..length].to_vec(), &socket, client, &mut random);
+                        self.deliver(&buffer[..length], &socket, client, &mut random);
                     }
                 }
             }
         }
     }
 
-    fn deliver(&self, packet: Vec<u8>, from: &Arc<UdpSocket>, to: SocketAddr, random: &mut fastrand::Rng) {
+    fn deliver(&self, packet: &[u8], from: &Arc<UdpSocket>, to: SocketAddr, random: &mut fastrand::Rng) {
         let badness = if self.is_mended.load(Ordering::Relaxed) { Badness::default() } else { self.badness };
         self.packets.all.fetch_add(1, Ordering::Relaxed);
         let is_long = badness.bytes_max > 0 && packet.len() > badness.bytes_max;
-        if is_long || random.f64() < badness.lost {
+        let is_out = badness.out.is_some_and(|(from, to)| (from..to).contains(&self.started.elapsed()));
+        if is_long || is_out || random.f64() < badness.lost {
             self.packets.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }
@@ -122,7 +126,7 @@ impl Relay {
             let is_delayed = random.f64() < badness.delayed;
             self.packets.delayed.fetch_add(u64::from(is_delayed), Ordering::Relaxed);
             let delay = if is_delayed { badness.delay.mul_f64(random.f64()) } else { Duration::ZERO };
-            let (from, packet) = (Arc::clone(from), packet.clone());
+            let (from, packet) = (Arc::clone(from), packet.to_vec());
             tokio::spawn(async move {
                 if !delay.is_zero() {
                     sleep(delay).await;
