@@ -46,7 +46,9 @@ fn nearest<'a>(key: &str, keys: &[&'a str]) -> Option<&'a str> {
     let key = key.to_lowercase().replace('-', "_");
     let key = key.strip_prefix("windfire_").unwrap_or(&key);
     let near = keys.iter().map(|known| (osa_distance(key, known), *known)).min()?;
-    Some(near).filter(|(distance, known)| *distance <= 1 + known.len() / 4).map(|(_, known)| known)
+    // A short word is near to many long ones that begin with it.
+    let letters_max = |known: &str| 1 + known.len().min(key.len()) / 4;
+    Some(near).filter(|(distance, known)| *distance <= letters_max(known)).map(|(_, known)| known)
 }
 
 #[cfg(test)]
@@ -55,7 +57,18 @@ mod tests {
 
     #[test]
     fn the_nearest_key_is_found() {
-        let keys = ["data", "http", "https", "https_cert", "quic", "commit_interval_ms", "log", "guests", "country_db"];
+        let keys = [
+            "data",
+            "http",
+            "https",
+            "https_cert",
+            "quic",
+            "commit_interval_ms",
+            "log",
+            "guests",
+            "country_db",
+            "listeners",
+        ];
         for (key, near) in [
             ("htpp", Some("http")),
             ("HTTP", Some("http")),
