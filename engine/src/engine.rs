@@ -46,6 +46,7 @@ impl Engine {
             }
         };
         let recovered = recover(&store, &shards, &on_replay)?;
+        recovered.lost.into_iter().for_each(|lost| history.note_lost(lost));
         if let Some(catch_up) = recovered.catch_up {
             history.begin_catch_up(catch_up);
         }

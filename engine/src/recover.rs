@@ -26,6 +26,8 @@ pub(crate) struct Recovered {
     pub(crate) dirty: Vec<Arc<Slot>>,
     /// Reports read again from the log.
     pub(crate) replayed_reports: u64,
+    /// Stretches of the newest part of the log that cannot be read, by name.
+    pub(crate) lost: Vec<String>,
     /// The part of the log that history has to catch up with.
     pub(crate) catch_up: Option<CatchUp>,
 }
@@ -62,7 +64,7 @@ pub(crate) fn recover(
     let sealed: BTreeMap<u64, u64> = sealed.into_iter().collect();
     let all = last_commit.saturating_sub(checkpoints.oldest());
     let on_commit = |commit: u64| on_replay(commit - checkpoints.oldest(), all);
-    let replayed_reports = statuses.replay(store, &checkpoints, &on_commit)?;
+    let (replayed_reports, lost) = statuses.replay(store, &checkpoints, &on_commit)?;
     for (id, status) in statuses.0.iter_mut().flatten() {
         // No number that is in history may be given out again, even where the latest status was lost and salvage did without it.
         sealed.get(id).into_iter().for_each(|sequence| status.restore_sequence(*sequence));
@@ -72,7 +74,7 @@ pub(crate) fn recover(
     let catch_up = CatchUp::new(store, last_commit, servers)?;
     let registry = Registry::load(store, shards, |id| statuses.0[shard_of(id)].remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty()).collect();
-    Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports, catch_up })
+    Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports, lost, catch_up })
 }
 
 /// The latest status of every server, by shard: a value of the log is one shard's, so threads share them out.
@@ -84,8 +86,14 @@ impl Statuses {
         self.0[shard_of(server_id)].get_mut(&server_id)
     }
 
-    /// Takes what the log has after each shard's checkpoint. Returns the reports in it. `on_commit` hears how far it is.
-    fn replay(&mut self, store: &Store, checkpoints: &Checkpoints, on_commit: &dyn Fn(u64)) -> Result<u64, StoreError> {
+    /// Takes what the log has after each shard's checkpoint. Returns the reports in it, and what cannot be read, by name.
+    /// `on_commit` hears how far it is.
+    fn replay(
+        &mut self,
+        store: &Store,
+        checkpoints: &Checkpoints,
+        on_commit: &dyn Fn(u64),
+    ) -> Result<(u64, Vec<String>), StoreError> {
         let threads = thread::available_parallelism().map_or(1, NonZero::get).min(START_THREADS_MAX);
         let mut parts: Vec<Part<'_>> = (0..threads).map(|_| Part::default()).collect();
         for (shard, statuses) in self.0.iter_mut().enumerate() {
@@ -96,10 +104,16 @@ impl Statuses {
             let others = parts.into_iter().map(|part| scope.spawn(|| part.replay(store, checkpoints, &|_| {})));
             let others: Vec<_> = others.collect();
             let own = own.replay(store, checkpoints, on_commit);
-            others.into_iter().fold(own, |reports, other| {
-                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-                Ok(reports? + other?)
-            })
+            let (mut reports, mut lost) = own?;
+            for other in others {
+                let other = other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+                reports += other.0;
+                lost.extend(other.1);
+            }
+            // A stretch is met by every thread.
+            lost.sort();
+            lost.dedup();
+            Ok((reports, lost))
         })
     }
 }
@@ -109,9 +123,14 @@ impl Statuses {
 struct Part<'a>([Option<&'a mut HashMap<u64, Status>>; SHARDS]);
 
 impl Part<'_> {
-    fn replay(mut self, store: &Store, checkpoints: &Checkpoints, on_commit: &dyn Fn(u64)) -> Result<u64, StoreError> {
-        let mut reports = 0;
-        store.scan_while(key::LOG, &key::log_key(checkpoints.oldest() + 1, 0), &mut |key, value| {
+    fn replay(
+        mut self,
+        store: &Store,
+        checkpoints: &Checkpoints,
+        on_commit: &dyn Fn(u64),
+    ) -> Result<(u64, Vec<String>), StoreError> {
+        let (mut reports, mut lost) = (0, Vec::new());
+        let mut visit = |key: &[u8], value: &[u8]| {
             let (commit, shard) = key::log_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
             on_commit(commit);
             if let Some(Some(statuses)) = self.0.get_mut(usize::from(shard))
@@ -120,8 +139,9 @@ impl Part<'_> {
                 log::read(value, &mut |entry| reports += u64::from(take(statuses, entry)))?;
             }
             Ok(true)
-        })?;
-        Ok(reports)
+        };
+        store.walk_log(checkpoints.oldest() + 1, &mut visit, &mut |what| lost.push(what))?;
+        Ok((reports, lost))
     }
 }
 

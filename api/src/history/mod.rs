@@ -4,6 +4,7 @@ mod export;
 mod operations;
 mod series;
 mod status;
+pub(crate) mod total;
 mod v2;
 
 use std::io::{self, Write};

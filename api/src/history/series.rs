@@ -7,10 +7,11 @@ use windfire_engine::limits::{POINTS_MAX, RAW_RANGE_DAYS_MAX};
 use windfire_engine::sample::Sample;
 use windfire_engine::server::ServerRecord;
 
+use super::total::Group;
 use super::{AskedRange, RANGE_USUAL_MS, io_error, noted, seconds};
 use crate::answer::Answer;
 use crate::limits::GROUP_VALUES_MAX;
-use crate::render::history::{Format, Group, HistoryWriter};
+use crate::render::history::{Format, HistoryWriter};
 use crate::request::{ApiRequest, ApiResult};
 
 /// Bytes of a point in memory and, once, as text.

@@ -101,16 +101,21 @@ impl CatchUp {
         last: u64,
         servers: impl Iterator<Item = (u64, u64)>,
     ) -> Result<Option<Self>, StoreError> {
-        let Some(first) = store.first_commit()?.filter(|first| *first <= last) else { return Ok(None) };
+        let first = match store.first_commit() {
+            // The walk finds out what of it can be read.
+            Err(StoreError::Corrupt(_)) => Some(0),
+            first => first?,
+        };
+        let Some(first) = first.filter(|first| *first <= last) else { return Ok(None) };
         let caught = |sealed| Caught { sealed, head: Head::default(), full_heads: Vec::new() };
         let servers = servers.map(|(id, sealed)| (id, caught(sealed))).collect();
         Ok(Some(Self { next: first, last, servers, full: BTreeSet::new(), full_count: 0 }))
     }
 
-    /// Reads on, for a bounded time. Whether there is more to read.
-    fn read_on(&mut self, store: &Store) -> Result<bool, StoreError> {
+    /// Reads on, for a bounded time. Whether there is more to read. `lose` hears what cannot be read.
+    fn read_on(&mut self, store: &Store, lose: &mut dyn FnMut(String)) -> Result<bool, StoreError> {
         let (mut next, mut reports, mut is_over) = (self.next, 0, true);
-        store.scan_while(key::LOG, &key::log_key(next, 0), &mut |key, value| {
+        let mut visit = |key: &[u8], value: &[u8]| {
             let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
             if commit > self.last {
                 return Ok(false);
@@ -120,15 +125,16 @@ impl CatchUp {
                 is_over = false;
                 return Ok(false);
             }
+            next = commit + 1;
             log::read(value, &mut |entry| {
                 if let LogEntry::Report { server_id, sequence, received_ms, sample } = entry {
                     reports += 1;
                     self.take(server_id, sequence, &sample, Position(commit), received_ms);
                 }
             })?;
-            next = commit + 1;
             Ok(true)
-        })?;
+        };
+        store.walk_log(self.next, &mut visit, lose)?;
         self.next = if is_over { self.last + 1 } else { next };
         Ok(!is_over)
     }
@@ -187,9 +193,11 @@ impl CatchingUp {
     }
 
     /// One step of bounded length. Whether there was something to catch up with. What failed is tried again by the next call.
+    /// `lose` hears what of the log cannot be read: it costs that stretch only.
     pub(super) fn step(
         &self,
         store: &Store,
+        lose: &mut dyn FnMut(String),
         slots: &dyn Fn() -> Vec<Arc<Slot>>,
         note_full: &dyn Fn(&Arc<Slot>),
     ) -> Result<bool, StoreError> {
@@ -197,7 +205,7 @@ impl CatchingUp {
         let Some(catch_up) = under_way.as_mut() else { return Ok(false) };
         if catch_up.full_count > RECOVERED_HEADS_MAX {
             catch_up.seal(store)?;
-        } else if !catch_up.read_on(store)? {
+        } else if !catch_up.read_on(store, lose)? {
             let mut servers = std::mem::take(&mut catch_up.servers);
             for slot in slots() {
                 let Some(Caught { head, full_heads, .. }) = servers.remove(&slot.id) else { continue };

@@ -81,6 +81,8 @@ pub(crate) struct History {
     /// Servers whose clock is off, as of the last look at all heads.
     pub(super) clocks_off: AtomicUsize,
     catching_up: CatchingUp,
+    /// Names of stretches of the log that cannot be read and were not handed out yet.
+    lost: Mutex<Vec<String>>,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
     /// Called at each point, for tests that end the process there.
@@ -117,6 +119,7 @@ impl History {
             floors: floors.map(AtomicI64::new),
             clocks_off: AtomicUsize::new(0),
             catching_up: CatchingUp::default(),
+            lost: Mutex::default(),
             state: Mutex::default(),
             at_fail_point,
         })
@@ -129,7 +132,12 @@ impl History {
 
     /// One step of catching up. Whether there was something to do.
     pub(crate) fn catch_up(&self, store: &Store, slots: &dyn Fn() -> Vec<Arc<Slot>>) -> Result<bool, StoreError> {
-        self.catching_up.step(store, slots, &|slot| self.note_full(slot))
+        self.catching_up.step(store, &mut |lost| self.note_lost(lost), slots, &|slot| self.note_full(slot))
+    }
+
+    /// Notes a stretch of the log that cannot be read. Upkeep hands its name out.
+    pub(crate) fn note_lost(&self, lost: String) {
+        self.lost.lock().push(lost);
     }
 
     /// How far history has caught up after a start; `None` when it has all reports.
@@ -193,6 +201,9 @@ impl History {
             Ok(has_more)
         };
         let result = run();
+        let lost = std::mem::take(&mut *self.lost.lock());
+        upkeep.corrupt_blocks += lost.len() as u64;
+        state.corrupt.extend(lost);
         upkeep.corrupt = std::mem::take(&mut state.corrupt);
         (upkeep, result)
     }

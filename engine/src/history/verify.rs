@@ -5,7 +5,8 @@ use std::path::Path;
 use super::tier::{Retention, Tier};
 use super::upkeep::History;
 use crate::block::Block;
-use crate::store::{Store, StoreError, key};
+use crate::limits::CORRUPT_BLOCKS_NAMED_MAX;
+use crate::store::{Store, StoreError, key, log};
 
 /// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -66,7 +67,7 @@ impl History {
                     }
                     Err(error) => {
                         verified.corrupt_blocks += 1;
-                        if verified.corrupt.len() < crate::limits::CORRUPT_BLOCKS_NAMED_MAX {
+                        if verified.corrupt.len() < CORRUPT_BLOCKS_NAMED_MAX {
                             verified.corrupt.push(format!("{}: {error}", key::describe(tier.family(), key)));
                         }
                     }
@@ -74,7 +75,13 @@ impl History {
                 Ok(())
             })?;
         }
-        store.scan(key::LOG, &[], &mut |_, value| Ok(crate::store::log::read(value, &mut |_| {})?))?;
+        let mut read = |_: &[u8], value: &[u8]| Ok(log::read(value, &mut |_| {}).map(|()| true)?);
+        store.walk_log(0, &mut read, &mut |lost| {
+            verified.corrupt_blocks += 1;
+            if verified.corrupt.len() < CORRUPT_BLOCKS_NAMED_MAX {
+                verified.corrupt.push(lost);
+            }
+        })?;
         Ok(verified)
     }
 }

@@ -26,7 +26,7 @@ use crate::waits;
 type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
 
 /// Takes one key and its value, and says whether there should be more.
-type VisitWhile<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError> + 'a;
+pub(super) type VisitWhile<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError> + 'a;
 
 /// A table file of a family.
 pub(crate) struct TableFile {

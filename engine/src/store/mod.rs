@@ -13,6 +13,7 @@ pub(crate) mod hosts;
 pub(crate) mod key;
 pub(crate) mod latest;
 pub(crate) mod log;
+mod log_walk;
 mod options;
 mod salvage;
 pub(crate) mod servers;

@@ -1,0 +1,69 @@
+//! Walks the log past what cannot be read: damage costs the commits that are damaged, and no others.
+
+use super::database::{Store, VisitWhile};
+use super::error::StoreError;
+use super::key;
+use super::salvage::next_readable;
+use crate::record::Corrupt;
+
+impl Store {
+    /// Values of the log from commit `from` on, in order, while `visit` says so. `lose` hears what was left out: a value that
+    /// `visit` finds corrupt, or a stretch of commits whose table file is damaged.
+    ///
+    /// # Errors
+    /// The store cannot be read at all, or another error of `visit`.
+    pub(crate) fn walk_log(
+        &self,
+        from: u64,
+        visit: &mut VisitWhile<'_>,
+        lose: &mut dyn FnMut(String),
+    ) -> Result<(), StoreError> {
+        let mut from = place(from, 0);
+        loop {
+            let mut last = None;
+            let walked = self.scan_while(key::LOG, &key_at(from), &mut |key, value| {
+                let (commit, shard) = key::log_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
+                last = Some(place(commit, shard));
+                match visit(key, value) {
+                    Err(StoreError::Corrupt(corrupt)) => {
+                        lose(format!("log, commit {commit}: {corrupt}"));
+                        Ok(true)
+                    }
+                    other => other,
+                }
+            });
+            let Err(StoreError::Corrupt(corrupt)) = walked else { return walked };
+            let damaged = last.map_or(from, |last| last.saturating_add(1));
+            let next = next_readable(damaged, &mut |place| self.is_log_readable_at(place));
+            let until = next.map_or_else(|| "the end".to_owned(), |next| format!("commit {}", commit_at(next)));
+            lose(format!("log, from commit {} to {until}: {corrupt}", commit_at(damaged)));
+            match next {
+                Some(next) => from = next,
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Whether the first value from there on can be read.
+    fn is_log_readable_at(&self, place: u128) -> bool {
+        self.scan_while(key::LOG, &key_at(place), &mut |_, _| Ok(false)).is_ok()
+    }
+}
+
+/// A key of the log as a number: keys lie in its order.
+fn place(commit: u64, shard: u8) -> u128 {
+    u128::from(commit) << 8 | u128::from(shard)
+}
+
+fn commit_at(place: u128) -> u64 {
+    u64::try_from(place >> 8).unwrap_or(u64::MAX)
+}
+
+/// The key at a place, or the highest that there can be.
+fn key_at(place: u128) -> [u8; 9] {
+    let shard = u8::try_from(place & 0xff).unwrap_or(u8::MAX);
+    match u64::try_from(place >> 8) {
+        Ok(commit) => key::log_key(commit, shard),
+        Err(_) => key::log_key(u64::MAX, u8::MAX),
+    }
+}
