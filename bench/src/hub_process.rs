@@ -8,7 +8,7 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use windfire_agent::trust::Fingerprint;
@@ -23,6 +23,8 @@ const DAY_MS: i64 = 86_400_000;
 
 /// How long a hub may take until it is ready or gone.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
+/// Time for history to read the log after a start.
+const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// A hub's binary and data folder. The hub may run or not.
 pub struct HubProcess {
@@ -260,11 +262,26 @@ impl HubProcess {
         }
     }
 
+    /// [`HubProcess::start_at_once`], then waits until history has read the log of the run before.
+    ///
+    /// # Panics
+    /// As [`HubProcess::start_at_once`], and when history takes too long.
+    pub fn start(&mut self) {
+        self.start_at_once();
+        let deadline = Instant::now() + CATCH_UP_TIMEOUT;
+        // A hub of an earlier version has no such line, and has read the log when it answers.
+        let is_behind = |line: &str| line.starts_with("windfire_catch_up_commits ") && !line.ends_with(" 0");
+        while self.get("/metrics", "").text().lines().any(is_behind) {
+            assert!(Instant::now() < deadline, "history does not get through the log");
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     /// [`HubProcess::try_start`] for a hub that must start.
     ///
     /// # Panics
-    /// When it does not.
-    pub fn start(&mut self) {
+    /// When it does not, with its last words.
+    pub fn start_at_once(&mut self) {
         self.try_start().unwrap_or_else(|last_words| panic!("the hub did not start: {last_words}"));
     }
 

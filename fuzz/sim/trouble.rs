@@ -160,6 +160,8 @@ impl World {
 
     /// Ends the hub without a word, and every connection with it.
     fn kill(&mut self, how: &str, is_power: bool, random: &mut Random) -> Result<(), String> {
+        // What is acknowledged must be there afterwards. Where a wrong clock has put it is only known of what was seen.
+        self.look("before the hub dies")?;
         // Sessions first: they have a part of the engine.
         self.links.clear();
         self.agents.iter_mut().for_each(Agent::hang_up);

@@ -57,7 +57,7 @@ impl HubWatch {
     pub(super) fn start(hub: &mut Hub) -> Self {
         let (target, http) = match hub {
             Hub::Own(process) => {
-                process.start();
+                process.start_at_once();
                 (Target::of(process), process.http())
             }
             Hub::Other(other) => (other.target.clone(), other.http),

@@ -28,7 +28,7 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
     print!("{}", crashed_log::leave(hub.data(), log));
     let credentials = hub.rotate_credentials();
 
-    hub.start();
+    hub.start_at_once();
     let options = SwarmOptions {
         interval: Duration::from_millis(200),
         backoff: quick_backoff(),
@@ -57,7 +57,7 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
         in_the_middle += usize::from(readyz.text().contains("reads the log"));
         hub.kill();
         acked_meanwhile += acked(&swarm) - before;
-        hub.start();
+        hub.start_at_once();
     }
     let export = hub.cli(&["export"]);
     if hub.metric("windfire_catch_up_commits") > 0.0 {

@@ -29,7 +29,7 @@ fn acked_reports_survive_a_power_cut_exactly_once() {
     };
     let mut hub = HubProcess::new(Path::new(HUB), &disk.path().join("data"), &[]);
     let credentials = hub.make_servers(AGENTS, "");
-    hub.start();
+    hub.start_at_once();
     let options = SwarmOptions {
         interval: Duration::from_millis(50),
         backoff: quick_backoff(),
@@ -47,7 +47,7 @@ fn acked_reports_survive_a_power_cut_exactly_once() {
         kill_process(pid, Signal::STOP).expect("own child");
         acked_at_cuts += swarm.accounts().iter().map(|account| account.acked).sum::<u64>() - before;
         disk.cut_power(|| hub.kill());
-        hub.start();
+        hub.start_at_once();
     }
     wait_until("every agent is back", || hub.metric("windfire_sessions").to_string() == AGENTS.to_string());
     let accounts = swarm.finish();

@@ -20,7 +20,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     let mut random = fastrand::Rng::with_seed(seed);
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS, "");
-    hub.start();
+    hub.start_at_once();
     let options = SwarmOptions {
         interval: INTERVAL,
         backoff: quick_backoff(),
@@ -33,7 +33,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
         std::thread::sleep(Duration::from_millis(random.u64(50..1500)));
         hub.kill();
         acked_at_kills += swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
-        hub.start();
+        hub.start_at_once();
     }
     let started = Instant::now();
     wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == AGENTS);

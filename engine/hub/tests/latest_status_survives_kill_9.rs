@@ -15,7 +15,7 @@ fn latest_status_survives_kill_9() {
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(5, "");
     let token = hub.make_token();
-    hub.start();
+    hub.start_at_once();
     let options = SwarmOptions {
         interval: Duration::from_millis(20),
         backoff: quick_backoff(),
@@ -28,7 +28,7 @@ fn latest_status_survives_kill_9() {
     wait_until("all have gone", || hub.metric("windfire_sessions") == 0.0);
     let before = hub.get("/api/v1/server/details", &token).text();
     hub.kill();
-    hub.start();
+    hub.start_at_once();
     assert_eq!(hub.get("/api/v1/server/details", &token).text(), before);
     let answer: Value = serde_json::from_str(&before).expect("JSON");
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970").as_secs();

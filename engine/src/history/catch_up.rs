@@ -114,7 +114,8 @@ impl CatchUp {
 
     /// Reads on, for a bounded time. Whether there is more to read. `lose` hears what cannot be read.
     fn read_on(&mut self, store: &Store, lose: &mut dyn FnMut(String)) -> Result<bool, StoreError> {
-        let (mut next, mut reports, mut is_over) = (self.next, 0, true);
+        let from = self.next;
+        let (mut next, mut reports, mut is_over) = (from, 0, true);
         let mut visit = |key: &[u8], value: &[u8]| {
             let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
             if commit > self.last {
@@ -134,7 +135,7 @@ impl CatchUp {
             })?;
             Ok(true)
         };
-        store.walk_log(self.next, &mut visit, lose)?;
+        store.walk_log(from, &mut visit, lose)?;
         self.next = if is_over { self.last + 1 } else { next };
         Ok(!is_over)
     }
