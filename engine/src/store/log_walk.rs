@@ -4,7 +4,6 @@ use super::database::{Store, VisitWhile};
 use super::error::StoreError;
 use super::key;
 use super::salvage::next_readable;
-use crate::record::Corrupt;
 
 impl Store {
     /// Values of the log from commit `from` on, in order, while `visit` says so. `lose` hears what was left out: a value that
@@ -22,7 +21,11 @@ impl Store {
         loop {
             let mut last = None;
             let walked = self.scan_while(key::LOG, &key_at(from), &mut |key, value| {
-                let (commit, shard) = key::log_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
+                // As an error it would be met again and again: no place is behind it.
+                let Some((commit, shard)) = key::log_of(key) else {
+                    lose(format!("log, a key of {} bytes", key.len()));
+                    return Ok(true);
+                };
                 last = Some(place(commit, shard));
                 match visit(key, value) {
                     Err(StoreError::Corrupt(corrupt)) => {
@@ -65,5 +68,32 @@ fn key_at(place: u128) -> [u8; 9] {
     match u64::try_from(place >> 8) {
         Ok(commit) => key::log_key(commit, shard),
         Err(_) => key::log_key(u64::MAX, u8::MAX),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::Changes;
+
+    #[test]
+    fn a_key_that_is_none_is_named_and_left_out() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path()).expect("a new store");
+        let mut changes = Changes::default();
+        changes.put(key::LOG, &key::log_key(1, 0), vec![1]);
+        changes.put(key::LOG, b"no key", vec![2]);
+        changes.put(key::LOG, &[0; 10], vec![3]);
+        store.write_synced(&changes).expect("a healthy store");
+        let (mut values, mut lost) = (Vec::new(), Vec::new());
+        let mut visit = |_: &[u8], value: &[u8]| {
+            values.extend_from_slice(value);
+            Ok(true)
+        };
+        store.walk_log(0, &mut visit, &mut |what| lost.push(what)).expect("readable");
+        assert_eq!(
+            (values, lost),
+            (vec![1], vec!["log, a key of 10 bytes".to_owned(), "log, a key of 6 bytes".to_owned()])
+        );
     }
 }
