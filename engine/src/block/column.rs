@@ -16,9 +16,12 @@
 //! never drift, cost least that way. Integers are LEB128 varints, signed ones zigzag; all arithmetic wraps, so every 64-bit
 //! value is legal.
 
+use std::cell::RefCell;
+
 use pco::data_types::Number;
 use pco::wrapped::{FileCompressor, FileDecompressor};
 use pco::{ChunkConfig, DeltaSpec, ModeSpec, PagingSpec};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::bits::{pack, unpack, width};
 use crate::decimal::{DIGITS_MAX, POWERS, scaled};
@@ -259,11 +262,22 @@ fn integrate(values: &mut [u64], order: u8) {
     }
 }
 
+thread_local! {
+    // Making one costs more than most columns do.
+    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
 fn zstd_of(differences: &[u64]) -> Option<Vec<u8>> {
     let mut varints = Vec::with_capacity(differences.len() * 2);
     let mut record = RecordWriter(&mut varints);
     differences.iter().for_each(|difference| record.u64(*difference));
-    zstd::bulk::compress(&varints, ZSTD_LEVEL).ok()
+    COMPRESSOR.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Some(Compressor::new(ZSTD_LEVEL).ok()?);
+        }
+        kept.as_mut()?.compress(&varints).ok()
+    })
 }
 
 fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
@@ -271,7 +285,13 @@ fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corr
     const VARINT_BYTES_MAX: usize = 10;
     let length = record.length()?;
     let data = record.take(length)?;
-    let varints = zstd::bulk::decompress(data, count * VARINT_BYTES_MAX).map_err(|_| record.corrupt())?;
+    let varints = DECOMPRESSOR.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Some(Decompressor::new().ok()?);
+        }
+        kept.as_mut()?.decompress(data, count * VARINT_BYTES_MAX).ok()
+    });
+    let varints = varints.ok_or_else(|| record.corrupt())?;
     let mut varints = RecordReader::new("a zstd column", &varints);
     let values = (0..count).map(|_| varints.u64()).collect::<Result<_, _>>()?;
     varints.finish()?;
