@@ -23,6 +23,8 @@ const WRITE_BUFFERS_BYTES_MAX: usize = 128 * 1024 * 1024;
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// Open table files. Bounded, because each holds a descriptor and its index.
 const OPEN_FILES_MAX: i32 = 512;
+/// Threads that open table files at a start. RocksDB would start sixteen for each family, however few files it has.
+const OPENING_THREADS: i32 = 4;
 /// RocksDB's own log files that are kept.
 const INFO_LOG_FILES: usize = 4;
 
@@ -56,6 +58,7 @@ fn options() -> Options {
     options.set_max_total_wal_size(WAL_BYTES_MAX);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES_MAX);
     options.set_max_open_files(OPEN_FILES_MAX);
+    options.set_max_file_opening_threads(OPENING_THREADS);
     options.set_keep_log_file_num(INFO_LOG_FILES);
     options.set_log_level(rocksdb::LogLevel::Warn);
     options
