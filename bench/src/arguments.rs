@@ -38,6 +38,9 @@ pub(crate) struct FleetArguments {
     /// Events during the measurement
     #[arg(long, value_enum, default_value_t = Profile::Steady)]
     profile: Profile,
+    /// Kill the hub and start it at once, again and again after this time, such as 10m
+    #[arg(long, value_parser = duration)]
+    kill_every: Option<Duration>,
     /// Readings to replay: a line of names, then one line per second with 15 numbers [default: the built-in trace]
     #[arg(long)]
     trace: Option<PathBuf>,
@@ -137,7 +140,16 @@ impl FleetArguments {
             trace: Some(Arc::new(trace)),
             ..SwarmOptions::default()
         };
-        let run = Run { hub, credentials, token, swarm, measured: self.duration, profile: self.profile, api: self.api };
+        let run = Run {
+            hub,
+            credentials,
+            token,
+            swarm,
+            measured: self.duration,
+            profile: self.profile,
+            kill_every: self.kill_every,
+            api: self.api,
+        };
         Ok(run.measure())
     }
 

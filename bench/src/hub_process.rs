@@ -76,8 +76,8 @@ impl HttpAnswer {
     }
 }
 
-/// CPU and memory of a process so far.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// What a process has used so far, and has now.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Usage {
     /// User CPU, seconds.
     pub user_s: f64,
@@ -85,6 +85,8 @@ pub struct Usage {
     pub sys_s: f64,
     /// Resident memory, bytes.
     pub rss_bytes: u64,
+    /// Files, sockets and pipes that are open.
+    pub open_files: u64,
 }
 
 impl Usage {
@@ -449,7 +451,7 @@ pub fn request(
     parse_answer(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
 }
 
-/// CPU and memory of a process, from `/proc`.
+/// What a process uses, from `/proc`.
 ///
 /// # Panics
 /// When there is no such process.
@@ -463,6 +465,7 @@ pub fn usage_of(pid: u32) -> Usage {
         user_s: number(11) / ticks_per_s,
         sys_s: number(12) / ticks_per_s,
         rss_bytes: number(21) as u64 * rustix::param::page_size() as u64,
+        open_files: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
     }
 }
 

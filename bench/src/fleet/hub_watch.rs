@@ -20,6 +20,7 @@ pub(super) struct Look {
     user_s: f64,
     sys_s: f64,
     rss_bytes: u64,
+    open_files: u64,
     disk_bytes: u64,
 }
 
@@ -94,7 +95,7 @@ impl HubWatch {
         };
         let usage = match hub {
             Hub::Own(process) => process.usage(),
-            Hub::Other(_) => Usage { user_s: 0.0, sys_s: 0.0, rss_bytes: 0 },
+            Hub::Other(_) => Usage::default(),
         };
         let [durable, frames, frame_bytes, user_s, sys_s] = &mut self.rising;
         self.now = Look {
@@ -106,6 +107,7 @@ impl HubWatch {
             user_s: user_s.see(usage.user_s),
             sys_s: sys_s.see(usage.sys_s),
             rss_bytes: usage.rss_bytes,
+            open_files: usage.open_files,
             disk_bytes: if let Hub::Own(process) = hub { folder_bytes(process.data()) } else { 0 },
         };
         self.rss_max_bytes = self.rss_max_bytes.max(usage.rss_bytes);
@@ -136,6 +138,7 @@ impl HubWatch {
             hub_cores: (now.user_s + now.sys_s - before.user_s - before.sys_s) / took_s,
             rss_mib: now.rss_bytes as f64 / 1048576.0,
             disk_mib: now.disk_bytes as f64 / 1048576.0,
+            open_files: now.open_files as f64,
             sessions: now.sessions,
             samples_per_frame: now.samples_per_frame,
             ..Second::default()

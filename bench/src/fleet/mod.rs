@@ -6,7 +6,9 @@ mod hub;
 mod hub_watch;
 pub mod outcome;
 pub mod profile;
+mod recovery;
 pub mod report;
+mod trend;
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -21,6 +23,7 @@ pub(crate) use self::hub_watch::folder_bytes;
 pub(crate) use self::outcome::POINTS_PER_REPORT;
 use self::outcome::{Outcome, Second, table_row};
 use self::profile::Profile;
+use self::recovery::Recovery;
 use crate::hub_process::usage_of;
 use crate::swarm::{Account, Latencies, Swarm, SwarmOptions};
 
@@ -30,8 +33,6 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(600);
 const SETTLE: Duration = Duration::from_secs(5);
 /// Time after an attack until its traces are looked at.
 const AFTERMATH: Duration = Duration::from_secs(15);
-/// Time for agents to reconnect, after the hub was killed.
-const RECOVERY_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// The run to measure.
 pub struct Run {
@@ -47,6 +48,8 @@ pub struct Run {
     pub measured: Duration,
     /// Events during the measurement.
     pub profile: Profile,
+    /// Time from one kill of the hub to the next, beside what the profile has.
+    pub kill_every: Option<Duration>,
     /// API requests to send.
     pub api: Vec<ApiLoad>,
 }
@@ -57,7 +60,7 @@ impl Run {
     /// # Panics
     /// When the hub does not start, or agents do not get in.
     pub fn measure(self) -> Outcome {
-        let Self { mut hub, mut credentials, token, mut swarm, measured, profile, api } = self;
+        let Self { mut hub, mut credentials, token, mut swarm, measured, profile, kill_every, api } = self;
         // The last server is the greedy one's.
         let greedy = if profile == Profile::Hostile { credentials.pop() } else { None };
         let agents = credentials.len();
@@ -89,7 +92,7 @@ impl Run {
         watch.begin();
         let generator_before_s = own_cpu_s();
         let mut latencies = Latencies::default();
-        let (mut seconds, mut recovery) = (Vec::new(), Recovery::new(profile, measured));
+        let (mut seconds, mut recovery) = (Vec::new(), Recovery::new(profile, kill_every, agents, measured));
         let mut attack = Attack::new(greedy, measured, watch.http, &token);
         let window = Instant::now();
         let mut last_generator_s = generator_before_s;
@@ -106,6 +109,7 @@ impl Run {
             let ms = |quantile| fresh.ack.value_at_quantile(quantile) as f64 / 1000.0;
             let second = Second {
                 at_s: window.elapsed().as_secs_f64(),
+                age_s: recovery.age_s(window.elapsed()),
                 generator_cores: (generator_s - last_generator_s) / took_s,
                 ack_p50_ms: ms(0.5),
                 ack_p99_ms: ms(0.99),
@@ -161,6 +165,7 @@ impl Run {
             answers,
             hub: watch.hub_use(),
             recovered_s: recovery.recovered_s,
+            kills: recovery.kills,
             hostile,
             generator_busy,
             late,
@@ -222,68 +227,6 @@ fn wait_for_acks(fleet: &Swarm) {
             return;
         }
         thread::sleep(Duration::from_millis(100));
-    }
-}
-
-/// Kills the hub when the profile says so, and watches the agents reconnect.
-struct Recovery {
-    kill_at: Option<Duration>,
-    absence: Duration,
-    state: State,
-    recovered_s: Option<f64>,
-}
-
-enum State {
-    Before,
-    Away { until: Instant },
-    Back { since: Instant, pushed: Vec<u64> },
-    Done,
-}
-
-impl Recovery {
-    fn new(profile: Profile, measured: Duration) -> Self {
-        let absence = profile.absence();
-        Self {
-            kill_at: absence.map(|_| measured / 3),
-            absence: absence.unwrap_or_default(),
-            state: State::Before,
-            recovered_s: None,
-        }
-    }
-
-    fn is_under_way(&self) -> bool {
-        matches!(self.state, State::Away { .. } | State::Back { .. })
-    }
-
-    fn step(&mut self, elapsed: Duration, hub: &mut Hub, watch: &mut HubWatch, fleet: &Swarm, agents: usize) {
-        let Hub::Own(process) = hub else { return };
-        match &self.state {
-            State::Before if self.kill_at.is_some_and(|at| elapsed >= at) => {
-                process.kill();
-                self.state = State::Away { until: Instant::now() + self.absence };
-                if self.absence.is_zero() {
-                    self.step(elapsed, hub, watch, fleet, agents);
-                }
-            }
-            State::Away { until } if Instant::now() >= *until => {
-                let since = Instant::now();
-                // Reports that were made until now must be caught up with. Later ones are normal work.
-                let pushed = fleet.accounts().iter().map(|account| account.pushed).collect();
-                process.start();
-                self.state = State::Back { since, pushed };
-            }
-            State::Back { since, pushed } => {
-                let since = *since;
-                assert!(since.elapsed() < RECOVERY_TIMEOUT, "the fleet did not come back in time");
-                let is_acked = |(account, pushed): (&Account, &u64)| account.acked >= *pushed;
-                let is_all_back = watch.now.sessions as usize >= agents;
-                if is_all_back && fleet.accounts().iter().zip(pushed).all(is_acked) {
-                    self.recovered_s = Some(since.elapsed().as_secs_f64());
-                    self.state = State::Done;
-                }
-            }
-            _ => {}
-        }
     }
 }
 

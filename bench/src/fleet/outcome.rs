@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::api_load::{Answers, Operation};
 use super::hostile::HostileOutcome;
+use super::trend;
 use crate::swarm::Latencies;
 
 /// Fields of a report that are points of history, without the time.
@@ -17,6 +18,8 @@ pub(crate) const POINTS_PER_REPORT: f64 = 15.0;
 pub struct Second {
     /// Seconds since the measured part began.
     pub at_s: f64,
+    /// Seconds since the hub's process started, or since the run began.
+    pub age_s: f64,
     /// Reports that became durable, per second.
     pub durable_per_s: f64,
     /// Frames that the hub took, per second.
@@ -29,6 +32,8 @@ pub struct Second {
     pub rss_mib: f64,
     /// Bytes of the hub's data folder, MiB.
     pub disk_mib: f64,
+    /// Files, sockets and pipes that the hub has open.
+    pub open_files: f64,
     /// Agents connected.
     pub sessions: f64,
     /// Samples in a frame, as the hub asks.
@@ -89,7 +94,9 @@ pub struct Outcome {
     pub answers: Vec<(Operation, Answers)>,
     /// The hub's CPU, memory and disk.
     pub hub: Option<HubUse>,
-    /// Seconds from the hub's start until all agents were back and nothing was waiting.
+    /// Times that the hub was killed.
+    pub kills: u64,
+    /// The longest time from a start of the hub until its agents were back and nothing was waiting, seconds.
     pub recovered_s: Option<f64>,
     /// The results of the attack, if there was one.
     pub hostile: Option<HostileOutcome>,
@@ -117,6 +124,12 @@ impl Outcome {
     fn rss_kib_per_agent(&self) -> Option<f64> {
         let kib = |hub: HubUse| hub.rss_bytes.saturating_sub(hub.rss_idle_bytes) as f64 / 1024.0;
         self.hub.map(|hub| kib(hub) / self.agents.max(1) as f64)
+    }
+
+    /// How fast the hub's memory (MiB) and open files rose, an hour, while it was warm. `None` for runs that are too short.
+    fn slopes(&self) -> Option<(f64, f64)> {
+        let slope = |value: fn(&Second) -> f64| trend::an_hour(&self.seconds, value);
+        slope(|second| second.rss_mib).zip(slope(|second| second.open_files))
     }
 
     /// A table for people, without the rows that were printed during the run.
@@ -178,7 +191,14 @@ impl Outcome {
             );
         }
         if let Some(recovered_s) = self.recovered_s {
-            row("recovered", format!("all back and caught up {recovered_s:.1} s after the hub's start"));
+            let kills = self.kills;
+            row(
+                "recovered",
+                format!("{kills} kills; all back and caught up {recovered_s:.1} s after the start at most"),
+            );
+        }
+        if let Some((rss_mib, open_files)) = self.slopes() {
+            row("slope", format!("memory {rss_mib:+.2} MiB an hour, open files {open_files:+.1} an hour"));
         }
         if let Some(hostile) = &self.hostile {
             row(
@@ -271,7 +291,10 @@ impl Outcome {
             "api_ms": api_ms,
             "hub": hub,
             "disk_bytes_per_point": disk_bytes_per_point,
+            "kills": self.kills,
             "recovered_s": self.recovered_s,
+            "rss_mib_an_hour": self.slopes().map(|slopes| slopes.0),
+            "open_files_an_hour": self.slopes().map(|slopes| slopes.1),
             "hostile": self.hostile.as_ref().map(|hostile| json!({
                 "connections": hostile.connections,
                 "bytes_read": hostile.bytes_read,
@@ -307,12 +330,14 @@ fn quantiles_ms(histogram: &Histogram<u64>) -> Value {
 fn second_json(second: &Second) -> Value {
     json!({
         "at_s": second.at_s,
+        "age_s": second.age_s,
         "durable_per_s": second.durable_per_s,
         "frames_per_s": second.frames_per_s,
         "hub_cores": second.hub_cores,
         "generator_cores": second.generator_cores,
         "rss_mib": second.rss_mib,
         "disk_mib": second.disk_mib,
+        "open_files": second.open_files,
         "sessions": second.sessions,
         "samples_per_frame": second.samples_per_frame,
         "ack_p50_ms": second.ack_p50_ms,

@@ -56,6 +56,7 @@ fn of_run(seconds: &[Second]) -> Vec<Chart> {
         ),
         chart("Acks", "ms", vec![line("p50", |s| s.ack_p50_ms), line("p99", |s| s.ack_p99_ms)]),
         chart("Memory of the hub", "MiB", vec![line("resident", |s| s.rss_mib)]),
+        chart("Open files of the hub", "files", vec![line("open", |s| s.open_files)]),
         chart("Disk", "MiB", vec![line("data folder", |s| s.disk_mib)]),
         chart("Pacing", "samples", vec![line("samples a frame", |s| s.samples_per_frame)]),
     ]
