@@ -61,13 +61,29 @@ impl SummaryRun {
                         mine[at].merge(metric.kind(), &theirs[row]);
                     }
                 }
-                Err(at) => {
-                    self.times_ms.insert(at, *start_ms);
-                    self.counts.insert(at, later.counts[row]);
-                    self.metrics.iter_mut().zip(&later.metrics).for_each(|(mine, theirs)| mine.insert(at, theirs[row]));
-                }
+                Err(at) => self.insert(at, &later, row),
             }
         }
+    }
+
+    /// Takes each row of `known` that is made of more reports than the same row here, or has none here.
+    pub(super) fn keep_fuller(&mut self, known: &Self) {
+        for (row, start_ms) in known.times_ms.iter().enumerate() {
+            match self.times_ms.binary_search(start_ms) {
+                Ok(at) if known.counts[row] > self.counts[at] => {
+                    self.counts[at] = known.counts[row];
+                    self.metrics.iter_mut().zip(&known.metrics).for_each(|(mine, theirs)| mine[at] = theirs[row]);
+                }
+                Ok(_) => {}
+                Err(at) => self.insert(at, known, row),
+            }
+        }
+    }
+
+    fn insert(&mut self, at: usize, other: &Self, row: usize) {
+        self.times_ms.insert(at, other.times_ms[row]);
+        self.counts.insert(at, other.counts[row]);
+        self.metrics.iter_mut().zip(&other.metrics).for_each(|(mine, theirs)| mine.insert(at, theirs[row]));
     }
 
     /// Adds the rows of `other`, which come later.

@@ -162,8 +162,10 @@ impl History {
         }
         let day = hour.div_euclid(HOURS_PER_DAY);
         if !minutes.is_empty() && day >= self.floor(Tier::Minute) {
-            let part = u8::try_from(hour.rem_euclid(HOURS_PER_DAY)).unwrap_or_default();
-            changes.put(key::MINUTE, &key::minute_key(day, server_id, part), minutes.encode(server_id));
+            // Late reports may come to an hour whose others are gone: the disk budget took them, or their block is corrupt.
+            minutes.keep_fuller(&self.minutes_of_hour(state, store, server_id, hour, upkeep)?);
+            let minute_key = key::minute_key(day, server_id, part_of_day(hour));
+            changes.put(key::MINUTE, &minute_key, minutes.encode(server_id));
             changes.put(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day), Vec::new());
         }
         self.reach(FailPoint::HourPacked);
@@ -204,6 +206,34 @@ impl History {
             Ok(true)
         })?;
         Ok(part)
+    }
+
+    /// The minutes of an hour as they are stored.
+    fn minutes_of_hour(
+        &self,
+        state: &mut State,
+        store: &Store,
+        server_id: u64,
+        hour: i64,
+        upkeep: &mut Upkeep,
+    ) -> Result<SummaryRun, StoreError> {
+        let day = hour.div_euclid(HOURS_PER_DAY);
+        let mut minutes = None;
+        // The block of this hour is newer than its rows in the block of the whole day.
+        for part in [part_of_day(hour), key::WHOLE_DAY] {
+            let (from, to) = (key::minute_key(day, server_id, part), key::minute_key(day, server_id, part + 1));
+            store.scan_range(key::MINUTE, &from, &to, &mut |key, value| {
+                match Block::read(value).and_then(|block| block.summary_run()) {
+                    Ok(run) => minutes = run.split_by_hour().into_iter().find(|(of, _)| *of == hour),
+                    Err(error) => self.report_corrupt(state, key::MINUTE, key, &error, upkeep),
+                }
+                Ok(())
+            })?;
+            if minutes.is_some() {
+                break;
+            }
+        }
+        Ok(minutes.map(|(_, run)| run).unwrap_or_default())
     }
 
     fn pack_day(
@@ -257,6 +287,11 @@ impl History {
             state.corrupt.push(format!("{}: {error}", key::describe(family, key)));
         }
     }
+}
+
+/// The part of a day's minutes that an hour is.
+fn part_of_day(hour: i64) -> u8 {
+    u8::try_from(hour.rem_euclid(HOURS_PER_DAY)).unwrap_or_default()
 }
 
 fn todo(key: &[u8]) -> Result<(u8, u64, i64), StoreError> {
@@ -368,5 +403,36 @@ mod tests {
             blocks.iter().map(|(_, block)| Block::read(block).expect("written").header.rows).sum()
         };
         assert_eq!(rows(&made.blocks(1)), samples.len() + 1);
+    }
+
+    #[test]
+    fn a_late_report_takes_no_minutes_from_an_hour_whose_reports_are_gone() {
+        let made = Made::new(Retention::default(), None);
+        made.put(1, &many()[..1000], HEAD_ROWS_MAX);
+        let pack = || {
+            let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+            made.history.pack_hour(&mut state, &made.store, 1, HOUR, &mut upkeep).expect("a healthy store");
+        };
+        let counts = || {
+            let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+            let minutes = made.history.minutes_of_hour(&mut state, &made.store, 1, HOUR, &mut upkeep);
+            minutes.expect("a healthy store").counts
+        };
+        pack();
+        assert_eq!(counts().iter().sum::<u64>(), 1000);
+        // In the first minute, and in one that has no row yet.
+        let mut run = Run::default();
+        for (sequence, minute) in [(1001, 0), (1002, 50)] {
+            run.push(sequence, &Sample { time_ms: HOUR * HOUR_MS + minute * 60_000, ..Sample::default() });
+        }
+        let (from, to) = key::raw_range(HOUR, 1);
+        let mut changes = Changes::default();
+        changes.delete_range(key::RAW, &from, &to);
+        made.store.write(&changes).expect("on disk");
+        let mut changes = Changes::default();
+        changes.put(key::RAW, &key::raw_key(HOUR, 1, 1001), run.encode(1, Effort::Quick));
+        made.store.write(&changes).expect("on disk");
+        pack();
+        assert_eq!(counts().iter().sum::<u64>(), 1001, "the fuller row stays, the new one is added");
     }
 }

@@ -32,7 +32,8 @@ impl History {
         visit: &mut dyn FnMut(Piece),
     ) -> Result<(), StoreError> {
         let heads = Heads::of(slot, range_ms)?;
-        let walk = Walk { store, server_id: slot.id, heads, tier, range_ms: range_ms.clone(), metrics };
+        let raw_floor = self.floor(Tier::Raw);
+        let walk = Walk { store, server_id: slot.id, heads, tier, raw_floor, range_ms: range_ms.clone(), metrics };
         let hours = range_ms.start.div_euclid(HOUR_MS)..(range_ms.end - 1).div_euclid(HOUR_MS) + 1;
         match tier {
             Tier::Raw => walk.reports(hours, range_ms.clone(), visit),
@@ -46,6 +47,8 @@ struct Walk<'a> {
     server_id: u64,
     heads: Heads,
     tier: Tier,
+    /// The oldest hour of reports that is kept.
+    raw_floor: i64,
     range_ms: Range<i64>,
     /// The metrics to read, and the aggregate that rows of a coarser tier are decoded for.
     metrics: &'a [(Metric, Aggregate)],
@@ -185,6 +188,8 @@ impl Walk<'_> {
     fn tiers(&self, hours: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
         let mut open_hours = self.todo(key::TODO_HOUR, &hours)?;
         open_hours.extend(self.heads.hours.iter().copied());
+        // A report that comes after its hour expired becomes part of no block: rows that were made in time are all there is.
+        open_hours.retain(|hour| *hour >= self.raw_floor);
         let days = hours.start.div_euclid(24)..(hours.end - 1).div_euclid(24) + 1;
         let mut open_days = self.todo(key::TODO_DAY, &days)?;
         open_days.extend(open_hours.iter().map(|hour| hour.div_euclid(24)));
@@ -328,5 +333,26 @@ mod tests {
         assert_eq!(times.len(), 13);
         assert!(times.is_sorted(), "{times:?}");
         assert_eq!(times[0].div_euclid(HOUR_MS), HOUR - 1);
+    }
+
+    #[test]
+    fn a_report_that_comes_after_its_hour_expired_hides_none_of_its_minutes() {
+        let (made, slot) = (Made::new(Retention::default(), None), Slot::of_test(SERVER));
+        made.put(SERVER, &samples(10, |number| number * 60_000), HEAD_ROWS_MAX);
+        let (mut state, mut upkeep) = Default::default();
+        made.history.pack_hour(&mut state, &made.store, SERVER, HOUR, &mut upkeep).expect("a healthy store");
+        let rows = || {
+            let mut rows = 0;
+            let mut count = |piece| rows += if let Piece::Rows { times_ms, .. } = piece { times_ms.len() } else { 0 };
+            made.history.walk(&made.store, &slot, Tier::Minute, &RANGE_MS, &[], &mut count).expect("readable");
+            rows
+        };
+        assert_eq!(rows(), 10);
+        made.history.set_floor(Tier::Raw, HOUR + 1);
+        let late = Sample { time_ms: START_MS + 500, ..Sample::default() };
+        slot.status.lock().push(11, &late, crate::intake::Position(1), 0);
+        assert_eq!(rows(), 10);
+        made.history.set_floor(Tier::Raw, HOUR);
+        assert_eq!(rows(), 0, "an hour that is kept and has new reports is read from them");
     }
 }
