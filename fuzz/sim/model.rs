@@ -8,9 +8,8 @@ use windfire_wire::{Report, Temperature};
 pub(crate) const HOUR_MS: i64 = 3_600_000;
 /// Milliseconds of a day.
 pub(crate) const DAY_MS: i64 = 24 * HOUR_MS;
-/// Hours before the oldest kept one whose reports may have been in a head when they expired, and never in a block: as many as
-/// pass at once, and some.
-const LATE_HOURS: i64 = 14;
+/// Hours before the oldest kept one whose reports may have come too late for any block.
+const LATE_HOURS: i64 = 2;
 
 /// One report. Its number in the model, from 1, is in its values.
 #[derive(Debug)]
