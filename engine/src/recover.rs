@@ -1,4 +1,4 @@
-//! A start: what the checkpoints knew, then every commit after them; and heads, from all of the log that is not in blocks.
+//! A start reads the checkpoints, then every later commit. All of the log that is not in blocks becomes heads.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
@@ -25,9 +25,9 @@ pub(crate) struct Recovered {
     pub(crate) replayed_reports: u64,
 }
 
-/// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log, such
-/// as a store from before there was history has, is made into blocks on the way: memory stays bounded. `on_replay` hears how
-/// far that is, in commits read and commits in all.
+/// Reads the store. The cost is that of the registry plus the log, which goes back to the oldest head. A longer log,
+/// such as that of a store from before there was history, is turned into blocks on the way: memory stays bounded.
+/// `on_replay` is called with the commits read and the commits in all.
 pub(crate) fn recover(
     store: &Arc<Store>,
     shards: &Arc<Shards>,
@@ -65,7 +65,7 @@ pub(crate) fn recover(
         if replay.full_count > RECOVERED_HEADS_MAX { replay.seal(store) } else { Ok(()) }
     })?;
     let Replay { mut statuses, sealed, replayed_reports, .. } = replay;
-    // No number that is in history may be given out again, even where the latest status was lost and salvage did without it.
+    // No number that is in history may be given out again, even if salvage had to leave out the latest status.
     for (id, sequence) in sealed {
         statuses.entry(id).or_default().restore_sequence(sequence);
     }
@@ -80,7 +80,7 @@ struct Replay {
     statuses: HashMap<u64, Status>,
     /// Newest report of each server that is in a block.
     sealed: HashMap<u64, u64>,
-    /// Servers that there are: the log may still have reports of removed ones.
+    /// Servers that exist. The log may still have reports of removed ones.
     servers: HashSet<u64>,
     /// Servers with full heads.
     full: BTreeSet<u64>,
@@ -117,7 +117,7 @@ impl Replay {
         }
     }
 
-    /// Makes blocks of the full heads, however old: nobody knows yet which moment it is.
+    /// Turns the full heads into blocks, however old they are: the time is not known yet.
     fn seal(&mut self, store: &Store) -> Result<(), StoreError> {
         let mut changes = Changes::default();
         for server_id in std::mem::take(&mut self.full) {
