@@ -53,7 +53,7 @@ pub(crate) struct Told {
 }
 
 impl Told {
-    /// `Hello` said `first`.
+    /// `Hello` reported `first`.
     pub(crate) fn new(first: HelloClock) -> Self {
         Self { last: first }
     }
