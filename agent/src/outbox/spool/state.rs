@@ -78,7 +78,7 @@ pub(super) fn read_state(folder: &Path, has_earlier: bool) -> Result<Option<Stat
         Some(state) if state.earlier.is_some() || !has_earlier => Ok(Some(state)),
         _ if has_earlier || is_of_newer_version => Err(SpoolError::State { path }),
         _ => {
-            tracing::warn!(state = %path.display(), "the spool's state is damaged and is rewritten: no report needs it");
+            tracing::warn!(state = %path.display(), "the spool's state is damaged and rewritten: no report needs it");
             Ok(None)
         }
     }
