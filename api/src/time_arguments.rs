@@ -18,7 +18,7 @@ pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     let explain =
         || format!("time {text:?} must be one of: Unix seconds, RFC 3339, now, or before now (-90s, -15m, -24h, -7d)");
     if text.len() > TEXT_BYTES_MAX {
-        return Err(format!("a time must have at most {TEXT_BYTES_MAX} bytes"));
+        return Err("the time is too long: write Unix seconds, RFC 3339, now, or before now (-24h)".to_owned());
     }
     if text == "now" {
         return Ok(now_ms);
