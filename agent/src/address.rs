@@ -14,7 +14,7 @@ pub const DEFAULT_PORT: u16 = 5555;
 const NAME_BYTES_MAX: usize = 253;
 const LABEL_BYTES_MAX: usize = 63;
 
-/// Where a hub is.
+/// The address of a hub.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HubAddress {
     host: Host,
@@ -91,8 +91,8 @@ impl fmt::Display for HubAddress {
 impl FromStr for HubAddress {
     type Err = String;
 
-    /// Reads `host`, `host:port`, `address`, `address:port`, `[address]`, `[address]:port`; an address of IPv6 may have a zone.
-    /// A text with exactly one meaning is accepted. The error for any other text says how to write it.
+    /// Reads `host`, `host:port`, `address`, `address:port`, `[address]`, `[address]:port`; an address of IPv6 may have
+    /// a zone. A text with exactly one meaning is accepted. The error for any other text says how to write it.
     fn from_str(text: &str) -> Result<Self, String> {
         let given = plain(text);
         let wrong = |why: &str| Err(format!("hub {given:?} {why}"));
@@ -165,7 +165,7 @@ impl HubAddress {
 }
 
 impl Host {
-    /// `None` when the text is no address.
+    /// `None` if the text is not an address.
     fn of_ipv6(text: &str) -> Result<Option<Self>, String> {
         let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
         let Ok(ip) = address.parse::<Ipv6Addr>() else { return Ok(None) };
@@ -313,7 +313,7 @@ pub(crate) fn race_order(found: &[SocketAddr], proven: Option<SocketAddr>) -> (V
     (order, left_out)
 }
 
-/// The address as packets from it have it: IPv4-mapped IPv6 as IPv4, and a zone only for link-local addresses.
+/// The address as its packets show it: IPv4-mapped IPv6 as IPv4, and a zone only for link-local addresses.
 fn canonical(address: SocketAddr) -> SocketAddr {
     match address {
         SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() => {

@@ -11,7 +11,7 @@ pub struct BackoffOptions {
     pub first: Duration,
     /// Upper end of any wait after a lost connection.
     pub max: Duration,
-    /// Upper end of the wait after a refusal that only a person can mend.
+    /// Upper end of the wait after a refusal that only an operator can resolve.
     pub refused: Duration,
 }
 
@@ -28,7 +28,7 @@ pub enum Ended {
     Lost,
     /// The hub said why.
     Refused(RefuseReason),
-    /// The hub's numbers leave none for this agent.
+    /// The hub's `Welcome` leaves no numbers for this agent.
     NoNumbers,
 }
 

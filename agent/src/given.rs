@@ -38,7 +38,7 @@ pub fn some_text(text: &str) -> Result<String, String> {
 /// A level, or levels of modules. `EnvFilter` would accept more, but it would be a tenth of the program's size.
 ///
 /// # Errors
-/// A word is no level, or the text is blank.
+/// A word is not a level, or the text is blank.
 pub fn log_filter(text: &str) -> Result<Targets, String> {
     let text = some_text(text)?;
     let is_level = |part: &str| part.contains('=') || part.parse::<LevelFilter>().is_ok();
@@ -72,9 +72,9 @@ pub fn truth(text: &str) -> Result<bool, String> {
 /// Public addresses as they are shown: `v4`, `v6` or `v4/v6`.
 ///
 /// # Errors
-/// A part is no address, or there are more than two.
+/// A part is not an address, or there are more than two.
 pub fn shown_addresses(text: &str) -> Result<String, String> {
-    let wrong = || format!("{text:?} is no address: write v4, v6 or v4/v6, such as 192.0.2.1/2001:db8::1");
+    let wrong = || format!("{text:?} is not an address: write v4, v6 or v4/v6, such as 192.0.2.1/2001:db8::1");
     let parts: Vec<&str> = plain(text).split('/').map(str::trim).collect();
     let addresses: Option<Vec<IpAddr>> = parts.iter().map(|part| part.parse().ok()).collect();
     match addresses.ok_or_else(wrong)?.as_slice() {

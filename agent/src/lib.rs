@@ -1,7 +1,7 @@
 //! The agent, which runs on a watched server: `collector → sampler → outbox → link`.
 //!
-//! It reads its own machine's numbers, keeps each reading until the hub has it on disk, and opens one connection, to its
-//! hub. Nothing a hub sends can make it run, write or connect to anything: there is no code for it.
+//! It reads its own machine's numbers, keeps each reading until the hub has it on disk, and opens one connection, to
+//! its hub. Nothing a hub sends can make it run, write or connect to anything: there is no code for it.
 //!
 //! It is a library, so that the fleet harness can run thousands of outboxes and links in one process.
 

@@ -46,11 +46,11 @@ pub const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 pub const PROVEN_ATTEMPT_DELAY: Duration = Duration::from_secs(2);
 /// Time for a connection if nothing listens at any address: long enough for a hub that is just starting.
 pub const REFUSED_TIMEOUT: Duration = Duration::from_secs(3);
-/// Silence after which the hub is taken for gone.
+/// Silence after which the hub counts as unreachable.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(15);
-/// Silence after which the agent says something, so that slow reporters are not taken for gone. Above
-/// [`FRAME_AGE_S_MAX`](windfire_wire::limits::FRAME_AGE_S_MAX): an
-/// agent that gathers samples is never silent for longer.
+/// Silence after which the agent sends something, so that the hub does not drop an agent that reports slowly. Above
+/// [`FRAME_AGE_S_MAX`](windfire_wire::limits::FRAME_AGE_S_MAX): an agent that gathers samples is never silent for
+/// longer.
 pub const KEEP_ALIVE: Duration = Duration::from_secs(11);
 /// Time between two looks at whether the hub still answers.
 pub const PATH_LOOK_INTERVAL: Duration = Duration::from_millis(2500);

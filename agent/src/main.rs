@@ -39,7 +39,7 @@ use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 #[derive(Parser)]
 #[command(name = "windfire-agent", version)]
 struct Arguments {
-    /// Hub as host:port, default port 5555; several hubs, separated by commas, are tried in turn
+    /// Hub as host:port (default port: 5555), or several hubs, separated by commas, which are tried in turn
     #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
     hubs: Vec<HubList>,
     /// SHA-256 fingerprint of the hub's certificate ("windfire fingerprint" prints it)
@@ -48,7 +48,7 @@ struct Arguments {
     /// PEM file of certificate authorities to trust instead of one fingerprint
     #[arg(long, env = "WINDFIRE_CA", conflicts_with = "fingerprint")]
     ca: Option<PathBuf>,
-    /// The server's credential; prefer the environment or a file, which other users cannot see
+    /// The server's credential (prefer the environment or a file, which other users cannot see)
     #[arg(long, env = "WINDFIRE_CREDENTIAL", hide_env_values = true)]
     credential: Option<String>,
     /// File that holds the credential
@@ -60,22 +60,22 @@ struct Arguments {
     /// File that holds the enrolment token
     #[arg(long, env = "WINDFIRE_ENROL_FILE", conflicts_with_all = ["credential", "credential_file", "enrol"])]
     enrol_file: Option<PathBuf>,
-    /// Name of the server that enrolment creates; the default is the host name
+    /// Name of the server that enrolment creates (default: the host name)
     #[arg(long, env = "WINDFIRE_NAME", value_parser = server_name)]
     name: Option<String>,
-    /// Text that identifies this machine at enrolment; the default is its machine id
+    /// Text that identifies this machine at enrolment (default: its machine id)
     #[arg(long, env = "WINDFIRE_MACHINE", value_parser = machine)]
     machine: Option<String>,
-    /// Seconds between reports, 1 to 60; the hub may ask for another number within these
+    /// Seconds between reports, 1 to 60 (the hub may ask for another number in this range)
     #[arg(long, env = "WINDFIRE_INTERVAL_S", default_value_t = 1, value_parser = interval_s)]
     interval_s: u64,
-    /// Folder that keeps unacknowledged reports over a restart; without it they are kept in memory
+    /// Folder that keeps unacknowledged reports over a restart (default: they are kept in memory only)
     #[arg(long, env = "WINDFIRE_SPOOL")]
     spool: Option<PathBuf>,
     /// Bytes that the spool may take
     #[arg(long, env = "WINDFIRE_SPOOL_BYTES_MAX", default_value_t = SPOOL_BYTES_MAX, value_parser = spool_bytes_max)]
     spool_bytes_max: u64,
-    /// Public addresses to show, "v4", "v6" or "v4/v6"; the default is the address that the hub sees
+    /// Public addresses to show, "v4", "v6" or "v4/v6" (default: the address that the hub sees)
     #[arg(long, env = "WINDFIRE_IP", value_parser = shown_addresses)]
     ip: Option<String>,
     /// Report temperature sensors
@@ -134,7 +134,7 @@ fn main() -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
-        // The log's reader may go away; the agent continues.
+        // The agent continues if the log's reader goes away.
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();
     warn_of_misspelt_variables();
@@ -249,7 +249,7 @@ impl Signals {
 }
 
 fn unix_ms() -> i64 {
-    // A clock before 1970 is wrong anyway; the hub shows its own time.
+    // A clock before 1970 is wrong anyway. The hub shows its own time.
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }

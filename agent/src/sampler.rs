@@ -21,7 +21,7 @@ use crate::outbox::{Outbox, PushError};
 
 /// Time between two looks at the facts, which rarely change.
 const HOST_INTERVAL: Duration = Duration::from_secs(60);
-/// Time after which an outbox that does not take a reading is said to hang.
+/// Time after which an outbox that does not take a reading is logged as hanging.
 const OUTBOX_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The state that sampler and link share.
@@ -31,7 +31,7 @@ pub struct Feed {
     outbox: Arc<tokio::sync::Mutex<Outbox>>,
     /// Notified when there is enough for a frame.
     pub pushed: Arc<Notify>,
-    /// Told after every ack.
+    /// Notified after every ack.
     pub acked: Arc<Notify>,
     /// Time between readings. The hub may ask for another one within the agent's bounds.
     pub interval: watch::Sender<Duration>,

@@ -35,7 +35,8 @@ impl fmt::Display for Fingerprint {
 impl FromStr for Fingerprint {
     type Err = String;
 
-    /// Reads 64 hexadecimal digits, with or without colons, and with or without the `sha256` that tools put before them.
+    /// Reads 64 hexadecimal digits, with or without colons, and with or without the `sha256` that tools put before
+    /// them.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let lower = plain(text).to_ascii_lowercase();
         let named = ["sha256", "sha-256"].into_iter().find_map(|name| lower.strip_prefix(name));
@@ -58,7 +59,7 @@ impl FromStr for Fingerprint {
 pub enum Trust {
     /// The one with this certificate.
     Fingerprint(Fingerprint),
-    /// Any whose certificate these vouch for, under the name it was reached by.
+    /// Any hub whose certificate these authorities have signed, under the name by which it was reached.
     Authorities(Arc<RootCertStore>),
 }
 
@@ -96,7 +97,7 @@ impl Tls {
             Trust::Authorities(roots) => builder.with_root_certificates(Arc::clone(roots)).with_no_client_auth(),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
-        // A session lives for days: nothing to resume, and a cache of tickets is memory.
+        // A session lasts for days: there is nothing to resume, and a cache of tickets would cost memory.
         config.resumption = rustls::client::Resumption::disabled();
         Ok(Self { config: Arc::new(config), wrong })
     }

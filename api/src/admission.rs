@@ -5,7 +5,7 @@ use crate::viewer::Viewer;
 /// The expected cost of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Hardly anything.
+    /// A small, constant amount.
     Small,
     /// Bytes that are rendered as a whole, as many as there are servers.
     Whole,
@@ -21,15 +21,15 @@ pub enum Work {
 /// Why an answer is refused for now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Busy {
-    /// All clients together use all of it.
+    /// All clients together use all the room.
     Hub,
-    /// This client has its share.
+    /// This client uses its whole share.
     Client,
-    /// It would never fit.
+    /// The answer would never fit.
     TooLarge {
         /// Bytes that it would hold at once.
         bytes: usize,
-        /// Bytes that there are for all.
+        /// Bytes that all answers may hold together.
         bytes_max: usize,
     },
 }
@@ -41,7 +41,7 @@ pub trait Admission {
     fn admit(&self, viewer: &Viewer, work: Work) -> Result<(), Busy>;
 }
 
-/// Room for everything: where one request is answered at a time.
+/// Room for everything: for a caller that answers one request at a time.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Unbounded;
 

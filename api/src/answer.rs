@@ -112,7 +112,7 @@ impl Answer {
         Self { status: 200, content_type: "text/event-stream", body, cache: Cache::Never, extra: Vec::new() }
     }
 
-    /// Goes over to WebSocket, for a client with that key.
+    /// Switches to WebSocket, for a client with that key.
     pub(crate) fn web_socket(key: &HeaderValue, viewer: Viewer) -> Self {
         let accept = derive_accept_key(key.as_bytes());
         let body = Made::WebSocket(Box::new(viewer));
@@ -126,12 +126,12 @@ impl Answer {
         self
     }
 
-    /// The same, kept nowhere.
+    /// The same, never cached.
     pub(crate) fn no_store(self) -> Self {
         Self { cache: Cache::Never, ..self }
     }
 
-    /// The same, kept for ever.
+    /// The same, cached for ever.
     pub(crate) fn immutable(self) -> Self {
         Self { cache: Cache::Forever, ..self }
     }
@@ -139,10 +139,8 @@ impl Answer {
     /// The answer when there is no room for one.
     pub(crate) fn busy(busy: Busy) -> Self {
         let (status, message) = match busy {
-            Busy::Hub => (503, "the hub has as many answers under way as it has room for: ask again in a moment"),
-            Busy::Client => {
-                (429, "this client has as many answers under way as are one client's share: read them first")
-            }
+            Busy::Hub => (503, "the hub has no room for another answer: ask again in a moment"),
+            Busy::Client => (429, "this client's share of answers is used up: read the answers under way first"),
             Busy::TooLarge { bytes, bytes_max } => {
                 let message = format!(
                     "this answer would take {bytes} bytes of memory at once, and there are {bytes_max}: choose a larger \
@@ -164,9 +162,9 @@ impl Answer {
         Self { status: 200, content_type, body, cache: Cache::Revalidate, extra: Vec::new() }
     }
 
-    /// The answer to a method that the route does not have.
+    /// The answer to a method that the path does not have.
     pub(crate) fn method_not_allowed(allow: &str) -> Self {
-        let body = crate::render::error(405, &format!("this path answers to {allow}"));
+        let body = crate::render::error(405, &format!("this path only has the methods {allow}"));
         Self::json(405, body).with(ALLOW, allow)
     }
 
@@ -329,7 +327,7 @@ fn wanted_coding(request: &HeaderMap) -> Option<&'static str> {
     [ZSTD, GZIP].into_iter().find(|coding| accepts(accepted, coding))
 }
 
-/// Whether the client names `coding` and does not give it weight 0. A bare `*` asks for nothing in particular.
+/// Whether the client names `coding` and does not give it weight 0. A bare `*` asks for no particular coding.
 fn accepts(accepted: &str, coding: &str) -> bool {
     accepted.split(',').any(|item| {
         let (name, parameters) = item.split_once(';').unwrap_or((item, ""));

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use crate::live::Subscription;
 use crate::viewer::Viewer;
 
-/// Bytes of one piece of a streamed body: large enough that handing one over costs little, small enough to hold a few for
-/// each slow reader.
+/// Bytes of one piece of a streamed body: large enough that handing it over costs little, small enough to hold a few
+/// for each slow reader.
 pub const PIECE_BYTES: usize = 64 * 1024;
 
 /// Computes a body. It writes until it is done, or until the writer fails because the client is gone.

@@ -39,13 +39,13 @@ pub(crate) fn is_same_origin(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Why a request is refused, and the remedy if it is our own page's, behind a proxy.
+/// Why a request is refused, and the remedy if it comes from our own page, behind a proxy.
 pub(crate) fn other_site(headers: &HeaderMap) -> String {
     let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or("nothing");
     let (origin, host) = (text(ORIGIN), text(HOST));
     format!(
         "this request comes from another site's page: its Origin is {origin}, and this hub was asked as {host}. A proxy \
-         before the hub must pass Host on as it came (nginx: proxy_set_header Host $http_host)"
+         before the hub must pass the header Host on unchanged (nginx: proxy_set_header Host $http_host)"
     )
 }
 

@@ -5,7 +5,7 @@
 //! page      eight entries joined, built again when one of them was rendered
 //! answer    head, pages, tail: shared by counting references
 //! ```
-//! So the cost of an answer depends on the changes since the one before, not on the size of the fleet. This is for
+//! So the cost of an answer depends on the changes since the previous one, not on the size of the fleet. This is for
 //! viewers who see everything. Answers for others are rendered.
 
 use std::collections::{HashMap, HashSet};
@@ -22,13 +22,14 @@ use windfire_engine::server::ServerRecord;
 use crate::render;
 use crate::render::json::JsonWriter;
 
-/// Entries of a page. Few, so that a report causes little work; not one, because every page is passed to the socket.
+/// Entries of a page. Few, so that a report causes little work. More than one, because every page is passed to the
+/// socket.
 const PAGE_ENTRIES: usize = 8;
 
-/// Bytes of all entries above which nothing is kept: 300,000 usual servers.
+/// Bytes of all entries above which nothing is cached: 300,000 usual servers.
 const KEPT_BYTES_MAX: usize = 256 * 1024 * 1024;
 
-/// For so many times the duration of its compression, a compressed answer is used although a report has come since.
+/// A compressed answer is used for so many times the duration of its compression, although reports have come since.
 const COMPRESSED_AGE_FACTOR: u32 = 10;
 
 /// The answer as it is now.
@@ -49,11 +50,11 @@ pub struct DetailsCache {
 
 #[derive(Debug, Default)]
 struct State {
-    /// Of the registry when the places were assigned. `None` before the first time.
+    /// The registry's version when the places were assigned. `None` before the first time.
     registry_version: Option<u64>,
     /// Counts answers that differ.
     version: u64,
-    /// Tells this process's tags from another's.
+    /// Distinguishes this process's tags from another's.
     epoch: u64,
     places: HashMap<u64, usize>,
     entries: Vec<Entry>,
@@ -79,7 +80,7 @@ struct Page {
 struct Compressed {
     version: u64,
     registry_version: Option<u64>,
-    /// Handed out until then.
+    /// It is used until then.
     until: Instant,
     bytes: Bytes,
 }
@@ -88,7 +89,7 @@ struct Compressed {
 pub(crate) type Compress<'a> = &'a dyn Fn(&[Bytes]) -> io::Result<Vec<u8>>;
 
 impl DetailsCache {
-    /// The answer, compressed when asked for. `None` if there is nothing to cache, or too much.
+    /// The answer, compressed if the client asks for that. `None` if there is nothing to cache, or too much.
     pub(crate) fn ready(&self, engine: &Engine, coding: Option<(&'static str, Compress<'_>)>) -> Option<Ready> {
         let mut state = self.state.lock();
         state.refresh(engine);
@@ -192,7 +193,7 @@ impl State {
         let now = Instant::now();
         let is_good = |kept: &&Compressed| {
             kept.version == self.version
-                // A report more or less: compressing at each would take most of a processor. An edit is shown at once.
+                // It may lack a report: compressing at each would take most of a processor. An edit is shown at once.
                 || kept.registry_version == self.registry_version && now < kept.until
         };
         if let Some(kept) = self.compressed.get(name).filter(is_good) {

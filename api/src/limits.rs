@@ -2,7 +2,7 @@
 
 /// Servers that one request changes: their ids fit into a body of 64 KiB.
 pub(crate) const SERVERS_PER_CHANGE_MAX: usize = 2_500;
-/// Servers that `top` names at most.
+/// Maximum of servers that `top` names.
 pub(crate) const TOP_MAX: usize = 1000;
 /// Values of all groups that are held at once.
 pub(crate) const GROUP_VALUES_MAX: usize = 4_000_000;

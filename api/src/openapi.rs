@@ -95,14 +95,14 @@ fn responses(operation: &Operation) -> Value {
     };
     let is_ours = operation.refusal == RefusalStyle::InStatus;
     if !operation.ignores_unknown || !operation.parameters.is_empty() || operation.body.is_some() {
-        error(400, "The request has an error; the message names it");
+        error(400, "The request has an error. The message names it");
     }
     if is_ours && operation.access != Access::Anyone {
-        error(401, "Not signed in, or no longer");
+        error(401, "Not signed in, or the session has ended");
     }
     if is_ours && operation.method != "GET" {
-        error(403, "Not allowed; or another site's page asks, or the header X-CSRF-Token is missing");
-        error(409, "Not possible in the present state; the message says why");
+        error(403, "Not allowed, sent by another site's page, or without the header X-CSRF-Token");
+        error(409, "Not possible in the present state. The message says why");
         error(503, "The change could not be written to disk");
     } else if is_ours && operation.access != Access::Anyone {
         error(403, "Not allowed");
@@ -118,7 +118,7 @@ fn responses(operation: &Operation) -> Value {
     }
     if operation.body == Some("SignIn") {
         error(401, "User or password is wrong");
-        error(429, "Too many tries: wait as long as the header Retry-After says, in seconds");
+        error(429, "Too many tries: wait for the seconds in the header Retry-After");
     }
     answers.into()
 }

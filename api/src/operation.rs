@@ -11,19 +11,19 @@ use crate::schema::Schemas;
 /// Who may call an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Access {
-    /// Anyone at all.
+    /// Every client.
     Anyone,
     /// Guests, if the operator allows them, and all who may read.
     Guests,
     /// A token with that scope, or a login whose role has it.
     Scope(Scope),
-    /// A login; no token.
+    /// A login, but not a token.
     Login,
-    /// An administrator's login; no token.
+    /// An administrator's login, but not a token.
     AdminLogin,
 }
 
-/// How an unauthorised request is answered. Nezha v0's own routes keep its way. There is one other.
+/// How an unauthorised request is answered. Nezha v0's own routes keep its way, all others use the HTTP status.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RefusalStyle {
     /// HTTP 200 with code 403 in the body, as in Nezha v0.
@@ -74,13 +74,13 @@ pub(crate) struct Operation {
     pub(crate) work: Work,
     /// As OpenAPI writes it: `{id}` is a number.
     pub(crate) path: &'static str,
-    /// The method. GET answers to HEAD as well.
+    /// The method. GET includes HEAD.
     pub(crate) method: &'static str,
     /// Who may call it.
     pub(crate) access: Access,
-    /// How others are answered.
+    /// How unauthorised requests are answered.
     pub(crate) refusal: RefusalStyle,
-    /// Whether unknown parameters are ignored, as in Nezha, and not refused.
+    /// Whether unknown parameters are ignored, as in Nezha. Otherwise they are refused.
     pub(crate) ignores_unknown: bool,
     /// Name of the body's schema, when it takes one.
     pub(crate) body: Option<&'static str>,
@@ -100,7 +100,7 @@ pub(crate) const fn parameter(name: &'static str, kind: Kind, about: &'static st
 }
 
 pub(crate) const ID: Parameter = parameter("id", Kind::Ids, "Servers by id, separated by commas, in that order");
-pub(crate) const TAG: Parameter = parameter("tag", Kind::Text, "Servers of exactly this tag; wins over id");
+pub(crate) const TAG: Parameter = parameter("tag", Kind::Text, "Servers of exactly this tag. `id` is then ignored");
 pub(crate) const FROM: Parameter =
     parameter("from", Kind::Text, "Unix seconds, RFC 3339, or before now (-24h). Default: one day before `to`");
 pub(crate) const TO: Parameter = parameter("to", Kind::Text, "As `from`. Default: now");
@@ -130,7 +130,7 @@ pub(crate) const MANAGE: Operation =
     Operation { access: Access::Scope(Scope::Admin), answer: "Done", wants_csrf_token: true, ..READ };
 
 pub(crate) const ID_IN_PATH: Parameter =
-    Parameter { name: "id", is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about: "Which one" };
+    Parameter { name: "id", is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about: "The id" };
 
 /// The match of a path and a method.
 pub(crate) enum Match {
@@ -157,7 +157,7 @@ impl Operation {
         if methods.is_empty() { Match::Nothing } else { Match::OtherMethods(methods.join(", ")) }
     }
 
-    /// Whether the query is one that this operation takes.
+    /// Whether this operation takes the query.
     pub(crate) fn check(&self, query: &Query) -> Result<(), String> {
         if self.ignores_unknown {
             return Ok(());
@@ -193,7 +193,8 @@ impl Operation {
     }
 }
 
-/// Whether answering that request may wait for the disk or for a password's hash: to be done where others do not wait.
+/// Whether answering that request may wait for the disk or for a password's hash. If so, it must run where no other
+/// request waits for it.
 pub fn is_blocking(method: &http::Method) -> bool {
     !matches!(*method, http::Method::GET | http::Method::HEAD | http::Method::OPTIONS)
 }

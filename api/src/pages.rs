@@ -1,4 +1,4 @@
-//! The panel's pages and their files, out of this program itself.
+//! The panel's pages and their files, which are part of this program.
 
 use http::HeaderName;
 use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_FRAME_OPTIONS};
@@ -29,7 +29,7 @@ pub(crate) fn answer(path: &str) -> Option<Answer> {
         return Some(page(path));
     }
     let name = path.strip_prefix('/').filter(|name| *name != INDEX)?;
-    // A build for development reads them from a folder.
+    // A development build reads them from a folder.
     if name.split('/').any(|segment| matches!(segment, "." | "..")) {
         return None;
     }
@@ -45,13 +45,13 @@ pub(crate) fn is_page(path: &str) -> bool {
     PAGES.contains(&path) || is_server()
 }
 
-/// The relative address of a page, seen from the same with a slash too many: a proxy may serve the hub under another
-/// path.
+/// The relative address of a page, as seen from the same address with a slash at its end. A proxy may serve the hub
+/// under another path.
 pub(crate) fn relative(page: &str) -> String {
     format!("../{}", page.rsplit('/').next().unwrap_or_default())
 }
 
-/// The page's HTML names its files relative to the root. Seen from a deeper path that is further up.
+/// The page's HTML names its files relative to the root, so a deeper path needs steps up.
 fn seen_from(path: &str, html: &str) -> String {
     let up = "../".repeat(path.matches('/').count().saturating_sub(1));
     if up.is_empty() { html.to_owned() } else { html.replace("=\"./", &format!("=\"{up}")) }
@@ -88,7 +88,7 @@ fn content_type(name: &str) -> &'static str {
     }
 }
 
-/// The page in place of the panel.
+/// The page that replaces the panel.
 fn without_panel() -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
@@ -146,7 +146,7 @@ mod tests {
         assert_eq!(ask("/server/5/?a=b"), (301, Some("../5?a=b".to_owned())));
         assert_eq!(ask("/server/5"), (200, None));
         assert_eq!(ask("/server/five/"), (404, None));
-        // v0's clients have known this one as it is.
+        // v0's clients know this one as it is.
         assert_eq!(ask("/api/v1/server/list/").1, Some("/api/v1/server/list".to_owned()));
     }
 

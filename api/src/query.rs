@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 
-/// Times that one list may repeat servers. Further repetitions are ignored.
+/// Repetitions of servers that one list may have. Further repetitions are ignored.
 const ID_REPETITIONS_MAX: usize = 1000;
 
 /// Characters of an unknown parameter's name that the error shows.
@@ -176,7 +176,7 @@ mod tests {
         // Spread over several, in turns, and after an invalid id.
         let turns = ids(&often("1,2,x,3"));
         assert_eq!((turns.len(), &turns[..6]), (3 + ID_REPETITIONS_MAX, &[1, 2, 3, 1, 2, 3][..]));
-        // A fleet that is named once is there, repetitions or not.
+        // Servers that are named once are returned, even after many repetitions of another.
         let fleet: Vec<String> = (1..=9000).map(|id| id.to_string()).collect();
         assert_eq!(ids(&format!("{},{}", often("1"), fleet.join(","))).len(), 9000 + ID_REPETITIONS_MAX);
     }

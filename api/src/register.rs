@@ -76,7 +76,7 @@ pub(crate) fn parse(body: &[u8]) -> Option<RegisterBody> {
     Some(body)
 }
 
-/// The client's address: only a default name, so a proxy's word is good enough.
+/// The client's address. It is only a default name, so a proxy's word is good enough.
 fn client_address(headers: &HeaderMap, peer: IpAddr) -> String {
     let forwarded = headers.get("x-forwarded-for").and_then(|value| value.to_str().ok());
     let first = forwarded.and_then(|text| text.split(',').next()).map(str::trim);

@@ -42,9 +42,9 @@ impl ApiRequest<'_> {
         let content_type = self.request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let media_type = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
         if !media_type.eq_ignore_ascii_case("application/json") {
-            return Err(ApiError::new(415, "the body must be application/json, and the Content-Type say so"));
+            return Err(ApiError::new(415, "the body must be JSON, with the header Content-Type: application/json"));
         }
-        // A list of values in the order of the keys would do for serde.
+        // serde would also take a list of values in the order of the keys.
         if self.request.body().trim_ascii_start().first() != Some(&b'{') {
             return Err(ApiError::new(400, "this path does not take such a body: it must be a JSON object"));
         }
@@ -66,7 +66,7 @@ impl ApiRequest<'_> {
     }
 }
 
-/// Why something was not done.
+/// Why a request was not carried out.
 pub(crate) struct ApiError {
     pub(crate) status: u16,
     pub(crate) message: String,
@@ -78,7 +78,7 @@ impl ApiError {
         Self { status, message: message.into(), retry_after_s: None }
     }
 
-    /// The answer that says so.
+    /// The answer with this status and message.
     pub(crate) fn into_answer(self) -> Answer {
         let answer = Answer::json(self.status, render::error(self.status, &self.message)).no_store();
         match self.retry_after_s {

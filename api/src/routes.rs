@@ -111,9 +111,9 @@ fn route(
 /// Why the client of a request is unknown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum NotKnown {
-    /// No token and no session is shown.
+    /// The request has no token and no session.
     Nobody,
-    /// A session is shown that has ended, and no token.
+    /// The request has a session that has ended, and no token.
     Session,
     /// The token is not one of this hub's.
     Token,
@@ -122,7 +122,7 @@ enum NotKnown {
 impl NotKnown {
     fn message(self, access: Access) -> &'static str {
         match (access, self) {
-            (Access::Login | Access::AdminLogin, Self::Token) => "a token does not open this: sign in to the panel",
+            (Access::Login | Access::AdminLogin, Self::Token) => "tokens are not accepted here: sign in to the panel",
             (_, Self::Token) => "the token is not known: it was removed, has expired, or is of another hub",
             (_, Self::Session) => "the session has ended: sign in again",
             (Access::Login | Access::AdminLogin, Self::Nobody) => "sign in to the panel first",
@@ -192,7 +192,7 @@ fn admit(
         Access::Scope(scope) => may(scope)?,
         Access::Login | Access::AdminLogin => {
             if viewer.login().is_none() {
-                return Err(refused(401, "a token does not open this: sign in to the panel"));
+                return Err(refused(401, "tokens are not accepted here: sign in to the panel"));
             }
             if operation.access == Access::AdminLogin {
                 may(Scope::Admin)?;

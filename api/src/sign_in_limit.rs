@@ -7,7 +7,7 @@ use std::time::Duration;
 use governor::clock::{Clock, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
 
-/// Tries from one address that come at once.
+/// Tries that one address may make at once.
 const TRIES_AT_ONCE: NonZeroU32 = NonZeroU32::new(10).expect("not zero");
 /// Time after which one more try is given back.
 const TRY_INTERVAL: Duration = Duration::from_secs(30);

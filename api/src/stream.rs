@@ -1,4 +1,4 @@
-//! The live stream, as it is asked for.
+//! The route of the live stream.
 
 use crate::admission::Work;
 use crate::answer::Answer;

@@ -6,11 +6,11 @@ use time::format_description::well_known::Rfc3339;
 /// Bytes of a day in RFC 3339.
 const DAY_BYTES: usize = 10;
 
-/// Longest text that is looked at.
+/// Maximum of bytes of a text that is parsed.
 const TEXT_BYTES_MAX: usize = 64;
 
-/// A time as Unix milliseconds: Unix seconds (`1790035200`, `1790035200.5`), RFC 3339 (`2026-09-22T00:00:00Z`), `now`, or
-/// before now (`-24h`; without a unit, seconds). Digits finer than milliseconds are cut off.
+/// A time as Unix milliseconds: Unix seconds (`1790035200`, `1790035200.5`), RFC 3339 (`2026-09-22T00:00:00Z`), `now`,
+/// or before now (`-24h`; without a unit, seconds). Digits finer than milliseconds are cut off.
 ///
 /// # Errors
 /// A sentence for the client.
@@ -18,7 +18,7 @@ pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     let explain =
         || format!("time {text:?} must be one of: Unix seconds, RFC 3339, now, or before now (-90s, -15m, -24h, -7d)");
     if text.len() > TEXT_BYTES_MAX {
-        return Err("a time is longer than any time is".to_owned());
+        return Err("the time is too long: write Unix seconds, RFC 3339, now, or before now (-24h)".to_owned());
     }
     if text == "now" {
         return Ok(now_ms);
@@ -33,7 +33,8 @@ pub(crate) fn time_ms(text: &str, now_ms: i64) -> Result<i64, String> {
     i64::try_from(parsed.unix_timestamp_nanos() / 1_000_000).map_err(|_| explain())
 }
 
-/// A duration as milliseconds, at least 1: seconds (`60`, `0.5`) or with a unit (`500ms`, `90s`, `5m`, `24h`, `30d`, `2w`).
+/// A duration as milliseconds, at least 1: seconds (`60`, `0.5`) or with a unit (`500ms`, `90s`, `5m`, `24h`, `30d`,
+/// `2w`).
 ///
 /// # Errors
 /// A sentence for the client.

@@ -56,7 +56,7 @@ fn list_servers(request: &ApiRequest<'_>) -> Answer {
 
 fn details(request: &ApiRequest<'_>) -> Answer {
     let ids = request.query.given("id").map(ids);
-    // Where both are given v0's code lets the tag win, against its own documentation.
+    // If both are given, v0's code lets the tag win, against its own documentation.
     let selection = match (request.query.given("tag"), &ids) {
         (Some(tag), _) => Selection::Tag(tag),
         (None, Some(ids)) => Selection::Ids(ids),

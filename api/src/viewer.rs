@@ -22,7 +22,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether that server is among them.
+    /// Whether the audience sees that server.
     pub fn sees(&self, server: &ServerRecord) -> bool {
         match self {
             Self::All => true,
@@ -44,7 +44,7 @@ pub struct Viewer {
 #[derive(Debug, Clone)]
 enum Credentials {
     Nothing,
-    /// May open the hub's data folder.
+    /// A user who may open the hub's data folder.
     Local,
     /// The token's text.
     Token(String),
@@ -124,7 +124,7 @@ impl Viewer {
         &self.audience
     }
 
-    /// The user and the cookie's value, when a login let this viewer in.
+    /// The user and the cookie's value, if the viewer is a login.
     pub(crate) fn login(&self) -> Option<(&User, &str)> {
         match &self.by {
             Credentials::Login { user, cookie } => Some((user, cookie)),
@@ -158,7 +158,7 @@ pub(crate) fn shows_cookie(headers: &HeaderMap, name: &str) -> bool {
     cookies(headers, name).any(|value| !value.is_empty())
 }
 
-/// The token in the text of the header.
+/// The token in the header's text.
 fn token_of(text: &str) -> Option<&str> {
     let text = text.trim();
     // Schemes are case-insensitive. A bare token is v0's own form.

@@ -23,7 +23,7 @@ use windfire_engine::history::Retention;
 
 #[derive(Args)]
 pub(crate) struct FleetArguments {
-    /// Agents; with --hub there is one per credential
+    /// Agents (with --hub there is one per credential)
     #[arg(long, default_value_t = 1000)]
     agents: usize,
     /// Time between two reports of one agent, such as 1s or 500ms
@@ -54,17 +54,17 @@ pub(crate) struct FleetArguments {
     /// Write a page with charts to this file
     #[arg(long)]
     pub(crate) report: Option<PathBuf>,
-    /// Start a hub on an empty folder, on these cores, such as 0 or 0,1, or on all if none is given. This is the
+    /// Start a hub on an empty folder, on these cores, such as 0 or 0,1, or on all cores if none are named. This is the
     /// default without --hub
     #[arg(long, num_args = 0..=1, default_missing_value = "", conflicts_with = "hub")]
     spawn: Option<String>,
     /// The hub's binary [default: windfire, next to this program]
     #[arg(long)]
     binary: Option<PathBuf>,
-    /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20; may be repeated
+    /// Argument for the hub's "serve", such as --hub-arg=--commit-interval-ms=20 (may be repeated)
     #[arg(long = "hub-arg", allow_hyphen_values = true)]
     hub_arguments: Vec<String>,
-    /// Readings of an agent that are made at a time, with their proper times. This saves most of the generator's work.
+    /// Readings of an agent that are taken at a time, with their proper times. This saves most of the generator's work.
     /// The hub sees no difference if it asks for at least as many samples per frame
     #[arg(long, default_value_t = 1)]
     readings_at_once: u32,
@@ -98,7 +98,7 @@ pub(crate) struct FleetArguments {
 }
 
 impl FleetArguments {
-    /// Measures as asked.
+    /// Does the measurement.
     pub(crate) fn run(self) -> Result<Outcome, String> {
         let named = |path: &PathBuf| fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
         let trace = match &self.trace {

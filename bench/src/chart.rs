@@ -1,4 +1,4 @@
-//! Line charts as SVG, standing alone.
+//! Line charts as SVG, without other files.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ const LEFT: f64 = 64.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 44.0;
-/// Told apart by people who do not see red from green, too.
+/// Also distinct for people who do not see red from green.
 const COLOURS: [&str; 6] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"];
 
 /// One line.
@@ -23,13 +23,13 @@ pub struct Line {
 /// A chart of several lines.
 #[derive(Debug, Clone)]
 pub struct Chart {
-    /// Above it.
+    /// The text above it.
     pub title: String,
-    /// Below the horizontal axis, with its unit.
+    /// Label of the horizontal axis, with its unit.
     pub x_axis: String,
     /// Label of the vertical axis, with its unit.
     pub y_axis: String,
-    /// At most six.
+    /// At most six lines.
     pub lines: Vec<Line>,
     /// Whether points are marked, because they are few.
     pub has_marks: bool,

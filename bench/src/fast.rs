@@ -1,4 +1,4 @@
-//! A fleet in fast time: an engine in this process, sessions without a network, a clock that is handed in.
+//! A fleet in fast time: an engine in this process, sessions without a network, a clock that the caller sets.
 
 use std::ops::Range;
 use std::path::Path;
@@ -21,7 +21,7 @@ struct Agent {
 
 /// The engine and the agents that report to it.
 pub struct FastFleet {
-    /// The engine, to be asked.
+    /// The engine, for queries.
     pub engine: Engine,
     agents: Vec<Agent>,
 }

@@ -196,12 +196,12 @@ impl HubProcess {
     /// memory.
     ///
     /// # Panics
-    /// When the store cannot be used, or `pushed` is not of as many servers as were created here.
+    /// When the store cannot be used, or `pushed` has not as many entries as servers were created here.
     pub fn check_history(&self, pushed: impl Iterator<Item = u64>) -> (u64, u64) {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         let now_ms = unix_ms();
         let (servers, pushed) = (self.servers.lock(), pushed.collect::<Vec<_>>());
-        assert_eq!(servers.len(), pushed.len(), "an account for each server that was made");
+        assert_eq!(servers.len(), pushed.len(), "an account for each server that was created");
         let (mut lost, mut doubled) = (0, 0);
         for (id, pushed) in servers.iter().zip(pushed) {
             let mut is_there = vec![false; usize::try_from(pushed).unwrap_or(0)];
@@ -287,7 +287,7 @@ impl HubProcess {
         self.try_start().unwrap_or_else(|last_words| panic!("the hub did not start: {last_words}"));
     }
 
-    /// `kill -9`, and the end of it.
+    /// Ends it with `kill -9`.
     pub fn kill(&mut self) {
         if let Some(Running { mut child, log_reader }) = self.running.take() {
             let _may_be_gone = child.kill();
@@ -296,7 +296,7 @@ impl HubProcess {
         }
     }
 
-    /// `kill -TERM`, and how it ended.
+    /// Ends it with `kill -TERM`. Returns how it ended.
     ///
     /// # Panics
     /// When it does not run.

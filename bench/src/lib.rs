@@ -1,6 +1,6 @@
 //! The fleet harness: a real hub in its own process, thousands of real agents in this one.
 //!
-//! `windfire-bench fleet` measures with it; the hub's end-to-end tests run on it.
+//! `windfire-bench fleet` measures with it. The hub's end-to-end tests run on it.
 
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 

@@ -52,12 +52,12 @@ enum Verb {
         #[arg(long)]
         out: PathBuf,
     },
-    /// Give the same work to a hub and to VictoriaMetrics, one after the other, and print what each needed
+    /// Give the same work to a hub and to VictoriaMetrics, one after the other, and print the figures of both
     Compare {
         /// VictoriaMetrics' binary
         #[arg(long, default_value = "victoria-metrics")]
         victoria: PathBuf,
-        /// Servers whose reports are taken as fast as may be
+        /// Servers whose reports are taken as fast as possible
         #[arg(long, default_value_t = 1000)]
         servers: usize,
         /// Reports of each, one second apart: an agent keeps 3,600
@@ -66,10 +66,10 @@ enum Verb {
         /// Servers that report live, with one report per second each
         #[arg(long, default_value_t = 10_000)]
         live_servers: usize,
-        /// Seconds of that
+        /// Seconds of live reports
         #[arg(long, default_value_t = 60)]
         live_seconds: u64,
-        /// Cores for the hub and for the other, such as 0 or 0,1; the rest of the machine is for the load
+        /// Cores for the hub and for the other, such as 0 or 0,1 (the rest of the machine is for the load)
         #[arg(long, default_value = "0")]
         spawn: String,
     },
@@ -133,11 +133,11 @@ enum Verb {
         /// Point to die at, counted from 0
         #[arg(long)]
         kill_at: Option<usize>,
-        /// Times that the point is passed until then
+        /// Pass of that point at which to die, counted from 1
         #[arg(long, default_value_t = 1)]
         passes: u64,
     },
-    /// Run agents with spools against a hub that already runs, until killed; for tests
+    /// Run agents with spools against a hub that already runs, until killed (for tests)
     Spooled {
         /// Hub as host:port
         #[arg(long)]
@@ -154,7 +154,7 @@ enum Verb {
         /// Milliseconds between two reports of one agent
         #[arg(long, default_value_t = 100)]
         interval_ms: u64,
-        /// Make no reports: only send those in the spools, and end when all of them are acknowledged
+        /// Create no reports: only send those in the spools, and end when all of them are acknowledged
         #[arg(long)]
         drain: bool,
     },

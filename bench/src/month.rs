@@ -14,7 +14,7 @@ use crate::workload::CalmMachine;
 
 /// Reports of each server between two commits.
 const REPORTS_PER_COMMIT: i64 = 120;
-/// Every server is offline for so long, once per day, each at its own time; milliseconds.
+/// Milliseconds for which every server is offline once per day, each at its own time.
 const OUTAGE_MS: i64 = 20 * 60_000;
 const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 24 * HOUR_MS;
@@ -94,7 +94,7 @@ pub fn make(folder: &Path, month: Month) -> String {
     );
     let _infallible = writeln!(
         text,
-        "of it making and taking {making_s:.1} s ({:.2} µs a report), upkeep {upkeep_s:.1} s ({:.2} µs a report)",
+        "of it making and taking {making_s:.1} s ({:.2} µs per report), upkeep {upkeep_s:.1} s ({:.2} µs per report)",
         making_s * 1e6 / reports as f64,
         upkeep_s * 1e6 / reports as f64
     );
@@ -117,7 +117,7 @@ pub fn usage(engine: &Engine, now_ms: i64) -> String {
     for tier in engine.history().usage(&engine.history().retention(), now_ms).expect("a healthy store") {
         let per_row = tier.bytes_per_row.unwrap_or_default();
         let _infallible =
-            writeln!(text, "tier {:<4} {:>12} bytes, {per_row:.2} bytes a row", tier.tier.name(), tier.bytes);
+            writeln!(text, "tier {:<4} {:>12} bytes, {per_row:.2} bytes per row", tier.tier.name(), tier.bytes);
     }
     text
 }

@@ -93,7 +93,7 @@ pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<
 pub struct Checked {
     /// Reports in history.
     pub reports: u64,
-    /// Reports that are not kept any more.
+    /// Reports that are no longer kept.
     pub expired: u64,
 }
 

@@ -12,7 +12,7 @@ use windfire_wire::Report;
 use crate::fast::FastFleet;
 use crate::workload::{CalmMachine, Machine, Trace};
 
-/// Which simulated fleet.
+/// The simulated fleet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fleet {
     /// The busy machine of the trace, perturbed.
@@ -59,7 +59,8 @@ pub fn table(fleet: Fleet, servers: usize, seconds: usize, block_rows: &[usize])
     let mut text = String::new();
     let _infallible = writeln!(
         text,
-        "{fleet:?} fleet: {servers} servers × {seconds} s, {points} data points; bits a report by column, bytes a data point"
+        "{fleet:?} fleet: {servers} servers × {seconds} s, {points} data points; \
+         bits per report by column, bytes per data point"
     );
     let heads: Vec<String> = block_rows.iter().map(|rows| format!("{rows:>8} rows")).collect();
     let _infallible = writeln!(text, "{:<18}{}", "", heads.join(""));
@@ -150,8 +151,8 @@ fn measure(server_id: u64, first: u64, samples: &[Sample], sizes: &mut Sizes) {
     sizes.total += bytes.len();
 }
 
-/// Bytes of Gorilla's encoding (times as differences of differences, values as XOR with the one before) of the 15 numbers
-/// as floats, each with the report's time, which is written once.
+/// Bytes of Gorilla's encoding (times as differences of differences, values as XOR with the previous one) of the 15
+/// numbers as floats, each with the report's time, which is written once.
 fn gorilla_bytes(samples: &[Sample]) -> usize {
     let mut bits = 0;
     let (mut before_ms, mut before_step) = (0, 0);
@@ -187,7 +188,7 @@ fn gorilla_bytes(samples: &[Sample]) -> usize {
     bits.div_ceil(8)
 }
 
-/// Bytes of the reports one after another, eight bytes a number, through zstd.
+/// Bytes of the reports one after another, eight bytes per number, through zstd.
 fn zstd_row_bytes(samples: &[Sample]) -> usize {
     let mut rows = Vec::with_capacity(samples.len() * 128);
     for sample in samples {

@@ -32,8 +32,8 @@ const SOCKETS_MIN: usize = 4;
 const SOCKET_BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Time between two looks at which readings are due.
 const TICK: Duration = Duration::from_millis(5);
-/// Agents that are stopped at once, and the time between two such waves: all of a large fleet asking for its last ack at one
-/// moment would be a storm that no fleet makes.
+/// Agents that are stopped at once, and the time between two such waves. If all of a large fleet asked for its last ack
+/// at one moment, that would be a storm that no real fleet causes.
 const WAVE_AGENTS: usize = 10_000;
 const WAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Lateness of a reading above which the generator, not the hub, is the limit.
@@ -79,7 +79,7 @@ impl Default for SwarmOptions {
     }
 }
 
-/// Where a swarm reports to.
+/// The hub to which a swarm reports.
 #[derive(Debug, Clone)]
 pub struct Target {
     /// The hub, as `host:port`.
@@ -152,7 +152,7 @@ impl Latencies {
     }
 }
 
-/// How many reports of one agent are where.
+/// How many reports of one agent were made, and how many are durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
     /// Reports made. The n-th, counted from 1 over the life of the outbox, has n as its count of UDP sockets.
@@ -162,11 +162,11 @@ pub struct Account {
 }
 
 impl Swarm {
-    /// Starts one agent for each credential, with its outbox in memory. Reports carry their own number, from 1, as their
-    /// count of UDP sockets, so that each can be found again in history.
+    /// Starts one agent for each credential, with its outbox in memory. Reports carry their own number, from 1, as
+    /// their count of UDP sockets, so that each can be found again in history.
     ///
     /// # Panics
-    /// When no thread, runtime or TLS is to be had.
+    /// When a thread, runtime or TLS cannot be created.
     pub fn start(hub: &HubProcess, credentials: &[String], options: SwarmOptions) -> Self {
         Self::start_at(&Target::of(hub), credentials, options)
     }
@@ -263,7 +263,7 @@ impl Swarm {
         self.accounts()
     }
 
-    /// Where each agent's reports are, in the order of the credentials.
+    /// Each agent's account, in the order of the credentials.
     pub fn accounts(&self) -> Vec<Account> {
         let account = |agent: &Arc<SwarmAgent>| {
             let outbox = agent.feed.outbox_now();
@@ -297,7 +297,7 @@ impl Drop for Swarm {
 
 /// One agent of a thread.
 struct Member {
-    /// In the whole fleet.
+    /// Its number in the whole fleet.
     number: usize,
     agent: Arc<SwarmAgent>,
     credential: String,
@@ -409,7 +409,8 @@ struct Pusher {
     next: Instant,
 }
 
-/// Makes every agent's readings when they are due. One loop for all: a timer for each would be most of the generator's work.
+/// Makes every agent's readings when they are due. One loop for all: a timer for each would be most of the generator's
+/// work.
 async fn push_all(
     mut pushers: Vec<Pusher>,
     interval: Duration,
@@ -437,7 +438,7 @@ async fn push_all(
             if at == pushers.len() {
                 (at, lap) = (0, lap + 1);
             }
-            // The links of this thread must get on too.
+            // The links of this thread must also run.
             if pushed == 64 {
                 break;
             }

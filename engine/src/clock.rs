@@ -2,7 +2,7 @@
 //!
 //! A wall clock can leap, by seconds or by decades, and come back. The time since the machine's start runs evenly. It
 //! shows when the wall clock leapt, but not which side of the leap was right. Agents have their own clocks, and report
-//! at each connection what these show: they are the witnesses. So:
+//! their time at each connection: they are the witnesses. So:
 //!
 //! * The **trusted time** follows the wall clock while that runs evenly. At a leap the trusted time runs on evenly, until
 //!   witnesses confirm the wall clock, or none contradicts it for some time.
@@ -26,11 +26,11 @@ const LEAP_MS: i64 = 1_000;
 const CONFIRM_MS: i64 = 60_000;
 /// The same when a few witnesses contradict it: they may be the ones that are wrong.
 const CONTRADICTED_MS: i64 = 3_600_000;
-/// A stop that is longer is not taken for granted: the clock may as well have leapt.
+/// A longer stop is not believed at once: the clock may have leapt instead.
 const STOP_MS: i64 = 600_000;
 /// Steady time after which a long stop is taken as real, if no witness contradicts the clock.
 const VOUCHED_MS: i64 = 3_600_000;
-/// Age at which a witness does not count any more. Connected agents report their clock every ten minutes.
+/// Age at which a witness no longer counts. Connected agents report their clock every ten minutes.
 const WITNESS_AGE_MS: i64 = 20 * 60_000;
 /// Time by which one thread's reading may come after that of another.
 const LATE_MS: i64 = 10_000;
@@ -63,7 +63,7 @@ pub struct ClockState {
     pub expiry_behind_ms: i64,
     /// Agents whose clocks are known.
     pub witnesses: usize,
-    /// Times that the trusted time leapt.
+    /// How often the trusted time leapt.
     pub leaps: u64,
 }
 
@@ -74,7 +74,7 @@ impl ClockState {
     }
 }
 
-/// The stored part, so that a start knows how late it is at least.
+/// The stored part. It tells a start the earliest time that it can be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StoredClock {
     /// The newest trusted time that was stored, Unix milliseconds.
@@ -98,7 +98,7 @@ struct Witness {
 #[derive(Debug)]
 pub struct Clock {
     state: Mutex<State>,
-    /// The trusted time as of the last reading or leap, for every frame; nothing before the first reading.
+    /// The trusted time as of the last reading or leap, for every frame. `None` before the first reading.
     now: Mutex<Option<HubTime>>,
 }
 
@@ -131,7 +131,7 @@ struct Running {
 struct Doubt {
     /// The wall clock minus the trusted time, milliseconds.
     ahead_ms: i64,
-    /// Since when it says so, by the clock that never leaps.
+    /// When it began to show this, by the clock that never leaps.
     since_ms: i64,
 }
 
@@ -257,7 +257,7 @@ impl Running {
         let passed_ms = uptime_ms.saturating_sub(self.uptime_ms).max(0);
         self.uptime_ms = uptime_ms;
         self.trusted_ms = self.trusted_ms.saturating_add(passed_ms);
-        // Expiry catches up after a stop once the clock has been steady for some time: two seconds each second.
+        // Expiry catches up after a stop once the clock has been steady for some time: two seconds per second.
         let steps = if self.steady_ms >= VOUCHED_MS { 2 } else { 1 };
         self.expiry_ms = self.expiry_ms.saturating_add(passed_ms.saturating_mul(steps)).min(self.trusted_ms);
         let ahead_ms = wall_ms.saturating_sub(self.trusted_ms);
@@ -329,8 +329,8 @@ impl Running {
             if said_ms.saturating_abs() <= AGREE_MS {
                 self.unvouched_from_ms = None;
             } else if is_between || self.doubt.is_some() && is_after {
-                // The stop was long, and a witness's clock is between its beginning and our present time; or ours is
-                // certainly wrong, because it shows less than it once did.
+                // Either the stop was long, and a witness's clock is between its beginning and our present time. Or
+                // ours is certainly wrong, because it shows less than it once did.
                 return self.disbelieve(said_ms);
             }
         }

@@ -1,4 +1,4 @@
-//! The engine's front: what the hub, the API and tests may ask of it.
+//! The engine's front: the calls of the hub, the API and tests.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -33,7 +33,8 @@ impl Engine {
     /// Opens the engine on the store in `folder`, or on a new store there.
     ///
     /// # Errors
-    /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was changed.
+    /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was
+    /// changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
         let store = Arc::new(Store::open(folder)?.gated(options.at_write));
         let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
@@ -93,7 +94,7 @@ impl Engine {
         &self.options
     }
 
-    /// The server has a full head, which the next round of upkeep makes a block of.
+    /// The server has a full head, which the next round of upkeep seals.
     pub(crate) fn note_full(&self, slot: &Arc<Slot>) {
         self.history.note_full(slot);
     }
@@ -103,7 +104,8 @@ impl Engine {
         HistoryReader::new(&self.history, &self.store, &self.registry)
     }
 
-    /// Milliseconds that the clock of a server's agent is ahead of the hub's; `None` when it never said what it shows.
+    /// Milliseconds that the clock of a server's agent is ahead of the hub's. `None` if the agent never reported its
+    /// clock.
     pub fn clock_skew_ms(&self, server_id: u64) -> Option<i64> {
         self.registry.slot(server_id)?.status.lock().skew_ms()
     }
@@ -123,7 +125,7 @@ impl Engine {
         self.intake.poison_reason()
     }
 
-    /// Which moment it is, as the hub believes.
+    /// The hub's clock, which has the trusted time.
     pub fn clock(&self) -> &Clock {
         &self.clock
     }
@@ -140,10 +142,11 @@ impl Engine {
 
     // History
 
-    /// Does what is due of history: makes blocks of full heads, packs hours and days that are over, deletes what is too
-    /// old. To be called about once a second; whether more is due at once. What failed is tried again by the next call.
+    /// Does the history's work that is due: seals full heads, packs hours and days that are over, deletes history that
+    /// is too old. Must be called about once per second. Returns whether more is due at once. The next call repeats
+    /// work that failed.
     pub fn upkeep(&self, now_ms: i64) -> (Upkeep, Result<bool, StoreError>) {
-        // Read before any head is looked at: what comes later has this position or a higher one.
+        // Read before any head is looked at: later reports have this position or a higher one.
         let next = self.shards().position();
         let checkpoint = match self.store.checkpoints() {
             Ok(checkpoints) => checkpoints.oldest(),
@@ -153,14 +156,14 @@ impl Engine {
         let done =
             self.history.upkeep(&self.store, self.intake.watermark(), &slots, (next, checkpoint), &self.clock, now_ms);
         if done.0.heads_sealed > 0 {
-            // Sessions that wait for room in the heads are told by a commit.
+            // A commit tells the sessions that wait for room in the heads.
             self.intake.notify_pending();
         }
         done
     }
 
-    /// Makes a copy of the store in `folder`, which must not exist or be empty: everything durable when it began. Reports
-    /// are taken and committed meanwhile.
+    /// Copies the store into `folder`, which must be empty or not exist: everything that was durable when the copy
+    /// began. Reports are taken and committed in the meantime.
     ///
     /// # Errors
     /// The folder cannot be written.
@@ -170,18 +173,18 @@ impl Engine {
 
     // Committing
 
-    /// Blocks until something waits for a commit, at most `timeout`. Whether something does.
+    /// Blocks until something waits for a commit, at most `timeout`. Returns whether something does.
     pub fn wait_for_pending(&self, timeout: Duration) -> bool {
         self.intake.wait_for_pending(timeout)
     }
 
-    /// Makes everything pending durable in one synced write. `Ok(None)` when there was nothing.
+    /// Makes everything pending durable in one synced write. `Ok(None)` if nothing was pending.
     ///
     /// After a failure the engine is poisoned: it takes no reports and acknowledges none, but is read as before. Each
-    /// further call tries to write what failed again; the first that succeeds lifts the poison.
+    /// further call repeats the write that failed. The first that succeeds lifts the poison.
     ///
     /// # Errors
-    /// The store did not take it.
+    /// The write failed.
     pub fn commit(&self) -> Result<Option<Committed>, StoreError> {
         self.intake.commit(false)
     }
@@ -194,10 +197,10 @@ impl Engine {
         self.intake.commit(true)
     }
 
-    /// Notes the trusted time in the store, so that the next start knows how late it must be. For a graceful stop.
+    /// Notes the trusted time in the store: the next start knows that it is later. For a graceful stop.
     ///
     /// # Errors
-    /// The disk.
+    /// The write failed.
     pub fn store_clock(&self) -> Result<(), StoreError> {
         let Some(stored) = self.clock.to_store() else { return Ok(()) };
         let mut changes = Changes::default();
@@ -205,13 +208,14 @@ impl Engine {
         self.store.write_synced(&changes)
     }
 
-    /// Tries whether the store takes writes again, after one failed that nobody repeats, and opens it anew if need be. For now
-    /// and then, while [`Engine::store_failure`] has something to say: what failed is then possible again without a restart.
+    /// Tests whether the store takes writes again, after a failed write that nothing repeats. Reopens the store if
+    /// necessary. To be called now and then while [`Engine::store_failure`] returns a reason. Failed operations are
+    /// then possible again without a restart.
     ///
     /// # Errors
-    /// It does not.
+    /// Writes still fail.
     pub fn mend_store(&self) -> Result<(), StoreError> {
-        // No commit is under way, which would reopen the store as well.
+        // No commit is under way: it would reopen the store as well.
         let _commits = self.intake.hold_commits();
         self.registry.try_store().or_else(|_| {
             self.store.reopen()?;
@@ -219,8 +223,8 @@ impl Engine {
         })
     }
 
-    /// Takes how busy the hub's threads for agents were over the last second: a share of their time, 0–1. Agents gather
-    /// more samples in a frame when that is much.
+    /// Takes the share of the last second, 0–1, that the hub's threads for agents were busy. Agents gather more samples
+    /// in a frame if it is high.
     pub fn observe_load(&self, busy: f64) {
         self.pacing.observe(busy);
     }

@@ -1,7 +1,8 @@
 //! A server's newest reports, in memory until they become a block.
 //!
 //! Rows are kept as their differences from the row before, some twenty bytes each: a fleet's heads are as large as its
-//! connections, and a plain sample is seven times that. Every report in a head is in the log too, so a head may be lost.
+//! connections, and a plain sample is seven times that. Every report in a head is in the log too, so a head may be
+//! lost.
 
 use std::sync::Arc;
 
@@ -72,7 +73,7 @@ impl Head {
         self.chain.sequence
     }
 
-    /// Adds a report whose number is above all before it.
+    /// Adds a report, whose number must be above all earlier ones.
     pub(crate) fn push(&mut self, sequence: u64, sample: &Sample, position: Position, now_ms: i64) {
         if self.count == 0 {
             (self.first_sequence, self.first_position, self.opened_ms) = (sequence, position, now_ms);
@@ -88,7 +89,7 @@ impl Head {
     /// Every report.
     ///
     /// # Errors
-    /// None but a fault of this program: these bytes were never outside of memory.
+    /// Only a fault of this program: these bytes were never outside of memory.
     pub(crate) fn run(&self) -> Result<Run, Corrupt> {
         let mut record = RecordReader::new("a head", &self.rows);
         let (mut run, mut chain) = (Run::with_capacity(self.count), Chain::default());
@@ -248,7 +249,7 @@ impl Fields<'_> {
 /// Comes before a float's eight bytes; a difference of hundredths is never 0.
 const RAW_FLOAT: u64 = 0;
 
-/// Difference of two floats that are whole hundredths, or nothing.
+/// Difference of two floats that are whole hundredths; `None` for others.
 fn hundredths_apart(old: u64, new: u64) -> Option<u64> {
     let whole = |bits: u64| scaled(f64::from_bits(bits), 2).map(i64::cast_unsigned);
     let apart = signed_difference(whole(new)?, whole(old)?);

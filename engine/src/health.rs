@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 /// Whether writes of one kind fail at present, and why. Readers never wait for a write.
 #[derive(Debug, Default)]
 pub(crate) struct Health {
-    /// Read on every frame; the text is only for people.
+    /// Read on every frame. The text is only for people.
     is_failing: AtomicBool,
     reason: Mutex<Option<String>>,
 }

@@ -25,8 +25,8 @@ pub struct Latest {
     pub facts: Arc<HostFacts>,
     /// All zero before the first report.
     pub sample: Sample,
-    /// Unix milliseconds by the hub's clock when the newest report came; `None` before the first. After a start, whole seconds
-    /// until the next one comes.
+    /// Unix milliseconds by the hub's clock when the newest report came; `None` before the first. After a start, whole
+    /// seconds until the next one comes.
     pub last_active_ms: Option<i64>,
 }
 

@@ -5,12 +5,13 @@ use windfire_wire::limits::{
     FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
 };
 
-/// Pending buffers that reports are spread over by server id. More than the ingest threads of any machine we run on, few
-/// enough that a commit of all of them is one small batch.
+/// Pending buffers that reports are spread over by server id. More than the ingest threads of any machine we run on,
+/// few enough that a commit of all of them is one small batch.
 pub const SHARDS: usize = 16;
 
-/// Bytes of reports that may wait for the next commit in one shard: about 10,000 reports. A session whose frame does not
-/// fit is not read until the next commit. There is always room for one frame in an empty buffer, so this is never passed.
+/// Bytes of reports that may wait for the next commit in one shard: about 10,000 reports. A session whose frame does
+/// not fit is not read until the next commit. There is always room for one frame in an empty buffer, so this is never
+/// exceeded.
 pub const PENDING_BYTES_PER_SHARD_MAX: usize = 1024 * 1024;
 
 /// Watched servers. Each holds a few hundred bytes of memory without a session.
@@ -57,8 +58,9 @@ pub const NAME_CHARS_MAX: usize = 128;
 /// Characters of a note on a server or a token.
 pub const NOTE_CHARS_MAX: usize = 1024;
 
-/// Commits between two checkpoints of latest status of the same shard, which bound how much log a start has to read again:
-/// it reads back to the oldest head, ten minutes, in any case. Shards take turns, so that no commit holds the whole fleet.
+/// Commits between two checkpoints of latest status of the same shard, which bound how much log a start has to read
+/// again: it reads back to the oldest head, ten minutes, in any case. Shards take turns, so that no commit holds the
+/// whole fleet.
 pub const COMMITS_PER_CHECKPOINT: u64 = 4096;
 
 /// Milliseconds after which a durable report is acknowledged, counted at the next frame.
@@ -88,7 +90,8 @@ pub const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// Milliseconds after which a head becomes a block even if it is not full, so that its part of the log can be deleted.
 pub const HEAD_AGE_MS_MAX: i64 = 10 * 60 * 1000;
 
-/// Full heads of one server that may wait to become blocks. A session that finds so many is not read until there are fewer.
+/// Full heads of one server that may wait to become blocks. A session that finds so many is not read until there are
+/// fewer.
 pub const FULL_HEADS_MAX: usize = 8;
 
 /// Servers whose heads become blocks in one write.
@@ -115,13 +118,13 @@ pub const PACKS_PER_ROUND_MAX: usize = 64;
 /// Milliseconds between two searches for expired history.
 pub const EXPIRE_INTERVAL_MS: i64 = 60_000;
 
-/// Days that no disk budget takes from the raw tier.
+/// Days of the raw tier that no disk budget deletes.
 pub const RAW_DAYS_KEPT_MIN: u32 = 1;
 
-/// Days that no disk budget takes from the minute tier.
+/// Days of the minute tier that no disk budget deletes.
 pub const MINUTE_DAYS_KEPT_MIN: u32 = 7;
 
-/// Days that no disk budget takes from the quarter tier.
+/// Days of the quarter tier that no disk budget deletes.
 pub const QUARTER_DAYS_KEPT_MIN: u32 = 30;
 
 /// Blocks that are read to estimate the size of a row.
@@ -148,12 +151,12 @@ pub const POINTS_USUAL: usize = 2_000;
 /// Days that one query of history may span: longer than anything is kept.
 pub const RANGE_DAYS_MAX: i64 = 3660;
 
-/// Days of reports from which one series is computed, if its step is no whole minute: a little more than [`POINTS_MAX`]
-/// steps of just under a minute. A longer range is answered in whole minutes.
+/// Days of reports from which one series is computed, if its step is not a whole minute: a little more than
+/// [`POINTS_MAX`] steps of just under a minute. A longer range is answered in whole minutes.
 pub const RAW_RANGE_DAYS_MAX: i64 = 14;
 
-/// Days of the minute tier from which one series is computed, if its step is no whole quarter of an hour: a little more
-/// than [`POINTS_MAX`] steps of just under an hour. A longer range is answered in whole quarters.
+/// Days of the minute tier from which one series is computed, if its step is not a whole quarter of an hour: a little
+/// more than [`POINTS_MAX`] steps of just under an hour. A longer range is answered in whole quarters.
 pub const MINUTE_RANGE_DAYS_MAX: i64 = 850;
 
 /// Agents whose clocks the hub remembers, to tell whether its own is right.
@@ -162,7 +165,7 @@ pub const CLOCK_WITNESSES_MAX: usize = 256;
 /// Unix milliseconds of 1 January 2025, before which there was no hub. A clock that shows less is wrong.
 pub(crate) const EARLIEST_MS: i64 = 1_735_689_600_000;
 
-/// Milliseconds that an agent's clock may be off, either way, before the hub's own time takes the place of its times.
+/// Milliseconds that an agent's clock may be off, either way, before the hub replaces its times with the hub's own.
 pub const CLOCK_SKEW_KEPT_MS: i64 = 5_000;
 
 /// Milliseconds between two notes of the trusted time in the store.
@@ -218,7 +221,8 @@ pub const PACK_ROWS_MAX: usize = 64 * 1024;
 /// usual hour at one report per second has 30 KiB.
 pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;
 
-/// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than others.
+/// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than
+/// others.
 pub const FACTS_INTERVAL_MS: i64 = 60_000;
 
 /// Bytes of a server's past facts, as stored, that are held in memory at once; at least one record.

@@ -18,8 +18,8 @@ macro_rules! metrics {
             Temperature,
         }
 
-        /// One set of readings: plain numbers, ready for columns. Units as in [`Report`], of which this is the engine's own
-        /// copy: the wire may change without it.
+        /// One set of readings: plain numbers, ready for columns. Units as in [`Report`], of which this is the engine's
+        /// own copy: the wire may change without it.
         #[derive(Debug, Clone, Default, PartialEq)]
         #[expect(missing_docs, reason = "each field is that of windfire_wire::Report")]
         pub struct Sample {
@@ -60,7 +60,8 @@ macro_rules! metrics {
                 }
             }
 
-            /// Its value in `sample`: a float's bits, an integer itself. `None` only for the temperature without sensors.
+            /// Its value in `sample`: a float's bits, an integer itself. `None` only for the temperature without
+            /// sensors.
             pub fn bits_of(self, sample: &Sample) -> Option<u64> {
                 Some(match self {
                     $(Self::$metric => sample.$field.into_bits(),)*
@@ -161,7 +162,7 @@ pub enum Kind {
     Counter,
 }
 
-/// A number as it was reported, or a mean of such.
+/// A number as it was reported, or a mean of such numbers.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Number {
     /// An integer, exact.

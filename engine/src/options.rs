@@ -6,7 +6,7 @@ use crate::store::WriteGate;
 /// Gives the country of a public address, lower case, or nothing.
 pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
 
-/// Is called with how far a start has read the log, in commits: `(read, all)`. First `(0, 0)`, once this process has
+/// Called with how far a start has read the log, in commits: `(read, all)`. First `(0, 0)`, once this process has
 /// locked the store.
 pub type ReplayListener = Box<dyn Fn(u64, u64) + Send + Sync>;
 
@@ -15,7 +15,7 @@ pub type ReplayListener = Box<dyn Fn(u64, u64) + Send + Sync>;
 pub struct Options {
     /// Milliseconds between reports that the hub asks agents for. With 0 each agent uses its own.
     pub report_interval_ms: u32,
-    /// Samples that agents gather in one frame at least, rounded up to 1, 2, 5 or 10.
+    /// Minimum of samples that agents gather in one frame, rounded up to 1, 2, 5 or 10.
     pub samples_per_frame_min: u32,
     /// Reports per second that one server may bring before its session is stalled; 0 for
     /// [`REPORTS_PER_S_MAX`](crate::limits::REPORTS_PER_S_MAX).
@@ -32,6 +32,6 @@ pub struct Options {
     pub at_write: Option<WriteGate>,
     /// Country of an address. Without it countries stay empty, except those that an operator sets.
     pub country_of: Option<CountryLookup>,
-    /// Is called with how far a start is.
+    /// Called with how far a start is.
     pub on_replay: Option<ReplayListener>,
 }

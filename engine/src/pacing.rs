@@ -19,11 +19,11 @@ const LEVEL_MAX: u32 = STEP * 3;
 
 /// Share of the time, 0–1, that threads for agents may work before frames get fuller.
 const BUSY_HIGH: f64 = 0.75;
-/// Share of the time above which it happens fast.
+/// Share of the time above which frames get fuller fast.
 const BUSY_ALARMING: f64 = 0.92;
-/// Share of the time below which they get emptier.
+/// Share of the time below which frames get emptier.
 const BUSY_LOW: f64 = 0.5;
-/// Observations in a row below that until they do, so that a short lull changes nothing.
+/// Observations in a row below that, before frames get emptier. So a short lull changes nothing.
 const CALM_OBSERVATIONS: u32 = 5;
 
 const RISE: u32 = 10;
@@ -95,10 +95,10 @@ mod tests {
         assert!((200..400).contains(&moved) && share_of(&pacing, 1) == 1000 - moved, "{moved}");
         (0..60).for_each(|_| pacing.observe(0.99));
         assert_eq!((share_of(&pacing, 10), pacing.mean().to_bits()), (1000, 10f64.to_bits()));
-        // Enough to do, not too much: it stays.
+        // Neither busy nor calm: the pace stays.
         (0..60).for_each(|_| pacing.observe(0.6));
         assert_eq!(share_of(&pacing, 10), 1000);
-        // A short lull changes nothing, a long one all.
+        // A short lull changes nothing. A long one takes all servers back.
         (0..4).for_each(|_| pacing.observe(0.1));
         pacing.observe(0.6);
         assert_eq!(share_of(&pacing, 10), 1000);

@@ -2,7 +2,7 @@
 
 use crate::secret::SecretHash;
 
-/// The settings of a server, made by people. What its agent reports is in [`crate::latest`].
+/// The settings of a server, set by people. What its agent reports is in [`crate::latest`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerRecord {
     /// Never reused.
@@ -41,7 +41,8 @@ pub struct NewServer {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(missing_docs, reason = "each other field is that of ServerRecord")]
 pub struct ServerEdit {
-    /// The [`ServerRecord::version`] that the change is based on. If the server has changed since, the change is refused.
+    /// The [`ServerRecord::version`] that the change is based on. If the server has changed since, the change is
+    /// refused.
     pub version: Option<u64>,
     pub name: Option<String>,
     pub tag: Option<String>,

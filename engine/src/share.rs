@@ -16,7 +16,7 @@ pub(crate) struct Rates {
 }
 
 impl Rates {
-    /// So many reports per second, 0 for [`REPORTS_PER_S_MAX`]; bytes in proportion, but at least the default.
+    /// `reports_per_s` reports per second, 0 for [`REPORTS_PER_S_MAX`]. Bytes in proportion, but at least the default.
     pub(crate) fn of(reports_per_s: u32) -> Self {
         let reports_per_s = if reports_per_s == 0 { REPORTS_PER_S_MAX } else { reports_per_s };
         let bytes_per_report = LOG_BYTES_PER_S_MAX / REPORTS_PER_S_MAX;
@@ -44,8 +44,8 @@ impl Default for Share {
 }
 
 impl Share {
-    /// Fills the purses for the time until now, and whether a batch whose highest time is `newest_ms` may be taken. Both
-    /// times are Unix milliseconds, `now_ms` by the hub's clock.
+    /// Fills the purses for the time until now. Returns whether a batch whose highest time is `newest_ms` may be taken.
+    /// Both times are Unix milliseconds, `now_ms` by the hub's clock.
     pub(crate) fn has_any(&mut self, rates: Rates, newest_ms: i64, now_ms: i64) -> bool {
         let newest_ms = newest_ms.clamp(now_ms.saturating_sub(BACKLOG_MS_MAX), now_ms);
         let (filled_ms, highest_ms) = self.filled.unwrap_or((now_ms, newest_ms));
@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn a_greedy_server_is_held_to_its_rate() {
         let mut share = Share::default();
-        // 100 batches a second for a minute, each a millisecond on: 1.5 million reports.
+        // 100 batches per second for a minute, each a millisecond later: 1.5 million reports.
         let offered = (0..6000).map(|number| (NOW_MS + number * 10, NOW_MS + number * 10));
         let reports = taken(&mut share, offered, 25_000) * BATCH;
         let allowed = (REPORTS_BURST_MAX + REPORTS_PER_S_MAX * 60) as usize;

@@ -9,7 +9,7 @@ use crate::limits::SHARDS;
 use crate::server::ServerRecord;
 use crate::status::Status;
 
-/// One server in memory. In the order in which it is read, so that a question touches few lines of cache.
+/// One server in memory. Fields are in the order in which they are read, so that a look-up touches few lines of cache.
 #[repr(C)]
 pub(crate) struct Slot {
     pub(crate) id: u64,
@@ -24,7 +24,7 @@ impl Slot {
         Self { id: record.id, record: RwLock::new(Arc::new(record)), status: Mutex::new(status) }
     }
 
-    /// A server of which nothing is known yet.
+    /// A server about which nothing is known yet.
     #[cfg(test)]
     pub(crate) fn of_test(id: u64) -> Arc<Self> {
         let record = ServerRecord {

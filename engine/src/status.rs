@@ -17,7 +17,8 @@ use crate::timing::{HubTime, Timing};
 /// Ends a session from outside, with the reason to give. Called at most once, without any lock held.
 pub type Kick = Box<dyn FnOnce(RefuseReason) + Send>;
 
-/// One server's newest state. In the order in which it is read, so that a question touches few lines of cache.
+/// One server's newest state. Fields are in the order in which they are read, so that a look-up touches few lines of
+/// cache.
 #[derive(Default)]
 #[repr(C)]
 pub(crate) struct Status {
@@ -60,7 +61,7 @@ pub(crate) enum Taken<'a> {
     Report { sequence: u64, sample: &'a Sample, sensors_before: Option<&'a [Temperature]> },
 }
 
-/// Looks.
+/// Reading.
 impl Status {
     pub(crate) fn latest(&self) -> &Latest {
         &self.latest
@@ -88,7 +89,7 @@ impl Status {
     }
 }
 
-/// A start.
+/// Restoring, at a start.
 impl Status {
     /// As a checkpoint has it.
     pub(crate) fn restore(&mut self, progress: Progress, sample: Sample, last_active_s: Option<i64>) {
@@ -194,20 +195,21 @@ impl Status {
         usize::try_from(known).unwrap_or(usize::MAX).min(batch.samples.len())
     }
 
-    /// Whether it may bring these now.
+    /// Whether its share has room for these now.
     pub(crate) fn has_share(&mut self, rates: Rates, new: &[Sample], now_ms: i64) -> bool {
         let newest_ms = new.iter().map(|sample| sample.time_ms).max();
         let newest_ms = newest_ms.map_or(now_ms, |ms| self.timing.shifted(ms));
         self.share.has_any(rates, newest_ms, now_ms)
     }
 
-    /// The sensors of its newest report, if that is at this very position.
+    /// The sensors of its newest report, if that is at this position.
     pub(crate) fn sensors_at(&self, position: Position) -> Option<Arc<[Temperature]>> {
         self.latest.sample.temperatures.clone().filter(|_| self.last_position == position)
     }
 
-    /// Applies new reports, the first of them with that number, which will be at `position`: places each in time, and
-    /// shows it to `visit`. Depends only on this status and the arguments. Returns whether a head is full now.
+    /// Applies new reports, which start with number `first_new` and will be at `position`: places each in time, and
+    /// shows it to `visit`. The result depends only on this status and the arguments. Returns whether a head is full
+    /// now.
     #[inline]
     pub(crate) fn apply(
         &mut self,
@@ -271,7 +273,7 @@ impl Status {
 
 /// Facts.
 impl Status {
-    /// Replaces the facts. An empty country keeps the one known before, as v0 does. Whether they are others.
+    /// Replaces the facts. An empty country keeps the one known before, as v0 does. Returns whether they changed.
     pub(crate) fn set_facts(&mut self, mut facts: HostFacts, now_ms: i64) -> bool {
         if facts.country.is_empty() {
             facts.country.clone_from(&self.latest.facts.country);
@@ -285,8 +287,8 @@ impl Status {
         is_other
     }
 
-    /// Whether facts have to be put on the list for the next commit: new ones, not sooner than a while after those before. Until
-    /// then they are shown, and the agent says them at each connection anyway.
+    /// Whether facts must be put on the list for the next commit: new ones, and not too soon after the previous ones.
+    /// Until then they are shown, and the agent sends them at each connection anyway.
     pub(crate) fn save_facts(&mut self, now_ms: i64) -> bool {
         let is_soon = |saved_ms: i64| (0..FACTS_INTERVAL_MS).contains(&now_ms.saturating_sub(saved_ms));
         if !self.has_unsaved_facts || self.has_new_facts || self.facts_saved_ms.is_some_and(is_soon) {
@@ -311,7 +313,7 @@ impl Status {
         self.head.is_full() && self.close_head()
     }
 
-    /// Sets the head aside to become a block. Whether there was one.
+    /// Sets the head aside to become a block. Returns whether there was one.
     pub(crate) fn close_head(&mut self) -> bool {
         if self.head.is_empty() {
             return false;

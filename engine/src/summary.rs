@@ -1,9 +1,11 @@
-//! One metric over an interval, in a few numbers: count, first, last, lowest, highest, sum, and how much a counter grew.
+//! One metric over an interval, in a few numbers: count, first, last, lowest, highest, sum, and how much a counter
+//! grew.
 
 use crate::decimal::scaled;
 use crate::metric::{Kind, Metric, Number};
 
-/// The values of one metric over an interval. Integer arithmetic is exact; sums of floats that are whole hundredths are too.
+/// The values of one metric over an interval. Integer arithmetic is exact; sums of floats that are whole hundredths are
+/// too.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Summary {
     /// Reports that had the metric. When it is 0, the other fields mean nothing.
@@ -153,8 +155,8 @@ impl Summary {
         self.hundredths.map_or(self.float_sum, |hundredths| hundredths as f64 / 100.0)
     }
 
-    /// One number of it; `None` without reports. `before` is the counter's last value before this interval, if it is recent:
-    /// the growth in between belongs to this interval too. `seconds` is the length of the interval.
+    /// One number of it; `None` without reports. `before` is the counter's last value before this interval, if it is
+    /// recent: the growth in between belongs to this interval too. `seconds` is the length of the interval.
     pub(crate) fn number(
         &self,
         metric: Metric,

@@ -89,7 +89,7 @@ impl Timing {
         skew_ms
     }
 
-    /// Where the agent's clock has a reading, as far as the clock's error is known.
+    /// The hub's time for a time of the agent's clock, as far as the clock's error is known.
     pub(crate) fn shifted(&self, agent_ms: i64) -> i64 {
         agent_ms.saturating_add(self.shift_ms)
     }
@@ -102,12 +102,12 @@ impl Timing {
     /// The hub's time of a reading that the agent took at `agent_ms` by its own clock, after all readings before it.
     pub(crate) fn place(&mut self, agent_ms: i64, uptime_s: u64, now: HubTime) -> i64 {
         self.follow(now.leapt_ms);
-        // One that is far after now was placed while the hub's clock was ahead. Others keep the order, because a
+        // A reading that is far after now was placed while the hub's clock was ahead. Others keep the order, because a
         // counter that seems to fall would count as a reset.
         self.last = self.last.filter(|last| last.placed_ms <= now.now_ms.saturating_add(ORDER_KEPT_MS));
         let said_ms = self.shifted(agent_ms);
         let last_ms = self.last.map_or(i64::MIN, |last| last.placed_ms);
-        // The one before may be too late by as much as a clock may be off.
+        // The previous reading may be too late by as much as a clock may be off.
         let is_after = |at_ms: &i64| *at_ms >= last_ms.saturating_sub(2 * CLOCK_SKEW_KEPT_MS);
         let by_uptime = self.by_uptime(uptime_s, now).filter(is_after);
         let is_meant = said_ms >= EARLIEST_MS.min(now.now_ms);
@@ -132,7 +132,7 @@ impl Timing {
             }
         }
         if placed_ms <= last_ms {
-            // Two readings of one moment stay where they are.
+            // Two readings of one moment keep the same time.
             let is_same = self.last.is_some_and(|last| last.agent_ms == agent_ms);
             placed_ms = last_ms.saturating_add(i64::from(!is_same));
         }
@@ -156,7 +156,8 @@ impl Timing {
         }
     }
 
-    /// Whether a reading that says it is of the machine's present run, where its uptime counts, contradicts that uptime.
+    /// Whether a reading claims to be of the machine's present run, in which its uptime counts, but contradicts that
+    /// uptime.
     fn is_of_this_boot(&self, said_ms: i64, by_uptime_ms: i64) -> bool {
         let booted_ms = self.told.map_or(i64::MAX, |told| told.hub_ms.saturating_sub(told.uptime_ms));
         let is_off = said_ms.saturating_sub(by_uptime_ms).saturating_abs() > CLOCK_SKEW_KEPT_MS;
@@ -228,7 +229,7 @@ mod tests {
         let placed: Vec<i64> =
             (0..7200).map(|second| timing.place(at(second).now_ms, uptime(second), at(7200))).collect();
         assert!(placed.iter().zip(0..).all(|(placed_ms, second)| *placed_ms == at(second).now_ms));
-        // Also what was gathered while the clock stood in 1970, before it was put right: by how long the machine was up.
+        // Readings that were gathered while the clock showed 1970, before it was corrected, are placed by their uptime.
         let mut timing = Timing::default();
         say(&mut timing, 7200, 0);
         let placed: Vec<i64> = (0..7200).map(|second| timing.place(second * 1000, uptime(second), at(7200))).collect();

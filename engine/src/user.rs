@@ -68,7 +68,7 @@ pub struct UserEdit {
     pub password: Option<PasswordHash>,
 }
 
-/// A signed-in browser: the session cookie of the panel, under a word that is not taken by agents.
+/// A signed-in browser: the session cookie of the panel. It is not called *session*, because agents have those.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {
     /// Hash of the cookie's value.
@@ -84,7 +84,7 @@ pub struct Login {
 pub struct NewLogin {
     /// The cookie's value, which is not kept and cannot be shown again.
     pub cookie: String,
-    /// Whether it is on disk. One that is not ends with the hub, unless the disk takes it before.
+    /// Whether it is on disk. If not, it ends with the hub, unless the disk takes it before.
     pub is_stored: bool,
 }
 
@@ -157,7 +157,7 @@ mod tests {
         assert!(!hash.matches("correct horse batterz"));
         assert!(!hash.matches(&"x".repeat(100_000)));
         assert!(!PasswordHash::of_nobody().matches(""));
-        assert_ne!(hash, PasswordHash::of("correct horse battery").expect("long enough"), "each has a salt of its own");
+        assert_ne!(hash, PasswordHash::of("correct horse battery").expect("long enough"), "each has its own salt");
     }
 
     #[test]

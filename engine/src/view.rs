@@ -46,8 +46,8 @@ impl Engine {
         }
     }
 
-    /// Shows each server whose status or facts changed since the last call, as it is now, in no order. It is for one
-    /// reader that keeps the other servers from earlier calls.
+    /// Shows each server whose status or facts changed since the last call, as it is now, in no particular order. It is
+    /// for one reader that keeps the other servers from earlier calls.
     pub fn visit_changed(&self, mut visit: impl FnMut(&Arc<ServerRecord>, &Latest)) {
         for slot in self.shards().take_changed() {
             let record = Arc::clone(&slot.record.read());

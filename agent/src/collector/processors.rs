@@ -1,6 +1,6 @@
-//! Processors, as v0 tells of them.
+//! Processors, as v0 describes them.
 
-/// v0's text for each processor model: clients take the number out of it.
+/// v0's text for each processor model: clients read the number from it.
 pub(super) fn processors(models: impl IntoIterator<Item = String>, is_virtual: bool) -> Vec<String> {
     let mut counted: Vec<(String, usize)> = Vec::new();
     for model in models {

@@ -90,8 +90,8 @@ mod tests {
         let mut path = Path::default();
         let mut look = |said, heard, s| path.is_to_be_left(Counts { said, heard }, begun + Duration::from_secs(s));
         assert!(!look(5, 7, 0));
-        assert!(!look(5, 7, 60), "nothing was said, so nothing is to be heard");
-        assert!(!look(6, 7, 61), "it was only just said");
+        assert!(!look(5, 7, 60), "nothing was sent, so no answer is expected");
+        assert!(!look(6, 7, 61), "it was sent only a moment ago");
         assert!(!look(7, 7, 65));
         assert!(look(8, 7, 66));
         assert!(!look(9, 7, 69));

@@ -31,8 +31,8 @@ impl Endpoints {
         Ok(endpoints)
     }
 
-    /// Over a bound IPv4 socket of the caller's, for processes with so many links that its buffers matter. Must be called
-    /// within a runtime.
+    /// Over a bound IPv4 socket of the caller's, for processes with so many links that its buffers matter. Must be
+    /// called within a runtime.
     ///
     /// # Errors
     /// TLS cannot be set up, or the socket cannot be used.
@@ -42,7 +42,7 @@ impl Endpoints {
         Ok(Self { shared_v4: Some(endpoint), ..Self::new(trust)? })
     }
 
-    /// Of one attempt, which has its own memory of the certificate that it saw.
+    /// The configuration of one attempt, which remembers only the certificate that this attempt saw.
     pub(super) fn config(&self) -> Result<(ClientConfig, Tls), rustls::Error> {
         let tls = Tls::new(&self.trust)?;
         let quic = QuicClientConfig::try_from(Arc::clone(&tls.config))

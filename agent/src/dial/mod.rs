@@ -137,7 +137,7 @@ mod tests {
         let free = UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
         let endpoints = Endpoints::new(Trust::Fingerprint(Fingerprint([1; 32]))).expect("TLS");
         let begun = Instant::now();
-        let error = hub(&free.to_string()).dial(&endpoints).await.err().expect("nobody is there");
+        let error = hub(&free.to_string()).dial(&endpoints).await.err().expect("no hub is there");
         assert!(error.to_string().contains("nothing listens"), "{error}");
         assert!(begun.elapsed() < CONNECT_TIMEOUT - Duration::from_secs(2));
         // Attempts of QUIC are closed first.

@@ -110,7 +110,7 @@ impl<'a> Race<'a> {
         }
     }
 
-    /// Begins the next attempt. How long it has for itself.
+    /// Begins the next attempt. Returns the time before another one may begin.
     fn start_next(&mut self) -> Duration {
         let number = self.started;
         self.started += 1;
@@ -122,7 +122,7 @@ impl<'a> Race<'a> {
                 return Duration::ZERO;
             }
         }
-        // A process with a socket for all its links has thousands of them, and no other address to turn to.
+        // A process with one socket for all its links has thousands of links, and no other address to try.
         if self.endpoints.shared_v4.is_none() {
             self.knocks.spawn(async move { (number, refusal(address).await) });
         }
@@ -135,7 +135,7 @@ impl<'a> Race<'a> {
     ) -> Result<impl Future<Output = Result<Connection, Failure>> + Send + 'static, String> {
         if address.ip().is_unspecified() {
             return Err(
-                "is no machine's address: something between here and the name server blocks the name".to_owned()
+                "is not a machine's address: something between here and the name server blocks the name".to_owned()
             );
         }
         let endpoint = self.endpoint(address).map_err(|error| format!("no socket: {error}"))?;
@@ -202,7 +202,7 @@ async fn refusal(address: SocketAddr) -> String {
 fn failure_of(error: &ConnectionError, tls: &Tls) -> Failure {
     match (tls.take_wrong_fingerprint(), error) {
         (Some(found), _) => Failure::Stranger(found),
-        (None, ConnectionError::VersionMismatch) => Failure::Other("speaks QUIC and is no Windfire hub".to_owned()),
+        (None, ConnectionError::VersionMismatch) => Failure::Other("speaks QUIC, but is not a Windfire hub".to_owned()),
         (None, error) => Failure::Other(error.to_string()),
     }
 }
@@ -221,6 +221,6 @@ mod tests {
         assert!(refusal(free).await.contains("nothing listens"));
         let silent = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let waited = timeout(Duration::from_millis(300), refusal(silent.local_addr().expect("bound"))).await;
-        assert!(waited.is_err(), "who is silent may answer yet");
+        assert!(waited.is_err(), "a silent address may still answer");
     }
 }

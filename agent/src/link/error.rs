@@ -34,7 +34,7 @@ pub enum LinkError {
         /// The reason.
         reason: String,
     },
-    /// The hub said no.
+    /// The hub refused the agent.
     #[error("hub refused: {} ({detail})", reason.name())]
     Refused {
         /// The hub's reason.
@@ -42,8 +42,8 @@ pub enum LinkError {
         /// For a person.
         detail: String,
     },
-    /// The hub said welcome, with numbers that leave none for this agent.
-    #[error("hub {hub}: {reason}: another agent has used up the server's numbers; remove the server and add it again")]
+    /// The hub's `Welcome` leaves no numbers for this agent.
+    #[error("hub {hub}: {reason}: another agent has used up the server's numbers: remove the server and add it again")]
     Numbers {
         /// As configured.
         hub: String,

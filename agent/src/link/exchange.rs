@@ -17,8 +17,8 @@ pub struct Outgoing {
     told: Told,
     /// Whether the hub is asked to acknowledge every frame.
     ack_each_frame: bool,
-    /// Whether this is the first turn. The reports that waited for this connection are a backlog, even a single one: nothing
-    /// may come after it for long.
+    /// Whether this is the first turn. The reports that waited for this connection are a backlog, even a single one:
+    /// nothing may come after it for long.
     is_first_turn: bool,
     is_stopping: bool,
     /// Whether reports were sent in this turn.

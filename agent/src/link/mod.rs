@@ -50,7 +50,7 @@ pub struct Link {
     stop: watch::Receiver<bool>,
 }
 
-/// Why a connection ended well.
+/// Why a connection ended without an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// The agent got a signal to stop.
@@ -65,7 +65,7 @@ struct Progress {
     was_welcome: bool,
 }
 
-/// A connection whose hub said welcome.
+/// A connection with the hub's `Welcome`.
 struct Welcomed<'a> {
     dialled: Dialled,
     send: SendStream,
@@ -106,7 +106,7 @@ impl Link {
             }
             let ended = match ended {
                 Ok(End::Stopped) => return,
-                // The same hub, which is there.
+                // The same hub again, because it answers.
                 Ok(End::Settled) => continue,
                 Err(error @ LinkError::Numbers { .. }) => {
                     tracing::error!("{error}");

@@ -1,9 +1,9 @@
 //! Reports that the hub does not have on disk yet.
 //!
-//! A report enters at the back, is read by the link at the cursor, and leaves at the front when the hub acknowledged it.
-//! Readings are kept under raw numbers, which never change; the sequence number that the hub sees is the raw number plus
-//! a shift, chosen at each `Welcome` (see [`Outbox::welcome`]), since another outbox may have used numbers of the same
-//! server in the meantime.
+//! A report enters at the back, is read by the link at the cursor, and leaves at the front when the hub acknowledged
+//! it. Readings are kept under raw numbers, which never change. The sequence number that the hub sees is the raw number
+//! plus a shift. The shift is chosen at each `Welcome` (see [`Outbox::welcome`]), because another outbox may have used
+//! numbers of the same server in the meantime.
 //!
 //! In memory there is one run of numbers, with one outbox id. A spool has one run of each process that left reports in
 //! it. A connection is for one run, the front one. When that is settled, the next connection is for the next run.
@@ -119,12 +119,12 @@ impl Outbox {
         }
     }
 
-    /// Whether something was not sent on this connection yet that is for it.
+    /// Whether reports for this connection were not sent on it yet.
     pub fn has_unsent(&self) -> bool {
         self.unsent() > 0
     }
 
-    /// Reports not sent on this connection yet that are for it.
+    /// Reports for this connection that were not sent on it yet.
     pub fn unsent(&self) -> u64 {
         if self.has_moved_on() { 0 } else { self.end() - self.cursor.max(self.first()) }
     }
@@ -186,7 +186,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// The raw number of the front run that went out as `sequence`: of those that can have, the one nearest to the front.
+    /// The raw number of the front run that was sent as `sequence`: if several can be, the one nearest to the front.
     fn raw_of(&self, sequence: u64) -> u64 {
         match &self.storage {
             Storage::Memory { .. } => sequence.saturating_sub(self.shift),
@@ -203,7 +203,7 @@ impl Outbox {
     /// The next reports to send on this connection, at most `max`. `None` when all were sent.
     ///
     /// # Errors
-    /// The spool cannot be read, or a spool file not be deleted.
+    /// The spool cannot be read, or a spool file cannot be deleted.
     pub fn next(&mut self, max: usize) -> Result<Option<Pending>, SpoolError> {
         if !self.has_unsent() {
             return Ok(None);

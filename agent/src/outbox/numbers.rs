@@ -1,4 +1,4 @@
-//! Numbers that tell the reports of one outbox, and the outboxes of one server, apart.
+//! Numbers that distinguish the reports of one outbox, and the outboxes of one server.
 
 use windfire_wire::limits::SEQUENCE_MAX;
 

@@ -38,7 +38,7 @@ const STREAM_BYTES: usize = 16 * PIECE_BYTES;
 /// A header with the differences between the answer and the request.
 const NOTE: HeaderName = HeaderName::from_static("windfire-note");
 
-/// From when to when, Unix milliseconds.
+/// A range of time, Unix milliseconds.
 struct AskedRange {
     from_ms: i64,
     to_ms: i64,
@@ -65,8 +65,8 @@ impl ApiRequest<'_> {
         self.servers().into_iter().map(|server| server.record).collect()
     }
 
-    /// A body that is computed while it is sent, and holds so many bytes besides [`STREAM_BYTES`]. Fails if there is no
-    /// room.
+    /// A body that is computed while it is sent, and holds that many bytes besides [`STREAM_BYTES`]. Fails if there is
+    /// no room.
     fn stream(
         &self,
         content_type: &'static str,
@@ -79,7 +79,7 @@ impl ApiRequest<'_> {
         }
     }
 
-    /// `from` and `to`. The default of `from` is so many milliseconds before `to`. The range ends now at the latest.
+    /// `from` and `to`. `from` is by default `usual_ms` milliseconds before `to`. The range ends now at the latest.
     fn range(&self, usual_ms: i64) -> Result<AskedRange, String> {
         let time = |name: &str| self.query.given(name).map(|text| time_ms(text, self.caller.now_ms)).transpose();
         let asked_to_ms = time("to")?.unwrap_or(self.caller.now_ms);
@@ -175,7 +175,7 @@ fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
 }
 
-/// The answer with its notes in the head, where formats without a place for them have it too.
+/// The answer with its notes in a header, so that formats without a place for notes have them too.
 fn noted(notes: &[String], answer: Answer) -> Answer {
     notes.iter().fold(answer, |answer, note| answer.with(NOTE, note))
 }
@@ -240,7 +240,7 @@ mod tests {
         for path in ["list", "details", "details?id=1", "top?metric=cpu", "stream"] {
             assert_eq!(status(&format!("/api/v1/server/{path}")), 503, "{path}");
         }
-        assert_eq!(status("/api/v1/session"), 200, "who is signed in can always be asked");
+        assert_eq!(status("/api/v1/session"), 200, "the session can always be asked for");
         assert_eq!(status("/api/v1/server/history?metric=cpu&step=5m"), 200);
         assert_eq!(status("/api/v1/server/history?metric=cpu,mem_used,load1&step=10s&points=20000"), 400);
         assert_eq!(status("/api/v1/server/history?metric=cpu&group=all&step=1m"), 400, "sums and counts take more");

@@ -38,7 +38,7 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
                 Kind::Number(1, 20_000),
                 "Maximum of points of a series, if the hub chooses the step; default: 2000",
             ),
-            parameter("group", Kind::OneOf(|| vec!["all", "tag"]), "Totals of all servers, or of those of each tag"),
+            parameter("group", Kind::OneOf(|| vec!["all", "tag"]), "Totals of all servers, or of each tag's servers"),
             parameter("format", Kind::OneOf(|| vec!["json", "csv", "ndjson"]), "Default: json"),
         ],
         answer: "History",
@@ -50,7 +50,7 @@ pub(crate) const OPERATIONS: [Operation; 5] = [
         work: Work::Whole,
         access: Access::Guests,
         path: "/api/v1/server/top",
-        about: "Servers with the highest value now; those that reported in the last minute",
+        about: "Servers with the highest value now, of those that reported in the last minute",
         parameters: &[
             Parameter {
                 is_required: true,

@@ -74,7 +74,7 @@ pub(super) fn history(request: &ApiRequest<'_>) -> ApiResult {
     ))
 }
 
-/// Points of totals are at least so far apart, milliseconds: servers report once per second, each at its own moment.
+/// Minimum distance of the points of totals, milliseconds: servers report once per second, each at its own moment.
 const GROUP_STEP_MIN_MS: i64 = 10_000;
 
 fn series(request: &ApiRequest<'_>, query: &HistoryQuery, format: Format, of_range: Vec<String>) -> Answer {
@@ -143,10 +143,10 @@ fn every_report(request: &ApiRequest<'_>, plan: Plan, format: Format) -> Answer 
     })
 }
 
-/// Points of a series at most, as far as the plan tells.
+/// Maximum of points of a series, as far as the plan tells.
 fn points(plan: &Plan) -> usize {
     match plan.step_ms {
-        // Every other one may come after a gap, which is one more point.
+        // Every second one may come after a gap, which is one more point.
         0 => plan.points_max.saturating_add(plan.points_max / 2),
         step_ms => usize::try_from((plan.to_ms - plan.from_ms) / step_ms).unwrap_or(usize::MAX).saturating_add(2),
     }
@@ -178,7 +178,7 @@ fn notes(query: &HistoryQuery, plan: &Plan, mut notes: Vec<String>) -> Vec<Strin
                     if days_max == RAW_RANGE_DAYS_MAX { "minutes" } else { "quarters of an hour" }
                 )
             }
-            Otherwise::Growth => "increase and rate need a while to grow in".to_owned(),
+            Otherwise::Growth => "increase and rate can only be computed over an interval".to_owned(),
         };
         notes.push(format!("step is {} s, not {asked}: {why}", seconds(plan.step_ms)));
     }

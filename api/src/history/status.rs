@@ -29,7 +29,7 @@ pub(super) fn top(request: &ApiRequest<'_>) -> ApiResult {
         Some((server, number))
     };
     let mut servers: Vec<(ServerView, Number)> = request.servers().into_iter().filter_map(value).collect();
-    // Stable: equal ones stay in the order of their ids.
+    // The sort is stable: equal servers stay in the order of their ids.
     servers.sort_by(|(_, a), (_, b)| b.as_f64().total_cmp(&a.as_f64()));
     servers.truncate(count);
     Ok(Answer::json(200, render::history::top(metric, &servers)))

@@ -17,7 +17,7 @@ pub(super) const GZIP_HEAD: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 /// Cheap: every second counts, and numbers do not get much smaller with more effort.
 const GZIP_LEVEL: u32 = 1;
 
-/// When an event is from.
+/// The moment and circumstances of an event.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stamp {
     pub(super) epoch: u64,
@@ -46,7 +46,7 @@ impl Event {
         Self { plain, compressed: OnceLock::new(), memory: Memory::default() }
     }
 
-    /// Bytes that it takes to keep.
+    /// Bytes of memory that it takes.
     pub(super) fn size(&self) -> usize {
         self.plain.len() + self.compressed.get().map_or(0, Bytes::len)
     }
@@ -60,7 +60,7 @@ impl Event {
         }
     }
 
-    /// Everything that a kind of subscribers sees.
+    /// Everything that the subscribers of a key see.
     pub(super) fn snapshot(kind: &StreamKey, fleet: &Fleet, stamp: Stamp, memory: &Memory) -> Self {
         let mut json = begin("snapshot", stamp);
         json.raw(",\"offline_after\":");
@@ -78,7 +78,7 @@ impl Event {
         end(json, memory)
     }
 
-    /// The part of a difference that a kind of subscribers sees. `None` if there is none.
+    /// The part of a difference that the subscribers of a key see. `None` if there is none.
     pub(super) fn change(
         kind: &StreamKey,
         fleet: &Fleet,

@@ -13,7 +13,7 @@ use super::{Filter, StreamKey};
 
 /// Events that are kept for subscribers that fall behind or reconnect.
 const EVENTS_MAX: usize = 32;
-/// Bytes of them.
+/// Bytes of these events.
 const EVENTS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 pub(super) struct EventRing {
@@ -39,10 +39,10 @@ impl EventRing {
         Self { events: VecDeque::new(), complete_from: tick, tick, snapshot: None, own, read_at: tick }
     }
 
-    /// Looks at the servers that are shown more exactly.
+    /// Compares the servers that are shown more exactly.
     pub(super) fn own_fleet(&mut self, engine: &Engine, stamp: Stamp) -> Option<Difference> {
         let (ids, fleet) = self.own.as_mut()?;
-        debug_assert_eq!(fleet.precision(), Precision::Exact, "what is coarse is shared");
+        debug_assert_eq!(fleet.precision(), Precision::Exact, "coarse numbers are shared");
         Some(fleet.advance_some(engine, ids, stamp.now_s, stamp.offline_after_s))
     }
 
@@ -72,7 +72,7 @@ impl EventRing {
         self.events.iter().map(|(_, event)| event.size()).sum::<usize>() + snapshot
     }
 
-    /// Gives so many bytes back, the oldest events first. A subscriber that needs them gets a new snapshot instead.
+    /// Frees so many bytes, the oldest events first. A subscriber that needs them gets a new snapshot instead.
     pub(super) fn forget(&mut self, over: usize) {
         let stale = self.snapshot.take_if(|(tick, _)| *tick < self.tick);
         self.forget_events(over.saturating_sub(stale.map_or(0, |(_, snapshot)| snapshot.size())));
@@ -94,8 +94,8 @@ impl EventRing {
         Some(next.map_or((None, position), |(tick, event)| (Some(Arc::clone(event)), *tick)))
     }
 
-    /// The snapshot, rendered once for all who need it at this tick. `None` if it is not rendered yet and there is no
-    /// room.
+    /// The snapshot, rendered once for all subscribers that need it at this tick. `None` if it is not rendered yet and
+    /// there is no room.
     pub(super) fn snapshot(
         &mut self,
         key: &StreamKey,

@@ -44,12 +44,12 @@ impl Fleet {
         self.precision
     }
 
-    /// Looks at every server.
+    /// Compares every server.
     pub(super) fn advance(&mut self, engine: &Engine, now_s: i64, offline_after_s: i64) -> Difference {
         self.replace(now_s, offline_after_s, |take| engine.visit(take))
     }
 
-    /// Looks at some servers.
+    /// Compares some servers.
     pub(super) fn advance_some(
         &mut self,
         engine: &Engine,

@@ -37,7 +37,7 @@ const RINGS_MAX: usize = 512;
 const GUEST_RINGS_MAX: usize = 128;
 /// Default bound of the bytes of events, snapshots and documents.
 const BYTES_MAX: usize = 256 * 1024 * 1024;
-/// Ticks that a watched ring may go unread before a new one may have its place.
+/// Ticks that a watched ring may go unread before a new one may take its place.
 const UNREAD_TICKS_WATCHED_MAX: u64 = 2;
 /// Advances after which a ring without readers is forgotten.
 const UNREAD_ADVANCES_MAX: u64 = 60;
@@ -49,7 +49,7 @@ pub struct Subscription {
     pub key: StreamKey,
     /// The last event that was seen before, as the client says it.
     pub last_event_id: Option<String>,
-    /// Whether the bytes are to be gzip.
+    /// Whether the bytes are gzip.
     pub is_compressed: bool,
     pub(crate) viewer: Viewer,
 }
@@ -87,7 +87,7 @@ impl Memories {
 }
 
 struct State {
-    /// Of the last look at the fleet.
+    /// Of the last comparison of the fleet.
     stamp: event::Stamp,
     fleet: Fleet,
     rings: HashMap<StreamKey, EventRing>,
@@ -171,7 +171,7 @@ impl Live {
             return Err(TooMany);
         }
         if state.rings.is_empty() {
-            // The fleet was not followed while there were no subscribers.
+            // The fleet is not followed while there are no subscribers.
             state.advance(engine, now_s, &self.memories);
         }
         let mut ring = EventRing::new(key, state.stamp.tick);
@@ -180,13 +180,13 @@ impl Live {
         Ok(())
     }
 
-    /// Where there is room for more bytes.
+    /// The memory, if it has room for more bytes.
     fn room(&self, audience: &Audience) -> Option<&Memory> {
         let memory = self.memories.of(audience);
         (memory.bytes() < self.bytes_max / 2).then_some(memory)
     }
 
-    /// Gives excess memory back, from the largest rings first.
+    /// Frees excess memory, in the largest rings first.
     fn forget(&self, state: &mut State) {
         for memory in [&self.memories.guests, &self.memories.known] {
             self.forget_of(memory, state);
@@ -262,7 +262,7 @@ impl State {
     }
 }
 
-/// Mean samples per frame, rounded up: a mean of few, so it fits.
+/// Mean samples per frame, rounded up. It is small, so it fits.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 1 and 10")]
 fn samples_per_frame(engine: &Engine) -> u32 {
     engine.samples_per_frame().ceil() as u32
@@ -334,7 +334,7 @@ mod tests {
         let join = |audience: Audience, tag: usize| live.join(&engine, &key(audience, tag), 1);
         assert!((0..GUEST_RINGS_MAX).all(|tag| join(Audience::Guests, tag).is_ok()));
         assert_eq!(join(Audience::Guests, GUEST_RINGS_MAX), Err(TooMany));
-        assert_eq!(join(Audience::Guests, 0), Ok(()), "who watches the same needs no more room");
+        assert_eq!(join(Audience::Guests, 0), Ok(()), "subscribers of the same key need no more room");
         assert!((GUEST_RINGS_MAX..RINGS_MAX).all(|tag| join(Audience::All, tag).is_ok()));
         assert_eq!(join(Audience::All, RINGS_MAX), Err(TooMany));
         // All but one are read on.
@@ -347,7 +347,7 @@ mod tests {
                 live.next(&engine, &key(Audience::All, tag), None, false, now_s).expect("there already");
             }
         }
-        assert_eq!(join(Audience::Guests, GUEST_RINGS_MAX), Ok(()), "the place of the one that nobody reads");
+        assert_eq!(join(Audience::Guests, GUEST_RINGS_MAX), Ok(()), "the place of the unread ring");
         assert_eq!(join(Audience::Guests, 0), Err(TooMany));
     }
 

@@ -27,7 +27,7 @@ pub(super) const NEVER: i64 = -1;
 /// How exactly numbers are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Precision {
-    /// As a table of thousands shows them: invisible differences are no change, and cost nothing.
+    /// As a table of thousands of servers shows them: differences that it cannot show are no change, and cost nothing.
     Coarse,
     /// As reported.
     Exact,
@@ -111,7 +111,7 @@ impl Row {
 fn round_to_digits(value: u64, digits: u32) -> u64 {
     let used = value.checked_ilog10().map_or(1, |log| log + 1);
     let unit = 10u64.pow(used.saturating_sub(digits));
-    // Rounded down where up would be no number any more.
+    // Rounded down if the rounded-up value would not fit.
     value.checked_add(unit / 2).unwrap_or(value) / unit * unit
 }
 

@@ -11,7 +11,7 @@ use crate::viewer::Audience;
 
 /// Milliseconds between two documents, as in v0.
 pub(super) const DOCUMENT_INTERVAL_MS: i64 = 2000;
-/// Audiences whose document is kept. There are few.
+/// Audiences whose document is cached. There are few.
 const AUDIENCES_MAX: usize = 64;
 
 /// The present document of each audience.
@@ -38,7 +38,7 @@ impl Documents {
         self.forget_before(now_ms);
         let memory = room?;
         let mut servers: Vec<ServerView> = engine.snapshot(Selection::All);
-        // Stable: those of one position stay in ascending id.
+        // The sort is stable: servers of one position stay in ascending id.
         servers.sort_by_key(|server| std::cmp::Reverse(server.record.display_index));
         let document = render::websocket::document(audience, &servers, now_ms.div_euclid(1000));
         let document = Utf8Bytes::try_from(memory.keep(document.into_bytes())).ok()?;

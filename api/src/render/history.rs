@@ -49,7 +49,7 @@ impl Format {
     }
 }
 
-/// Before and after a list that is written piece by piece.
+/// The text before and after a list that is written piece by piece.
 pub(crate) const LIST_HEAD: &[u8] = b"{\"code\":0,\"message\":\"success\",\"result\":[";
 pub(crate) const LIST_TAIL: &[u8] = b"]}";
 
@@ -176,7 +176,7 @@ impl<'a> HistoryWriter<'a> {
     }
 }
 
-/// One value as a line of CSV or NDJSON. `of` is the server, or none for totals, its name and its tag.
+/// One value as a line of CSV or NDJSON. `of` is the server (`None` for totals), its name and its tag.
 fn line(
     json: &mut JsonWriter,
     format: Format,
@@ -226,7 +226,7 @@ fn unit(metric: Metric, aggregate: Aggregate) -> &'static str {
     if aggregate == Aggregate::Rate { "bytes/s" } else { metric.unit() }
 }
 
-/// Unix seconds, with milliseconds where there are any.
+/// Unix seconds, with milliseconds if there are any.
 fn seconds(json: &mut JsonWriter, ms: i64) {
     if ms % 1000 == 0 { json.integer(ms / 1000) } else { json.float(ms as f64 / 1000.0) }
 }
@@ -373,7 +373,7 @@ pub(crate) fn v2_metrics(server: &ServerRecord, name: &str, points: &[(i64, Opti
     json.into_bytes()
 }
 
-/// Nezha v2's way to say no.
+/// An error, as Nezha v2 answers it.
 pub(crate) fn v2_error(message: &str) -> Vec<u8> {
     let mut json = JsonWriter::with_capacity(message.len() + 32);
     json.raw("{\"success\":false,\"error\":");

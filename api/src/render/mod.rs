@@ -1,4 +1,4 @@
-//! The JSON: names, order and shapes, and nothing else in the project knows them.
+//! The JSON: names, order and shapes. No other module knows them.
 
 mod address;
 mod envelope;

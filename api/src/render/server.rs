@@ -29,7 +29,7 @@ pub fn details(viewer: &Viewer, servers: &[ServerView]) -> Vec<u8> {
     answer(viewer, servers, DETAILS_ENTRY_BYTES, details_entry)
 }
 
-/// One entry of `details`, as it is between the others.
+/// One entry of `details`, as it is in the list.
 pub(crate) fn details_entry(json: &mut JsonWriter, record: &ServerRecord, latest: &Latest) {
     summary(json, record, latest);
     host(json, "host", &latest.facts, &record.country);

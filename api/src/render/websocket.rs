@@ -51,7 +51,7 @@ fn entry(json: &mut JsonWriter, server: &ServerView) {
     json.raw("}");
 }
 
-/// Fractions only where there are some, as Go writes them.
+/// Fractions only if there are any, as Go writes them.
 fn rfc3339(unix_ms: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(unix_ms) * 1_000_000).ok();
     time.and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_else(|| NEVER.to_owned())

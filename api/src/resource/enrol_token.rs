@@ -29,7 +29,7 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         path: "/api/v1/enrol-token",
         method: "POST",
         body: Some("AddEnrolToken"),
-        about: "Creates an enrolment token; only this answer has its text",
+        about: "Creates an enrolment token. Only this answer has its text",
         answer: "NewToken",
         ..MANAGE
     },
@@ -38,7 +38,7 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         answered_by: remove,
         path: "/api/v1/enrol-token/{id}",
         method: "DELETE",
-        about: "Removes an enrolment token; servers created with it stay",
+        about: "Removes an enrolment token. Servers created with it stay",
         parameters: &[ID_IN_PATH],
         ..MANAGE
     },

@@ -32,7 +32,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         path: "/api/v1/manage/server",
         method: "POST",
         body: Some("AddServer"),
-        about: "Creates a server; only this answer has its credential",
+        about: "Creates a server. Only this answer has its credential",
         answer: "Credential",
         ..MANAGE
     },
@@ -42,7 +42,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         path: "/api/v1/manage/server/{id}",
         method: "PATCH",
         body: Some("EditServer"),
-        about: "Changes the given settings; refused if `version` is given and the server now has another one",
+        about: "Changes the given settings. Refused if `version` is given and the server now has another one",
         parameters: &[ID_IN_PATH],
         answer: "Edited",
         ..MANAGE
@@ -61,7 +61,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         answered_by: rotate_credential,
         path: "/api/v1/manage/server/{id}/credential",
         method: "POST",
-        about: "Gives a server a new credential; its agent with the old one is refused",
+        about: "Gives a server a new credential. Its agent with the old one is refused",
         parameters: &[ID_IN_PATH],
         answer: "Credential",
         ..MANAGE
@@ -72,7 +72,7 @@ pub(crate) const OPERATIONS: [Operation; 6] = [
         path: "/api/v1/manage/server/bulk",
         method: "POST",
         body: Some("ChangeServers"),
-        about: "Gives many servers a tag, or removes them: all or none",
+        about: "Gives many servers a tag, or removes them. Changes all or none",
         answer: "Changed",
         ..MANAGE
     },
@@ -115,7 +115,7 @@ struct ChangeServers {
     remove: bool,
 }
 
-/// A server's version as text: more than the numbers of scripts in a browser hold.
+/// A server's version as text, because it is larger than the numbers of JavaScript.
 struct Version(u64);
 
 impl<'de> Deserialize<'de> for Version {
@@ -201,7 +201,7 @@ fn change(request: &ApiRequest<'_>) -> ApiResult {
     match (tag, remove) {
         (Some(tag), false) => request.engine.registry().retag_servers(&ids, &tag)?,
         (None, true) => request.engine.registry().remove_servers(&ids)?,
-        _ => return Err(ApiError::new(400, "say either tag or remove: true")),
+        _ => return Err(ApiError::new(400, "the body must have either tag or remove: true")),
     }
     Ok(success(json!({"changed": ids.len()})))
 }

@@ -50,7 +50,7 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         method: "PUT",
         access: Access::Login,
         body: Some("OwnPassword"),
-        about: "Changes the own password; other logins of this user end",
+        about: "Changes the signed-in user's password, and ends this user's other sign-in sessions",
         ..MANAGE
     },
 ];
@@ -131,7 +131,7 @@ fn described(request: &ApiRequest<'_>, login: Option<(&User, &str)>) -> Answer {
     }))
 }
 
-/// Not for scripts, not along with other sites' requests, and over HTTPS for HTTPS alone.
+/// Not readable by scripts, not sent with other sites' requests, and only over HTTPS if the hub was reached by HTTPS.
 fn set_cookie(request: &ApiRequest<'_>, value: &str, seconds: i64) -> String {
     let forwarded = request.request.headers().get("x-forwarded-proto").map(|value| value.as_bytes());
     let is_https = request.api.is_https || forwarded == Some(b"https");

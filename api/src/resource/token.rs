@@ -30,7 +30,7 @@ pub(crate) const OPERATIONS: [Operation; 3] = [
         method: "POST",
         access: Access::AdminLogin,
         body: Some("AddToken"),
-        about: "Creates an API token; only this answer has its text",
+        about: "Creates an API token. Only this answer has its text",
         answer: "NewToken",
         ..MANAGE
     },
@@ -57,7 +57,7 @@ struct AddToken {
     /// Unix seconds.
     #[serde(default)]
     expires: Option<WholeNumber<i64>>,
-    /// A token from elsewhere that stays in use.
+    /// A token from another program that stays in use.
     #[serde(default)]
     token: Option<String>,
 }
@@ -84,7 +84,7 @@ fn add(request: &ApiRequest<'_>) -> ApiResult {
         Scope::named(name).ok_or_else(|| ApiError::new(400, format!("scope {name:?} must be one of {all}")))
     };
     if token.is_some() && !request.viewer.is_local() {
-        return Err(ApiError::new(400, "token: only the command line brings a token from elsewhere"));
+        return Err(ApiError::new(400, "token: only the command line can import the text of a token"));
     }
     let scopes = match scopes {
         None => Scopes::V0,

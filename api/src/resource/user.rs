@@ -40,7 +40,7 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         method: "PATCH",
         access: Access::AdminLogin,
         body: Some("EditUser"),
-        about: "Changes role or password; the logins of this user end",
+        about: "Changes role or password, and ends the sign-in sessions of this user",
         parameters: &[ID_IN_PATH],
         ..MANAGE
     },

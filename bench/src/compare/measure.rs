@@ -16,7 +16,7 @@ use crate::workload::{Machine, Trace};
 
 /// Seconds of live reports before they are measured, so that the effects of a start are over.
 pub(super) const SETTLE_S: u64 = 10;
-/// Work in the background after the last report that still counts.
+/// Time after the last report in which work in the background still counts.
 pub(super) const AFTER: Duration = Duration::from_secs(10);
 /// Questions about one server.
 pub(super) const RANGE_QUESTIONS: usize = 300;
@@ -59,7 +59,7 @@ pub(super) struct Load {
     pub(super) rss_bytes: u64,
 }
 
-/// A question asked again and again over one connection.
+/// The answers to a question that is asked again and again over one connection.
 pub(super) struct Asked {
     pub(super) us: Histogram<u64>,
     pub(super) bytes: u64,
@@ -83,17 +83,17 @@ pub fn table(work: &Work, all: &[Figures]) -> String {
     row("---", &|_| "---".to_owned());
     row("bulk, reports sent, of them found", &|figures| format!("{}, {}", figures.bulk.sent, figures.bulk.found));
     row("bulk, data points/s", &|figures| format!("{:.0}", million_points(&figures.bulk) * 1e6 / figures.bulk.took_s));
-    row("bulk, CPU s a million points (10 s after)", &|figures| {
+    row("bulk, CPU s per million points (10 s after)", &|figures| {
         let per_million = |cpu_s: f64| cpu_s / million_points(&figures.bulk);
         format!("{:.3} ({:.3})", per_million(figures.bulk.cpu_s), per_million(figures.bulk.cpu_after_s))
     });
-    row("bulk, µs CPU a report", &|figures| format!("{:.2}", figures.bulk.cpu_s * 1e6 / figures.bulk.sent as f64));
+    row("bulk, µs CPU per report", &|figures| format!("{:.2}", figures.bulk.cpu_s * 1e6 / figures.bulk.sent as f64));
     row("bulk, RSS, MiB", &|figures| format!("{:.0}", figures.bulk.rss_bytes as f64 / 1_048_576.0));
-    row("bytes a data point on disk, merged", &|figures| {
+    row("bytes per data point on disk, merged", &|figures| {
         format!("{:.3}", figures.disk_bytes as f64 / (million_points(&figures.bulk) * 1e6))
     });
     row("live, reports sent, of them found", &|figures| format!("{}, {}", figures.live.sent, figures.live.found));
-    row("live, CPU s a million points", &|figures| {
+    row("live, CPU s per million points", &|figures| {
         format!("{:.3}", figures.live.cpu_s / million_points(&figures.live))
     });
     row("live, cores", &|figures| format!("{:.2}", figures.live.cpu_s / figures.live.took_s));
@@ -169,7 +169,7 @@ impl Fleet {
     }
 }
 
-/// When the first report of the bulk part was due, so that the last is due now.
+/// The time of the first report of the bulk part, so that the last report is due now.
 pub(super) fn bulk_start_ms(work: &Work) -> i64 {
     unix_ms() - i64::try_from(work.seconds).unwrap_or(0) * 1000
 }

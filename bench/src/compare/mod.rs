@@ -1,5 +1,5 @@
-//! The same work done by a hub and by another engine, one after the other on the same cores, with the same values: figures
-//! of different days, machines or data do not compare.
+//! The same work done by a hub and by another engine, one after the other on the same cores, with the same values:
+//! figures of different days, machines or data do not compare.
 //!
 //! ```text
 //! bulk        an hour of every server, as fast as it is taken     → throughput, CPU, bytes per point

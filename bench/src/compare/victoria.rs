@@ -1,4 +1,4 @@
-//! VictoriaMetrics' part: the same reports as InfluxDB lines, 500 a request.
+//! VictoriaMetrics' part: the same reports as InfluxDB lines, 500 per request.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
@@ -24,7 +24,7 @@ const CONNECTIONS: usize = 2;
 /// Time for a start, a flush, a merge.
 const TIMEOUT: Duration = Duration::from_secs(120);
 
-/// One that runs, on an empty folder.
+/// A running VictoriaMetrics, on an empty folder.
 struct Victoria {
     child: Child,
     http: SocketAddr,
@@ -155,7 +155,7 @@ impl Victoria {
         let page = String::from_utf8_lossy(&page);
         let line = page.lines().find(|line| line.starts_with("vm_app_version")).unwrap_or_default();
         let short = line.split("short_version=\"").nth(1).and_then(|rest| rest.split('"').next());
-        // Some distributions' builds do not know their own.
+        // Builds of some distributions do not know their own version.
         Ok(short.unwrap_or_default().to_owned())
     }
 

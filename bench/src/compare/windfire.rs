@@ -1,4 +1,4 @@
-//! The hub's part: agents that come with an hour in their outboxes, then agents that report live.
+//! The hub's part: agents that connect with an hour in their outboxes, then agents that report live.
 
 use std::io;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::swarm::{Account, Swarm, SwarmOptions, Target};
 const HOUR_MS: i64 = 3_600_000;
 /// Agents that connect per second.
 const CONNECTS_PER_S: f64 = 500.0;
-/// Time for anything to happen.
+/// Time that any step may take.
 const TIMEOUT: Duration = Duration::from_secs(600);
 
 pub(super) fn measure(work: &Work, binary: &Path) -> io::Result<Figures> {
@@ -112,7 +112,7 @@ fn swarm() -> SwarmOptions {
     SwarmOptions { backoff: BackoffOptions::default(), ..SwarmOptions::default() }
 }
 
-/// `sent`, less the agents' reports that are missing. A report that is there twice is a fault.
+/// `sent`, less the agents' reports that are missing. A report that is there twice is an error.
 fn found(hub: &HubProcess, sent: u64, accounts: &[Account]) -> io::Result<u64> {
     match hub.check_history(accounts.iter().map(|account| account.pushed)) {
         (lost, 0) => Ok(sent.saturating_sub(lost)),

@@ -30,12 +30,12 @@ pub enum Operation {
     History,
 }
 
-/// One operation, so many times per second: `details=50/s`.
+/// One operation and its rate: `details=50/s`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ApiLoad {
-    /// What.
+    /// The operation.
     pub operation: Operation,
-    /// Times per second.
+    /// Requests per second.
     pub per_s: f64,
 }
 
@@ -48,7 +48,7 @@ impl Operation {
         (Self::History, "history"),
     ];
 
-    /// As on the command line.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         Self::ALL.iter().find(|(operation, _)| *operation == self).map_or("", |(_, name)| name)
     }
@@ -87,7 +87,7 @@ impl FromStr for ApiLoad {
 pub struct Answers {
     /// Microseconds from when a request was due until its answer was read.
     pub latency: Histogram<u64>,
-    /// Microseconds from when a request was sent: without the wait for a slow answer before it.
+    /// Microseconds from when a request was sent, without the wait for a slow answer before it.
     pub service: Histogram<u64>,
     /// Answers 304.
     pub not_modified: u64,
@@ -119,7 +119,8 @@ impl Asking {
         for load in loads {
             let connections = (load.per_s / RATE_PER_CONNECTION).ceil().max(1.0);
             let every = Duration::from_secs_f64(connections / load.per_s);
-            // All connections of a load take requests from one count, so that a slow answer delays only its own.
+            // All connections of a load take requests from one count, so that a slow answer delays only its own
+            // connection.
             let count = Arc::new(AtomicU64::new(0));
             let started = Instant::now();
             let apart = every.div_f64(connections);

@@ -1,4 +1,5 @@
-//! Attacks of one address and one credential, next to an honest fleet and an honest browser, whose requests are timed.
+//! Attacks of one address and one credential, together with an honest fleet and an honest browser, whose requests are
+//! timed.
 //!
 //! All attacks run at once, again and again until stopped:
 //!
@@ -71,17 +72,17 @@ pub struct HostileOutcome {
     pub greedy_acked: u64,
     /// Requests of the browser.
     pub browsed: u64,
-    /// Those without a 200.
+    /// Requests without a 200.
     pub browse_failed: u64,
-    /// The slowest of them, milliseconds.
+    /// The slowest request, milliseconds.
     pub browse_ms_max: f64,
-    /// 99 of 100 were as fast, milliseconds.
+    /// The 99th percentile of the requests, milliseconds.
     pub browse_ms_p99: f64,
     /// Median over the seconds before the attack of the acks' 99th percentile, milliseconds.
     pub ack_p99_ms_before: f64,
     /// The same under attack.
     pub ack_p99_ms_during: f64,
-    /// Resident memory of the hub a while after it was over, MiB.
+    /// Resident memory of the hub some time after the attack, MiB.
     pub rss_mib_after: f64,
 }
 
@@ -100,7 +101,7 @@ struct Counts {
 }
 
 impl Hostile {
-    /// Starts everything but the browser, which runs already.
+    /// Starts the attackers. The browser runs already.
     pub(super) fn start(http: SocketAddr, target: &Target, credential: &str, browser: Browser) -> Self {
         let stop = watch::Sender::new(false);
         let counts = Arc::new(Counts::default());
@@ -113,7 +114,7 @@ impl Hostile {
         Self { stop, counts, attackers, browser }
     }
 
-    /// Ends all of it.
+    /// Ends all of them.
     pub(super) fn finish(self) -> HostileOutcome {
         let _nobody_left = self.stop.send(true);
         let greedy_acked = self.attackers.join().unwrap_or(0);
@@ -205,7 +206,7 @@ async fn harass(http: SocketAddr, kind: Attack, number: usize, counts: &Counts) 
     }
 }
 
-/// Reads so many bytes per second until the other side ends it.
+/// Reads so many bytes per second until the other side ends the connection.
 async fn read_at(stream: &mut TcpStream, bytes_per_s: usize, counts: &Counts) -> io::Result<()> {
     let mut piece = vec![0; bytes_per_s.max(1)];
     loop {
@@ -217,7 +218,7 @@ async fn read_at(stream: &mut TcpStream, bytes_per_s: usize, counts: &Counts) ->
     }
 }
 
-/// An agent that reports as fast as the hub takes it. How many reports the hub acknowledged.
+/// An agent that reports as fast as the hub takes it. Returns the number of reports that the hub acknowledged.
 async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Receiver<bool>) -> u64 {
     let feed = Feed::new(Outbox::in_memory(new_outbox_id()), Duration::from_secs(1));
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");

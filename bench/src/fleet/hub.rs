@@ -8,7 +8,7 @@ use crate::swarm::Target;
 /// A hub that runs already.
 #[derive(Debug, Clone)]
 pub struct OtherHub {
-    /// Where its agents go.
+    /// The address of its agents.
     pub target: Target,
     /// Its HTTP address.
     pub http: SocketAddr,

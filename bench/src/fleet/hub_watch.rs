@@ -9,7 +9,7 @@ use super::outcome::{HubUse, Second};
 use crate::hub_process::{Usage, request};
 use crate::swarm::{Account, Target};
 
-/// One look.
+/// One reading.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Look {
     pub(super) sessions: f64,
@@ -54,7 +54,7 @@ pub(super) struct HubWatch {
 }
 
 impl HubWatch {
-    /// Starts a hub of our own, and takes a first look.
+    /// Starts a hub of our own, and takes the first reading.
     pub(super) fn start(hub: &mut Hub) -> Self {
         let (target, http) = match hub {
             Hub::Own(process) => {
@@ -81,7 +81,7 @@ impl HubWatch {
         watch
     }
 
-    /// Looks. A hub that is away keeps its last numbers.
+    /// Takes a reading. A hub that is not running keeps its last numbers.
     pub(super) fn look(&mut self, hub: &Hub) {
         self.before = self.now;
         let Ok(answer) = request(self.http, "GET", "/metrics", &[], b"") else {
@@ -113,18 +113,18 @@ impl HubWatch {
         self.rss_max_bytes = self.rss_max_bytes.max(usage.rss_bytes);
     }
 
-    /// Resident memory at the last look, MiB.
+    /// Resident memory at the last reading, MiB.
     pub(super) fn rss_mib(&self) -> f64 {
         self.now.rss_bytes as f64 / 1048576.0
     }
 
-    /// The measured part begins at the last look.
+    /// The measured part begins at the last reading.
     pub(super) fn begin(&mut self) {
         self.begin = self.now;
         self.rss_max_bytes = self.now.rss_bytes;
     }
 
-    /// The measured part ends at the last look.
+    /// The measured part ends at the last reading.
     pub(super) fn end(&mut self) {
         self.end = self.now;
     }
@@ -155,7 +155,7 @@ impl HubWatch {
         self.end.frames - self.begin.frames
     }
 
-    /// Their bytes.
+    /// Bytes of these frames.
     pub(super) fn frame_bytes(&self) -> f64 {
         self.end.frame_bytes - self.begin.frame_bytes
     }

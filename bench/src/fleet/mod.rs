@@ -1,4 +1,5 @@
-//! `windfire-bench fleet`: a fleet against a hub, measured second by second, and every report looked for afterwards.
+//! `windfire-bench fleet`: a fleet against a hub, measured second by second. Afterwards it looks for every report in
+//! history.
 
 pub mod api_load;
 pub mod hostile;
@@ -27,11 +28,11 @@ use self::recovery::Recovery;
 use crate::hub_process::usage_of;
 use crate::swarm::{Account, Latencies, Swarm, SwarmOptions};
 
-/// Time in which every agent must have been welcomed, beyond the ramp.
+/// Time in which the hub must welcome every agent, beyond the ramp.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(600);
 /// First seconds of a run, in which the effects of the start settle.
 const SETTLE: Duration = Duration::from_secs(5);
-/// Time after an attack until its traces are looked at.
+/// Time after an attack until the hub's memory is read.
 const AFTERMATH: Duration = Duration::from_secs(15);
 
 /// The run to measure.
@@ -117,7 +118,7 @@ impl Run {
             };
             last_generator_s = generator_s;
             progress.show(&format!(
-                "{:>4.0} s  {:>7.0} reports/s  hub {:>3.0} %  {:>6.0} MiB  ack p99 {:>6.1} ms  {:.1} samples a frame",
+                "{:>4.0} s  {:>7.0} reports/s  hub {:>3.0} %  {:>6.0} MiB  ack p99 {:>6.1} ms  {:.1} samples per frame",
                 second.at_s,
                 second.durable_per_s,
                 second.hub_cores * 100.0,
@@ -240,8 +241,8 @@ impl Progress {
         Self { is_shown: std::io::stderr().is_terminal() }
     }
 
-    /// Prints a row of the table early: a person who watches the run needs to know where the hub is, and when all are
-    /// connected.
+    /// Prints a row of the table early: an operator who watches the run needs to know the hub's address, and when all
+    /// agents are connected.
     fn say(&mut self, name: &str, text: &str) {
         self.end();
         println!("{}", table_row(name, text));

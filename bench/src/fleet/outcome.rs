@@ -24,7 +24,7 @@ pub struct Second {
     pub durable_per_s: f64,
     /// Frames that the hub took, per second.
     pub frames_per_s: f64,
-    /// Share of one core that the hub used; above 1 with several.
+    /// Share of one core that the hub used. Above 1 with several cores.
     pub hub_cores: f64,
     /// Share of one core that the generator used.
     pub generator_cores: f64,
@@ -40,7 +40,7 @@ pub struct Second {
     pub samples_per_frame: f64,
     /// Median of acks in this second, milliseconds.
     pub ack_p50_ms: f64,
-    /// 99th percentile.
+    /// 99th percentile of acks in this second, milliseconds.
     pub ack_p99_ms: f64,
 }
 
@@ -61,7 +61,7 @@ pub struct HubUse {
     pub disk_bytes: u64,
 }
 
-/// Everything that came of a run.
+/// The results of a run.
 #[derive(Debug, Clone)]
 pub struct Outcome {
     /// As asked for.
@@ -80,7 +80,7 @@ pub struct Outcome {
     pub acked: u64,
     /// Readings that were not taken because an outbox was full.
     pub refused: u64,
-    /// Reports missing in history, and there twice. Absent for a hub that is not ours.
+    /// Reports missing in history, and those that are there twice. Absent for a hub that is not ours.
     pub checked: Option<(u64, u64)>,
     /// Reports that became durable in the measured part.
     pub durable: f64,
@@ -109,7 +109,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Why the figures may be the generator's and not the hub's; `None` when it kept up.
+    /// Why the figures may be the generator's and not the hub's. `None` if the generator kept up.
     pub fn generator_was_the_limit(&self) -> Option<String> {
         if self.late as f64 > self.sent as f64 * 0.001 {
             return Some(format!("{} of {} readings were more than 100 ms late", self.late, self.sent));
@@ -164,7 +164,7 @@ impl Outcome {
             row(
                 "hub CPU",
                 format!(
-                    "{:.2} us a report ({:.1} user, {:.1} system), {:.1} % of a core",
+                    "{:.2} us per report ({:.1} user, {:.1} system), {:.1} % of a core",
                     self.cpu_us_per_report().unwrap_or(0.0),
                     hub.user_s * 1e6 / durable,
                     hub.sys_s * 1e6 / durable,
@@ -174,7 +174,7 @@ impl Outcome {
             row(
                 "hub memory",
                 format!(
-                    "{:.1} MiB, {:.1} KiB an agent above {:.1} MiB idle, {:.1} MiB at most",
+                    "{:.1} MiB, {:.1} KiB per agent above {:.1} MiB idle, {:.1} MiB at most",
                     hub.rss_bytes as f64 / 1048576.0,
                     self.rss_kib_per_agent().unwrap_or(0.0),
                     hub.rss_idle_bytes as f64 / 1048576.0,
@@ -184,7 +184,7 @@ impl Outcome {
             row(
                 "disk",
                 format!(
-                    "{:.1} MiB, {:.2} bytes a point, write-ahead log included",
+                    "{:.1} MiB, {:.2} bytes per point, write-ahead log included",
                     hub.disk_bytes as f64 / 1048576.0,
                     hub.disk_bytes as f64 / (self.sent.max(1) as f64 * POINTS_PER_REPORT)
                 ),
@@ -238,7 +238,7 @@ impl Outcome {
         }
         row("generator", format!("{:.0} % busy, {} readings late", self.generator_busy * 100.0, self.late));
         if let Some(why) = self.generator_was_the_limit() {
-            row("MIND", format!("the generator was the limit, not the hub: {why}"));
+            row("WARNING", format!("the generator was the limit, not the hub: {why}"));
         }
         table
     }

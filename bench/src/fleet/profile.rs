@@ -34,7 +34,7 @@ impl Profile {
         if self == Self::Flapping { agents as f64 / 100.0 } else { 0.0 }
     }
 
-    /// How long the hub is away, if it is killed at all.
+    /// How long the hub stays away, if it is killed.
     pub(crate) fn absence(self) -> Option<Duration> {
         match self {
             Self::ReconnectStorm => Some(Duration::ZERO),

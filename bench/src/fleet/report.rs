@@ -46,7 +46,7 @@ fn of_run(seconds: &[Second]) -> Vec<Chart> {
     vec![
         chart(
             "Throughput",
-            "a second",
+            "per second",
             vec![line("durable reports", |s| s.durable_per_s), line("frames", |s| s.frames_per_s)],
         ),
         chart(
@@ -58,7 +58,7 @@ fn of_run(seconds: &[Second]) -> Vec<Chart> {
         chart("Memory of the hub", "MiB", vec![line("resident", |s| s.rss_mib)]),
         chart("Open files of the hub", "files", vec![line("open", |s| s.open_files)]),
         chart("Disk", "MiB", vec![line("data folder", |s| s.disk_mib)]),
-        chart("Pacing", "samples", vec![line("samples a frame", |s| s.samples_per_frame)]),
+        chart("Pacing", "samples", vec![line("samples per frame", |s| s.samples_per_frame)]),
     ]
 }
 
@@ -100,7 +100,7 @@ pub fn of_runs(runs: &[Value]) -> Result<Vec<(&'static str, String)>, String> {
             chart(
                 "Hub CPU by agents",
                 "agents",
-                "µs a report",
+                "µs per report",
                 vec![
                     line("all", "/agents", "/hub/cpu_us_per_report", 1.0),
                     line("system", "/agents", "/hub/sys_us", 1.0),

@@ -72,7 +72,7 @@ impl CommitThread {
             }
             Err(error) => {
                 tracing::error!(%error, "commit failed: no report is taken or acknowledged until one succeeds");
-                // One that failed before may have succeeded now, and only the next after it failed.
+                // A commit that failed before may have succeeded now, and only the one after it failed.
                 self.tell();
                 false
             }
@@ -84,11 +84,11 @@ impl CommitThread {
     }
 }
 
-/// Tries to write again after a failed write that was no commit. A commit is written again anyway, but after another
+/// Tries to write again after a failed write that was not a commit. A commit is written again anyway, but after another
 /// write the hub would stay not ready until the next change.
 #[derive(Default)]
 struct Mending {
-    /// Since a write failed: when it is tried next.
+    /// The time of the next try, while writes fail.
     next: Option<Instant>,
 }
 

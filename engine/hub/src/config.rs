@@ -49,7 +49,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_QUIC", value_name = "ADDR", value_parser = quic_address)]
     #[serde(deserialize_with = "quic_of_file")]
     quic: Option<SocketAddr>,
-    /// Serve HTTPS instead of HTTP; the default certificate is the hub's own
+    /// Serve HTTPS instead of HTTP (default certificate: the hub's own)
     #[arg(long, env = "WINDFIRE_HTTPS", num_args = 0..=1, default_missing_value = "true", value_parser = truth)]
     https: Option<bool>,
     /// PEM file with the certificate chain for HTTPS
@@ -61,10 +61,10 @@ pub(crate) struct Settings {
     /// Milliseconds between two commits, 1 to 1000 [default: 20]
     #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N", value_parser = number::<u64>)]
     commit_interval_ms: Option<u64>,
-    /// Seconds between reports that the hub asks agents for, 1 to 60; with 0 each agent uses its own [default: 0]
+    /// Seconds between reports that the hub asks agents for, 1 to 60, or 0 to let each agent use its own [default: 0]
     #[arg(long, env = "WINDFIRE_REPORT_INTERVAL_S", value_name = "N", value_parser = number::<u32>)]
     report_interval_s: Option<u32>,
-    /// Samples that agents gather in a frame at least, 1 to 10; a busy hub automatically asks for more [default: 1]
+    /// Minimum of samples that agents gather in a frame, 1 to 10 (a busy hub automatically asks for more) [default: 1]
     #[arg(long, env = "WINDFIRE_SAMPLES_PER_FRAME", value_name = "N", value_parser = number::<u32>)]
     samples_per_frame: Option<u32>,
     /// Days that every report is kept, 1 to 3650 [default: 7]
@@ -76,7 +76,7 @@ pub(crate) struct Settings {
     /// Days that one row per 15 minutes is kept, 2 to 3650 [default: 730]
     #[arg(long, env = "WINDFIRE_QUARTER_RETENTION_DAYS", value_name = "N", value_parser = number::<u32>)]
     quarter_retention_days: Option<u32>,
-    /// GiB of disk for history, above which the oldest history is deleted early; 0 for no bound [default: 0]
+    /// GiB of disk for history, above which the oldest history is deleted early, or 0 for no bound [default: 0]
     #[arg(long, env = "WINDFIRE_HISTORY_GIB_MAX", value_name = "N", value_parser = number::<u64>)]
     history_gib_max: Option<u64>,
     /// Agents connected at once [default: 100000]
@@ -101,7 +101,7 @@ pub(crate) struct Settings {
     /// Name of the panel's session cookie [default: nezha-dashboard]
     #[arg(long, env = "WINDFIRE_COOKIE_NAME", value_name = "NAME", value_parser = some_text)]
     cookie_name: Option<String>,
-    /// Origin from which browsers may call the API; without it there is no CORS header
+    /// Origin from which browsers may call the API (default: no CORS header)
     #[arg(long, env = "WINDFIRE_CORS_ORIGIN", value_name = "ORIGIN", value_parser = some_text)]
     cors_origin: Option<String>,
     /// Whether visitors who are not signed in see the servers that are not hidden [default: true]
@@ -114,7 +114,7 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT", value_parser = agents_address)]
     #[serde(deserialize_with = "agents_address_of_file")]
     agents_address: Option<String>,
-    /// Country database (mmdb); without one countries stay empty
+    /// Country database in the format mmdb (default: countries stay empty)
     #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
     country_db: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, or a filter [default: info]

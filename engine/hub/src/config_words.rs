@@ -40,7 +40,7 @@ fn advise(message: &str) -> Cow<'_, str> {
     format!("{message}: {advice}").into()
 }
 
-/// The known key that is most like `key`. `None` when none is like it.
+/// The known key that is most like `key`. `None` if none is similar.
 fn nearest<'a>(key: &str, keys: &[&'a str]) -> Option<&'a str> {
     // It may be written as a flag or as a variable.
     let key = key.to_lowercase().replace('-', "_");

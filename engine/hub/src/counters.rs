@@ -183,7 +183,7 @@ impl Counters {
             "gauge",
         );
         page.line("windfire_expiry_behind_seconds", clock.expiry_behind_ms as f64 / 1000.0);
-        page.head("windfire_clock_leaps_total", "Times that the trusted time leapt.", "counter");
+        page.head("windfire_clock_leaps_total", "Leaps of the trusted time.", "counter");
         page.line("windfire_clock_leaps_total", clock.leaps);
         page.gauge(
             "windfire_agent_clocks_off",

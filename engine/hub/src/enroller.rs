@@ -25,11 +25,11 @@ struct Waiting {
     enrolled: Enrolled,
 }
 
-/// The way into the queue.
+/// The sending end of the queue.
 #[derive(Clone)]
 pub(crate) struct Enrolments(SyncSender<Waiting>);
 
-/// The other end of the queue.
+/// The receiving end of the queue.
 pub(crate) struct Enroller {
     engine: Arc<Engine>,
     counters: Arc<Counters>,
@@ -44,7 +44,7 @@ impl Enrolments {
         (Self(sender), Enroller { engine, counters, clock, waiting })
     }
 
-    /// Has that done, and `enrolled` called. Does not wait.
+    /// Queues the request, and calls `enrolled` with its result. Does not wait.
     pub(crate) fn ask(&self, wish: Enrolment, enrolled: Enrolled) -> Result<(), Refusal> {
         let why = match self.0.try_send(Waiting { wish, enrolled }) {
             Ok(()) => return Ok(()),

@@ -40,8 +40,8 @@ pub(crate) const ROUND_LATE_MAX: Duration = Duration::from_millis(20);
 pub(crate) const RECEIVES_PER_ROUND_MAX: usize = 32;
 /// Time for an agent to take a frame that is sent to it.
 pub(crate) const SAY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Silence after which an agent is taken for gone, unless it asks for less: QUIC takes the shorter of both, and agents ask
-/// for 15 s. They say something every 11 s.
+/// Silence after which an agent counts as gone, unless it asks for less: QUIC takes the shorter of both, and agents ask
+/// for 15 s. They send something every 11 s.
 pub(crate) const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time between two answers that a connection is unknown. None: after a restart each agent must get one, and with
@@ -55,7 +55,7 @@ pub(crate) const STREAM_WINDOW_BYTES: u32 = 8 * 1024;
 pub(crate) const CONNECTION_WINDOW_BYTES: u32 = 16 * 1024;
 /// Bytes of one connection that may be under way or unread before its agent is welcome.
 pub(crate) const STRANGER_WINDOW_BYTES: u32 = 4 * 1024;
-/// Bytes said to one agent that it has not taken yet.
+/// Bytes sent to one agent that it has not taken yet.
 pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
 /// Default bytes of the UDP socket's buffers: the packets of a hundred thousand agents in one second, as the system
 /// counts them. The system's default loses packets when a fleet reconnects, or when the hub did not run for a moment.
@@ -66,9 +66,10 @@ pub(crate) const UDP_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 1024;
 /// Connections that wait in the system's queue until they are accepted, if the system lets so many.
 pub(crate) const HTTP_BACKLOG: i32 = 4096;
-/// Time until accepting is tried again after it failed: by then a connection that had to go has given its descriptor back.
+/// Time until accepting is tried again after it failed: by then a connection that had to go has given its descriptor
+/// back.
 pub(crate) const HTTP_ACCEPT_RETRY: Duration = Duration::from_millis(10);
-/// Time between two lines in the log that say so.
+/// Time between two lines in the log about that.
 pub(crate) const HTTP_ACCEPT_LOG_INTERVAL: Duration = Duration::from_secs(10);
 /// Bytes of a request's line and headers.
 pub(crate) const HTTP_HEAD_BYTES_MAX: usize = 64 * 1024;
@@ -84,7 +85,7 @@ pub(crate) const HTTP_BYTES_PER_MINUTE_MIN: usize = 32 * 1024;
 /// client would be hidden for a minute, and no budget counts them.
 pub(crate) const HTTP_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 /// Time after which an answer from history begins, even without a first piece, for a client that has closed its sending
-/// side. If the client is gone, its system refuses the bytes. Nothing else tells it from a client that waits.
+/// side. If the client is gone, its system refuses the bytes. Nothing else distinguishes it from a client that waits.
 pub(crate) const HTTP_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two checks whether a client that has sent more than its request is gone.
 pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -101,15 +102,15 @@ pub(crate) const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 pub(crate) const ADMIN_BYTES_MAX: u64 = 64 * 1024 * 1024;
 /// Connections to the admin socket at once. Further ones wait.
 pub(crate) const ADMIN_CONNECTIONS_MAX: usize = 4;
-/// Time for the other side of the admin socket to say or take something.
+/// Time for the other side of the admin socket to send or take something.
 pub(crate) const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Time between two tries of a session that is stalled, if no commit comes before.
 pub(crate) const STALL_RETRY: Duration = Duration::from_millis(200);
 
-/// Silence of a hub after which the command line gives it up.
+/// Silence of a hub after which the command line gives up.
 pub(crate) const ADMIN_SILENCE_MAX: Duration = Duration::from_secs(10);
-/// Time between two signs of life of a hub that is at work on a request.
+/// Time between two signs of life of a hub that works on a request.
 pub(crate) const ADMIN_SIGN_INTERVAL: Duration = Duration::from_secs(2);
 /// Time for a client of a hub that is starting to send its request, and to get the answer that it is.
 pub(crate) const ADMIN_MEANWHILE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -151,8 +152,8 @@ pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const LIVE_STREAMS_MAX: usize = 768;
 /// Of these, one part in so many may belong to guests of one address. Behind a proxy that is every guest.
 pub(crate) const LIVE_STREAMS_GUEST_SHARE: usize = 2;
-/// Silence of a live stream after which something is said, so that proxies keep it open, and the panel, which gives up a
-/// stream that was silent for 12 s, knows that the hub is there.
+/// Silence of a live stream after which a comment is sent. It keeps proxies from closing the stream. It also shows the
+/// panel, which gives up a stream that was silent for 12 s, that the hub is there.
 pub(crate) const LIVE_KEEP_ALIVE: Duration = Duration::from_secs(5);
 /// Time for a subscriber to take an event before its stream ends, besides the time for [`LIVE_BYTES_PER_SECOND_MIN`].
 pub(crate) const LIVE_READ_TIMEOUT: Duration = Duration::from_secs(30);

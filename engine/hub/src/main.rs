@@ -170,7 +170,7 @@ fn start_logs(filter: EnvFilter) {
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
         .with_target(false)
-        // The log's reader may go away; the hub continues.
+        // The hub continues if the log's reader goes away.
         .log_internal_errors(false)
         .init();
 }

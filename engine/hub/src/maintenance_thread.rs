@@ -56,7 +56,7 @@ impl MaintenanceThread {
     /// Does history's upkeep until stopped. Reports that are in heads then are also in the log, and in heads again
     /// after a start.
     pub(crate) fn run(self) {
-        // Of this thread alone, on Linux. Where it is refused, history only competes harder.
+        // On Linux, only of this thread. If it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
         let mut is_clock_doubted = false;
         let mut catch_up = CatchUpLog::begin(&self.engine);

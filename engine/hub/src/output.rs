@@ -1,4 +1,4 @@
-//! Where answers go: a terminal, a pipe, a file.
+//! The places to which answers go: a terminal, a pipe, a file.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -39,7 +39,7 @@ pub(crate) fn say(text: &str) -> Result<(), String> {
     }
 }
 
-/// Says on standard error why the program ends. Errors are ignored, as the reader may be gone.
+/// Prints on standard error why the program ends. Errors are ignored, as the reader may be gone.
 pub(crate) fn complain(error: &str) {
     let lines: Vec<Cow<'_, str>> = error.lines().map(plain).collect();
     let _nobody_hears = writeln!(io::stderr(), "windfire: {}", lines.join("\n"));

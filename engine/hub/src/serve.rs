@@ -34,7 +34,7 @@ use crate::threads::{Phase, Threads, Worker, runtime};
 use crate::tls::{self, Certificate};
 
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
-/// `with_new_certificate` makes one where the folder has lost its own.
+/// `with_new_certificate` creates one if the folder has lost its own.
 pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -> Reading) -> Result<(), String> {
     let signals = Signals::watch_from_the_start()?;
     raise_descriptors();
@@ -79,7 +79,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         stop: threads.stop(),
     };
     let budgets = shared_out(config);
-    // Only to be told from another process's: the clock will do.
+    // It only has to differ from another process's, so the clock is enough.
     let live = Live::new(clock().cast_unsigned(), config.offline_after_s.into()).bounded(budgets.live_bytes);
     let live = Arc::new(live);
     let (ticks_sender, ticks) = watch::channel(0);
@@ -97,7 +97,8 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     admin::make_administrator(&engine, clock().div_euclid(1000))?;
     announce(config, http_address, quic_address, &own);
 
-    // A slow answer or a slow disk holds up nobody else: each has a thread of its own. They end in this order.
+    // A slow answer or a slow disk does not hold up the others, because each has its own thread. They end in this
+    // order.
     let lanes = ingest.lanes(quic_sockets, own.for_agents()?, &reset_key)?;
     let listeners = lanes.len();
     for lane in lanes {
@@ -114,7 +115,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         runtime.spawn(ticking);
         runtime.block_on(http.run(http_socket, https, stop))
     })?;
-    // Ends when nobody is left to ask it, and what waits is done.
+    // Ends when no thread can ask it any more, and the waiting requests are done.
     threads.start(Worker::new("enrolments", Phase::Draining, || enroller.run()))?;
     threads.start(Worker::new("history", Phase::LastWrites, || maintenance_thread.run()))?;
     threads.start(Worker::new("commits", Phase::LastWrites, || commit_thread.run()))?;
@@ -123,8 +124,8 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let asked = runtime()?.block_on(async {
         tokio::select! {
             () = signals.asked() => Ok(()),
-            // The others would go on, and nobody would notice that agents are not heard, or nothing becomes durable.
-            name = threads.ended() => Err(format!("the thread for {name} ended by itself: see the log, and start again")),
+            // Otherwise the others would continue, although agents are not served or nothing becomes durable.
+            name = threads.ended() => Err(format!("the thread for {name} has ended: see the log, and start again")),
             never = pacing => match never {},
             ended = admin::serve(admin_socket, config.data.clone(), engine, clock, agents_way) => ended,
         }
@@ -135,7 +136,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     asked.and(ended)
 }
 
-/// Opens the store, or makes a new one with its certificate; verbs hear meanwhile how far that is.
+/// Opens the store, or creates a new one with its certificate. In the meantime verbs are told how far that is.
 fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, UnixListener), String> {
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
@@ -152,7 +153,7 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
     };
     let is_new = !windfire_engine::is_store(&config.data);
     if is_new {
-        // Interrupted, it is begun again.
+        // If this is interrupted, the next start begins it again.
         windfire_engine::begin_store(&config.data).map_err(|error| error.to_string())?;
     }
     if is_new || with_new_certificate {
@@ -160,12 +161,12 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
     }
     let engine = Engine::open(&config.data, options).map_err(|error| folder::explain(&error))?;
     admin::is_a_hub_now(&config.data);
-    // From now on a verb waits for the hub instead of hearing that it starts.
+    // From now on a verb waits for the hub, and is not told that it is starting.
     let admin_socket = starting.admin_socket(&config.data)?;
     Ok((Arc::new(engine), admin_socket))
 }
 
-/// How agents come here.
+/// How agents reach this hub.
 fn agents_way(config: &Config, quic: Option<SocketAddr>, own: &Certificate) -> Agents {
     let port = quic.map_or(0, |address| address.port());
     Agents { address: config.agents_address_at(port), port, fingerprint: own.fingerprint() }
@@ -183,7 +184,7 @@ fn api(config: &Config, agents: Agents) -> Api {
     }
 }
 
-/// What of the memory is whose.
+/// The parts of the memory.
 fn shared_out(config: &Config) -> Budgets {
     let budgets = Budgets::of(config.memory_bytes_max);
     tracing::info!(
@@ -192,7 +193,7 @@ fn shared_out(config: &Config) -> Budgets {
         live = budgets.live_bytes,
         history = budgets.history_bytes,
         pending = budgets.pending_bytes,
-        "memory shared out"
+        "memory divided"
     );
     budgets
 }
@@ -212,7 +213,7 @@ fn announce(config: &Config, http: Option<SocketAddr>, quic: Option<SocketAddr>,
 fn raise_descriptors() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum {
-        // Where it is refused, fewer connections are taken.
+        // If it is refused, fewer connections are taken.
         let _refused = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
     }
 }

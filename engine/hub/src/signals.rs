@@ -72,7 +72,7 @@ impl Signals {
         };
         let named = thread::Builder::new().name("signals".to_owned());
         // It ends with the process.
-        let thread = named.spawn(watch).map_err(|error| format!("no thread: {error}"))?;
+        let thread = named.spawn(watch).map_err(|error| format!("a thread cannot be started: {error}"))?;
         match ready.recv() {
             Ok(()) => Ok(Self { asked, is_running }),
             Err(_) => Err(why_it_ended(thread)),

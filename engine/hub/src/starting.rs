@@ -26,7 +26,7 @@ pub(crate) struct Starting {
 }
 
 impl Starting {
-    /// Says how far it is when it has taken `quiet`, and then every `interval`.
+    /// Calls `say` with the progress when the start has taken `quiet`, and then every `interval`.
     pub(crate) fn new(quiet: Duration, interval: Duration, say: impl Fn(&str) + Send + 'static) -> Self {
         let progress = Arc::new(Progress::default());
         let (over, is_over) = mpsc::channel::<()>();
@@ -119,7 +119,7 @@ mod tests {
         let mut waiting = UnixStream::connect(&socket).expect("still there");
         waiting.write_all(b"\"server-list\"\n").expect("room");
         taken.set_nonblocking(false).expect("own");
-        let (hub, _) = taken.accept().expect("who waited");
+        let (hub, _) = taken.accept().expect("the waiting client");
         let mut line = String::new();
         BufReader::new(hub).read_line(&mut line).expect("a request");
         assert_eq!(line, "\"server-list\"\n");
@@ -169,6 +169,6 @@ mod tests {
         let short = Starting::new(Duration::from_hours(1), Duration::ZERO, move |words| say(&second, words));
         short.listener()(1, 2);
         drop(short);
-        assert!(said.recv().is_err(), "nothing was said, and nobody is left to say it");
+        assert!(said.recv().is_err(), "nothing was said, and no thread is left to say it");
     }
 }

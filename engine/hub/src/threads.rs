@@ -91,7 +91,7 @@ impl Threads {
             run()
         };
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
-        let thread = thread.map_err(|error| format!("no thread for {name}: {error}"))?;
+        let thread = thread.map_err(|error| format!("the thread for {name} cannot be started: {error}"))?;
         self.running.push(Running { name, ends_in, thread });
         Ok(())
     }
@@ -118,7 +118,7 @@ impl Threads {
         }
     }
 
-    /// Ends them all, phase by phase; within one, in the order in which they were started.
+    /// Ends them all, phase by phase. Within one, in the order in which they were started.
     ///
     /// # Errors
     /// The error of the first one that failed.

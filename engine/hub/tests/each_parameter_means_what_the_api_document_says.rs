@@ -120,7 +120,7 @@ fn each_parameter_means_what_the_document_says() {
     assert!(too_many["notes"][0].as_str().expect("a note").contains("instead: 2; format=csv"), "{}", too_many["notes"]);
     assert!(too_many["result"][0]["times"].as_array().expect("times").len() <= 20_000);
     let growth = Series(get("history?metric=net_in_transfer&agg=rate&from=-1h&step=raw&format=csv"));
-    assert!(growth.notes()[0].contains("need a while"), "CSV has its notes in the head: {:?}", growth.notes());
+    assert!(growth.notes()[0].contains("over an interval"), "CSV has its notes in the head: {:?}", growth.notes());
     let head = ask(
         &hub,
         "HEAD",

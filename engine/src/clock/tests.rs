@@ -82,7 +82,7 @@ fn witnesses_decide_which_side_of_a_leap_is_right() {
     world.wall_off_ms = 3_000 * DAY_MS;
     world.pass(4 * 3_600_000);
     assert_eq!(world.off_ms(), 0);
-    // And they confirm at once one that comes back.
+    // And they confirm at once a clock that comes back.
     world.wall_off_ms = 0;
     world.pass(1_000);
     assert_eq!(world.off_ms(), 0);
@@ -133,7 +133,7 @@ fn a_quorum_is_believed_against_a_clock_that_never_leapt() {
     assert!(world.off_ms().abs() <= 700);
     world.pass(5 * 3_600_000);
     assert!(world.off_ms().abs() <= 700 && world.clock.state().is_doubted());
-    // Agents that are wrong each in their own way are none.
+    // Agents that are each wrong in another way are no quorum.
     let world = World::new(None, 0);
     (1..=9).for_each(|id| world.hello(id, -(id as i64) * 3_600_000));
     assert_eq!(world.off_ms(), 0);

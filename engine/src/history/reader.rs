@@ -40,7 +40,7 @@ impl<'a> HistoryReader<'a> {
     /// The series of one server, in the order of the plan's metrics; `None` when there is no such server.
     ///
     /// # Errors
-    /// The store cannot be read. Corrupt blocks are passed over.
+    /// The store cannot be read. Corrupt blocks are skipped.
     pub fn series(&self, server_id: u64, plan: &Plan) -> Result<Option<Vec<Series>>, StoreError> {
         let slot = self.registry.slot(server_id);
         slot.map(|slot| self.history.series(self.store, &slot, plan)).transpose()

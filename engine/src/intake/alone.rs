@@ -1,4 +1,4 @@
-//! The way in of a hub by itself: applied at once, durable with the next commit.
+//! The intake of a single hub: a batch is applied at once, and durable with the next commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,7 +54,7 @@ impl Intake for Alone {
 }
 
 impl Alone {
-    /// Goes on after the newest commit, `last`. `dirty` changed since the last checkpoint.
+    /// Continues after the newest commit, `last`. The servers in `dirty` changed since the last checkpoint.
     pub(crate) fn new(
         store: Arc<Store>,
         shards: Arc<Shards>,
@@ -100,7 +100,7 @@ impl Alone {
         self.poison.reason()
     }
 
-    /// Blocks until something waits for a commit, at most `timeout`. Whether something does.
+    /// Blocks until something waits for a commit, at most `timeout`. Returns whether something does.
     pub(crate) fn wait_for_pending(&self, timeout: Duration) -> bool {
         let mut pending = self.pending.lock();
         if !*pending {
@@ -113,7 +113,7 @@ impl Alone {
     pub(crate) fn commit(&self, with_checkpoint: bool) -> Result<Option<Committed>, StoreError> {
         let mut committer = self.committer.lock();
         let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
-            // It is durable whatever becomes of the next.
+            // It is durable, even if the next one fails.
             self.count(retried);
             *self.pending.lock() = false;
             let fresh = committer.commit(&self.shards, &self.store, &self.watermark, with_checkpoint)?;
@@ -126,7 +126,7 @@ impl Alone {
         self.poison.note(&result);
         if result.is_err() {
             self.counters.commit_failures.add(1);
-            // The failed commit itself is what waits now: no report is taken that would say so.
+            // The failed commit itself waits now. No report is taken that would announce it.
             self.notify_pending();
         }
         result
@@ -137,7 +137,7 @@ impl Alone {
         self.committer.lock()
     }
 
-    /// Wakes whoever waits for something to commit.
+    /// Wakes the thread that waits for something to commit.
     pub(crate) fn notify_pending(&self) {
         let mut pending = self.pending.lock();
         if !*pending {

@@ -1,4 +1,4 @@
-//! What a session hands in, and what becomes of it.
+//! The batch that a session hands in, and its outcome.
 
 use super::watermark::Ticket;
 use crate::sample::Sample;
@@ -11,7 +11,7 @@ pub(crate) struct Batch {
     pub(crate) ack_now: bool,
 }
 
-/// What became of a batch.
+/// The outcome of a batch that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Applied {
     /// Covers the server's newest report.
@@ -24,7 +24,7 @@ pub(crate) struct Applied {
     pub(crate) has_full_head: bool,
 }
 
-/// Why a batch was not taken. Nothing of it was.
+/// Why a batch was not taken, not even in part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NotApplied {
     /// Too much waits for the next commit: try again after it.

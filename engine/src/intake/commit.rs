@@ -1,7 +1,7 @@
 //! Group commit: everything pending in one synced write, then the watermark rises.
 //!
-//! A commit that fails is kept whole and written again under the same keys, whether or not the failed attempt reached the
-//! disk: a second copy overwrites the first, so nothing is lost and nothing is stored twice.
+//! A commit that fails is kept whole and written again under the same keys, whether or not the failed attempt reached
+//! the disk: a second copy overwrites the first, so nothing is lost and nothing is stored twice.
 
 use super::shard::{Pending, Shards};
 use super::watermark::{Position, Watermark};
@@ -28,7 +28,7 @@ pub(super) struct Committer {
     commits_since_turn: u64,
 }
 
-/// Commits after which the next shard has its checkpoint.
+/// Commits after which the next shard gets its checkpoint.
 const COMMITS_PER_TURN: u64 = COMMITS_PER_CHECKPOINT / SHARDS as u64;
 
 struct Commit {
@@ -52,8 +52,8 @@ impl Committer {
         self.write(commit, store, watermark).map(Some)
     }
 
-    /// Takes what is pending and writes it; `Ok(None)` when there is nothing. `with_checkpoint` adds the checkpoints of all
-    /// shards, whosever turn it is.
+    /// Takes what is pending and writes it; `Ok(None)` if nothing is. `with_checkpoint` adds the checkpoints of all
+    /// shards, not only that of the shard whose turn it is.
     pub(super) fn commit(
         &mut self,
         shards: &Shards,
@@ -117,7 +117,8 @@ fn put_facts(changes: &mut Changes, taken: &Pending) {
         let facts = slot.status.lock().take_facts();
         if let Some((facts, now_ms)) = facts {
             let value = hosts::write(&facts);
-            // One record a minute at most: an agent that changes its facts all the time cannot fill the disk with them.
+            // At most one record per minute: an agent that changes its facts all the time cannot fill the disk with
+            // them.
             let (day, minute) = (now_ms.div_euclid(DAY_MS), now_ms.div_euclid(MINUTE_MS));
             changes.put(key::FACTS, &key::facts_key(day, slot.id, minute), value.clone());
             changes.put(key::HOSTS, &key::id_key(slot.id), value);

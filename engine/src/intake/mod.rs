@@ -1,8 +1,9 @@
-//! How reports come in: who decides what of a batch is new, and what makes it durable.
+//! How reports come in: which reports of a batch are new, and how they become durable.
 //!
-//! [`Intake`] is all that a session sees of it. [`Alone`] is the way of a hub by itself: a batch is applied and put into the
-//! pending bytes of its shard under one lock, and is durable when the next commit is. A hub that follows a log shared with others
-//! would publish what is offered, and apply what comes back: in both, [`Status::apply`](crate::status::Status::apply) decides.
+//! [`Intake`] is all that a session sees of it. [`Alone`] is the intake of a single hub: a batch is applied and put
+//! into the pending bytes of its shard under one lock, and is durable when the next commit is. A hub that follows a log
+//! shared with others would publish the offered batches, and apply those that come back. In both,
+//! [`Status::apply`](crate::status::Status::apply) decides.
 
 mod alone;
 mod batch;
@@ -23,8 +24,8 @@ pub(crate) use watermark::{Position, Ticket, Watermark};
 
 /// Where sessions hand in their reports.
 pub(crate) trait Intake {
-    /// Takes the reports of `batch` that are new for the server, or nothing. A report is new when its sequence number is above
-    /// all before it; the others were taken before and are only counted. Never waits.
+    /// Takes the reports of `batch` that are new for the server, or none. A report is new if its sequence number is
+    /// above all earlier ones. The others were taken before and are only counted. Never waits.
     fn offer(
         &self,
         slot: &Arc<Slot>,
@@ -34,6 +35,6 @@ pub(crate) trait Intake {
         now: HubTime,
     ) -> Result<Applied, NotApplied>;
 
-    /// Whether what got that ticket is durable.
+    /// Whether the reports with that ticket are durable.
     fn covers(&self, ticket: Ticket) -> bool;
 }

@@ -1,8 +1,8 @@
 //! Reports on their way to the disk: taken here, kept until the next commit.
 //!
-//! A shard is a lock and a buffer, not a thread: the thread that received a frame applies it. Handing a report to a worker
-//! would cost a wake-up each, more than applying it. Shards only keep ingest threads and the committer from waiting for
-//! each other.
+//! A shard is a lock and a buffer, not a thread: the thread that received a frame applies it. Handing a report to a
+//! worker would cost a wake-up each, more than applying it. Shards only keep ingest threads and the committer from
+//! waiting for each other.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -22,10 +22,10 @@ use crate::timing::HubTime;
 
 /// The pending reports of the servers whose id falls into this shard.
 pub(crate) struct Shard {
-    /// What each server may bring.
+    /// The share of each server.
     rates: Rates,
     pending: Mutex<Pending>,
-    /// Servers whose status or facts changed since somebody looked, each once.
+    /// Servers whose status or facts changed since the last call of [`Shards::take_changed`], each once.
     changed: Mutex<Vec<Arc<Slot>>>,
 }
 
@@ -53,7 +53,8 @@ impl Shards {
         Self((0..SHARDS).map(shard).collect())
     }
 
-    /// From now on the commit of that position takes what comes; `dirty` changed since the last checkpoint.
+    /// The commit of that position will take the next reports. The servers in `dirty` changed since the last
+    /// checkpoint.
     pub(crate) fn begin(&self, position: Position, dirty: Vec<Arc<Slot>>) {
         self.iter().for_each(|shard| shard.pending.lock().position = position);
         dirty.into_iter().for_each(|slot| self.of(&slot).pending.lock().dirty.push(slot));
@@ -72,7 +73,7 @@ impl Shards {
         self.iter().flat_map(Shard::take_changed)
     }
 
-    /// The commit that takes what comes next, in the shard that is furthest behind.
+    /// The commit that takes the next reports, in the shard that is furthest behind.
     pub(crate) fn position(&self) -> Position {
         self.iter().map(|shard| shard.pending.lock().position).min().unwrap_or_default()
     }
@@ -82,7 +83,8 @@ impl Shards {
         self.iter().map(|shard| shard.pending.lock().log.len()).sum()
     }
 
-    /// Lets go of removed servers: nobody may ever ask what changed, and no report of theirs is taken any more.
+    /// Forgets removed servers: they must not wait for a reader who may never ask for changes, and their reports are
+    /// refused.
     pub(crate) fn forget(&self, ids: &HashSet<u64>) {
         if !ids.is_empty() {
             self.iter().for_each(|shard| shard.changed.lock().retain(|slot| !ids.contains(&slot.id)));
@@ -163,8 +165,8 @@ impl Shard {
         std::mem::replace(&mut *changed, Vec::with_capacity(room.min(1024)))
     }
 
-    /// Hands what is pending to the commit of that position, after `before` has seen it under the lock; later reports wait
-    /// for the commit after.
+    /// Hands the pending reports to their commit, after `before` has seen them under the lock. Later reports wait for
+    /// the next commit.
     pub(super) fn take(&self, before: impl FnOnce(&mut Pending)) -> Pending {
         let mut pending = self.pending.lock();
         before(&mut pending);
@@ -179,8 +181,8 @@ impl Shard {
 }
 
 impl Pending {
-    /// Applies new reports of an outbox, the first of them with that number, and keeps what the log has to have of them. Whether
-    /// the server has a full head now.
+    /// Applies new reports of an outbox, which start with that number, and keeps what the log needs of them. Returns
+    /// whether the server has a full head now.
     fn put(
         &mut self,
         slot: &Arc<Slot>,
@@ -211,8 +213,8 @@ impl Pending {
         }
     }
 
-    /// Whether reports fit; in an empty buffer those of any frame do. `before` is what the server's report before them in
-    /// this value had for sensors.
+    /// Whether reports fit. The reports of any frame fit into an empty buffer. `before` gives the sensors of the
+    /// server's previous report in this value.
     fn has_room(&self, samples: &[Sample], before: impl FnOnce() -> Option<Arc<[Temperature]>>) -> bool {
         let left = PENDING_BYTES_PER_SHARD_MAX.saturating_sub(self.log.len());
         self.log.is_empty()
@@ -275,7 +277,7 @@ mod tests {
         let shard = shard();
         let (mut taken, mut most) = (0, 0);
         for id in 1..=200 {
-            // Values that all change are what a frame makes most of.
+            // Values that all change make the largest log for a frame.
             let mut batch = batch(1, 128, 0.0);
             for (number, sample) in batch.samples.iter_mut().enumerate() {
                 let warmer = |sensor: &Temperature| Temperature { celsius: number as f64, ..sensor.clone() };
@@ -289,7 +291,7 @@ mod tests {
             most = most.max(pending_bytes(&shard));
         }
         assert!(taken >= 2 && most <= PENDING_BYTES_PER_SHARD_MAX, "{taken} batches, {most} bytes");
-        // What did not fit left nothing behind, and is taken into the next buffer.
+        // A batch that did not fit left nothing behind, and is taken into the next buffer.
         let late = Slot::of_test(900);
         assert_eq!(apply(&shard, &late, 1, &batch(1, 128, 1.0), NOW_MS).map(|applied| applied.taken).ok(), Some(256));
         for id in (1000..).take_while(|_| pending_bytes(&shard) + 256 * 100 < PENDING_BYTES_PER_SHARD_MAX) {
@@ -340,7 +342,7 @@ mod tests {
         assert_eq!(apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 100), Err(NotApplied::OverShare));
         let later = apply(&shard, &greedy, 1, &batch(sequence, 0, 0.0), NOW_MS + 20_000).expect("time has passed");
         assert_eq!(later.taken, REPORTS_PER_FRAME_MAX as u64);
-        // What is known already costs nothing.
+        // Reports that are already known cost nothing.
         assert!(apply(&shard, &greedy, 1, &batch(1, 0, 0.0), NOW_MS + 20_000).is_ok());
     }
 

@@ -1,10 +1,10 @@
-//! How far the disk has come. What waits for it (an ack, a `Welcome`) holds a ticket and compares.
+//! The newest durable commit. A frame that waits for it (an ack, a `Welcome`) holds a ticket and compares.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::limits::SHARDS;
 
-/// A place in a shard's log: the number of the commit that takes what comes next. Rises.
+/// A place in a shard's log: the number of the commit that takes the next reports. It only rises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Position(pub(crate) u64);
 

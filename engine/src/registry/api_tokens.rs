@@ -17,7 +17,7 @@ impl Registry {
     /// Creates an API token and returns its id and text.
     ///
     /// # Errors
-    /// A note over its limit, a text that is taken, too many tokens, the disk.
+    /// A note over its limit, a text that is taken, too many tokens, a failed write.
     pub fn add_token(&self, new: NewToken, now_s: i64) -> Result<(u64, String), ChangeError> {
         let NewToken { text, note, scopes, tags, expires_s } = new;
         check_length("note", &note, NOTE_CHARS_MAX)?;
@@ -51,7 +51,7 @@ impl Registry {
     /// Removes an API token, effective at once.
     ///
     /// # Errors
-    /// No such token, the disk.
+    /// No such token, a failed write.
     pub fn remove_token(&self, id: u64) -> Result<(), ChangeError> {
         let changing = self.changing();
         let hash = self.tokens.read().values().find(|kept| kept.token.id == id).map(|kept| kept.token.hash);
@@ -61,7 +61,7 @@ impl Registry {
 
     /// The rights of the API token of that text. `None` if there is none or it has expired.
     pub fn token_grant(&self, text: &str, now_s: i64) -> Option<Grant> {
-        // No token is blank, but stores from before this was checked may have one.
+        // No token is blank, but an older store may have one, from before this was checked.
         let text = Some(text).filter(|text| !text.trim().is_empty())?;
         let tokens = self.tokens.read();
         let kept = tokens.get(&SecretHash::of(text)).filter(|kept| !is_over(kept.token.expires_s, now_s))?;

@@ -68,7 +68,7 @@ impl Changing<'_> {
     /// Stores the changes, all in one write, and makes them visible.
     ///
     /// # Errors
-    /// The disk. Nothing changed.
+    /// The write failed. Nothing changed.
     pub(super) fn carry_out(&self, changes: Vec<Change>) -> Result<(), StoreError> {
         self.store(&changes)?;
         self.registry.apply(changes);
@@ -107,7 +107,7 @@ impl Change {
 }
 
 impl Registry {
-    /// Begins a change, after the one before it.
+    /// Begins a change, once the previous one has ended.
     pub(super) fn changing(&self) -> Changing<'_> {
         debug_assert!(waits::are_allowed(), "a loop waits for a change");
         Changing { registry: self, next_ids: self.next_ids.lock() }

@@ -12,7 +12,7 @@ impl Registry {
     /// Creates an enrolment token for servers with `tag` and returns its id and text.
     ///
     /// # Errors
-    /// A text over its limit, too many tokens, the disk.
+    /// A text over its limit, too many tokens, a failed write.
     pub fn add_enrol_token(
         &self,
         note: String,
@@ -44,7 +44,7 @@ impl Registry {
     /// Removes an enrolment token. Servers that it created stay.
     ///
     /// # Errors
-    /// No such token, the disk.
+    /// No such token, a failed write.
     pub fn remove_enrol_token(&self, id: u64) -> Result<(), ChangeError> {
         let changing = self.changing();
         let hash = self.enrol_tokens.read().values().find(|token| token.id == id).map(|token| token.hash);

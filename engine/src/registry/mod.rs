@@ -29,14 +29,14 @@ use tables::{KeptToken, Servers, Users};
 /// Servers, tokens, users and their rights. Every change is on disk when it returns.
 pub struct Registry {
     store: Arc<Store>,
-    /// Let go of servers that are removed.
+    /// They forget servers that are removed.
     shards: Arc<Shards>,
     servers: RwLock<Servers>,
     tokens: RwLock<HashMap<SecretHash, KeptToken>>,
     enrol_tokens: RwLock<HashMap<SecretHash, EnrolToken>>,
     users: RwLock<Users>,
-    /// Held from the first check of a change to its last effect, so that changes follow one another. The locks above are for
-    /// readers, some of them loops: they are held to look and to swap, never over a write.
+    /// Held from the first check of a change to its last effect, so that changes follow one another. The locks above
+    /// are for readers, some of them loops: they are held to look and to swap, never during a write.
     next_ids: Mutex<NextIds>,
     /// Counts changes of servers.
     version: AtomicU64,
@@ -101,7 +101,7 @@ impl Registry {
     /// Stores when API tokens and logins were last used. Called now and then, and at a graceful stop.
     ///
     /// # Errors
-    /// The disk.
+    /// The write failed.
     pub fn store_uses(&self) -> Result<(), StoreError> {
         self.store_last_used()?;
         self.store_logins()

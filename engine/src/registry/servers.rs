@@ -40,7 +40,7 @@ impl Registry {
     /// Creates a server. Only the answer has its credential.
     ///
     /// # Errors
-    /// A text over its limit, too many servers, the disk.
+    /// A text over its limit, too many servers, a failed write.
     pub fn add_server(&self, new: NewServer, now_s: i64) -> Result<IssuedCredential, ChangeError> {
         let credential = new_secret();
         let mut changing = self.changing();
@@ -54,7 +54,7 @@ impl Registry {
     /// Changes the settings of a server, and returns the new ones.
     ///
     /// # Errors
-    /// No such server, a text over its limit, the disk.
+    /// No such server, a text over its limit, a failed write.
     pub fn edit_server(&self, id: u64, edit: ServerEdit) -> Result<Arc<ServerRecord>, ChangeError> {
         let changing = self.changing();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
@@ -95,7 +95,7 @@ impl Registry {
     /// Gives a server a new credential and ends the session that has the old one.
     ///
     /// # Errors
-    /// No such server, the disk.
+    /// No such server, a failed write.
     pub fn rotate_credential(&self, id: u64) -> Result<IssuedCredential, ChangeError> {
         let changing = self.changing();
         let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
@@ -109,15 +109,14 @@ impl Registry {
     /// Forgets servers and ends their sessions, or forgets none. Their ids are not given out again.
     ///
     /// # Errors
-    /// No such server, the disk.
+    /// No such server, a failed write.
     pub fn remove_servers(&self, ids: &[u64]) -> Result<(), ChangeError> {
         let changing = self.changing();
         let removed = self.slots_of(ids)?.into_iter().map(|slot| Change::ServerRemoved(slot.id));
         Ok(changing.carry_out(removed.collect())?)
     }
 
-    /// Whether an agent may wait for its enrolment, as far as that is known without a write: so that an agent without a
-    /// valid token takes no place from others.
+    /// Checks what can be checked without a write, so that an agent without a valid token takes no place from others.
     pub(crate) fn check_enrolment(&self, wish: &Enrolment, now_s: i64) -> Result<(), Refusal> {
         if wish.credential.len() < CREDENTIAL_BYTES_MIN {
             return Err(Refusal::new(
@@ -129,7 +128,7 @@ impl Registry {
     }
 
     /// Creates the servers of agents that bring enrolment tokens, all in one write. Returns the id of each, or its
-    /// error, in the order of the requests. A credential that is known by now is that of its server.
+    /// error, in the order of the requests. If a credential is already known, the id is that of its server.
     pub fn enrol(&self, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
         let mut changing = self.changing();
         let mut batch = EnrolBatch::default();
@@ -164,7 +163,7 @@ impl Registry {
         }
         self.check_enrolment(wish, now_s)?;
         let hash = SecretHash::of(&wish.token);
-        // As the requests before in the batch left it.
+        // As the earlier requests of the batch left it.
         let token = batch.tokens.get(&hash).cloned().or_else(|| self.enrol_tokens.read().get(&hash).cloned());
         let token = usable(token.as_ref(), now_s)?;
         let token = EnrolToken { uses_left: token.uses_left.map(|uses| uses - 1), ..token.clone() };
@@ -199,7 +198,7 @@ fn full(error: &ChangeError) -> Refusal {
     Refusal::new(RefuseReason::Full, error.to_string())
 }
 
-/// Puts a new server into `changes`, and gives its id. `count` is how many there are without it.
+/// Puts a new server into `changes`, and returns its id. `count` is the number of servers without it.
 fn put_server(
     changing: &mut Changing<'_>,
     changes: &mut Vec<Change>,

@@ -47,7 +47,7 @@ pub(super) struct KeptToken {
     pub(super) last_used_s: AtomicI64,
 }
 
-/// Stands for "never" in [`KeptToken::last_used_s`].
+/// Means "never" in [`KeptToken::last_used_s`].
 const NEVER: i64 = i64::MIN;
 
 impl KeptToken {
@@ -63,7 +63,7 @@ impl From<Token> for KeptToken {
     }
 }
 
-/// Puts a token in its place. One that is there already may have been used since.
+/// Inserts or replaces a token. A known token keeps its last use, which may be newer.
 pub(super) fn insert_token(tokens: &mut HashMap<SecretHash, KeptToken>, token: Token) {
     match tokens.get_mut(&token.hash) {
         Some(kept) => kept.token = token,
@@ -75,7 +75,8 @@ pub(super) fn insert_token(tokens: &mut HashMap<SecretHash, KeptToken>, token: T
 pub(super) struct Users {
     pub(super) by_id: BTreeMap<u64, User>,
     pub(super) logins: HashMap<SecretHash, KeptLogin>,
-    /// Logins that ended while the disk did not take it: no more than were stored, which is [`LOGINS_MAX`](crate::limits::LOGINS_MAX).
+    /// Logins that ended while writes failed, so that they are still on disk: at most
+    /// [`LOGINS_MAX`](crate::limits::LOGINS_MAX).
     ended_on_disk: HashSet<SecretHash>,
 }
 
@@ -83,9 +84,9 @@ pub(super) struct Users {
 pub(super) struct KeptLogin {
     pub(super) user: String,
     pub(super) expires_s: AtomicI64,
-    /// The disk has it as it was before.
+    /// Its newest expiry is not on disk.
     pub(super) is_renewed: AtomicBool,
-    /// The disk has it at all.
+    /// It is on disk, perhaps with an older expiry.
     is_stored: bool,
 }
 
@@ -118,7 +119,7 @@ impl Users {
         self.by_id.remove(&id);
     }
 
-    /// Puts a login in its place. One that is there already may last longer by now.
+    /// Inserts a login. A known login keeps its expiry, which may be later by now.
     pub(super) fn insert_login(&mut self, login: &Login, is_stored: bool) {
         match self.logins.get_mut(&login.hash) {
             Some(kept) => kept.is_stored |= is_stored,
@@ -129,7 +130,7 @@ impl Users {
         }
     }
 
-    /// Ends a login in memory. `is_stored` says whether the disk knows.
+    /// Ends a login in memory. `is_stored` says whether its end is on disk.
     pub(super) fn end_login(&mut self, hash: &SecretHash, is_stored: bool) {
         let was_on_disk = self.logins.remove(hash).is_some_and(|login| login.is_stored);
         if is_stored {

@@ -15,13 +15,13 @@ use crate::user::{LOGIN_S, Login, NewLogin, PasswordHash, Role, User, UserEdit};
 /// How much of a login's time must have passed until a use is stored, so that not every request is a write.
 const RENEW_AFTER_S: i64 = 60;
 
-/// Changes are checked under the lock for changes, written without the lock for readers, and then made visible under it: a
-/// reader never waits for the disk.
+/// A change is checked under the lock for changes, written without the lock for readers, and then made visible under
+/// it: a reader never waits for the disk.
 impl Registry {
     /// Creates a user of the panel and returns its id.
     ///
     /// # Errors
-    /// A bad name or one that is taken, too many users, the disk.
+    /// A bad name or one that is taken, too many users, a failed write.
     pub fn add_user(&self, name: String, role: Role, password: PasswordHash, now_s: i64) -> Result<u64, ChangeError> {
         let is_plain = |character: char| character.is_ascii_alphanumeric() || "-_.@".contains(character);
         if name.is_empty() || name.len() > USER_NAME_CHARS_MAX || !name.chars().all(is_plain) {
@@ -51,7 +51,7 @@ impl Registry {
     /// Changes a user and ends its logins, but for the one of the cookie `keep`.
     ///
     /// # Errors
-    /// No such user, the last administrator, the disk.
+    /// No such user, the last administrator, a failed write.
     pub fn edit_user(&self, id: u64, edit: UserEdit, keep: Option<&str>) -> Result<(), ChangeError> {
         let changing = self.changing();
         let changes = {
@@ -102,7 +102,7 @@ impl Registry {
         let (over, mut changes) = {
             let users = self.users.read();
             if users.named(&user).is_none() {
-                // Removed since it was looked up: its login must not wait for the next user of that name.
+                // Removed since it was looked up: its login must not become one of the next user of that name.
                 return Err(ChangeError::NoUserNamed { name: user });
             }
             let over = users.logins_where(|_, login| login.expires_s.load(Ordering::Relaxed) <= now_s);
@@ -182,7 +182,7 @@ impl Registry {
     }
 }
 
-/// Ends these logins on disk, and those that it does not know to be ended.
+/// Ends these logins on disk, and those whose end is not on disk yet.
 fn endings(users: &Users, over: &[SecretHash]) -> Vec<Change> {
     over.iter().chain(users.ended_on_disk()).map(|hash| Change::LoginEnded(*hash)).collect()
 }

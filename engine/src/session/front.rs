@@ -59,7 +59,7 @@ impl Engine {
         if host.ip.is_empty() { self.set_facts(slot, epoch, host, peer_address, now_ms) } else { Ok(()) }
     }
 
-    /// Takes the time of a server's agent, as of a moment ago.
+    /// Takes the time of a server's agent, as read a moment ago.
     pub(crate) fn take_clock(&self, slot: &Slot, clock: HelloClock, now_ms: i64) {
         let HelloClock { now_ms: agent_ms, uptime_ms } = clock;
         let now = self.clock().hub_time(now_ms);

@@ -36,7 +36,7 @@ use acks::Acks;
 /// Whether the hub may read the session's next frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flow {
-    /// Read on.
+    /// Continue to read.
     Read,
     /// A batch did not fit: call [`Session::retry`] after the next commit, and do not read before.
     Stalled,
@@ -69,7 +69,7 @@ pub struct Scratch {
 
 enum State {
     New,
-    /// With when it came.
+    /// With the time when it came.
     Enrolling(Box<Hello>, HubTime),
     Opening {
         seat: Seat,
@@ -81,7 +81,7 @@ enum State {
     },
 }
 
-/// The pace that this agent got last. Nothing for an agent whose protocol has no `Pace`.
+/// The pace that this agent got last. Unknown for an agent whose protocol has no `Pace`.
 #[derive(Clone, Copy)]
 struct Pace {
     is_known: bool,
@@ -187,7 +187,7 @@ impl Session {
     fn apply(&mut self, engine: &Engine, batch: &mut Batch, now_ms: i64) -> Result<Flow, Refusal> {
         let State::Open { seat } = &mut self.state else { return Ok(Flow::Read) };
         let count = batch.samples.len() as u64;
-        // Not of an empty batch, which only asks for an ack.
+        // An empty batch is not checked, because it only asks for an ack.
         if count > 0 && batch.first_sequence + (count - 1) > seat.sequence_max {
             let detail = format!("report {} is far beyond those before it: nothing was taken", batch.first_sequence);
             return Err(bad_frame(&detail));
@@ -260,14 +260,14 @@ impl Session {
         };
         result?;
         if let Some(clock) = &mut hello.clock {
-            // Time went on while the agent waited.
+            // The agent's clocks continued while it waited.
             let now = engine.clock().hub_time(now_ms);
             let leapt_ms = now.leapt_ms.saturating_sub(since.leapt_ms);
             let waited_ms = now.now_ms.saturating_sub(since.now_ms).saturating_sub(leapt_ms).max(0);
             clock.now_ms = clock.now_ms.saturating_add(waited_ms);
             clock.uptime_ms = clock.uptime_ms.saturating_add(waited_ms.unsigned_abs());
         }
-        // Looked up again: it may be gone by now.
+        // Looked up again: the server may be removed by now.
         let slot = engine.registry().slot_by_credential(&hello.credential).ok_or_else(unknown_credential)?;
         self.open(engine, slot, &hello, now_ms)
     }

@@ -72,7 +72,7 @@ fn an_address_that_changes_in_mid_session_is_the_one_that_is_shown() {
     let (mut session, _) = open_session(&engine, &credential);
     let move_to = |session: &mut Session, address: &str| session.on_peer_address(&engine, address.to_owned(), 0);
     move_to(&mut session, "192.0.2.1").expect("its own session");
-    assert_eq!(shown(), "", "what it is was not said yet");
+    assert_eq!(shown(), "", "the agent has not said yet what it is");
     let host = |ip: &str| Up::Host(Box::new(Host { ip: ip.to_owned(), ..Host::default() }));
     session.on_frame(&engine, host(""), 0).expect("facts");
     assert_eq!(shown(), "192.0.2.1");
@@ -143,7 +143,7 @@ fn numbers_far_beyond_those_before_are_refused_and_nothing_is_taken() {
         assert_eq!(report(&mut session, &engine, first, 2), Err(RefuseReason::BadFrame), "{first}");
         assert_eq!(taken(), 0);
     }
-    // A gap within the limit is taken: a hub that was put back from a backup meets such numbers.
+    // A gap within the limit is taken: a hub that was restored from a backup meets such numbers.
     let (mut session, _) = open_session(&engine, &credential);
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX - 9, 1), Ok(Flow::Read));
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX - 8, 2), Ok(Flow::Read));

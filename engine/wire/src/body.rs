@@ -1,8 +1,8 @@
 //! bincode's primitives with our limits and errors: the one file that touches the library.
 //!
-//! Frames are written value by value in bincode 2's standard configuration (little endian, varint, zigzag). Writing them by
-//! hand instead of deriving lets every length be checked against its own limit before memory is taken, and gives each
-//! fault its own error.
+//! Frames are written value by value in bincode 2's standard configuration (little endian, varint, zigzag). They are
+//! not derived: this way every length is checked against its own limit before memory is allocated, and each fault has
+//! its own error.
 
 use bincode::config::{Configuration, standard};
 use bincode::de::read::{Reader, SliceReader};

@@ -1,8 +1,8 @@
 //! A report as its difference from the report before it on the same stream.
 //!
-//! A stream is reliable and ordered, so both ends hold the same previous report and only what changed is sent. The first
-//! report of a stream differs from an all-zero one. Everything is exact: integers differ by wrapping subtraction, floats
-//! go as hundredths where that is bit-exact and as their eight bytes where it is not.
+//! A stream is reliable and ordered, so both ends hold the same previous report and only what changed is sent. The
+//! first report of a stream differs from an all-zero one. Everything is exact: integers differ by wrapping subtraction,
+//! floats go as hundredths where that is bit-exact and as their eight bytes where it is not.
 //!
 //! ```text
 //! mask      u32   which of the fields below are present, bit by bit
@@ -188,7 +188,7 @@ impl ReportDelta {
     }
 }
 
-/// The previous report of a stream, held alike by both of its ends.
+/// The previous report of a stream. Both ends hold the same one.
 #[derive(Debug, Clone, Default)]
 pub struct ReportChain {
     previous: Report,
@@ -202,7 +202,7 @@ impl ReportChain {
         Self::default()
     }
 
-    /// The difference of `report` from the one before; `report` is then the one before. On an error (see
+    /// The difference of `report` from the previous one. After that, `report` is the previous one. On an error (see
     /// [`Report::check`]) the chain is as it was.
     pub fn shrink(&mut self, report: &Report) -> Result<ReportDelta, WireError> {
         report.check()?;
@@ -233,8 +233,8 @@ impl ReportChain {
         Ok(delta)
     }
 
-    /// The report that [`ReportChain::shrink`] turned into `delta`. It is then the one before. On an error the chain is
-    /// as it was, and its stream cannot continue.
+    /// The report that [`ReportChain::shrink`] turned into `delta`. After that, it is the previous one. On an error the
+    /// chain is as it was, and its stream cannot continue.
     pub fn grow(&mut self, delta: &ReportDelta) -> Result<Report, WireError> {
         let before = &self.previous;
         let elapsed_ms = self.step_ms.wrapping_add(delta.scalars[TIME]);
@@ -269,7 +269,7 @@ impl ReportChain {
     }
 
     fn advance(&mut self, report: Report, elapsed_ms: i64) {
-        // The step from the all-zero report is the time itself: no guide to the next one.
+        // The step from the all-zero report is the time itself, which does not predict the next one.
         self.step_ms = if self.previous.time_ms == 0 { 0 } else { elapsed_ms };
         self.previous = report;
     }

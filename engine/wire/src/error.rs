@@ -54,9 +54,9 @@ pub enum WireError {
     /// A `Welcome` with impossible numbers: no agent can continue from them.
     #[error("the next report would have number {next}, after {durable} that are durable")]
     Numbers {
-        /// Highest durable sequence number, as said.
+        /// Highest durable sequence number, as received.
         durable: u64,
-        /// Lowest sequence number that is taken next, as said.
+        /// Lowest sequence number that is taken next, as received.
         next: u64,
     },
     /// A frame kind, presence bit or other code that this version does not know.

@@ -1,7 +1,7 @@
 //! The frames between agent and hub. `docs/wire.md` draws the bytes.
 //!
-//! A frame is a length and a body; the body starts with its kind. Nothing that travels down can make an agent run, write or
-//! connect to anything: `Welcome`, `Ack` and `Pace` are numbers, `Refuse` is a reason to show.
+//! A frame is a length and a body; the body starts with its kind. Nothing that travels down can make an agent run,
+//! write or connect to anything: `Welcome`, `Ack` and `Pace` are numbers, `Refuse` is a reason to show.
 
 use crate::body::{BodyReader, BodyWriter};
 use crate::delta::ReportDelta;
@@ -87,7 +87,8 @@ pub struct Reports {
     pub first_sequence: u64,
     /// Asks for an ack as soon as these are durable, instead of with the next few.
     pub ack_now: bool,
-    /// The reports, each as its difference from the one before on this stream. None at all with `ack_now` only asks.
+    /// The reports, each as its difference from the one before on this stream. Empty with `ack_now` to ask only for the
+    /// ack.
     pub reports: Vec<ReportDelta>,
 }
 
@@ -135,15 +136,15 @@ pub enum RefuseReason {
     BadCredential,
     /// The enrolment token is unknown, expired or used up.
     BadEnrolToken,
-    /// Another agent came with the same credential.
+    /// Another agent connected with the same credential.
     Superseded,
     /// The agent's frames break the protocol.
     BadFrame,
     /// The hub does not speak the agent's protocol version.
     UnsupportedVersion,
-    /// The hub has as many servers or sessions as it may.
+    /// The hub has reached its limit of servers or sessions.
     Full,
-    /// The hub is stopping; the agent comes back later.
+    /// The hub is stopping. The agent tries again later.
     Stopping,
 }
 
@@ -202,8 +203,9 @@ pub fn decode_up(body: &[u8]) -> Result<Up, WireError> {
     Ok(up)
 }
 
-/// Reads `body` into `into` if it is a frame of reports; `false` when it is another. It takes no memory once `into` has
-/// had as many reports, for a hub that receives thousands per second. On an error the contents of `into` are undefined.
+/// Reads `body` into `into` if it is a frame of reports; `false` if it is another. It allocates no memory once `into`
+/// has had as many reports, for a hub that receives thousands per second. On an error the contents of `into` are
+/// undefined.
 pub fn decode_reports(body: &[u8], into: &mut Reports) -> Result<bool, WireError> {
     check_length(body.len() as u64)?;
     let mut body = BodyReader::new(body);

@@ -11,7 +11,7 @@ pub struct Host {
     pub platform: String,
     /// Its version, such as `12.7`.
     pub platform_version: String,
-    /// One text a processor model: `"<model> <n> Physical Core"`.
+    /// One text per processor model: `"<model> <n> Physical Core"`.
     pub cpu: Vec<String>,
     /// Bytes of memory.
     pub mem_total: u64,
@@ -29,7 +29,7 @@ pub struct Host {
     pub ip: String,
     /// Version of the agent.
     pub version: String,
-    /// One text a GPU.
+    /// One text per GPU.
     pub gpu: Vec<String>,
 }
 

@@ -1,10 +1,10 @@
 //! Frames between agent and hub: bytes to values and back.
 //!
 //! This crate knows the wire format and nothing else: no sockets, no runtime, no clock. `docs/wire.md` draws the bytes,
-//! `tests/golden/` pins them. It is the only crate that names bincode.
+//! and the tests compare them with `tests/golden/`. It is the only crate that names bincode.
 //!
-//! Reading order: [`limits`] (every bound), [`frame`] (what is said), [`report`] and [`delta`] (how a reading becomes few
-//! bytes), [`reader`] (a byte stream cut into frames), `body` (bincode's primitives with our errors).
+//! Reading order: [`limits`] (every bound), [`frame`] (what is said), [`report`] and [`delta`] (how a reading becomes
+//! few bytes), [`reader`] (a byte stream cut into frames), `body` (bincode's primitives with our errors).
 
 pub mod delta;
 pub mod error;

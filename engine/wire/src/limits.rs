@@ -1,9 +1,10 @@
-//! Every bound of the wire format, by name. A peer that goes past one gets a typed error before memory is taken.
+//! Every bound of the wire format, by name. A peer that exceeds one gets a typed error before memory is allocated.
 
 /// Samples that an agent may gather in one frame: at one per second, the newest status shown is ten seconds old.
 pub const SAMPLES_PER_FRAME_MAX: u32 = 10;
 
-/// Seconds that a sample may wait at its agent for others to share its frame. Samples taken further apart are not gathered.
+/// Seconds that a sample may wait at its agent for others to share its frame. Samples taken further apart are not
+/// gathered.
 pub const FRAME_AGE_S_MAX: u32 = 10;
 
 /// Bytes of a frame's length prefix: a little-endian `u32`.

@@ -50,8 +50,8 @@ impl FrameReader {
         self.buffer.extend_from_slice(chunk);
     }
 
-    /// The next whole body, or `None` until more is fed. An oversized or empty frame is refused as soon as its length is
-    /// known. After an error the stream cannot continue.
+    /// The next whole body, or `None` until more is fed. An oversized or empty frame is refused as soon as its length
+    /// is known. After an error the stream cannot continue.
     pub fn next_body(&mut self) -> Result<Option<&[u8]>, WireError> {
         let rest = &self.buffer[self.consumed..];
         let Some((prefix, rest)) = rest.split_first_chunk::<LENGTH_PREFIX_BYTES>() else {

@@ -30,7 +30,7 @@ pub(super) fn read(files: &mut Files) -> Counts {
     Counts { tcp, udp, processes }
 }
 
-/// Sockets in use, those waiting out their time included, as a listing of them would show.
+/// Sockets in use, including those in TIME_WAIT, as a listing of them would show.
 fn sockets(v4: &str, v6: &str) -> (u64, u64) {
     let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
     let tcp = sum([field(v4, "TCP:", "inuse"), field(v4, "TCP:", "tw"), field(v6, "TCP6:", "inuse")]);

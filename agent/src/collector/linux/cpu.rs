@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The contents of `/proc/stat`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Stat {
-    /// User, nice, system, idle, iowait, irq, softirq and steal, in ticks of all processors together. Time of guests is in
-    /// the first two already.
+    /// User, nice, system, idle, iowait, irq, softirq and steal, in ticks of all processors together. Time of guests is
+    /// already in the first two.
     ticks: [u64; 8],
     /// Numbers of the present processors. They may have gaps.
     pub(super) processors: BTreeSet<u32>,
@@ -47,8 +47,8 @@ pub(super) struct Use {
 }
 
 impl Use {
-    /// Percent since the reading before, or the value before if these two cannot be compared. `None` if the idle time
-    /// became smaller: the kernel's own sum is then wrong, and this is not a sign of work.
+    /// Percent since the previous reading, or the previous value if the two readings cannot be compared. `None` if the
+    /// idle time became smaller: the kernel's own sum is then wrong, and this is not a sign of work.
     pub(super) fn percent(&mut self, stat: &Stat) -> Option<f64> {
         let Some(before) = self.before.replace(stat.clone()) else { return Some(self.percent) };
         let grown = |field: usize| stat.ticks[field].saturating_sub(before.ticks[field]);
@@ -75,7 +75,7 @@ pub(super) fn names(cpuinfo: &str, online: &BTreeSet<u32>, arch: &str) -> Vec<St
     for text in cpuinfo.split("\n\n") {
         let section = Section::read(text);
         of_number.extend(section.numbers.iter().map(|number| (*number, section.clone())));
-        // A line about one may hold for all: some kernels have it only with the first, or after the last.
+        // A line about one processor may be true for all: some kernels have it only with the first, or after the last.
         of_all.merge(section);
     }
     online.iter().for_each(|number| {
@@ -107,7 +107,7 @@ impl Section {
             let Some((key, value)) = line.split_once(':') else { continue };
             let (key, value) = (key.trim(), value.trim());
             if let Some(number) = key.strip_prefix("processor ").and_then(|number| number.trim().parse().ok()) {
-                // s390x has a line for each.
+                // s390x has a line for each processor.
                 section.numbers.push(number);
                 continue;
             }
@@ -138,7 +138,7 @@ impl Section {
         self.kind = other.kind.or(self.kind.take());
     }
 
-    /// The name of the processor. The kernel's model of an ARM only names its instruction set; its part number is
+    /// The name of the processor. The kernel's model of an ARM only names its instruction set. Its part number is
     /// exact.
     fn name(&self) -> Option<String> {
         let arm = self.implementer.zip(self.part).and_then(|(implementer, part)| arm_name(implementer, part));
@@ -225,7 +225,7 @@ mod tests {
         Stat::read(text).expect("a line cpu")
     }
 
-    /// Percent of each reading, and whether it could be.
+    /// Percent of each reading, and whether it could be computed.
     fn percents(readings: &[&str]) -> Vec<(f64, bool)> {
         let mut of = Use::default();
         let percent = |text: &&str| match of.percent(&stat(text)) {
@@ -255,10 +255,10 @@ mod tests {
             ("cpu 100000 0 50000 8000000 2000 0 500 0 0 0", "cpu 100003 0 50001 7999900 2000 0 500 0");
         let next = "cpu 100004 0 50001 7999999 2000 0 500 0";
         assert_eq!(percents(&[before, after, next]), [(0.0, true), (0.0, false), (1.0, true)]);
-        // Waiting for input falls now and then, and only then nothing is wrong with the rest.
+        // iowait falls now and then. Only in this case the other values are right.
         let (first, second) = ("cpu 10 0 0 100 50 0 0 0", "cpu 20 0 0 190 40 0 0 0");
         assert_eq!(percents(&[first, second]), [(0.0, true), (10.0, true)]);
-        // So does any other, when a processor goes.
+        // Other values also fall, when a processor is removed.
         let (first, second) = ("cpu 1000 0 0 100 0 0 0 0", "cpu 500 0 0 200 0 0 0 0");
         assert_eq!(percents(&[first, second]), [(0.0, true), (0.0, true)]);
     }

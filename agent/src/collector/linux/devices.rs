@@ -29,7 +29,7 @@ fn hypervisor(product: &str, is_guest: bool, is_docker: bool) -> String {
     let known = KNOWN.iter().find(|(word, _)| product.contains(word)).map(|(_, name)| *name);
     let name = match known {
         _ if is_docker => "docker",
-        // Some makers of real machines are known words too: the processor knows better.
+        // Some makers of real machines are also in this list, so the processor decides.
         Some(name) if is_guest => name,
         None if is_guest => "kvm",
         _ => "",
@@ -41,7 +41,7 @@ fn hypervisor(product: &str, is_guest: bool, is_docker: bool) -> String {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Gpus {
     pub(super) names: Vec<String>,
-    /// Mean use of those whose driver tells it in a file, percent.
+    /// Mean use of the GPUs whose driver has it in a file, percent.
     pub(super) percent: f64,
 }
 

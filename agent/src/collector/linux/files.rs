@@ -11,7 +11,7 @@ pub(in crate::collector) struct Files {
     root: PathBuf,
     /// Files that could not be read, and why. Each is logged once.
     unread: BTreeMap<&'static str, String>,
-    /// How many of these were said.
+    /// How many of these were logged.
     said: usize,
 }
 

@@ -124,7 +124,7 @@ mod tests {
         let available = "MemTotal: 1000 kB\nMemAvailable: 2000 kB\n";
         assert_eq!(of(&[("/proc/meminfo", available)]), [1000, 0, 0, 0]);
         let huge = "MemTotal: 1000 kB\nMemAvailable: 18446744073709551615 kB\nSwapTotal: 10 kB\n";
-        assert_eq!(of(&[("/proc/meminfo", huge)]), [1000, 1000, 10, 0], "what is no number of bytes is not there");
+        assert_eq!(of(&[("/proc/meminfo", huge)]), [1000, 1000, 10, 0], "impossible bytes count as missing");
     }
 
     #[test]

@@ -30,7 +30,7 @@ use sensors::{Readings, Sensors};
 
 /// Time that the first reading waits for the calls on other threads.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_millis(500);
-/// Age at which a sensor's value is not shown any more.
+/// Age at which a sensor's value is no longer shown.
 const SENSOR_AGE_MAX: Duration = Duration::from_secs(60);
 /// Seconds by which the start of one boot may move: the kernel computes it from a clock that is corrected.
 const BOOT_MOVES_MAX_S: u64 = 2;
@@ -46,7 +46,7 @@ pub(super) struct Machine {
     platform: Apart<(String, String)>,
     /// Corrections of the clock do not change it.
     boot_s: Option<u64>,
-    /// Of these processors, with their names.
+    /// The processors at the last look-up, and their names.
     processors: Option<(Stat, Vec<String>)>,
     virtualization: String,
     impossible: (u64, &'static str),
@@ -91,7 +91,7 @@ impl Machine {
         machine
     }
 
-    /// A reading, but for its time.
+    /// A reading without its time.
     pub(super) fn read(&mut self, now: Instant) -> Report {
         let cpu = match self.stat().map(|stat| self.busy.percent(&stat)) {
             Some(Some(percent)) => percent,

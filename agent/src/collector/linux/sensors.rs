@@ -71,7 +71,7 @@ fn list(root: &Path) -> Vec<(PathBuf, String)> {
 struct Found {
     input: PathBuf,
     name: String,
-    /// A lasting name that tells it from another sensor of the same name.
+    /// A lasting name that distinguishes it from another sensor of the same name.
     device: Option<String>,
 }
 
@@ -109,7 +109,7 @@ fn zones(class: &Path) -> Vec<Found> {
     numbered(class, "thermal_zone", "").into_iter().filter_map(zone).filter(|zone| zone.input.exists()).collect()
 }
 
-/// Files or folders called so with a number in between, in the order of the numbers.
+/// Files or folders with such a name and a number in it, in the order of the numbers.
 fn numbered(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
     let names = files::names(folder).unwrap_or_default();
     let number = |name: String| {
@@ -121,7 +121,7 @@ fn numbered(folder: &Path, before: &str, after: &str) -> Vec<PathBuf> {
     found.into_iter().map(|(_, name)| folder.join(name)).collect()
 }
 
-/// Names that are each one sensor's: two drives of one model are two sensors.
+/// Unique names: two drives of one model are two sensors.
 fn distinct(found: Vec<Found>) -> Vec<(PathBuf, String)> {
     let mut count: HashMap<String, usize> = HashMap::new();
     found.iter().for_each(|sensor| *count.entry(sensor.name.clone()).or_default() += 1);

@@ -15,8 +15,8 @@
 //! one by one: `kill -9` loses nothing, and a power cut loses those that the system had not written back. None of these
 //! was acknowledged or is counted as sent. Bytes that are no record are skipped and logged.
 //!
-//! Version 1 had one run, named in its state together with the shift of its numbers; its segments are named FIRST.seg. It is
-//! taken over as a run that was found.
+//! Version 1 had one run, named in its state together with the shift of its numbers. Its segments are named FIRST.seg.
+//! It is taken over as a run that was found.
 mod record;
 mod run;
 mod segment;
@@ -59,7 +59,7 @@ pub(super) struct Spool {
     runs: VecDeque<Run>,
     /// The newest segment, open for appending.
     tail: File,
-    /// Where the link reads.
+    /// The place from which the link reads.
     reader: Option<SegmentReader>,
     _lock: File,
 }

@@ -51,9 +51,9 @@ enum Found {
         report: Report,
         bytes: usize,
     },
-    /// There is no record here, in any case.
+    /// There is certainly no record here.
     Nothing,
-    /// Here may be one, but the bytes end first.
+    /// There may be a record here, but the bytes end first.
     Cut,
 }
 
@@ -62,7 +62,7 @@ enum Found {
 pub(super) struct Records<R> {
     file: R,
     buffer: Vec<u8>,
-    /// Where to look next, in `buffer`.
+    /// The place of the next search, in `buffer`.
     at: usize,
     skipped_bytes: u64,
 }
@@ -84,7 +84,7 @@ impl<R: Read> Records<R> {
         }
     }
 
-    /// Bytes after the last record that belong to none.
+    /// Bytes after the last record that belong to no record.
     pub(super) fn rest_bytes(&self) -> u64 {
         self.skipped_bytes + (self.buffer.len() - self.at) as u64
     }

@@ -41,7 +41,7 @@ impl Segment {
         }
         if records.rest_bytes() > 0 {
             let (segment, bytes) = (self.path.display(), records.rest_bytes());
-            tracing::warn!(%segment, bytes, "the spool ended in bytes that are no report: they were cut off");
+            tracing::warn!(%segment, bytes, "the spool ended in bytes that are not a report: they were cut off");
         }
         Ok(last)
     }

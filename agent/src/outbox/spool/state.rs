@@ -1,4 +1,4 @@
-//! The file of a spool that says whose it is.
+//! The state of a spool: its machine, and the run of version 1.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -28,7 +28,7 @@ pub(super) struct Earlier {
     pub(super) outbox_id: u128,
     /// Sequence number minus raw number.
     pub(super) shift: u64,
-    /// Raw number below which everything is done with.
+    /// Raw number below which everything is settled.
     pub(super) floor: u64,
 }
 
@@ -62,7 +62,8 @@ pub(super) fn tell_of_copy(folder: &Path, state: Option<&State>, machine: Option
     }
 }
 
-/// The state, if there is one. One that cannot be read matters only where it names segments of version 1.
+/// The state, if there is one. A state that cannot be read matters only if there are segments of version 1, which it
+/// alone names.
 pub(super) fn read_state(folder: &Path, has_earlier: bool) -> Result<Option<State>, SpoolError> {
     let path = folder.join("state");
     let bytes = match fs::read(&path) {
@@ -77,7 +78,7 @@ pub(super) fn read_state(folder: &Path, has_earlier: bool) -> Result<Option<Stat
         Some(state) if state.earlier.is_some() || !has_earlier => Ok(Some(state)),
         _ if has_earlier || is_of_newer_version => Err(SpoolError::State { path }),
         _ => {
-            tracing::warn!(state = %path.display(), "the spool's state is damaged: rewriting it; no report needs it");
+            tracing::warn!(state = %path.display(), "the spool's state is damaged and rewritten: no report needs it");
             Ok(None)
         }
     }

@@ -85,7 +85,7 @@ fn list(folder: &Path, below: &str, files: &mut Vec<(String, u64)>) -> io::Resul
 /// The contents that a backup lists, after a check that its files have the listed sizes. `None` for a backup of an
 /// older hub, which has no list.
 fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
-    let wrong = |what: &str| format!("backup {} is not whole: {what}", backup.display());
+    let wrong = |what: &str| format!("backup {} is incomplete or damaged: {what}", backup.display());
     let text = match fs::read_to_string(backup.join(FILE)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| wrong(&format!("{FILE}: {error}")))?,
@@ -100,7 +100,7 @@ fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
             Ok(found) if found.is_symlink() => {
                 return Err(wrong(&format!("{path} is a symbolic link, which is not followed: put the file there")));
             }
-            _ => return Err(wrong(&format!("{path} is not there"))),
+            _ => return Err(wrong(&format!("{path} is missing"))),
         }
     }
     Ok(Some(said.contents))
@@ -139,7 +139,7 @@ fn compare(folder: &Path, said: Option<Contents>) -> Result<(), String> {
     let found = contents(folder).map_err(|error| error.to_string())?;
     match said {
         Some(said) if said != found => Err(format!(
-            "the store is not what was backed up: it holds {} servers, {} commits and {} changes of {}, {} and {}",
+            "the store differs from the backup: it has {} servers, {} commits and {} changes instead of {}, {} and {}",
             found.servers, found.commit, found.change, said.servers, said.commit, said.change
         )),
         _ => Ok(()),
@@ -261,7 +261,7 @@ mod tests {
     #[test]
     fn what_is_cut_or_leads_elsewhere_is_no_backup() {
         for end in 0..TEXT.len() {
-            // Cut behind a line, it says less; files that are not named are looked at by the store.
+            // Without its last lines the list names fewer files. The store checks the files that are not named.
             assert!(parse(&TEXT[..end]).is_none() || TEXT[..end].ends_with('\n'), "{:?}", &TEXT[..end]);
         }
         for path in ["/etc/passwd", "../x", "rocksdb/../../x", "a//b", ""] {

@@ -65,7 +65,7 @@ fn words(error: &io::Error) -> String {
              descriptors? The request may still be carried out",
             ADMIN_SILENCE_MAX.as_secs()
         ),
-        io::ErrorKind::UnexpectedEof => "it ended without an answer; the request may be done or not".to_owned(),
+        io::ErrorKind::UnexpectedEof => "it ended without an answer: the request may be done or not".to_owned(),
         _ => error.to_string(),
     }
 }

@@ -128,7 +128,7 @@ pub(crate) async fn serve(
     }
 }
 
-/// Answers the command line while the hub starts: it is starting, and how far it is.
+/// Answers the command line while the hub starts: that it is starting, and how far it is.
 pub(crate) struct Meanwhile(Option<(oneshot::Sender<()>, Answers)>);
 
 /// The thread. It returns the socket.
@@ -162,7 +162,7 @@ impl Meanwhile {
             })
         };
         let named = thread::Builder::new().name("admin".to_owned());
-        let thread = named.spawn(answers).map_err(|error| format!("no thread: {error}"))?;
+        let thread = named.spawn(answers).map_err(|error| format!("a thread cannot be started: {error}"))?;
         Ok(Self(Some((over, thread))))
     }
 
@@ -229,7 +229,7 @@ fn with_signs_of_life<T>(mut stream: &UnixStream, work: impl FnOnce() -> T) -> T
     let (done, waiting) = mpsc::channel::<()>();
     let signs = move || {
         while waiting.recv_timeout(ADMIN_SIGN_INTERVAL) == Err(mpsc::RecvTimeoutError::Timeout) {
-            // The client may be gone; its request is carried out all the same.
+            // The client may be gone. Its request is carried out anyway.
             let _is_heard = stream.write_all(b" ");
         }
     };

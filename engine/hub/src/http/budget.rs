@@ -31,7 +31,7 @@ pub(super) fn network(peer: IpAddr) -> IpAddr {
     }
 }
 
-/// So much of something, for all.
+/// An amount of a resource, which all clients share.
 #[derive(Debug)]
 pub(crate) struct Budget {
     all: usize,
@@ -44,7 +44,7 @@ pub(crate) struct Budget {
 struct Holdings {
     all: usize,
     guests: usize,
-    /// Only clients that hold something.
+    /// Only clients that hold a part.
     by_client: HashMap<Client, usize>,
 }
 
@@ -58,11 +58,11 @@ impl Budget {
         self.holdings.lock().all
     }
 
-    /// Whether that client may have so much more. A client that holds nothing may exceed its share: otherwise a large
+    /// Whether that client may have this amount. A client that holds nothing may exceed its share: otherwise a large
     /// answer would never be sent.
     ///
     /// # Errors
-    /// All of it is held, or this client's share is.
+    /// The whole resource is in use, or this client's share is.
     pub(crate) fn check(&self, client: Client, amount: usize) -> Result<(), Busy> {
         self.check_in(&self.holdings.lock(), client, amount)
     }
@@ -156,11 +156,11 @@ mod tests {
         assert_eq!(budget.check(one, 1), Err(Busy::Client));
         let other = budget.hold(guest("192.0.2.2"), 25).expect("another's quarter");
         let known = Client::new("192.0.2.1".parse().expect("an address"), false);
-        let half = budget.hold(known, 50).expect("half, for who is known");
+        let half = budget.hold(known, 50).expect("half, for a known client");
         assert_eq!(budget.check(guest("192.0.2.3"), 1), Err(Busy::Hub));
         drop((held, other, half));
         assert_eq!(budget.held(), 0);
-        assert!(budget.holdings.lock().by_client.is_empty(), "nothing is remembered of who holds nothing");
+        assert!(budget.holdings.lock().by_client.is_empty(), "clients that hold nothing are not remembered");
     }
 
     #[test]
@@ -177,7 +177,7 @@ mod tests {
     fn one_answer_may_be_more_than_a_share_and_none_more_than_there_is() {
         let budget = Budget::new(100, 25);
         let one = guest("192.0.2.1");
-        drop(budget.hold(one, 90).expect("nobody else is there"));
+        drop(budget.hold(one, 90).expect("no other client is there"));
         assert_eq!(budget.check(one, 101), Err(Busy::TooLarge { bytes: 101, bytes_max: 100 }));
         // An answer whose size was unknown is charged as it is.
         drop(budget.charge(one, 300));

@@ -24,10 +24,10 @@ pub(super) struct ClientIo<S> {
     patience: Patience,
 }
 
-/// How long a client has let bytes wait.
+/// The time for which a client has let bytes wait.
 #[derive(Default)]
 struct Patience {
-    /// Since when bytes wait.
+    /// The time since which bytes wait.
     waiting_since: Option<Instant>,
     /// Time that they waited before that, since `taken` began.
     waited: Duration,
@@ -37,7 +37,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Bytes wait: for how much longer they may.
+    /// Must be called while bytes wait. Ready with an error when they have waited too long.
     fn wait(&mut self, context: &mut Context<'_>) -> Poll<io::Error> {
         let waited = self.waited;
         let end = self.end.get_or_insert_with(|| Box::pin(sleep_until(Instant::now())));

@@ -44,8 +44,8 @@ pub(crate) struct Connection {
     socket: Weak<TcpStream>,
     /// A request of it came with a token or a cookie that is valid.
     is_known: AtomicBool,
-    /// Microseconds after the first connection: it was accepted, a request came in whole, or bytes of an answer were taken.
-    /// Bytes of an incomplete request are no progress: any client can send one byte per second.
+    /// Microseconds after the first connection: it was accepted, a request came in whole, or bytes of an answer were
+    /// taken. Bytes of an incomplete request are no progress: any client can send one byte per second.
     progressed_us: AtomicU64,
     is_evicted: AtomicBool,
     evicted: Notify,
@@ -152,7 +152,7 @@ impl Table {
 }
 
 impl Connection {
-    /// Notes that it came on.
+    /// Notes progress.
     pub(super) fn progressed(&self) {
         let us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.progressed_us.store(us, Ordering::Relaxed);
@@ -256,7 +256,7 @@ mod tests {
             drop(live(enter(&connections, 2).await));
         }
         let all = addresses(&connections);
-        assert_eq!((all[0], all.len()), (address(1), 8), "the oldest by far, but not of those who are many");
+        assert_eq!((all[0], all.len()), (address(1), 8), "the oldest by far, but not of a household with many");
     }
 
     #[tokio::test(start_paused = true)]

@@ -13,7 +13,7 @@ use super::budget::Held;
 pub(super) struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
     left: u64,
-    /// Goes along with the last piece: hyper has taken it long before the client has.
+    /// Held by the last piece: hyper has taken it long before the client has.
     held: Option<Held>,
 }
 

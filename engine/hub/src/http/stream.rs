@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! admitted ──► waits for a permit ──► computes ──► pieces that wait ──► the client
-//!                     ▲                  │ they are as many as may
+//!                     ▲                  │ their number is bounded
 //!                     └── gives it back ◄┘
 //! ```
 //! A permit is for computing. An answer that waits for a slow client gives its permit to others.
@@ -71,7 +71,7 @@ async fn begin(
         {
             tracing::error!(%error, "an answer from history broke off");
         }
-        // Before the sender is dropped, which says that this is the end.
+        // This must happen before the sender is dropped, which tells the end.
         let _only_one = end.set(made.is_ok());
     });
     let first = pieces.recv().await;
@@ -138,7 +138,7 @@ impl Pieces {
         }
     }
 
-    /// Goes on computing, once there is room again.
+    /// Continues computing, once there is room again.
     fn go_on(&mut self) -> io::Result<()> {
         if self.permit.is_none() {
             self.permit = self.runtime.block_on(async {
@@ -151,7 +151,7 @@ impl Pieces {
         if self.permit.is_some() { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 
-    /// Sends the rest.
+    /// Sends the remaining bytes.
     fn finish(&mut self) -> io::Result<()> {
         if self.piece.is_empty() { Ok(()) } else { self.send() }
     }
@@ -174,12 +174,12 @@ impl Write for Pieces {
     }
 }
 
-/// The pieces as hyper takes them. When no more come and it was not all, the connection breaks off: a client must not take
-/// half an answer for a whole one.
+/// The pieces as hyper takes them. If no more come and the answer is incomplete, the connection is broken off: a client
+/// must not take half an answer for a whole one.
 struct Receiver {
     first: Option<Bytes>,
     pieces: mpsc::Receiver<Bytes>,
-    /// Whether it was all, once it has ended.
+    /// Whether the answer is complete, once it has ended.
     ended: Arc<OnceLock<bool>>,
     _held: Arc<Vec<Held>>,
 }
@@ -245,7 +245,7 @@ mod tests {
         begin_as(http, Viewer::guest(), produce).await
     }
 
-    /// As many bytes as so many pieces have, and one.
+    /// The bytes of so many pieces, and one more.
     fn pieces(count: usize) -> Producer {
         Box::new(move |out| out.write_all(&vec![7; count * PIECE_BYTES + 1]))
     }
@@ -294,7 +294,7 @@ mod tests {
         let busy = Arc::clone(&http.history_room).acquire_many_owned(all).await.expect("free");
         let before = tokio::time::Instant::now();
         let late = start(&http, &slot.connection, streamed(), Vec::new()).await.expect("it begins");
-        assert!(before.elapsed() >= HTTP_HALF_CLOSED_TIMEOUT, "so that who is gone refuses it");
+        assert!(before.elapsed() >= HTTP_HALF_CLOSED_TIMEOUT, "so that a client that is gone refuses it");
         tokio::time::resume();
         let reading = tokio::spawn(late.collect());
         drop(busy);

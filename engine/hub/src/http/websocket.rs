@@ -76,7 +76,7 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
         }
         let now_ms = (http.clock)();
         if !viewer.is_still_valid(&http.engine, now_ms.div_euclid(1000)) {
-            let reason = "what let you in does not any more: sign in again, or send another token";
+            let reason = "your token or session is no longer valid: sign in again, or send another token";
             let last_word = [&u16::from(CloseCode::Policy).to_be_bytes(), reason.as_bytes()].concat();
             let said = timeout(LAST_WORD_TIMEOUT, async {
                 say(&mut out, OpCode::Control(Control::Close), &last_word).await;

@@ -15,8 +15,9 @@ const SIGNATURE_BYTES: usize = 4;
 
 /// Creates the connection ids of one listener.
 pub(super) struct LaneIds {
-    /// The same for all listeners of a data folder, over restarts: a hub that forgot its connections answers only packets
-    /// whose id it could have given out, so agents of a killed hub would otherwise wait out their timeout.
+    /// The same for all listeners of a data folder, also after a restart. A hub that forgot its connections only
+    /// answers packets whose id it could have created. Without that answer, agents of a killed hub would wait for their
+    /// timeout.
     pub(super) key: u64,
     pub(super) lane: u8,
     pub(super) lanes: u8,
@@ -58,8 +59,8 @@ impl ConnectionIdGenerator for LaneIds {
     }
 }
 
-/// Where a packet has its lane: in the first byte of its connection id, which is byte 6 of a long header and byte 1 of
-/// a short one. A client's own first id picks a lane just as well.
+/// The place of the lane in a packet: the first byte of its connection id, which is byte 6 of a long header and byte 1
+/// of a short one. A client's own first id picks a lane just as well.
 #[cfg(target_os = "linux")]
 pub(super) fn steer(socket: &socket2::Socket, lanes: u8) -> io::Result<()> {
     use nix::libc::{

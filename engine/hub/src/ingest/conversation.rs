@@ -22,7 +22,7 @@ use crate::limits::{
 
 /// Why a conversation ended.
 enum End {
-    /// The agent went away, or the network did.
+    /// The agent or the network is gone.
     Gone(String),
     /// The hub ended it, and the agent gets the reason.
     Refused(Refusal),
@@ -45,13 +45,13 @@ impl From<WireError> for End {
 enum Phase {
     /// TLS is not done.
     Handshaking,
-    /// Until `Welcome` is said.
+    /// Until `Welcome` is sent.
     Opening,
-    /// Reports come.
+    /// Reports arrive.
     Open,
     /// The agent is reading why it was refused.
     Parting,
-    /// Only QUIC has something to say.
+    /// Only QUIC still sends.
     Closed,
 }
 
@@ -72,14 +72,14 @@ pub(super) struct RoundContext<'a> {
 pub(super) struct Conversation {
     pub(super) connection: Connection,
     handle: ConnectionHandle,
-    /// Tells it from an earlier one with the same handle.
+    /// Distinguishes it from an earlier one with the same handle.
     pub(super) number: u64,
     /// It is in the listener's list of conversations to service.
     pub(super) is_touched: bool,
     /// It is in the listener's list of conversations that wait for a commit.
     pub(super) is_listed: bool,
     phase: Phase,
-    /// When the present phase has lasted too long.
+    /// The time at which the present phase has lasted too long.
     until: Option<Instant>,
     stream: Option<StreamId>,
     session: Option<Session>,
@@ -88,7 +88,7 @@ pub(super) struct Conversation {
     moved: Option<(IpAddr, Instant)>,
     reader: FrameReader,
     flow: Flow,
-    /// Bytes said that QUIC has not taken, and until when it may take them.
+    /// Bytes to send that QUIC has not taken, and the time by which it must take them.
     unsent: Vec<u8>,
     unsaid_until: Option<Instant>,
     /// Packets wait until then for an ack to go along.
@@ -139,7 +139,7 @@ impl Conversation {
         self.delay_for_ack(context);
     }
 
-    /// Heeds that at the next look.
+    /// Takes a message. It has its effect when this is serviced next.
     pub(super) fn hear(&mut self, mail: Mail) {
         match mail {
             Mail::Kicked(reason) => self.kicked = Some(reason),
@@ -157,7 +157,7 @@ impl Conversation {
         self.delayed_until.is_some_and(|until| now < until)
     }
 
-    /// When to service it even if nothing comes.
+    /// When to service it, even if no packet comes.
     pub(super) fn deadline(&mut self, now: Instant) -> Option<Instant> {
         let held = self.delayed_until.filter(|until| now < *until);
         // A server that brought more than its share waits for time to pass, and not for a commit, which may not come.
@@ -220,7 +220,7 @@ impl Conversation {
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
                 if context.ingest.counters.sessions.get() > context.ingest.sessions_max {
-                    return Err(Refusal::new(RefuseReason::Full, "the hub has as many sessions as it may").into());
+                    return Err(Refusal::new(RefuseReason::Full, "the hub has reached its limit of sessions").into());
                 }
             }
             Event::Stream(StreamEvent::Finished { .. } | StreamEvent::Stopped { .. })
@@ -229,7 +229,7 @@ impl Conversation {
                 self.close(context.now);
             }
             Event::Stream(StreamEvent::Stopped { .. }) => {
-                return Err(End::Gone("the agent does not listen".to_owned()));
+                return Err(End::Gone("the agent does not receive".to_owned()));
             }
             Event::ConnectionLost { reason } => return Err(End::Gone(reason.to_string())),
             _ => {}
@@ -288,7 +288,7 @@ impl Conversation {
             ingest.counters.frames_received.add(1);
             self.flow = session.on_body(&ingest.engine, body, &mut context.scratch.borrow_mut(), context.now_ms)?;
             if self.phase == Phase::Opening && self.until.take().is_some() {
-                // That was Hello. The agent waits for the disk from now on, not we for the agent.
+                // That was Hello. From now on the agent may have to wait for the disk, so it has no deadline.
                 self.reader.take_any();
             }
             if self.flow == Flow::Enrol {
@@ -302,7 +302,7 @@ impl Conversation {
         self.read(stream, ingest)
     }
 
-    /// Has the agent's server created by the thread that may wait for the disk.
+    /// Asks the thread that may wait for the disk to create the agent's server.
     fn ask_to_enrol(&mut self, context: RoundContext<'_>) -> Result<(), End> {
         self.flow = Flow::Read;
         if let Some(wish) = self.session.as_ref().and_then(Session::enrolment) {
@@ -404,5 +404,5 @@ impl Conversation {
     }
 }
 
-// Longer, and agents would take their reports for lost.
+// If it were longer, agents would take their reports for lost.
 const _: () = assert!(ACK_HOLD.as_millis() < 25);

@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::time::{Duration, Instant};
 
-/// How far ahead deadlines are kept in order. Most are idle timeouts, moved by every packet and reached by few: those wait
-/// in a plain table that is looked through once in this time.
+/// How far ahead deadlines are kept in order. Most are idle timeouts, moved by every packet and reached by few. They
+/// wait in a plain table that is searched once in this time.
 const HORIZON: Duration = Duration::from_secs(1);
 
 /// The next deadline of each conversation, by its handle.

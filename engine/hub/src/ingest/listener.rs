@@ -125,8 +125,7 @@ impl Listener {
                 }
             }
             let started = Instant::now();
-            // This does not depend on the branch above: while packets come all the time, another one is often picked by
-            // chance.
+            // Checked after every branch: while packets come all the time, select often picks another branch by chance.
             let commits = *committed.borrow_and_update();
             let is_committed = std::mem::replace(&mut seen_commits, commits) != commits;
             self.round(started, is_committed);
@@ -286,7 +285,7 @@ impl Listener {
                 Settled::Drained => {
                     self.deadlines.set(handle.0, None);
                     if conversation.is_listed {
-                        // The next one with this handle is listed for itself.
+                        // A later conversation with this handle is listed separately.
                         self.awaiting_commit.retain(|waiting| *waiting != handle);
                     }
                     self.count -= 1;
@@ -404,7 +403,7 @@ fn send(socket: &UdpSocket, udp: &UdpSocketState, transmit: &Transmit, bytes: &[
         segment_size: transmit.segment_size,
         src_ip: transmit.src_ip,
     };
-    // Any other error is QUIC's to mend: the packet counts as lost.
+    // QUIC recovers from any other error: the packet counts as lost.
     let sent = socket.try_io(Interest::WRITABLE, || udp.send(socket.into(), &transmit));
     !matches!(sent, Err(error) if error.kind() == io::ErrorKind::WouldBlock)
 }

@@ -1,6 +1,6 @@
 //! Agents over QUIC: accept, advance, close. Only this module of the hub uses QUIC.
 //!
-//! [`Sockets`] are the port, one for each [`listener`]; a listener is one thread with its own share of the agents.
+//! [`Sockets`] are the port, one for each [`listener`]. A listener is one thread with its own share of the agents.
 
 mod connection_id;
 mod conversation;

@@ -35,7 +35,7 @@ impl Refusals {
         }
     }
 
-    /// Says how many agents had no line, once their second is over.
+    /// Logs how many agents had no line, once their second is over.
     pub(super) fn look(&self, now: Instant) {
         let left_out = self.0.lock().end_at(now);
         say_left_out(left_out);
@@ -86,8 +86,8 @@ mod tests {
         assert_eq!(lines(at(500), 90), (0, 7));
         assert_eq!(lines(at(999), 1), (0, 0));
         assert_eq!(lines(at(1000), 4), (84, 4));
-        assert_eq!(lines(at(5000), 0), (0, 0), "nobody was left out");
+        assert_eq!(lines(at(5000), 0), (0, 0), "no agent was left out");
         assert_eq!(lines(at(5100), 11), (0, 10));
-        assert_eq!(lines(at(6000), 0), (1, 0), "said without another one coming");
+        assert_eq!(lines(at(6000), 0), (1, 0), "logged although no other agent came");
     }
 }

@@ -78,7 +78,7 @@ fn enlarge(socket: &socket2::Socket, buffer_bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Goes past the system's limit where this process may.
+/// Exceeds the system's limit, if this process may.
 #[cfg(target_os = "linux")]
 fn force(socket: &socket2::Socket, buffer_bytes: usize) {
     use nix::sys::socket::setsockopt;
@@ -87,6 +87,6 @@ fn force(socket: &socket2::Socket, buffer_bytes: usize) {
     let _only_for_administrators = setsockopt(socket, SndBufForce, &buffer_bytes);
 }
 
-/// Other systems have no such way.
+/// Other systems do not allow it.
 #[cfg(not(target_os = "linux"))]
 fn force(_: &socket2::Socket, _: usize) {}

@@ -27,10 +27,10 @@ pub(super) struct Space {
     pub(super) used: u64,
 }
 
-/// Time for a file system to answer, until the others are asked without it.
+/// Time for a file system to answer. After it, the others are asked without this one.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
-/// Threads that wait for file systems that do not answer. When there are so many, no file system is asked any more until
-/// one has.
+/// Threads that wait for file systems that do not answer. When there are so many, no file system is asked until one has
+/// answered.
 const WAITING_MAX: usize = 8;
 /// Readings between two reads of the list of mounts.
 const LIST_EVERY: u32 = 5;
@@ -58,7 +58,7 @@ struct State {
     is_stale: bool,
     targets: Option<Arc<Vec<Target>>>,
     answers: HashMap<Device, Space>,
-    /// The thread whose turn it is, and the file system that it asks, with the time since when.
+    /// The thread whose turn it is, and the file system that it asks, and since when.
     turn: u64,
     asking: Option<(Device, Instant)>,
     /// Asked by threads whose turn is over.

@@ -116,7 +116,7 @@ fn device_of(mount: &Mount, btrfs: &HashMap<Vec<u8>, String>) -> Device {
     }
     let stat = real.and_then(|path| rustix::fs::stat(path).ok());
     let of_node = stat.filter(|stat| rustix::fs::FileType::from_raw_mode(stat.st_mode).is_block_device());
-    // Major 0 is no device: Btrfs has a number for each of its parts.
+    // Major 0 is not a device: Btrfs has a number for each of its parts.
     let of_mount = mount.number.filter(|number| rustix::fs::major(*number) != 0);
     match of_mount.or(of_node.map(|stat| stat.st_rdev)) {
         Some(number) => Device::Number(number),

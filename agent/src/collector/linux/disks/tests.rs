@@ -45,7 +45,7 @@ fn one_device_under_two_names_is_one() {
     let info = "21 1 7:0 / /a rw - ext4 /dev/nosuch1 rw\n22 1 7:0 / /b rw shared:1 - ext4 /dev/mapper/other rw\n\
         23 1 7:0 /x /c rw - ext4 /dev/nosuch1 rw\n";
     assert_eq!(places(&[("/proc/self/mounts", mounts), ("/proc/self/mountinfo", info)]), [["/a", "/b", "/c"]]);
-    // A list that is another's says nothing of these.
+    // A list with other names says nothing about these.
     let foreign = info.replace("nosuch1", "vda").replace("/dev/mapper/other", "/dev/vda");
     assert_eq!(
         places(&[("/proc/self/mounts", mounts), ("/proc/self/mountinfo", &foreign)]),

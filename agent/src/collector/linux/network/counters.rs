@@ -33,7 +33,7 @@ pub(super) fn grown_by(before: u64, now: u64, usual: u64, elapsed: Option<Durati
     let left = WRAP.checked_sub(before).filter(|left| left.saturating_add(now) <= usual.saturating_mul(4) + WRAP_BYTES);
     let grown = match (now.checked_sub(before), left) {
         (Some(grown), _) => grown,
-        // Full, as a counter of 32 bits is after 4 GiB.
+        // It wrapped, as a counter of 32 bits does after 4 GiB.
         (None, Some(left)) => left + now,
         // It was reset.
         (None, None) => now,
@@ -42,7 +42,7 @@ pub(super) fn grown_by(before: u64, now: u64, usual: u64, elapsed: Option<Durati
     elapsed.is_none_or(can_be).then_some(grown)
 }
 
-/// Where the kernel shows no more than names, they decide: lines of `/proc/net/dev`.
+/// If the kernel has only names, they decide: lines of `/proc/net/dev`.
 pub(super) fn of_proc(text: &str) -> Vec<(Identity, Bytes)> {
     const VIRTUAL: [&str; 11] = ["tun", "tap", "docker", "veth", "br-", "virbr", "vmbr", "vnet", "kube", "cali", "wg"];
     let interface = |line: &str| {

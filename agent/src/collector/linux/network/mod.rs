@@ -23,7 +23,7 @@ use transfers::{Counted, Keeper};
 pub(super) struct Traffic {
     /// A counter: the interfaces' counters when the first process of this boot began, and their growth since.
     pub(super) transfer: Bytes,
-    /// A second.
+    /// Per second.
     pub(super) speed: Bytes,
     /// Counters that moved by more than any wire carries.
     pub(super) impossible: u64,
@@ -45,19 +45,19 @@ pub(super) struct Network {
     known: HashMap<Identity, Known>,
     transfer: Bytes,
     before: Option<Instant>,
-    /// Where the transfers outlast this process.
+    /// Keeps the transfers over a restart.
     keeper: Option<Keeper>,
     /// Whether there is something to keep: the kept state and the counters no longer give the present transfer.
     is_unkept: bool,
 }
 
-/// The last look at an interface.
+/// The last reading of an interface.
 #[derive(Debug, Clone, Copy)]
 struct Known {
-    /// `None`: by a process before this one.
+    /// `None` if it was read by an earlier process.
     at: Option<Instant>,
     bytes: Bytes,
-    /// Its growth by then.
+    /// Its growth until then.
     grown: Bytes,
 }
 
@@ -111,7 +111,7 @@ impl Network {
         self.counted.iter().filter_map(bytes).collect()
     }
 
-    /// Adds the growth of each interface since it was last seen. A sum of counters would be no counter, because
+    /// Adds the growth of each interface since it was last seen. A sum of counters would not be a counter, because
     /// interfaces come and go.
     fn add_up(&mut self, found: Vec<(Identity, Bytes)>, now: Instant) -> Traffic {
         let before = self.before.replace(now);

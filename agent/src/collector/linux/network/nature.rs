@@ -17,7 +17,8 @@ pub(super) struct Nature {
     kind: Option<u16>,
     /// It belongs to a device, real or of a hypervisor.
     has_device: bool,
-    /// The other end of a guest's interface, or of a part of a card that is given away: its bytes are another machine's.
+    /// The other end of a guest's interface, or of a part of a card that is given away: its bytes are another
+    /// machine's.
     is_backend: bool,
     /// The interfaces under it.
     lowers: Vec<String>,
@@ -70,8 +71,8 @@ impl Nature {
     }
 }
 
-/// Which interfaces count, by their place: each byte passes one of them. Bytes pass hardware once, and all that is stacked
-/// above it again. In a container there is none, and the way out is a link whose other end is in another namespace.
+/// Which interfaces count, by their place: each byte passes one of them. Bytes pass hardware once, and then everything
+/// that is stacked on it. A container has no hardware: its way out is a link whose other end is in another namespace.
 pub(super) fn counted(natures: &[Nature]) -> Vec<usize> {
     let by_name: HashMap<&str, &Nature> = natures.iter().map(|nature| (nature.name.as_str(), nature)).collect();
     let indices: HashSet<u32> = natures.iter().filter_map(|nature| nature.index).collect();
@@ -91,7 +92,7 @@ pub(super) fn counted(natures: &[Nature]) -> Vec<usize> {
     let is_way_out = |nature: &Nature| {
         let is_elsewhere =
             nature.link.is_some_and(|link| link != 0 && Some(link) != nature.index && !indices.contains(&link));
-        // OpenVZ's is of no kind at all.
+        // OpenVZ's interface has no kind.
         let is_void = nature.kind == Some(65535);
         let is_of_bridge = master(nature).is_some_and(|master| master.is_bridge);
         (is_elsewhere || is_void) && nature.lowers.is_empty() && !nature.is_tunnel && !is_of_bridge

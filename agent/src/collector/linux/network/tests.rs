@@ -80,7 +80,7 @@ fn in_a_container_the_way_out_counts() {
     put(&tree, "inside", 6, 0, &[("iflink", "7\n")]);
     put(&tree, "outside", 7, 0, &[("iflink", "6\n")]);
     put(&tree, "tun0", 9, 0, &[("tun_flags", "0x1\n"), ("type", "65534\n")]);
-    assert_eq!(names(&tree), ["eth0"], "what both ends are here of stays inside");
+    assert_eq!(names(&tree), ["eth0"], "the bytes of a link with both ends here stay inside");
     // Two of them in a bond count, and the bond does not.
     put(&tree, "up1", 20, 0, &[("iflink", "30\n"), ("master", "->../bond0")]);
     put(&tree, "bond0", 21, 0, &[("lower_up1", "->../up1")]);
@@ -89,7 +89,7 @@ fn in_a_container_the_way_out_counts() {
     put(&venet, "venet0", 2, 0, &[("type", "65535\n")]);
     assert_eq!(names(&venet), ["venet0"]);
     let bare = Tree::of(&[("/sys/class/net/eth0/statistics/rx_bytes", "1"), ("/sys/class/net/lo/type", "772")]);
-    assert_eq!(names(&bare), ["eth0"], "what nothing is said of");
+    assert_eq!(names(&bare), ["eth0"], "an interface without facts counts");
 }
 
 /// Readings one second apart of a tree that is changed before each: transfer and speed received.

@@ -116,7 +116,7 @@ impl Keeper {
         Some((keeper, counted))
     }
 
-    /// Whether it will be written. Not while the one before still is.
+    /// Returns whether it will be written: not while the previous one waits to be written.
     pub(super) fn keep(&self, counted: &Counted) -> bool {
         self.texts.try_send(counted.text(&self.boot)).is_ok()
     }
