@@ -218,22 +218,35 @@ impl History {
         upkeep: &mut Upkeep,
     ) -> Result<SummaryRun, StoreError> {
         let day = hour.div_euclid(HOURS_PER_DAY);
-        let mut minutes = None;
         // The block of this hour is newer than its rows in the block of the whole day.
         for part in [part_of_day(hour), key::WHOLE_DAY] {
-            let (from, to) = (key::minute_key(day, server_id, part), key::minute_key(day, server_id, part + 1));
-            store.scan_range(key::MINUTE, &from, &to, &mut |key, value| {
-                match Block::read(value).and_then(|block| block.summary_run()) {
-                    Ok(run) => minutes = run.split_by_hour().into_iter().find(|(of, _)| *of == hour),
-                    Err(error) => self.report_corrupt(state, key::MINUTE, key, &error, upkeep),
-                }
-                Ok(())
-            })?;
-            if minutes.is_some() {
-                break;
+            let range = (key::minute_key(day, server_id, part), key::minute_key(day, server_id, part + 1));
+            let rows = self.stored_rows(state, store, key::MINUTE, (&range.0, &range.1), upkeep)?;
+            if let Some((_, rows)) = rows.split_by_hour().into_iter().find(|(of, _)| *of == hour) {
+                return Ok(rows);
             }
         }
-        Ok(minutes.map(|(_, run)| run).unwrap_or_default())
+        Ok(SummaryRun::default())
+    }
+
+    /// The rows of the block in a range of keys; none if there is no block.
+    fn stored_rows(
+        &self,
+        state: &mut State,
+        store: &Store,
+        family: &'static str,
+        (from, to): (&[u8], &[u8]),
+        upkeep: &mut Upkeep,
+    ) -> Result<SummaryRun, StoreError> {
+        let mut rows = SummaryRun::default();
+        store.scan_range(family, from, to, &mut |key, value| {
+            match Block::read(value).and_then(|block| block.summary_run()) {
+                Ok(run) => rows = run,
+                Err(error) => self.report_corrupt(state, family, key, &error, upkeep),
+            }
+            Ok(())
+        })?;
+        Ok(rows)
     }
 
     fn pack_day(
@@ -263,7 +276,9 @@ impl History {
             parts.retain(|part| *part != whole);
             parts.iter().for_each(|part| changes.delete(key::MINUTE, part));
             changes.put(key::MINUTE, &whole, minutes.encode(server_id));
-            let quarters = minutes.coarser(QUARTER_MS);
+            let mut quarters = minutes.coarser(QUARTER_MS);
+            let range = (key::quarter_key(day, server_id), key::minute_key(day, server_id, 0));
+            quarters.keep_fuller(&self.stored_rows(state, store, key::QUARTER, (&range.0, &range.1), upkeep)?);
             changes.put(key::QUARTER, &key::quarter_key(day, server_id), quarters.encode(server_id));
         }
         self.reach(FailPoint::DayPacked);
@@ -434,5 +449,29 @@ mod tests {
         made.store.write(&changes).expect("on disk");
         pack();
         assert_eq!(counts().iter().sum::<u64>(), 1001, "the fuller row stays, the new one is added");
+    }
+
+    #[test]
+    fn a_late_report_takes_no_quarters_from_a_day_whose_minutes_are_gone() {
+        let made = Made::new(Retention::default(), None);
+        let (mut state, mut upkeep) = (State::default(), Upkeep::default());
+        let day = HOUR.div_euclid(HOURS_PER_DAY);
+        let forget = |family, (from, to): (&[u8], &[u8])| {
+            let mut changes = Changes::default();
+            changes.delete_range(family, from, to);
+            made.store.write(&changes).expect("on disk");
+        };
+        for samples in [&many()[..1000], &many()[..1]] {
+            made.put(1, samples, HEAD_ROWS_MAX);
+            made.history.pack_hour(&mut state, &made.store, 1, HOUR, &mut upkeep).expect("a healthy store");
+            made.history.pack_day(&mut state, &made.store, 1, day, &mut upkeep).expect("a healthy store");
+            let range = (key::quarter_key(day, 1), key::minute_key(day, 1, 0));
+            let quarters =
+                made.history.stored_rows(&mut state, &made.store, key::QUARTER, (&range.0, &range.1), &mut upkeep);
+            assert_eq!(quarters.expect("a healthy store").counts.iter().sum::<u64>(), 1000);
+            let (from, to) = key::raw_range(HOUR, 1);
+            forget(key::RAW, (&from, &to));
+            forget(key::MINUTE, (&key::minute_key(day, 1, 0), &key::minute_key(day, 1, u8::MAX)));
+        }
     }
 }

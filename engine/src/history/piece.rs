@@ -27,6 +27,14 @@ impl Piece {
         columns.iter_mut().for_each(|column| retain_rows(column, &|row| keep[row]));
     }
 
+    /// Reports that it is made of.
+    pub(super) fn reports(&self) -> u64 {
+        match self {
+            Self::Reports { times_ms, .. } => times_ms.len() as u64,
+            Self::Rows { counts, .. } => counts.iter().sum(),
+        }
+    }
+
     /// Rows by hour of the day.
     pub(super) fn split_by_hour(self) -> Vec<(usize, Self)> {
         let Self::Rows { times_ms, counts, columns } = self else { return Vec::new() };

@@ -202,23 +202,52 @@ impl Walk<'_> {
             let is_open = open_days.contains(&day);
             let end = (day..days.end).find(|day| open_days.contains(day) != is_open).unwrap_or(days.end);
             if is_open {
-                self.minutes(day..end, &hours, &open_hours, visit)?;
+                for day in day..end {
+                    let mut known = Vec::new();
+                    self.quarters(day..day + 1, &mut |rows| known.push(rows))?;
+                    self.fuller(known, &|visit| self.minutes(day..day + 1, &hours, &open_hours, visit), visit)?;
+                }
             } else {
-                let range = |day| {
-                    let first = key::quarter_key(day, self.server_id).to_vec();
-                    let past = key::minute_key(day, self.server_id, 0).to_vec();
-                    (first, past)
-                };
-                self.store.scan_ranges(key::QUARTER, (day..end).map(range), &mut |_, value| {
-                    if let Ok(rows) = self.block_rows(value) {
-                        visit(rows);
-                    }
-                    Ok(())
-                })?;
+                self.quarters(day..end, visit)?;
             }
             day = end;
         }
         Ok(())
+    }
+
+    fn quarters(&self, days: Range<i64>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
+        let range = |day| {
+            let first = key::quarter_key(day, self.server_id).to_vec();
+            let past = key::minute_key(day, self.server_id, 0).to_vec();
+            (first, past)
+        };
+        self.store.scan_ranges(key::QUARTER, days.map(range), &mut |_, value| {
+            if let Ok(rows) = self.block_rows(value) {
+                visit(rows);
+            }
+            Ok(())
+        })
+    }
+
+    /// Hands out what `read` reads of an hour or day with new reports, or the rows that are known of it, whichever is made of
+    /// more reports. Of an hour whose reports are gone, a late one is all there is to read: the disk budget has taken the
+    /// others, their block is corrupt, or they expired by a clock that was ahead.
+    fn fuller(
+        &self,
+        known: Vec<Piece>,
+        read: &dyn Fn(&mut dyn FnMut(Piece)) -> Result<(), StoreError>,
+        visit: &mut dyn FnMut(Piece),
+    ) -> Result<(), StoreError> {
+        let of_known: u64 = known.iter().map(Piece::reports).sum();
+        if of_known > 0 {
+            let mut of_read = 0;
+            read(&mut |piece| of_read += piece.reports())?;
+            if of_read <= of_known {
+                known.into_iter().for_each(visit);
+                return Ok(());
+            }
+        }
+        read(visit)
     }
 
     fn minutes(
@@ -245,13 +274,14 @@ impl Walk<'_> {
                 if !hours.contains(&hour) {
                     continue;
                 }
+                // A block of one hour is newer than the same hour in the block of the whole day, which comes last.
+                let known = pieces.into_iter().min_by_key(|(part, _)| *part).map(|(_, piece)| piece);
                 if open_hours.contains(&hour) {
-                    // Rows of a tier that is not made yet.
                     let range_ms = within(&self.range_ms, hour);
-                    self.reports(hour..hour + 1, range_ms, visit)?;
-                } else if let Some((_, piece)) = pieces.into_iter().min_by_key(|(part, _)| *part) {
-                    // A block of one hour is newer than the same hour in the block of the whole day, which comes last.
-                    visit(piece);
+                    let read = |visit: &mut dyn FnMut(Piece)| self.reports(hour..hour + 1, range_ms.clone(), visit);
+                    self.fuller(known.into_iter().collect(), &read, visit)?;
+                } else {
+                    known.into_iter().for_each(&mut *visit);
                 }
             }
         }
@@ -288,6 +318,7 @@ mod tests {
     use super::*;
     use crate::limits::HEAD_ROWS_MAX;
     use crate::sample::Sample;
+    use crate::store::Changes;
 
     #[test]
     fn a_large_hour_is_walked_in_parts_and_in_the_order_of_time() {
@@ -354,5 +385,10 @@ mod tests {
         assert_eq!(rows(), 10);
         made.history.set_floor(Tier::Raw, HOUR);
         assert_eq!(rows(), 0, "an hour that is kept and has new reports is read from them");
+        let (from, to) = key::raw_range(HOUR, SERVER);
+        let mut changes = Changes::default();
+        changes.delete_range(key::RAW, &from, &to);
+        made.store.write(&changes).expect("on disk");
+        assert_eq!(rows(), 10, "unless they are gone");
     }
 }
