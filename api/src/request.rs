@@ -92,14 +92,17 @@ impl From<ChangeError> for ApiError {
     fn from(error: ChangeError) -> Self {
         let status = match &error {
             ChangeError::NoServer { .. }
-            | ChangeError::NoToken { .. }
+            | ChangeError::NoSuch { .. }
             | ChangeError::NoUser { .. }
             | ChangeError::NoUserNamed { .. } => 404,
             ChangeError::Exists { .. }
             | ChangeError::Changed { .. }
             | ChangeError::LastAdmin
+            | ChangeError::BuiltIn { .. }
+            | ChangeError::ChannelInUse { .. }
             | ChangeError::AdminWithTags => 409,
             ChangeError::TooLong { .. }
+            | ChangeError::BadField { .. }
             | ChangeError::BadCountry { .. }
             | ChangeError::BadTokenText { .. }
             | ChangeError::BadUserName { .. } => 400,

@@ -1,5 +1,7 @@
 //! Why the registry did not change, and why an agent may not report.
 
+use std::borrow::Cow;
+
 use windfire_wire::limits::DETAIL_BYTES_MAX;
 use windfire_wire::{RefuseReason, WireError};
 
@@ -24,9 +26,9 @@ pub enum ChangeError {
         /// The id.
         id: u64,
     },
-    /// There is no token of that id.
+    /// There is none of that id.
     #[error("no {what} has id {id}")]
-    NoToken {
+    NoSuch {
         /// Which kind.
         what: &'static str,
         /// The id.
@@ -97,6 +99,28 @@ pub enum ChangeError {
         /// The text.
         found: String,
     },
+    /// A field has a value that it cannot have.
+    #[error("{field}: {reason}")]
+    BadField {
+        /// Where it is, such as `when[1].value`.
+        field: Cow<'static, str>,
+        /// What is wrong, and what would be right.
+        reason: String,
+    },
+    /// The hub's own rules are not there to be changed.
+    #[error("rule {id} is the hub's own: only its channels can be changed, and whether it is enabled")]
+    BuiltIn {
+        /// The rule.
+        id: u64,
+    },
+    /// Rules would send to a channel that is not there any more.
+    #[error("channel {id} is used by {rules}: take it out of them first")]
+    ChannelInUse {
+        /// The channel.
+        id: u64,
+        /// The rules, as in `rule 1` or `rules 1, 4`.
+        rules: String,
+    },
     /// There is no room for one more.
     #[error("there are already {max} {what}, which is the limit: remove some first")]
     Full {
@@ -108,6 +132,23 @@ pub enum ChangeError {
     /// It could not be written to disk.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl ChangeError {
+    pub(crate) fn bad_field(field: impl Into<Cow<'static, str>>, reason: impl Into<String>) -> Self {
+        Self::BadField { field: field.into(), reason: reason.into() }
+    }
+}
+
+pub(crate) fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), ChangeError> {
+    // A text has at most as many characters as bytes, and most texts are short.
+    let found = if text.len() <= max { text.len() } else { text.chars().count() };
+    if found > max { Err(ChangeError::TooLong { what, found, max }) } else { Ok(()) }
+}
+
+/// Whether there is room for one more, with `found` that there are.
+pub(crate) fn check_room(what: &'static str, found: usize, max: usize) -> Result<(), ChangeError> {
+    if found >= max { Err(ChangeError::Full { what, max }) } else { Ok(()) }
 }
 
 /// Why an agent may not report.

@@ -6,6 +6,7 @@
 //! ([`history`]). `recover` restores the state after a stop of any kind. [`engine`] is the front.
 //! `docs/ARCHITECTURE.md` draws it.
 
+pub mod alert;
 pub mod clock;
 pub mod counters;
 pub mod engine;

@@ -227,3 +227,72 @@ pub const FACTS_INTERVAL_MS: i64 = 60_000;
 
 /// Bytes of a server's past facts, as stored, that are held in memory at once; at least one record.
 pub(crate) const FACTS_PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Rules of alerts.
+pub const RULES_MAX: usize = 1_000;
+
+/// Conditions of one rule.
+pub const CONDITIONS_MAX: usize = 8;
+
+/// Tags that one rule, or one silence, names.
+pub const RULE_TAGS_MAX: usize = 64;
+
+/// Servers that one rule, or one silence, names.
+pub const RULE_IDS_MAX: usize = 10_000;
+
+/// Seconds that a rule may wait before it fires: a week.
+pub const FOR_S_MAX: u32 = 604_800;
+
+/// Seconds that a rule may wait before it is resolved: a day.
+pub const KEEP_S_MAX: u32 = 86_400;
+
+/// Minimum of seconds between two messages about an alert that lasts, where there is more than one.
+pub const REPEAT_S_MIN: u32 = 60;
+
+/// Maximum of seconds between two messages about an alert that lasts: a week.
+pub const REPEAT_S_MAX: u32 = 604_800;
+
+/// Minimum of seconds without a report that a rule may take for offline: agents report up to that seldom.
+pub const OFFLINE_S_MIN: u32 = 5;
+
+/// Channels that messages go to.
+pub const CHANNELS_MAX: usize = 100;
+
+/// Headers of a webhook.
+pub const HEADERS_MAX: usize = 16;
+
+/// Characters of a header's name and of its value.
+pub const HEADER_CHARS_MAX: usize = 1024;
+
+/// Characters of a channel's address, and of its secrets.
+pub const URL_CHARS_MAX: usize = 2048;
+
+/// Characters of one template.
+pub const TEMPLATE_CHARS_MAX: usize = 16_384;
+
+/// Recipients of one e-mail channel.
+pub const RECIPIENTS_MAX: usize = 50;
+
+/// Messages that a channel may send in a minute.
+pub const MESSAGES_PER_MINUTE_MAX: u32 = 600;
+
+/// Silences.
+pub const SILENCES_MAX: usize = 1_000;
+
+/// Notices that wait to be sent. What is more is counted in a digest.
+pub const NOTICES_MAX: usize = 10_000;
+
+/// Servers that one message names. Others are counted by tag.
+pub const NOTICE_SERVERS_MAX: usize = 10;
+
+/// Bytes of one message.
+pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Alerts that are not ok, of all rules and servers together.
+pub const ALERTS_MAX: usize = 1_000_000;
+
+/// Days that the log of alerts is kept.
+pub const ALERT_LOG_DAYS: u32 = 90;
+
+/// Rows of the log of alerts.
+pub const ALERT_LOG_ROWS_MAX: usize = 1_000_000;

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::Registry;
 use super::change::Change;
 use super::ids::IdKind;
 use super::tables::KeptToken;
-use super::{Registry, check_length, check_room};
-use crate::error::ChangeError;
+use crate::error::{ChangeError, check_length, check_room};
 use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, TAGS_PER_TOKEN_MAX, TOKEN_CHARS_MAX, TOKEN_CHARS_MIN, TOKENS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::StoreError;
@@ -55,7 +55,7 @@ impl Registry {
     pub fn remove_token(&self, id: u64) -> Result<(), ChangeError> {
         let changing = self.changing();
         let hash = self.tokens.read().values().find(|kept| kept.token.id == id).map(|kept| kept.token.hash);
-        let hash = hash.ok_or(ChangeError::NoToken { what: "API token", id })?;
+        let hash = hash.ok_or(ChangeError::NoSuch { what: "API token", id })?;
         Ok(changing.carry_out(vec![Change::TokenRemoved { id, hash }])?)
     }
 

@@ -1,9 +1,9 @@
 //! Enrolment tokens, with which agents may become servers.
 
+use super::Registry;
 use super::change::Change;
 use super::ids::IdKind;
-use super::{Registry, check_length, check_room};
-use crate::error::ChangeError;
+use crate::error::{ChangeError, check_length, check_room};
 use crate::limits::{ENROL_TOKENS_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::token::EnrolToken;
@@ -48,7 +48,7 @@ impl Registry {
     pub fn remove_enrol_token(&self, id: u64) -> Result<(), ChangeError> {
         let changing = self.changing();
         let hash = self.enrol_tokens.read().values().find(|token| token.id == id).map(|token| token.hash);
-        let hash = hash.ok_or(ChangeError::NoToken { what: "enrolment token", id })?;
+        let hash = hash.ok_or(ChangeError::NoSuch { what: "enrolment token", id })?;
         Ok(changing.carry_out(vec![Change::EnrolTokenRemoved { id, hash }])?)
     }
 }

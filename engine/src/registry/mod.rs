@@ -16,7 +16,6 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
-use crate::error::ChangeError;
 use crate::intake::Shards;
 use crate::secret::SecretHash;
 use crate::slot::Slot;
@@ -110,14 +109,4 @@ impl Registry {
     fn note_change(&self) {
         self.version.fetch_add(1, Ordering::Release);
     }
-}
-
-fn check_length(what: &'static str, text: &str, max: usize) -> Result<(), ChangeError> {
-    // A text has at most as many characters as bytes, and most texts are short.
-    let found = if text.len() <= max { text.len() } else { text.chars().count() };
-    if found > max { Err(ChangeError::TooLong { what, found, max }) } else { Ok(()) }
-}
-
-fn check_room(what: &'static str, found: usize, max: usize) -> Result<(), ChangeError> {
-    if found >= max { Err(ChangeError::Full { what, max }) } else { Ok(()) }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use windfire_wire::RefuseReason;
 
+use super::Registry;
 use super::change::{Change, Changing};
 use super::ids::IdKind;
-use super::{Registry, check_length, check_room};
-use crate::error::{ChangeError, IssuedCredential, Refusal};
+use crate::error::{ChangeError, IssuedCredential, Refusal, check_length, check_room};
 use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::server::{NewServer, ServerEdit, ServerRecord};

@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
+use super::Registry;
 use super::change::Change;
 use super::ids::IdKind;
 use super::tables::Users;
-use super::{Registry, check_room};
-use crate::error::ChangeError;
+use crate::error::{ChangeError, check_room};
 use crate::limits::{LOGINS_MAX, USER_NAME_CHARS_MAX, USERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::store::StoreError;
