@@ -66,6 +66,18 @@ impl RecordWriter<'_> {
         }
     }
 
+    pub(crate) fn numbers(&mut self, numbers: &[u64]) {
+        self.u64(numbers.len() as u64);
+        numbers.iter().for_each(|number| self.u64(*number));
+    }
+
+    pub(crate) fn option_text(&mut self, text: Option<&str>) {
+        self.u8(u8::from(text.is_some()));
+        if let Some(text) = text {
+            self.text(text);
+        }
+    }
+
     pub(crate) fn option(&mut self, value: Option<i64>) {
         self.u8(u8::from(value.is_some()));
         if let Some(value) = value {
@@ -212,6 +224,19 @@ impl<'a> RecordReader<'a> {
         }
         let sensor = |_| Ok(Temperature { name: self.text()?, celsius: self.f64()? });
         (0..sensors).map(sensor).collect::<Result<Arc<[_]>, Corrupt>>().map(Some)
+    }
+
+    pub(crate) fn numbers(&mut self) -> Result<Vec<u64>, Corrupt> {
+        (0..self.length()?).map(|_| self.u64()).collect()
+    }
+
+    pub(crate) fn option_text(&mut self) -> Result<Option<String>, Corrupt> {
+        Ok(if self.bool()? { Some(self.text()?) } else { None })
+    }
+
+    /// The version that a record begins with. Later versions are those of a newer hub, whose store is refused.
+    pub(crate) fn version(&mut self, known: u8) -> Result<(), Corrupt> {
+        if self.u8()? == known { Ok(()) } else { Err(self.corrupt()) }
     }
 
     pub(crate) fn option(&mut self) -> Result<Option<i64>, Corrupt> {

@@ -15,5 +15,5 @@ fn a_store_in_use_keeps_its_format() {
     assert_eq!(fs::read_to_string(&format).expect("there"), "windfire store 3\n");
     drop(older);
     drop(Engine::open(folder.path(), Options::default()).expect("free again"));
-    assert_eq!(fs::read_to_string(&format).expect("there"), "windfire store 5\n");
+    assert_eq!(fs::read_to_string(&format).expect("there"), "windfire store 6\n");
 }

@@ -30,5 +30,5 @@ fn a_store_of_format_1_becomes_history() {
     // Nobody has any acks on record: everything is compared all the same.
     let checked = check(&data, &folder.path().join("no-acks"));
     assert_eq!((checked.reports, checked.expired), (LAST * SERVERS as u64, 0));
-    assert_eq!(fs::read_to_string(data.join("FORMAT")).expect("there"), "windfire store 5\n");
+    assert_eq!(fs::read_to_string(data.join("FORMAT")).expect("there"), "windfire store 6\n");
 }

@@ -9,11 +9,14 @@ use windfire_wire::RefuseReason;
 use super::Registry;
 use super::ids::{IdKind, NextIds};
 use super::tables;
+use crate::alert::channel::Channel;
+use crate::alert::rule::Rule;
+use crate::alert::silence::Silence;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
 use crate::slot::Slot;
 use crate::status::Status;
-use crate::store::{Changes, StoreError, key, servers, tokens, users};
+use crate::store::{Changes, StoreError, channels, key, rules, servers, silences, tokens, users};
 use crate::token::{EnrolToken, Token};
 use crate::user::{Login, User};
 use crate::waits;
@@ -41,6 +44,15 @@ pub(super) enum Change {
     /// A login, new or renewed.
     Login(Login),
     LoginEnded(SecretHash),
+    /// A rule, new or edited.
+    Rule(Arc<Rule>),
+    RuleRemoved(u64),
+    /// A channel, new or edited.
+    Channel(Arc<Channel>),
+    ChannelRemoved(u64),
+    /// A silence, new or edited.
+    Silence(Arc<Silence>),
+    SilenceRemoved(u64),
     /// The lowest id of that kind that was never given out.
     NextId(IdKind, u64),
 }
@@ -101,6 +113,12 @@ impl Change {
             Self::UserRemoved(id) => changes.delete(key::USERS, &key::id_key(*id)),
             Self::Login(login) => changes.put(key::LOGINS, &login.hash.0, users::write_login(login)),
             Self::LoginEnded(hash) => changes.delete(key::LOGINS, &hash.0),
+            Self::Rule(rule) => changes.put(key::RULES, &key::id_key(rule.id), rules::write(rule)),
+            Self::RuleRemoved(id) => changes.delete(key::RULES, &key::id_key(*id)),
+            Self::Channel(channel) => changes.put(key::CHANNELS, &key::id_key(channel.id), channels::write(channel)),
+            Self::ChannelRemoved(id) => changes.delete(key::CHANNELS, &key::id_key(*id)),
+            Self::Silence(silence) => changes.put(key::SILENCES, &key::id_key(silence.id), silences::write(silence)),
+            Self::SilenceRemoved(id) => changes.delete(key::SILENCES, &key::id_key(*id)),
             Self::NextId(kind, next) => changes.put_number(kind.key(), *next),
         }
     }
@@ -135,6 +153,12 @@ impl Registry {
                 Change::UserRemoved(id) => self.users.write().remove(id),
                 Change::Login(login) => self.users.write().insert_login(&login, true),
                 Change::LoginEnded(hash) => self.users.write().end_login(&hash, true),
+                Change::Rule(rule) => drop(self.rules.write().insert(rule.id, rule)),
+                Change::RuleRemoved(id) => drop(self.rules.write().remove(&id)),
+                Change::Channel(channel) => drop(self.channels.write().insert(channel.id, channel)),
+                Change::ChannelRemoved(id) => drop(self.channels.write().remove(&id)),
+                Change::Silence(silence) => drop(self.silences.write().insert(silence.id, silence)),
+                Change::SilenceRemoved(id) => drop(self.silences.write().remove(&id)),
                 // The id was taken under the lock for changes.
                 Change::NextId(..) => {}
             }

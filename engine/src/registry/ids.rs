@@ -1,4 +1,4 @@
-//! Ids of servers, tokens and users. None is given out twice.
+//! Ids of servers, tokens, users, rules, channels and silences. None is given out twice.
 
 use crate::store::key;
 
@@ -9,6 +9,9 @@ pub(super) enum IdKind {
     Token,
     EnrolToken,
     User,
+    Rule,
+    Channel,
+    Silence,
 }
 
 /// Ids that were never given out.
@@ -17,6 +20,9 @@ pub(super) struct NextIds {
     pub(super) token: u64,
     pub(super) enrol_token: u64,
     pub(super) user: u64,
+    pub(super) rule: u64,
+    pub(super) channel: u64,
+    pub(super) silence: u64,
 }
 
 impl NextIds {
@@ -26,6 +32,9 @@ impl NextIds {
             IdKind::Token => &mut self.token,
             IdKind::EnrolToken => &mut self.enrol_token,
             IdKind::User => &mut self.user,
+            IdKind::Rule => &mut self.rule,
+            IdKind::Channel => &mut self.channel,
+            IdKind::Silence => &mut self.silence,
         }
     }
 }
@@ -37,6 +46,9 @@ impl IdKind {
             Self::Token => key::NEXT_TOKEN_ID,
             Self::EnrolToken => key::NEXT_ENROL_TOKEN_ID,
             Self::User => key::NEXT_USER_ID,
+            Self::Rule => key::NEXT_RULE_ID,
+            Self::Channel => key::NEXT_CHANNEL_ID,
+            Self::Silence => key::NEXT_SILENCE_ID,
         }
     }
 }

@@ -1,31 +1,42 @@
-//! Servers, tokens, users and their rights. They are in memory for every look-up, and on disk before any change counts.
+//! Servers, tokens, users and their rights; rules of alerts, channels and silences. They are in memory for every look-up,
+//! and on disk before any change counts.
 
 mod api_tokens;
 mod change;
+mod channels;
 mod enrol_tokens;
 mod ids;
+mod rules;
 mod servers;
+mod silences;
 mod tables;
 #[cfg(test)]
 mod tests;
 mod users;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::alert::channel::Channel;
+use crate::alert::rule::Rule;
+use crate::alert::silence::Silence;
 use crate::intake::Shards;
 use crate::secret::SecretHash;
 use crate::slot::Slot;
 use crate::status::Status;
-use crate::store::{Store, StoreError, key, servers as stored_servers, tokens, users as stored_users};
+use crate::store::{
+    Store, StoreError, channels as stored_channels, key, rules as stored_rules, servers as stored_servers,
+    silences as stored_silences, tokens, users as stored_users,
+};
 use crate::token::EnrolToken;
 use ids::{IdKind, NextIds};
 use tables::{KeptToken, Servers, Users};
 
-/// Servers, tokens, users and their rights. Every change is on disk when it returns.
+/// Servers, tokens, users and their rights; rules of alerts, channels and silences. Every change is on disk when it
+/// returns.
 pub struct Registry {
     store: Arc<Store>,
     /// They forget servers that are removed.
@@ -34,6 +45,9 @@ pub struct Registry {
     tokens: RwLock<HashMap<SecretHash, KeptToken>>,
     enrol_tokens: RwLock<HashMap<SecretHash, EnrolToken>>,
     users: RwLock<Users>,
+    rules: RwLock<BTreeMap<u64, Arc<Rule>>>,
+    channels: RwLock<BTreeMap<u64, Arc<Channel>>>,
+    silences: RwLock<BTreeMap<u64, Arc<Silence>>>,
     /// Held from the first check of a change to its last effect, so that changes follow one another. The locks above
     /// are for readers, some of them loops: they are held to look and to swap, never during a write.
     next_ids: Mutex<NextIds>,
@@ -61,6 +75,9 @@ impl Registry {
             logins.push(stored_users::read_login(key, value)?);
             Ok(())
         })?;
+        let rules = store.scan_ids(key::RULES, stored_rules::read)?;
+        let channels = store.scan_ids(key::CHANNELS, stored_channels::read)?;
+        let silences = store.scan_ids(key::SILENCES, stored_silences::read)?;
         // Above all existing ids, even if the stored next ids were lost.
         let next = |kind: IdKind, highest: Option<u64>| {
             Ok::<u64, StoreError>(store.number(kind.key())?.max(highest.unwrap_or(0).saturating_add(1)))
@@ -70,6 +87,9 @@ impl Registry {
             token: next(IdKind::Token, tokens.iter().map(|token| token.id).max())?,
             enrol_token: next(IdKind::EnrolToken, enrol_tokens.iter().map(|token| token.id).max())?,
             user: next(IdKind::User, users.iter().map(|user| user.id).max())?,
+            rule: next(IdKind::Rule, rules.iter().map(|rule| rule.id).max())?,
+            channel: next(IdKind::Channel, channels.iter().map(|channel| channel.id).max())?,
+            silence: next(IdKind::Silence, silences.iter().map(|silence| silence.id).max())?,
         };
         Ok(Self {
             store: Arc::clone(store),
@@ -78,6 +98,9 @@ impl Registry {
             tokens: RwLock::new(tokens.into_iter().map(|token| (token.hash, KeptToken::from(token))).collect()),
             enrol_tokens: RwLock::new(enrol_tokens.into_iter().map(|token| (token.hash, token)).collect()),
             users: RwLock::new(Users::new(users, logins)),
+            rules: RwLock::new(rules.into_iter().map(|rule| (rule.id, Arc::new(rule))).collect()),
+            channels: RwLock::new(channels.into_iter().map(|channel| (channel.id, Arc::new(channel))).collect()),
+            silences: RwLock::new(silences.into_iter().map(|silence| (silence.id, Arc::new(silence))).collect()),
             next_ids: Mutex::new(next_ids),
             version: AtomicU64::new(0),
         })

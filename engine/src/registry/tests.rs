@@ -1,3 +1,5 @@
+mod alerts;
+
 use std::sync::mpsc::channel;
 use std::thread;
 use std::time::Duration;
@@ -5,6 +7,10 @@ use std::time::Duration;
 use tempfile::TempDir;
 use windfire_wire::{Enrol, Hello, PROTOCOL_VERSION, RefuseReason, Up};
 
+use crate::alert::channel::{ChannelEdit, ChannelKind, NewChannel};
+use crate::alert::measure::Measure;
+use crate::alert::rule::{Condition, NewRule, Operator, RuleEdit, Severity};
+use crate::alert::silence::{NewSilence, SilenceEdit, Window};
 use crate::error::ChangeError;
 use crate::server::{NewServer, ServerEdit};
 use crate::session::{Flow, Session};
@@ -52,6 +58,23 @@ fn hello(credential: String, enrol: Option<Enrol>) -> Up {
     })
 }
 
+/// A rule that is right.
+fn new_rule() -> NewRule {
+    let condition = Condition { measure: Measure::Cpu, operator: Operator::Above, value: 90.0, clear: None };
+    NewRule::of("busy", Severity::Warning, vec![condition])
+}
+
+/// A channel that is right.
+fn new_channel() -> NewChannel {
+    NewChannel::of("ops", ChannelKind::Slack { url: "https://hooks.example.org/secret".into() })
+}
+
+/// A silence that is right.
+fn new_silence() -> NewSilence {
+    let window = Window::Span { from_s: NOW_S, to_s: NOW_S + 60 };
+    NewSilence { comment: String::new(), rules: vec![], tags: vec![], ids: vec![], window, by: "admin".into() }
+}
+
 /// Everything that loops ask of the registry.
 fn ask_as_loops_do(engine: &Engine, cookie: &str, token: &str, enrol_token: &str, server: &str) {
     engine.registry().login_user(cookie, NOW_S);
@@ -60,6 +83,9 @@ fn ask_as_loops_do(engine: &Engine, cookie: &str, token: &str, enrol_token: &str
     engine.registry().users();
     engine.registry().tokens();
     engine.registry().enrol_tokens();
+    engine.registry().rules();
+    engine.registry().channels();
+    engine.registry().silences();
     engine.snapshot(Selection::All);
     engine.registry().server_count();
     engine.visit(|_, _| {});
@@ -73,7 +99,7 @@ fn ask_as_loops_do(engine: &Engine, cookie: &str, token: &str, enrol_token: &str
 #[test]
 fn nobody_who_looks_waits_for_a_change_that_waits_for_the_disk() {
     type Change = fn(&Engine, &str);
-    let changes: [(&str, Change); 16] = [
+    let changes: [(&str, Change); 25] = [
         ("add_login", |engine, _| drop(engine.registry().add_login(None, "admin".into(), NOW_S))),
         ("end_login", |engine, cookie| {
             engine.registry().end_login(cookie, true);
@@ -99,6 +125,15 @@ fn nobody_who_looks_waits_for_a_change_that_waits_for_the_disk() {
         ("rotate_credential", |engine, _| drop(engine.registry().rotate_credential(2))),
         ("remove_servers", |engine, _| drop(engine.registry().remove_servers(&[2]))),
         ("mend_store", |engine, _| drop(engine.mend_store())),
+        ("add_rule", |engine, _| drop(engine.registry().add_rule(new_rule(), NOW_S))),
+        ("edit_rule", |engine, _| drop(engine.registry().edit_rule(6, RuleEdit::default()))),
+        ("remove_rule", |engine, _| drop(engine.registry().remove_rule(6))),
+        ("add_channel", |engine, _| drop(engine.registry().add_channel(new_channel(), NOW_S))),
+        ("edit_channel", |engine, _| drop(engine.registry().edit_channel(1, ChannelEdit::default()))),
+        ("remove_channel", |engine, _| drop(engine.registry().remove_channel(1))),
+        ("add_silence", |engine, _| drop(engine.registry().add_silence(new_silence(), NOW_S))),
+        ("edit_silence", |engine, _| drop(engine.registry().edit_silence(1, SilenceEdit::default()))),
+        ("remove_silence", |engine, _| drop(engine.registry().remove_silence(1))),
     ];
     for (name, change) in changes {
         let (_folder, engine) = engine();
@@ -112,6 +147,9 @@ fn nobody_who_looks_waits_for_a_change_that_waits_for_the_disk() {
         let (enrol_token, _) = (enrol_token(), enrol_token());
         let server = engine.registry().add_server(NewServer::default(), NOW_S).expect("room").credential;
         engine.registry().add_server(NewServer::default(), NOW_S).expect("room");
+        assert_eq!(engine.registry().add_rule(new_rule(), NOW_S), Ok(6), "after those of a new hub");
+        engine.registry().add_channel(new_channel(), NOW_S).expect("room");
+        engine.registry().add_silence(new_silence(), NOW_S).expect("room");
 
         let (entered, is_writing) = channel();
         let (let_go, may_go) = channel::<()>();

@@ -2,6 +2,7 @@
 //! A folder that has it is a hub's.
 //!
 //! Versions, newest first:
+//! * 6: alerts: families `rules`, `channels`, `silences`, `alerts`, `notices`, `alert_log`.
 //! * 5: names of sensors once a log value: kinds 2 and 3 of its entries.
 //! * 4: a checkpoint for each shard.
 //! * 3: users of the panel; API tokens with tags.
@@ -15,7 +16,7 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use crate::record::Corrupt;
 
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 
@@ -90,4 +91,87 @@ fn write_draft(folder: &Path) -> io::Result<()> {
     let mut file = fs::File::create(draft(folder))?;
     writeln!(file, "{PREFIX}{VERSION}")?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use rocksdb::{DB, Options};
+
+    use super::*;
+    use crate::secret::SecretHash;
+    use crate::server::ServerRecord;
+    use crate::store::options::DB_FOLDER;
+    use crate::store::{Store, contents, key, servers};
+
+    /// Families of format 5.
+    const FAMILIES_OF_5: usize = 14;
+
+    /// A store as a hub of format 5 left it, with one server.
+    fn make_store_of_5(folder: &Path) {
+        let mut options = Options::default();
+        options.create_if_missing(true);
+        options.create_missing_column_families(true);
+        let db = DB::open_cf(&options, folder.join(DB_FOLDER), &key::FAMILIES[..FAMILIES_OF_5]).expect("a database");
+        let server = ServerRecord {
+            id: 7,
+            name: "old".to_owned(),
+            tag: String::new(),
+            note: String::new(),
+            display_index: 0,
+            hide_for_guest: false,
+            country: String::new(),
+            credential: SecretHash::of("a credential"),
+            created_s: 0,
+        };
+        let family = db.cf_handle(key::SERVERS).expect("a family of format 5");
+        db.put_cf(family, key::id_key(server.id), servers::write(&server)).expect("room");
+        db.flush_wal(true).expect("room");
+        say(folder, 5);
+    }
+
+    fn say(folder: &Path, version: u32) {
+        fs::write(folder.join(FILE), format!("{PREFIX}{version}\n")).expect("room");
+    }
+
+    fn said(folder: &Path) -> String {
+        fs::read_to_string(folder.join(FILE)).expect("there")
+    }
+
+    fn names(store: &Store) -> Vec<String> {
+        let servers = store.scan_ids(key::SERVERS, servers::read).expect("readable");
+        servers.into_iter().map(|server| server.name).collect()
+    }
+
+    #[test]
+    fn a_store_of_format_5_keeps_what_it_has_and_gets_the_families_of_alerts() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        make_store_of_5(folder.path());
+        // To look at it, as at a backup, changes nothing.
+        assert_eq!(contents(folder.path()).expect("readable").servers, 1);
+        assert_eq!(said(folder.path()), "windfire store 5\n");
+        let store = Store::open(folder.path()).expect("opened");
+        assert_eq!((names(&store), said(folder.path())), (vec!["old".to_owned()], "windfire store 6\n".to_owned()));
+        for family in key::FAMILIES.into_iter().skip(FAMILIES_OF_5) {
+            let mut changes = crate::store::Changes::default();
+            changes.put(family, &key::id_key(1), vec![1]);
+            store.write_synced(&changes).expect("room");
+            assert_eq!(
+                store.scan_ids(family, |id, value| Ok((id, value.to_vec()))),
+                Ok(vec![(1, vec![1])]),
+                "{family}"
+            );
+        }
+        drop(store);
+        assert_eq!(names(&Store::open(folder.path()).expect("opened again")), ["old"]);
+    }
+
+    #[test]
+    fn a_store_of_a_newer_format_is_refused_and_not_touched() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        drop(Store::open(folder.path()).expect("a new store"));
+        say(folder.path(), VERSION + 1);
+        let refused = Store::open(folder.path()).err();
+        assert_eq!(refused, Some(StoreError::NewerFormat { found: VERSION + 1, supported: VERSION }));
+        assert_eq!(said(folder.path()), format!("{PREFIX}{}\n", VERSION + 1));
+    }
 }

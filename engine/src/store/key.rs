@@ -6,6 +6,7 @@
 //! | `default` | `raw_floor`, `minute_floor`, `quarter_floor` | the tier's oldest hour or day that is kept |
 //! | `default` | `clock` | [`super::clock`]: the newest trusted time, the expiry time, for how long the clock was steady |
 //! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id`, `next_user_id` | the id given out next |
+//! | `default` | `next_rule_id`, `next_channel_id`, `next_silence_id` | the id given out next |
 //! | `log` | commit number `u64` BE, shard `u8` | [`super::log`]: the reports of one shard in one commit |
 //! | `latest` | server id `u64` BE | [`super::latest`]: newest sample, progress of outboxes |
 //! | `hosts` | server id `u64` BE | [`super::hosts`]: facts, address, country |
@@ -22,7 +23,12 @@
 //! | `todo` | `d`, server id, day | the day has new minutes: pack them, and summarise it |
 //! | `users` | user id `u64` BE | [`super::users`]: user of the panel |
 //! | `logins` | SHA-256 of the cookie | [`super::users`]: panel login |
-
+//! | `rules` | rule id `u64` BE | [`super::rules`]: rule of alerts |
+//! | `channels` | channel id `u64` BE | [`super::channels`]: channel that messages go to, with its secrets |
+//! | `silences` | silence id `u64` BE | [`super::silences`]: silence |
+//! | `alerts` | rule id, server id (0 for the hub) | an alert that is not ok |
+//! | `notices` | number `u64` BE | a notice that waits to be sent |
+//! | `alert_log` | day, number `u64` BE | what happened to an alert |
 //!
 //! Ids, hours, days and minutes are eight bytes, big-endian; the latter three count from 1970 and have their sign bit turned
 //! over, so that keys are in the order of time. History's keys begin with the time: what is too old is one range.
@@ -35,6 +41,12 @@ pub(crate) const TOKENS: &str = "tokens";
 pub(crate) const ENROL_TOKENS: &str = "enrol_tokens";
 pub(crate) const USERS: &str = "users";
 pub(crate) const LOGINS: &str = "logins";
+pub(crate) const RULES: &str = "rules";
+pub(crate) const CHANNELS: &str = "channels";
+pub(crate) const SILENCES: &str = "silences";
+pub(crate) const ALERTS: &str = "alerts";
+pub(crate) const NOTICES: &str = "notices";
+pub(crate) const ALERT_LOG: &str = "alert_log";
 
 pub(crate) const RAW: &str = "raw";
 pub(crate) const MINUTE: &str = "minute";
@@ -43,8 +55,29 @@ pub(crate) const FACTS: &str = "facts";
 pub(crate) const SEALED: &str = "sealed";
 pub(crate) const TODO: &str = "todo";
 
-pub(crate) const FAMILIES: [&str; 14] =
-    [LOG, LATEST, HOSTS, SERVERS, TOKENS, ENROL_TOKENS, USERS, LOGINS, RAW, MINUTE, QUARTER, FACTS, SEALED, TODO];
+/// New ones come last: a store of an older format has only the first.
+pub(crate) const FAMILIES: [&str; 20] = [
+    LOG,
+    LATEST,
+    HOSTS,
+    SERVERS,
+    TOKENS,
+    ENROL_TOKENS,
+    USERS,
+    LOGINS,
+    RAW,
+    MINUTE,
+    QUARTER,
+    FACTS,
+    SEALED,
+    TODO,
+    RULES,
+    CHANNELS,
+    SILENCES,
+    ALERTS,
+    NOTICES,
+    ALERT_LOG,
+];
 
 /// Families of blocks, whose keys begin with a time.
 pub(crate) const TIERS: [&str; 3] = [RAW, MINUTE, QUARTER];
@@ -57,6 +90,9 @@ pub(crate) const NEXT_SERVER_ID: &[u8] = b"next_server_id";
 pub(crate) const NEXT_TOKEN_ID: &[u8] = b"next_token_id";
 pub(crate) const NEXT_ENROL_TOKEN_ID: &[u8] = b"next_enrol_token_id";
 pub(crate) const NEXT_USER_ID: &[u8] = b"next_user_id";
+pub(crate) const NEXT_RULE_ID: &[u8] = b"next_rule_id";
+pub(crate) const NEXT_CHANNEL_ID: &[u8] = b"next_channel_id";
+pub(crate) const NEXT_SILENCE_ID: &[u8] = b"next_silence_id";
 
 pub(crate) fn id_key(id: u64) -> [u8; 8] {
     id.to_be_bytes()

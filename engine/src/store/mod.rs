@@ -2,6 +2,7 @@
 //! known to the rooms whose records they are of, in `history`, `registry` and `intake`.
 
 mod changes;
+pub(crate) mod channels;
 pub(crate) mod checkpoints;
 mod clock;
 mod contents;
@@ -15,8 +16,10 @@ pub(crate) mod latest;
 pub(crate) mod log;
 mod log_walk;
 mod options;
+pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
+pub(crate) mod silences;
 pub(crate) mod tokens;
 pub(crate) mod users;
 mod whole;
@@ -47,4 +50,7 @@ pub fn is_any_record(value: &[u8]) -> bool {
         || tokens::read_enrol_token(1, value).is_ok()
         || users::read_user(1, value).is_ok()
         || users::read_login(&[0; 32], value).is_ok()
+        || rules::read(1, value).is_ok()
+        || channels::read(1, value).is_ok()
+        || silences::read(1, value).is_ok()
 }

@@ -42,10 +42,16 @@ pub(super) fn open_db(folder: &Path) -> Result<DB, StoreError> {
         .map_err(|error| StoreError::from_rocksdb(folder, &error))
 }
 
-/// Opens the database as it is. Its write-ahead log is read into memory, whole.
+/// Opens the database as it is, with the families that it has: one of an older format has fewer. Its write-ahead log is
+/// read into memory, whole.
 pub(super) fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
-    DB::open_cf_descriptors_read_only(&options(), folder.join(DB_FOLDER), families(), false)
-        .map_err(|error| StoreError::from_rocksdb(folder, &error))
+    let path = folder.join(DB_FOLDER);
+    let open = || {
+        let has = DB::list_cf(&options(), &path)?;
+        let families = families().filter(|family| has.iter().any(|name| name == family.name()));
+        DB::open_cf_descriptors_read_only(&options(), &path, families, false)
+    };
+    open().map_err(|error| StoreError::from_rocksdb(folder, &error))
 }
 
 fn options() -> Options {
