@@ -15,6 +15,7 @@ mod details;
 mod history;
 mod limits;
 pub mod live;
+mod object;
 mod openapi;
 mod operation;
 mod pages;

@@ -54,6 +54,26 @@ pub(crate) fn nullable(mut shape: Value) -> Value {
     shape
 }
 
+/// A list with so many of these.
+pub(crate) fn some(items: Value, min: usize, max: usize) -> Value {
+    json!({"type": "array", "items": items, "minItems": min, "maxItems": max})
+}
+
+/// A text that is one of these.
+pub(crate) fn one_of(names: &[&str]) -> Value {
+    json!({"type": "string", "enum": names})
+}
+
+/// A whole number from 0 on.
+pub(crate) fn at_most(max: u32) -> Value {
+    json!({"type": "integer", "minimum": 0, "maximum": max})
+}
+
+/// A name that is more than blanks.
+pub(crate) fn name() -> Value {
+    json!({"type": "string", "maxLength": NAME_CHARS_MAX, "pattern": "[^ ]"})
+}
+
 /// A name or a tag.
 pub(crate) fn short() -> Value {
     json!({"type": "string", "maxLength": NAME_CHARS_MAX})

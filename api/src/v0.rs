@@ -12,7 +12,6 @@ use crate::register::register;
 use crate::render;
 use crate::request::ApiRequest;
 use crate::schema::{Schemas, envelope, integer, list, number, object, text};
-use crate::viewer::Audience;
 
 pub(crate) const OPERATIONS: [Operation; 3] = [
     Operation {
@@ -62,9 +61,8 @@ fn details(request: &ApiRequest<'_>) -> Answer {
         (None, Some(ids)) => Selection::Ids(ids),
         (None, None) => Selection::All,
     };
-    let sees_all = *request.viewer.audience() == Audience::All;
     let cached = || Answer::ready(&request.api.details, request.engine, request.request.headers());
-    let cached = if sees_all && selection == Selection::All { cached() } else { None };
+    let cached = if request.viewer.sees_all() && selection == Selection::All { cached() } else { None };
     cached.unwrap_or_else(|| Answer::json(200, render::details(request.viewer, &request.engine.snapshot(selection))))
 }
 

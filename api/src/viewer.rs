@@ -119,6 +119,32 @@ impl Viewer {
         }
     }
 
+    /// Whether this viewer sees every server, and with them what is of no server.
+    pub(crate) fn sees_all(&self) -> bool {
+        self.audience == Audience::All
+    }
+
+    /// Of these tags, those whose servers this viewer sees.
+    pub(crate) fn seen_tags(&self, tags: &[String]) -> Vec<String> {
+        tags.iter().filter(|tag| self.may_tag(tag)).cloned().collect()
+    }
+
+    /// Of these ids, those of servers that this viewer sees. One who sees all sees those of removed servers too.
+    pub(crate) fn seen_ids(&self, engine: &Engine, ids: &[u64]) -> Vec<u64> {
+        let is_seen = |id: &&u64| engine.registry().server(**id).is_some_and(|server| self.sees(&server));
+        if self.sees_all() { ids.to_vec() } else { ids.iter().filter(is_seen).copied().collect() }
+    }
+
+    /// Whose change it is, in words. No user has a name with a space.
+    pub(crate) fn name(&self) -> &str {
+        match &self.by {
+            Credentials::Nothing => "a guest",
+            Credentials::Local => "the command line",
+            Credentials::Token(_) => "an API token",
+            Credentials::Login { user, .. } => &user.name,
+        }
+    }
+
     /// Which servers this viewer sees.
     pub(crate) fn audience(&self) -> &Audience {
         &self.audience

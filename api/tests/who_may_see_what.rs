@@ -5,9 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Method, Request};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use windfire_api::{Api, Caller, handle};
+use windfire_engine::alert::channel::{ChannelKind, NewChannel};
+use windfire_engine::alert::measure::Measure;
+use windfire_engine::alert::rule::{Condition, NewRule, Operator, Scope as ServerScope, Severity};
+use windfire_engine::alert::silence::{NewSilence, Window};
 use windfire_engine::server::NewServer;
 use windfire_engine::token::{NewToken, Scope, Scopes};
 use windfire_engine::user::{PasswordHash, Role};
@@ -54,7 +58,7 @@ enum For {
     AdminBrowsers,
 }
 
-const OPERATIONS: [(&str, &str, For); 31] = [
+const OPERATIONS: [(&str, &str, For); 43] = [
     ("GET", "/openapi.json", For::Anyone),
     ("GET", "/api/v1/server/list", For::Readers),
     ("GET", "/api/v1/server/details", For::Readers),
@@ -85,6 +89,18 @@ const OPERATIONS: [(&str, &str, For); 31] = [
     ("POST", "/api/v1/user", For::AdminBrowsers),
     ("PATCH", "/api/v1/user/{id}", For::AdminBrowsers),
     ("DELETE", "/api/v1/user/{id}", For::AdminBrowsers),
+    ("GET", "/api/v1/alert/rule", For::Readers),
+    ("POST", "/api/v1/alert/rule", For::Managers),
+    ("PATCH", "/api/v1/alert/rule/{id}", For::Managers),
+    ("DELETE", "/api/v1/alert/rule/{id}", For::Managers),
+    ("GET", "/api/v1/alert/channel", For::Readers),
+    ("POST", "/api/v1/alert/channel", For::Managers),
+    ("PATCH", "/api/v1/alert/channel/{id}", For::Managers),
+    ("DELETE", "/api/v1/alert/channel/{id}", For::Managers),
+    ("GET", "/api/v1/alert/silence", For::Readers),
+    ("POST", "/api/v1/alert/silence", For::Managers),
+    ("PATCH", "/api/v1/alert/silence/{id}", For::Managers),
+    ("DELETE", "/api/v1/alert/silence/{id}", For::Managers),
     ("GET", "/api/v1/hub", For::Managers),
 ];
 
@@ -237,6 +253,77 @@ fn everybody_sees_the_servers_that_are_theirs() {
             for name in ["hidden-one", "tagged-one", "plain-one"] {
                 assert_eq!(body.contains(name), names.contains(&name) && !is_refused, "{who:?} {path} {name}: {body}");
             }
+        }
+    }
+}
+
+/// Rules, a channel and silences, each about something else: the server of the tag `web` has the id 2.
+fn set_alerts_up(hub: &Hub) {
+    let registry = hub.engine.registry();
+    let slack = ChannelKind::Slack { url: "https://hooks.example.org/a-secret".to_owned() };
+    let channel = registry.add_channel(NewChannel::of("ops-chat", slack), NOW_S).expect("room");
+    let rule = |name: &str, scope: ServerScope, except_ids: &[u64]| {
+        let condition = Condition { measure: Measure::Cpu, operator: Operator::Above, value: 90.0, clear: None };
+        let new = NewRule::of(name, Severity::Warning, vec![condition]);
+        let (note, except_ids) = ("for administrators".to_owned(), except_ids.to_vec());
+        let new = NewRule { note, scope, except_ids, channels: vec![channel], ..new };
+        registry.add_rule(new, NOW_S).expect("room")
+    };
+    let tags = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+    rule("all-rule", ServerScope::All, &[1, 2]);
+    rule("two-tags-rule", ServerScope::Tags(tags(&["db", "web"])), &[]);
+    let of_others = rule("db-rule", ServerScope::Tags(tags(&["db"])), &[]);
+    rule("ids-rule", ServerScope::Ids(vec![1, 2, 3]), &[]);
+    rule("other-ids-rule", ServerScope::Ids(vec![1, 3]), &[]);
+    let silence = |comment: &str, rules: &[u64], of_tags: &[&str], ids: &[u64]| {
+        let (comment, by) = (comment.to_owned(), "ada".to_owned());
+        let window = Window::Span { from_s: NOW_S, to_s: NOW_S + 60 };
+        let new = NewSilence { comment, rules: rules.to_vec(), tags: tags(of_tags), ids: ids.to_vec(), window, by };
+        registry.add_silence(new, NOW_S).expect("room");
+    };
+    silence("any-silence", &[], &[], &[]);
+    silence("two-tags-silence", &[], &["db", "web"], &[]);
+    silence("ids-silence", &[], &[], &[2, 3]);
+    silence("db-silence", &[], &["db"], &[]);
+    silence("other-ids-silence", &[], &[], &[3]);
+    silence("db-rule-silence", &[of_others], &[], &[]);
+}
+
+/// What an answer has under that key, of each entry that has it.
+fn column(hub: &Hub, who: Who, path: &str, key: &str) -> Vec<Value> {
+    let (status, body) = hub.ask(who, "GET", path, "");
+    assert_eq!(status, 200, "{who:?} {path}: {body}");
+    let body: Value = serde_json::from_str(&body).expect("JSON");
+    body["result"].as_array().expect("a list").iter().map(|entry| entry[key].clone()).collect()
+}
+
+#[test]
+fn a_token_of_a_tag_sees_the_alerts_set_up_for_it_and_nothing_of_others() {
+    let hub = Hub::new();
+    set_alerts_up(&hub);
+    let (rules, channels, silences) = ("/api/v1/alert/rule", "/api/v1/alert/channel", "/api/v1/alert/silence");
+    let tagged = |path: &str, key: &str| Value::from(column(&hub, Who::TaggedToken, path, key));
+    let names = json!(["Server offline", "Disk almost full", "all-rule", "two-tags-rule", "ids-rule"]);
+    assert_eq!(tagged(rules, "name"), names, "and none of the hub's own");
+    let all = || json!({"all": true});
+    assert_eq!(tagged(rules, "scope"), json!([all(), all(), all(), {"tags": ["web"]}, {"ids": [2]}]));
+    assert_eq!(tagged(rules, "except_ids"), json!([[], [], [2], [], []]));
+    assert_eq!(tagged(rules, "channels"), json!([[], [], [], [], []]));
+    assert_eq!(tagged(channels, "name"), json!([]));
+    assert_eq!(tagged(silences, "comment"), json!(["any-silence", "two-tags-silence", "ids-silence"]));
+    assert_eq!(tagged(silences, "tags"), json!([[], ["web"], []]));
+    assert_eq!(tagged(silences, "ids"), json!([[], [], [2]]));
+    for who in [Who::ReadToken, Who::AdminToken, Who::Viewer, Who::Admin] {
+        let counted = [rules, channels, silences].map(|path| column(&hub, who, path, "id").len());
+        assert_eq!(counted, [10, 1, 6], "{who:?}");
+        let is_manager = For::Managers.is_open_to(who);
+        let notes = column(&hub, who, rules, "note");
+        assert_eq!(notes.iter().filter(|note| *note == "for administrators").count(), if is_manager { 5 } else { 0 });
+        assert_eq!(column(&hub, who, rules, "channels")[5], json!([1]), "{who:?}");
+    }
+    for who in EVERYBODY {
+        for path in [rules, channels, silences] {
+            assert!(!hub.ask(who, "GET", path, "").1.contains("a-secret"), "{who:?} {path}");
         }
     }
 }

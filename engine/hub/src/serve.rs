@@ -95,6 +95,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         ticks,
     };
     admin::make_administrator(&engine, clock().div_euclid(1000))?;
+    admin::begin_rules(&engine, clock().div_euclid(1000));
     announce(config, http_address, quic_address, &own);
 
     // A slow answer or a slow disk does not hold up the others, because each has its own thread. They end in this

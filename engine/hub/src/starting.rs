@@ -93,7 +93,7 @@ mod tests {
 
     fn list() -> Request {
         let (method, path) = ("GET".to_owned(), "/api/v1/manage/server".to_owned());
-        Request::Api { method, path, body: None, expires_days: None }
+        Request::Api { method, path, body: None, expires_days: None, lasts_minutes: None }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! A hub that logs everything logs no token, cookie, password or credential.
+//! A hub that logs everything logs no token, cookie, password or credential, and no secret of a channel.
 
 mod hub;
 
@@ -20,6 +20,13 @@ fn secrets_never_stand_in_the_log() {
     let token = made["token"].as_str().expect("a token").to_owned();
     let enrol = admin.done(&hub, "POST", "/api/v1/enrol-token", &json!({}));
     let server = admin.done(&hub, "POST", "/api/v1/manage/server", &json!({"name": "s"}));
+    let bot = "123456:secret-of-a-bot";
+    let settings = json!({"token": bot, "chat_id": "-1001"});
+    let channel = json!({"name": "ops", "kind": "telegram", "settings": settings});
+    let channel = admin.done(&hub, "POST", "/api/v1/alert/channel", &channel);
+    let wrong = json!({"settings": {"token": format!("{bot}/")}});
+    let path = format!("/api/v1/alert/channel/{}", channel["id"]);
+    assert_eq!(admin.change(&hub, "PATCH", &path, &wrong).status, 400);
     for path in ["/api/v1/server/list", "/api/v1/server/history?metric=cpu", "/api/v1/nothing"] {
         hub.get(path, &token);
         hub.get(path, "wrongwrongwrongwrongwrongwrongwr");
@@ -50,6 +57,7 @@ fn secrets_never_stand_in_the_log() {
         text(&enrol["token"]),
         text(&server["credential"]),
         credentials[0].clone(),
+        bot.to_owned(),
     ];
     for secret in secrets {
         assert!(!log.contains(&secret), "{secret} stands in the log");

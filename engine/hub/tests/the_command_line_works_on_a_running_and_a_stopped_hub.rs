@@ -3,7 +3,7 @@
 mod hub;
 
 use hub::new_hub;
-use serde_json::Value;
+use serde_json::{Value, json as value};
 use windfire_bench::hub_process::HubProcess;
 
 fn json(hub: &HubProcess, arguments: &[&str]) -> Value {
@@ -36,9 +36,78 @@ fn manage(hub: &HubProcess, first_id: u64) {
         assert_eq!(json(hub, &[verb, "list"]), serde_json::json!([]));
         assert!(!hub.cli(&[verb, "remove", "999"]).status.success());
     }
+    manage_alerts(hub, &id);
     json(hub, &["server", "remove", &id]);
     assert_eq!(json(hub, &["server", "list"]), serde_json::json!([]));
     assert_eq!(json(hub, &["fingerprint"])["fingerprint"].as_str().expect("text").len(), 64);
+}
+
+/// The entry of that id in a list.
+fn entry(hub: &HubProcess, verb: &str, id: &str) -> Value {
+    let all = json(hub, &[verb, "list"]);
+    let found = all.as_array().expect("a list").iter().find(|entry| entry["id"].to_string() == id);
+    found.cloned().unwrap_or_default()
+}
+
+fn manage_alerts(hub: &HubProcess, server: &str) {
+    let names = |verb: &str| {
+        let all = json(hub, &[verb, "list"]);
+        all.as_array().expect("a list").iter().map(|entry| entry["name"].clone()).collect::<Vec<_>>()
+    };
+    let own = ["Server offline", "Disk almost full", "Hub disk almost full", "Commits failing", "Hub isolated"];
+    assert_eq!(names("rule"), own, "the rules of a new hub, whoever asks first");
+    let add = |arguments: &[&str]| json(hub, arguments)["id"].to_string();
+
+    let set = ["--set", "token=1:secret", "--set", "chat_id=-1001"];
+    let channel = add(&[&["channel", "add", "--name", "ops", "--kind", "telegram"][..], &set].concat());
+    json(hub, &["channel", "edit", &channel, "--set", "thread_id=7", "--subject", "s", "--time-zone", "Europe/Berlin"]);
+    let edited = entry(hub, "channel", &channel);
+    let settings = value!({"base_url": null, "token": "••••", "chat_id": "-1001", "thread_id": 7});
+    assert_eq!((&edited["settings"], &edited["subject"], &edited["time_zone"]), (
+        &settings,
+        &"s".into(),
+        &"Europe/Berlin".into()
+    ));
+    let listed = hub.cli(&["channel", "list", "--json"]);
+    assert!(!String::from_utf8_lossy(&listed.stdout).contains("secret"));
+
+    let when = ["--when", "disk > 90 clear 85", "--when", "load1 > 2"];
+    let rule = add(&[&["rule", "add", "--name", "full", "--id", server, "--channels", &channel][..], &when].concat());
+    json(hub, &["rule", "edit", &rule, "--for-s", "60", "--severity", "critical", "--enabled", "false"]);
+    let edited = entry(hub, "rule", &rule);
+    let conditions = value!([
+        {"metric": "disk", "op": ">", "value": 90.0, "clear": 85.0},
+        {"metric": "load1", "op": ">", "value": 2.0, "clear": null},
+    ]);
+    assert_eq!((&edited["when"], &edited["for_s"], &edited["enabled"]), (&conditions, &60.into(), &false.into()));
+    assert_eq!(edited["scope"], value!({"ids": [server.parse::<u64>().expect("an id")]}));
+
+    let silence = add(&["silence", "add", "--minutes", "60", "--comment", "updates", "--rules", &rule, "--tag", "web"]);
+    let added = entry(hub, "silence", &silence);
+    assert_eq!((&added["active"], &added["by"]), (&true.into(), &"the command line".into()));
+    assert!(added["to"].as_i64().zip(added["created"].as_i64()).is_some_and(|(to, from)| to - from == 3600), "{added}");
+    let weekly = ["--days", "sat,sun", "--start", "22:00", "--end", "07:00", "--zone", "Europe/Berlin"];
+    json(hub, &[&["silence", "edit", &silence][..], &weekly].concat());
+    let edited = entry(hub, "silence", &silence);
+    let expected = value!({"days": ["sat", "sun"], "start": "22:00", "end": "07:00", "zone": "Europe/Berlin"});
+    assert_eq!((&edited["weekly"], &edited["to"], &edited["tags"]), (&expected, &Value::Null, &value!(["web"])));
+
+    for (arguments, words) in [
+        (["channel", "remove", &channel], "is used by rule"),
+        (["rule", "remove", "5"], "is the hub's own"),
+        (["rule", "remove", "999"], "rule list"),
+        (["channel", "remove", "999"], "channel list"),
+        (["silence", "remove", "999"], "silence list"),
+    ] {
+        let refused = hub.cli(&arguments);
+        let said = String::from_utf8_lossy(&refused.stderr).into_owned();
+        assert!(!refused.status.success() && said.contains(words), "{arguments:?}: {said}");
+    }
+    for (verb, id) in [("silence", silence), ("rule", rule), ("channel", channel)] {
+        assert!(hub.cli(&[verb, "list"]).status.success(), "{verb} as a table");
+        json(hub, &[verb, "remove", &id]);
+        assert_eq!(entry(hub, verb, &id), Value::Null);
+    }
 }
 
 #[test]

@@ -27,6 +27,11 @@ impl Registry {
         self.servers.read().by_credential.get(&SecretHash::of(credential)).cloned()
     }
 
+    /// The settings of the server of that id.
+    pub fn server(&self, id: u64) -> Option<Arc<ServerRecord>> {
+        self.slot(id).map(|slot| Arc::clone(&slot.record.read()))
+    }
+
     /// Every server, in ascending id.
     pub(crate) fn slots(&self) -> Vec<Arc<Slot>> {
         self.servers.read().by_id.values().cloned().collect()

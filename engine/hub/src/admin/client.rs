@@ -9,7 +9,7 @@ use windfire_api::Agents;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::socket::{connect, path};
-use super::{Hub, Request, Response, backup, execute};
+use super::{Hub, Request, Response, backup, begin_rules, execute};
 use crate::folder::{check_is_hubs, explain};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::output::complain;
@@ -51,6 +51,10 @@ pub(crate) fn ask(
             })?;
             drop(starting);
             let engine = Arc::new(engine);
+            if matches!(request, Request::Api { .. }) {
+                // As at a start of the hub: a verb sees the same rules before and after the first one.
+                begin_rules(&engine, now_ms.div_euclid(1000));
+            }
             Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms }, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),

@@ -1,4 +1,4 @@
-//! The first administrator.
+//! What a new store begins with: an administrator, and the rules of alerts that every hub has.
 
 use std::io::{self, Write};
 
@@ -31,4 +31,11 @@ pub(crate) fn make_administrator(engine: &Engine, now_s: i64) -> Result<(), Stri
         }
     }
     Ok(())
+}
+
+/// Creates the rules of alerts of a new store. On a disk that takes no writes, the next start tries again.
+pub(crate) fn begin_rules(engine: &Engine, now_s: i64) {
+    if let Err(error) = engine.registry().begin_rules(now_s) {
+        tracing::warn!(%error, "the default rules of alerts were not created: the next start tries again");
+    }
 }

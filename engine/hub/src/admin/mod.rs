@@ -21,7 +21,7 @@ use crate::limits::USERS_NAMED_MAX;
 pub(crate) use backup::{is_a_hub_now, restore, salvage};
 pub(crate) use client::ask;
 use first::ADMINISTRATOR;
-pub(crate) use first::make_administrator;
+pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use request::{AgentsLine, Hub, Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
 pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve, unbind};
 
@@ -39,21 +39,27 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
             history::export(hub, (&from, &to), &ids, tag.as_deref(), is_csv, out).map(|_| Response::Done)
         }
         Request::Password { user, is_new } => password(hub, user, is_new),
-        Request::Api { method, path, body, expires_days } => call(hub, &method, &path, body, expires_days),
+        Request::Api { method, path, body, expires_days, lasts_minutes } => {
+            call(hub, &method, &path, body, (expires_days, lasts_minutes))
+        }
     };
     done.unwrap_or_else(Response::Failed)
 }
 
-/// Asks the API.
+/// Asks the API. The ends are in days and in minutes from now.
 fn call(
     hub: &Hub<'_>,
     method: &str,
     path: &str,
     mut body: Option<Value>,
-    expires_days: Option<u32>,
+    (expires_days, lasts_minutes): (Option<u32>, Option<u32>),
 ) -> Result<Response, String> {
+    let now_s = hub.now_ms.div_euclid(1000);
     if let (Some(body), Some(days)) = (&mut body, expires_days) {
-        body["expires"] = hub.now_ms.div_euclid(1000).saturating_add(i64::from(days) * DAY_S).into();
+        body["expires"] = now_s.saturating_add(i64::from(days) * DAY_S).into();
+    }
+    if let (Some(body), Some(minutes)) = (&mut body, lasts_minutes) {
+        body["to"] = now_s.saturating_add(i64::from(minutes) * 60).into();
     }
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request = http::Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");

@@ -19,6 +19,9 @@ pub(crate) enum Request {
         body: Option<Value>,
         /// Days until the created token expires, from the hub's present time on: the client's clock may differ.
         expires_days: Option<u32>,
+        /// Minutes until the created silence ends, likewise.
+        #[serde(default)]
+        lasts_minutes: Option<u32>,
     },
     Password {
         user: String,

@@ -27,7 +27,8 @@ impl Call {
     }
 
     pub(super) fn new(method: &str, path: String, body: Option<Value>, view: View, output: Output) -> Self {
-        Self { request: Request::Api { method: method.to_owned(), path, body, expires_days: None }, view, output }
+        let method = method.to_owned();
+        Self { request: Request::Api { method, path, body, expires_days: None, lasts_minutes: None }, view, output }
     }
 
     pub(super) fn list(path: &str, view: View, output: Output) -> Self {
@@ -40,6 +41,18 @@ impl Call {
 
     pub(super) fn remove(path: &str, id: u64, view: View, output: Output) -> Self {
         Self::new("DELETE", format!("{path}/{id}"), None, view, output)
+    }
+
+    pub(super) fn edit(path: &str, id: u64, body: Value, view: View, output: Output) -> Self {
+        Self::new("PATCH", format!("{path}/{id}"), Some(body), view, output)
+    }
+
+    /// The hub's clock counts the minutes, as it does the days.
+    pub(super) fn lasting(mut self, minutes: Option<u32>) -> Self {
+        if let Request::Api { lasts_minutes, .. } = &mut self.request {
+            *lasts_minutes = minutes;
+        }
+        self
     }
 
     /// The hub's clock counts the days, because the clock of this machine may be wrong.

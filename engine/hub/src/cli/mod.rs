@@ -188,6 +188,11 @@ mod tests {
             (&["serve", "--commit-interval-ms", "20ms"], &["'20ms'", "--commit-interval-ms"]),
             (&["serve", "--sessions-max", "-5"], &["-5"]),
             (&["server", "edit", "1", "--hide-for-guest", "maybe"], &["'maybe'", "true"]),
+            (&["rule", "add", "--name", "n", "--when", "disk >90"], &["'disk >90'", "--when", "disk > 90 clear 85"]),
+            (&["rule", "add", "--name", "n", "--for-s", "1m"], &["'1m'", "--for-s", "without a unit"]),
+            (&["rule", "edit", "1", "--channels", "ops"], &["'ops'", "--channels", "or none"]),
+            (&["channel", "add", "--name", "n", "--set", "token"], &["'token'", "KEY=VALUE"]),
+            (&["silence", "add", "--minutes", "0"], &["'0'", "--minutes", "from 1"]),
         ] {
             let said = refusal(arguments);
             assert!(words.iter().all(|word| said.contains(word)), "{arguments:?}: {said}");

@@ -176,6 +176,7 @@ pub(crate) fn sample(route: &Route) -> (String, Value) {
         "GET /healthz" | "GET /readyz" | "GET /metrics" => ("", json!(null)),
         "GET /api/v1/session" | "GET /api/v1/token" | "GET /api/v1/manage/server" => ("", json!(null)),
         "GET /api/v1/enrol-token" | "GET /api/v1/user" | "GET /api/v1/hub" => ("", json!(null)),
+        "GET /api/v1/alert/rule" | "GET /api/v1/alert/channel" | "GET /api/v1/alert/silence" => ("", json!(null)),
         "POST /api/v1/session" => ("", json!({"user": "viewer", "password": "looks, and nothing else"})),
         "DELETE /api/v1/session" => ("", json!(null)),
         "PUT /api/v1/session/password" => {
@@ -198,6 +199,47 @@ pub(crate) fn sample(route: &Route) -> (String, Value) {
         "POST /api/v1/enrol-token" => ("", json!({"note": "", "tag": "", "uses": 1, "expires": unix_ms()})),
         "POST /api/v1/user" => ("", json!({"name": "one", "password": "a long password", "role": "viewer"})),
         "PATCH /api/v1/user/{id}" => ("", json!({"role": "viewer", "password": "a long password"})),
+        "POST /api/v1/alert/rule" => (
+            "",
+            json!({
+                "name": "disk", "note": "", "enabled": true, "severity": "warning",
+                "when": [{"metric": "disk", "op": ">", "value": 90, "clear": 85}], "for_s": 60, "share": 1, "keep_s": 60,
+                "scope": {"tags": ["web"]}, "except_ids": [1], "never": false, "channels": [1], "repeat_s": 0,
+                "resolved": true,
+            }),
+        ),
+        "PATCH /api/v1/alert/rule/{id}" => (
+            "",
+            json!({
+                "name": null, "note": null, "enabled": false, "severity": null, "when": null, "for_s": null,
+                "share": null, "keep_s": null, "scope": null, "except_ids": null, "never": null, "channels": [],
+                "repeat_s": null, "resolved": null,
+            }),
+        ),
+        "POST /api/v1/alert/channel" => (
+            "",
+            json!({
+                "name": "ops", "enabled": true, "kind": "slack", "settings": {"url": "https://hooks.example.org/x"},
+                "subject": null, "body": null, "messages_per_minute": 20, "tls_verify": true, "time_zone": "UTC",
+                "language": "en",
+            }),
+        ),
+        "PATCH /api/v1/alert/channel/{id}" => (
+            "",
+            json!({
+                "name": "renamed", "enabled": null, "kind": "slack", "settings": {"url": "••••"}, "subject": null,
+                "body": null, "messages_per_minute": null, "tls_verify": null, "time_zone": null, "language": "zh",
+            }),
+        ),
+        "POST /api/v1/alert/silence" | "PATCH /api/v1/alert/silence/{id}" => (
+            "",
+            json!({
+                "comment": "updates", "rules": [1], "tags": ["web"], "ids": [1], "from": null,
+                "to": unix_ms() / 1000 + 3600, "weekly": null,
+            }),
+        ),
+        "DELETE /api/v1/alert/rule/{id}" | "DELETE /api/v1/alert/channel/{id}" => ("", json!(null)),
+        "DELETE /api/v1/alert/silence/{id}" => ("", json!(null)),
         "DELETE /api/v1/token/{id}" | "DELETE /api/v1/enrol-token/{id}" => ("", json!(null)),
         "DELETE /api/v1/manage/server/{id}" | "DELETE /api/v1/user/{id}" => ("", json!(null)),
         other => panic!("docs/api.md names {other}, and this test does not know what to ask there"),

@@ -1,8 +1,11 @@
 //! The resources of the API as verbs. A resource is a file: its verbs, the requests they make, and how answers are
 //! shown. A new one is a line in each list here.
 
+mod channel;
 mod enrol_token;
+mod rule;
 mod server;
+mod silence;
 mod token;
 mod user;
 
@@ -21,6 +24,15 @@ pub(crate) enum ResourceVerb {
     /// Manage enrolment tokens, with which agents create their own servers
     #[command(subcommand)]
     EnrolToken(enrol_token::EnrolTokenVerb),
+    /// Manage rules of alerts
+    #[command(subcommand)]
+    Rule(rule::RuleVerb),
+    /// Manage channels that messages about alerts go to
+    #[command(subcommand)]
+    Channel(channel::ChannelVerb),
+    /// Manage silences, in which alerts are not told
+    #[command(subcommand)]
+    Silence(silence::SilenceVerb),
     /// Manage users of the panel
     #[command(subcommand)]
     Admin(user::AdminVerb),
@@ -34,6 +46,9 @@ impl ResourceVerb {
             Self::Server(verb) => verb.into_call(),
             Self::Token(verb) => verb.into_call(),
             Self::EnrolToken(verb) => Ok(verb.into_call()),
+            Self::Rule(verb) => verb.into_call(),
+            Self::Channel(verb) => verb.into_call(),
+            Self::Silence(verb) => verb.into_call(),
             Self::Admin(verb) => Ok(verb.into_call()),
         }
     }

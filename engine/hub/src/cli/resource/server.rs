@@ -145,7 +145,7 @@ impl ServerVerb {
                             .to_owned(),
                     );
                 }
-                Call::new("PATCH", format!("{PATH}/{id}"), Some(body), CHANGED, output)
+                Call::edit(PATH, id, body, CHANGED, output)
             }
             Self::Rotate { id, output } => {
                 Call::new("POST", format!("{PATH}/{id}/credential"), None, CREDENTIAL, output)
