@@ -108,8 +108,8 @@ fn show(request: &ApiRequest<'_>) -> Answer {
 }
 
 /// The part of a rule that the viewer sees; nothing when it is about none of the viewer's servers. Only administrators
-/// see the note, as that of a server. A viewer who is limited to tags learns of no other tag, of no other server and of no
-/// channel.
+/// see the note, as that of a server. A viewer who is limited to tags learns of no other tag, of no other server and of
+/// no channel.
 fn seen(request: &ApiRequest<'_>, rule: &Rule) -> Option<Value> {
     let (viewer, engine) = (request.viewer, request.engine);
     let scope = match &rule.scope {

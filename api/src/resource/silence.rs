@@ -88,7 +88,8 @@ fn show(request: &ApiRequest<'_>) -> Answer {
     success(silences.iter().filter_map(|silence| seen(request, silence)).collect::<Vec<_>>())
 }
 
-/// The part of a silence that the viewer sees; nothing when it names only other servers, tags or rules than the viewer's.
+/// The part of a silence that the viewer sees; nothing when it names only other servers, tags or rules than the
+/// viewer's.
 fn seen(request: &ApiRequest<'_>, silence: &Silence) -> Option<Value> {
     let (viewer, engine) = (request.viewer, request.engine);
     let (tags, ids) = (viewer.seen_tags(&silence.tags), viewer.seen_ids(engine, &silence.ids));

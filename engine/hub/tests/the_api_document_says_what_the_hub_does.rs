@@ -103,7 +103,8 @@ fn each_route_answers_as_the_document_says() {
     let (_folder, hub, token, callers) = hub_with_history(&[]);
     // One of each, so that lists have an entry.
     callers.session.done(&hub, "POST", "/api/v1/enrol-token", &json!({}));
-    let is_listed = |route: &&Route| matches!(&*route.name(), "POST /api/v1/alert/channel" | "POST /api/v1/alert/silence");
+    let is_listed =
+        |route: &&Route| matches!(&*route.name(), "POST /api/v1/alert/channel" | "POST /api/v1/alert/silence");
     for route in routes().iter().filter(is_listed) {
         callers.session.done(&hub, "POST", route.path, &sample(route).1);
     }

@@ -63,11 +63,10 @@ fn manage_alerts(hub: &HubProcess, server: &str) {
     json(hub, &["channel", "edit", &channel, "--set", "thread_id=7", "--subject", "s", "--time-zone", "Europe/Berlin"]);
     let edited = entry(hub, "channel", &channel);
     let settings = value!({"base_url": null, "token": "••••", "chat_id": "-1001", "thread_id": 7});
-    assert_eq!((&edited["settings"], &edited["subject"], &edited["time_zone"]), (
-        &settings,
-        &"s".into(),
-        &"Europe/Berlin".into()
-    ));
+    assert_eq!(
+        (&edited["settings"], &edited["subject"], &edited["time_zone"]),
+        (&settings, &"s".into(), &"Europe/Berlin".into())
+    );
     let listed = hub.cli(&["channel", "list", "--json"]);
     assert!(!String::from_utf8_lossy(&listed.stdout).contains("secret"));
 

@@ -8,6 +8,8 @@ use crate::limits::{NOTE_CHARS_MAX, RULE_IDS_MAX, RULES_MAX};
 
 /// Names of the days of a [`Window::Weekly`], in the order of their bits.
 pub const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
+/// The bits of all days.
+const ALL_DAYS: u8 = 0b111_1111;
 /// Minutes of a day.
 pub const DAY_MINUTES: u16 = 24 * 60;
 
@@ -60,7 +62,7 @@ impl Window {
             Self::Span { from_s, to_s } if from_s >= to_s => wrong("to", "it is not after from"),
             Self::Span { .. } => Ok(()),
             Self::Weekly { days, start_minute, end_minute, zone } => {
-                if !(1..1 << DAYS.len()).contains(days) {
+                if !(1..=ALL_DAYS).contains(days) {
                     return wrong("weekly.days", "name at least one day: mon, tue, wed, thu, fri, sat, sun");
                 }
                 if *start_minute >= DAY_MINUTES {
