@@ -14,6 +14,7 @@ use crate::workload::host;
 /// One server's agent.
 struct Agent {
     server_id: u64,
+    credential: String,
     session: Session,
     chain: ReportChain,
     next: u64,
@@ -46,6 +47,11 @@ impl FastFleet {
     /// Ids of the servers, in the order in which `report` of [`FastFleet::run`] numbers them.
     pub fn server_ids(&self) -> Vec<u64> {
         self.agents.iter().map(|agent| agent.server_id).collect()
+    }
+
+    /// The credential of a server's agent.
+    pub fn credential(&self, server: usize) -> String {
+        self.agents[server].credential.clone()
     }
 
     /// Number of the next report of a server.
@@ -129,11 +135,18 @@ impl Agent {
         // An agent whose clock is the hub's.
         let clock = Some(HelloClock { now_ms, uptime_ms: 0 });
         let agent_version = String::new();
-        let hello = Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version, outbox_id: 1, clock };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            credential: credential.clone(),
+            enrol: None,
+            agent_version,
+            outbox_id: 1,
+            clock,
+        };
         session.on_frame(engine, Up::Hello(hello), now_ms).expect("an open session");
         let Some(Down::Welcome(welcome)) = session.on_watermark(engine) else { panic!("no welcome") };
         let facts = host(usize::try_from(server_id).unwrap_or_default());
         session.on_frame(engine, Up::Host(Box::new(facts)), now_ms).expect("taken");
-        Self { server_id, session, chain: ReportChain::new(), next: welcome.next }
+        Self { server_id, credential, session, chain: ReportChain::new(), next: welcome.next }
     }
 }

@@ -16,5 +16,6 @@ pub mod month;
 pub mod numbered;
 pub mod sessions;
 pub mod sizes;
+pub mod start;
 pub mod swarm;
 pub mod workload;

@@ -20,6 +20,7 @@ use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, stored, table};
+use windfire_bench::start::Killed;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 use windfire_engine::history::Retention;
 
@@ -115,6 +116,21 @@ enum Verb {
         #[arg(long, default_value_t = 600)]
         seconds: i64,
     },
+    /// Leave such a log in a new folder, start a hub on it, and measure when it answers
+    Start {
+        /// The data folder [default: a temporary one]
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Servers, each with a report a second
+        #[arg(long, default_value_t = 100_000)]
+        servers: usize,
+        /// Seconds of reports until now
+        #[arg(long, default_value_t = 600)]
+        seconds: i64,
+        /// Let the system forget all files before the start; needs root
+        #[arg(long)]
+        cold: bool,
+    },
     /// Report in fast time into a separate store, and die at a point of its upkeep; for tests
     #[command(hide = true)]
     Numbered {
@@ -178,6 +194,7 @@ fn main() -> ExitCode {
             print!("{}", crashed_log::leave(&data, log));
             ExitCode::SUCCESS
         }
+        Verb::Start { data, servers, seconds, cold } => start(data, Killed { servers, seconds }, cold),
         Verb::Sizes { servers, seconds } => {
             for fleet in [Fleet::Trace, Fleet::Calm] {
                 println!("{}{}\n", table(fleet, servers, seconds, &[600, 3600]), stored(fleet, servers, seconds));
@@ -216,6 +233,30 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
     }
+}
+
+fn start(data: Option<PathBuf>, killed: Killed, cold: bool) -> ExitCode {
+    let scratch = tempfile::tempdir();
+    let folder = data.or_else(|| scratch.as_ref().ok().map(|scratch| scratch.path().join("data")));
+    let hub = std::env::current_exe().map(|path| path.with_file_name("windfire"));
+    let (Some(folder), Ok(hub)) = (folder, hub) else {
+        eprintln!("windfire-bench: no temporary folder, or no hub next to this program");
+        return ExitCode::FAILURE;
+    };
+    let mut forgotten = Ok(());
+    let forget = || {
+        if cold {
+            rustix::fs::sync();
+            forgotten = fs::write("/proc/sys/vm/drop_caches", "3");
+        }
+    };
+    let table = windfire_bench::start::measure(&hub, &folder, killed, forget);
+    if let Err(error) = forgotten {
+        eprintln!("windfire-bench: /proc/sys/vm/drop_caches: {error}: run it as root, or without --cold");
+        return ExitCode::FAILURE;
+    }
+    print!("{table}");
+    ExitCode::SUCCESS
 }
 
 fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOptions, drain: bool) {
