@@ -12,6 +12,7 @@ pub mod fast;
 pub mod fleet;
 pub mod http_client;
 pub mod hub_process;
+mod latencies;
 pub mod month;
 pub mod numbered;
 pub mod sessions;

@@ -2,7 +2,8 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -21,12 +22,15 @@ use windfire_bench::month::{self, Month};
 use windfire_bench::numbered;
 use windfire_bench::sizes::{Fleet, stored, table};
 use windfire_bench::start::Killed;
-use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
 use windfire_engine::history::Retention;
 
 use arguments::FleetArguments;
 
 mod arguments;
+
+/// Time between two lines of accounts of agents with spools.
+const ACCOUNTS_INTERVAL: Duration = Duration::from_millis(5);
 
 // A hundred thousand simulated agents allocate and free small things all the time.
 #[global_allocator]
@@ -170,6 +174,16 @@ enum Verb {
         /// Milliseconds between two reports of one agent
         #[arg(long, default_value_t = 100)]
         interval_ms: u64,
+        /// Readings of each agent from before its start, with their proper times
+        #[arg(long, default_value_t = 0)]
+        backlog: u32,
+        /// Number of each agent's first report [default: the one after those of its spool]
+        #[arg(long)]
+        first_number: Option<u64>,
+        /// File to which lines are appended all the time: of each agent, how many reports its spool took, and how many
+        /// of them are acknowledged
+        #[arg(long)]
+        accounts: Option<PathBuf>,
         /// Create no reports: only send those in the spools, and end when all of them are acknowledged
         #[arg(long)]
         drain: bool,
@@ -218,7 +232,17 @@ fn main() -> ExitCode {
             }
         }
         Verb::Plot { runs, out } => plot(&runs, &out),
-        Verb::Spooled { hub, fingerprint, credentials, spools, interval_ms, drain } => {
+        Verb::Spooled {
+            hub,
+            fingerprint,
+            credentials,
+            spools,
+            interval_ms,
+            backlog,
+            first_number,
+            accounts,
+            drain,
+        } => {
             let options = SwarmOptions {
                 interval: Duration::from_millis(interval_ms),
                 backoff: BackoffOptions {
@@ -227,9 +251,16 @@ fn main() -> ExitCode {
                     refused: Duration::from_millis(500),
                 },
                 ack_each_report: false,
+                backlog,
+                first_number,
                 ..SwarmOptions::default()
             };
-            spooled(&Target { hub, fingerprint }, &credentials, &spools, options, drain);
+            let spooled = Spooled { target: Target { hub, fingerprint }, credentials, spools, options };
+            if drain {
+                spooled.drain();
+            } else {
+                spooled.report(accounts.as_deref());
+            }
             ExitCode::SUCCESS
         }
     }
@@ -259,31 +290,54 @@ fn start(data: Option<PathBuf>, killed: Killed, cold: bool) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOptions, drain: bool) {
-    let credentials = fs::read_to_string(credentials).unwrap_or_else(|error| panic!("credentials: {error}"));
-    let credentials: Vec<String> = credentials.lines().map(str::to_owned).collect();
-    let outbox = |number: usize| {
-        let spool = SpoolOptions { folder: spools.join(number.to_string()), bytes_max: SPOOL_BYTES_MAX };
-        Outbox::in_spool(&spool, new_outbox_id()).unwrap_or_else(|error| panic!("{error}"))
-    };
-    let outboxes = (0..credentials.len()).map(outbox).collect();
-    let mut swarm = if drain {
-        Swarm::start_silent(target, &credentials, outboxes, options)
-    } else {
-        Swarm::start_with(target, &credentials, outboxes, options)
-    };
-    println!("started");
-    if drain {
+/// Agents with spools.
+struct Spooled {
+    target: Target,
+    credentials: PathBuf,
+    spools: PathBuf,
+    options: SwarmOptions,
+}
+
+impl Spooled {
+    /// Starts them with `start`, and says so.
+    fn start(self, start: fn(&Target, &[String], Vec<Outbox>, SwarmOptions) -> Swarm) -> Swarm {
+        let credentials = fs::read_to_string(&self.credentials).unwrap_or_else(|error| panic!("credentials: {error}"));
+        let credentials: Vec<String> = credentials.lines().map(str::to_owned).collect();
+        let outbox = |number: usize| {
+            let spool = SpoolOptions { folder: self.spools.join(number.to_string()), bytes_max: SPOOL_BYTES_MAX };
+            Outbox::in_spool(&spool, new_outbox_id()).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let outboxes = (0..credentials.len()).map(outbox).collect();
+        let swarm = start(&self.target, &credentials, outboxes, self.options);
+        println!("started");
+        swarm
+    }
+
+    /// Sends the reports in the spools, and prints how many each spool took when all of them are acknowledged.
+    fn drain(self) {
+        let mut swarm = self.start(Swarm::start_silent);
         while swarm.accounts().iter().any(|account| account.acked < account.pushed) {
             thread::sleep(Duration::from_millis(20));
         }
         for account in swarm.finish() {
             println!("{}", account.pushed);
         }
-    } else {
-        // Only a signal ends it.
+    }
+
+    /// Makes reports until a signal ends the process, and appends accounts to a file.
+    fn report(self, accounts: Option<&Path>) {
+        let swarm = self.start(Swarm::start_with);
+        let named = |path: &Path| File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let Some(mut file) = accounts.map(named) else {
+            loop {
+                thread::park();
+            }
+        };
         loop {
-            thread::park();
+            let account = |account: &Account| format!("{}/{}", account.pushed, account.acked);
+            let line: Vec<String> = swarm.accounts().iter().map(account).collect();
+            file.write_all((line.join(" ") + "\n").as_bytes()).expect("accounts written");
+            thread::sleep(ACCOUNTS_INTERVAL);
         }
     }
 }
