@@ -7,9 +7,9 @@ use std::io::Write;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use windfire_engine::history::{FailPoint, Retention};
+use windfire_engine::history::Retention;
 use windfire_engine::sample::Sample;
-use windfire_engine::{Engine, Options, Selection};
+use windfire_engine::{Engine, FailPoint, Options, Selection};
 use windfire_wire::Report;
 
 use crate::fast::FastFleet;

@@ -5,7 +5,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
 use windfire_bench::numbered::{Checked, INTERVAL_MS, check};
-use windfire_engine::history::FailPoint;
+use windfire_engine::FailPoint;
 
 const SERVERS: usize = 4;
 /// Reports of each server that a process makes at most, unless it is killed before: a day and six hours. The raw tier keeps

@@ -1,6 +1,7 @@
 //! Settings that the hub passes to the engine.
 
-use crate::history::{FailPoint, Retention};
+use crate::fail_point::FailPoint;
+use crate::history::Retention;
 use crate::store::WriteGate;
 
 /// Gives the country of a public address, lower case, or nothing.

@@ -5,8 +5,7 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use windfire_engine::history::FailPoint;
-use windfire_engine::{Engine, WritePoint};
+use windfire_engine::{Engine, FailPoint, WritePoint};
 
 #[derive(Clone, Copy)]
 struct Plan {

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::minutes::minutes_of;
 use super::storage::{forget_expired, note_heavy};
 use super::tier::{DAY_MS, HOUR_MS, QUARTER_MS, Tier};
-use super::upkeep::{FailPoint, History, State, Upkeep};
+use super::upkeep::{History, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
+use crate::fail_point::FailPoint;
 use crate::limits::{
     BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
     PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,

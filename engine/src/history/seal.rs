@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::head_blocks::{seal_heads, write_sealed};
 use super::tier::Tier;
-use super::upkeep::{FailPoint, History, State, Upkeep};
+use super::upkeep::{History, State, Upkeep};
+use crate::fail_point::FailPoint;
 use crate::head::Head;
 use crate::intake::{Position, Ticket, Watermark};
 use crate::limits::{CLOCK_SKEW_KEPT_MS, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};

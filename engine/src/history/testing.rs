@@ -6,9 +6,10 @@ use std::ops::Range;
 use tempfile::TempDir;
 
 use super::tier::{HOUR_MS, Retention};
-use super::upkeep::{FailPoint, History};
+use super::upkeep::History;
 
 use crate::block::{Effort, Run};
+use crate::fail_point::FailPoint;
 use crate::limits::{PACK_ROWS_MAX, WALK_ROWS_MAX};
 use crate::sample::Sample;
 use crate::store::{Changes, Store, key};

@@ -9,48 +9,11 @@ use super::catch_up::{CatchUp, CatchUpProgress, CatchingUp};
 use super::plan::Floors;
 use super::tier::{Retention, Tier};
 use crate::clock::Clock;
+use crate::fail_point::FailPoint;
 use crate::intake::{Position, Watermark};
 use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
-
-/// A place in the upkeep of history at which tests end the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailPoint {
-    /// Heads are encoded, nothing is written.
-    SealEncoded,
-    /// Blocks of heads are on disk, the heads are still in memory.
-    SealWritten,
-    /// The log's range behind the blocks is about to be deleted.
-    LogCut,
-    /// The range is deleted, its files are not.
-    LogCutWritten,
-    /// An hour is packed, nothing is written.
-    HourPacked,
-    /// An hour is written.
-    HourWritten,
-    /// A day is packed, nothing is written.
-    DayPacked,
-    /// A day is written.
-    DayWritten,
-    /// Expired ranges are deleted, their files are not.
-    Expired,
-}
-
-impl FailPoint {
-    /// Every point, in the order in which upkeep reaches them.
-    pub const ALL: [Self; 9] = [
-        Self::SealEncoded,
-        Self::SealWritten,
-        Self::LogCut,
-        Self::LogCutWritten,
-        Self::HourPacked,
-        Self::HourWritten,
-        Self::DayPacked,
-        Self::DayWritten,
-        Self::Expired,
-    ];
-}
 
 /// What one round of upkeep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
