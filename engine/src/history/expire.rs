@@ -101,8 +101,9 @@ impl History {
         changes.put_time(key::FLOORS[tier as usize], floor);
         // Readers stop looking before anything is gone. Synced, because the files go at once.
         self.set_floor(tier, floor);
+        store.reach(FailPoint::FloorRaised);
         store.write_synced(&changes)?;
-        self.reach(FailPoint::Expired);
+        store.reach(FailPoint::Expired);
         store.drop_files(tier.family(), &from, &to)
     }
 }

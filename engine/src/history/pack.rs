@@ -151,9 +151,9 @@ impl History {
             from = part.rest_from;
             if from.is_some() {
                 // The reports are in blocks before and after. The hour stays in `todo` until its last part is packed.
-                self.reach(FailPoint::HourPacked);
+                store.reach(FailPoint::HourPacked);
                 store.write(&changes)?;
-                self.reach(FailPoint::HourWritten);
+                store.reach(FailPoint::HourWritten);
                 changes = Changes::default();
             }
         }
@@ -169,9 +169,9 @@ impl History {
             changes.put(key::MINUTE, &minute_key, minutes.encode(server_id));
             changes.put(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day), Vec::new());
         }
-        self.reach(FailPoint::HourPacked);
+        store.reach(FailPoint::HourPacked);
         store.write(&changes)?;
-        self.reach(FailPoint::HourWritten);
+        store.reach(FailPoint::HourWritten);
         upkeep.hours_packed += 1;
         Ok(())
     }
@@ -282,9 +282,9 @@ impl History {
             quarters.keep_fuller(&self.stored_rows(state, store, key::QUARTER, (&range.0, &range.1), upkeep)?);
             changes.put(key::QUARTER, &key::quarter_key(day, server_id), quarters.encode(server_id));
         }
-        self.reach(FailPoint::DayPacked);
+        store.reach(FailPoint::DayPacked);
         store.write(&changes)?;
-        self.reach(FailPoint::DayWritten);
+        store.reach(FailPoint::DayWritten);
         upkeep.days_packed += 1;
         Ok(())
     }

@@ -9,7 +9,6 @@ use super::catch_up::{CatchUp, CatchUpProgress, CatchingUp};
 use super::plan::Floors;
 use super::tier::{Retention, Tier};
 use crate::clock::Clock;
-use crate::fail_point::FailPoint;
 use crate::intake::{Position, Watermark};
 use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
@@ -48,8 +47,6 @@ pub(crate) struct History {
     lost: Mutex<Vec<String>>,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
-    /// Called at each point, for tests that end the process there.
-    pub(crate) at_fail_point: Option<fn(FailPoint)>,
 }
 
 /// What upkeep remembers between rounds.
@@ -67,11 +64,7 @@ pub(super) struct State {
 }
 
 impl History {
-    pub(crate) fn open(
-        store: &Store,
-        retention: Retention,
-        at_fail_point: Option<fn(FailPoint)>,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn open(store: &Store, retention: Retention) -> Result<Self, StoreError> {
         let mut floors = [i64::MIN; 3];
         for (floor, key) in floors.iter_mut().zip(key::FLOORS) {
             *floor = store.time(key)?.unwrap_or(i64::MIN);
@@ -84,7 +77,6 @@ impl History {
             catching_up: CatchingUp::default(),
             lost: Mutex::default(),
             state: Mutex::default(),
-            at_fail_point,
         })
     }
 
@@ -174,12 +166,6 @@ impl History {
     /// The oldest hour whose reports still become blocks: by age, or where the disk budget has raised the floor.
     pub(super) fn oldest_hour(&self, expiry_ms: i64) -> i64 {
         self.floor(Tier::Raw).max(self.floor_by_age(Tier::Raw, expiry_ms))
-    }
-
-    pub(super) fn reach(&self, point: FailPoint) {
-        if let Some(at_fail_point) = self.at_fail_point {
-            at_fail_point(point);
-        }
     }
 }
 
