@@ -74,6 +74,15 @@ impl FastFleet {
     /// # Panics
     /// When the engine refuses what it should take.
     pub fn commit(&mut self, now_ms: i64, report: &mut dyn FnMut(usize, u64) -> Option<Report>) {
+        self.offer(now_ms, report);
+        self.engine.commit().expect("on disk");
+    }
+
+    /// As [`FastFleet::commit`], without the commit.
+    ///
+    /// # Panics
+    /// When the engine refuses what it should take.
+    pub fn offer(&mut self, now_ms: i64, report: &mut dyn FnMut(usize, u64) -> Option<Report>) {
         for (server, agent) in self.agents.iter_mut().enumerate() {
             let first_sequence = agent.next;
             let mut reports = Vec::new();
@@ -87,7 +96,6 @@ impl FastFleet {
                 agent.session.on_frame(&self.engine, frame, now_ms).expect("taken");
             }
         }
-        self.engine.commit().expect("on disk");
     }
 
     /// Takes one report of each of these servers and commits them.

@@ -19,10 +19,11 @@ use windfire_bench::compare::{self, Work};
 use windfire_bench::crashed_log::{self, COMMITS_PER_S_USUAL, CrashedLog};
 use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
-use windfire_bench::numbered;
+use windfire_bench::numbered::{self, Numbered};
 use windfire_bench::sizes::{Fleet, stored, table};
 use windfire_bench::start::Killed;
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
+use windfire_engine::FailPoint;
 use windfire_engine::history::Retention;
 
 use arguments::FleetArguments;
@@ -135,7 +136,7 @@ enum Verb {
         #[arg(long)]
         cold: bool,
     },
-    /// Report in fast time into a separate store, and die at a point of its upkeep; for tests
+    /// Report in fast time into a separate store, and die at a named point; for tests
     #[command(hide = true)]
     Numbered {
         /// The store
@@ -150,11 +151,14 @@ enum Verb {
         /// File to which durable numbers are appended
         #[arg(long)]
         acks: PathBuf,
-        /// Point to die at, counted from 0
+        /// Folder of the newest backup
         #[arg(long)]
-        kill_at: Option<usize>,
+        backup: PathBuf,
+        /// Name of the point to die at
+        #[arg(long, value_parser = fail_point)]
+        kill_at: Option<FailPoint>,
         /// Pass of that point at which to die, counted from 1
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         passes: u64,
     },
     /// Run agents with spools against a hub that already runs, until killed (for tests)
@@ -199,8 +203,9 @@ fn main() -> ExitCode {
             print!("{}", month::make(&data, month));
             ExitCode::SUCCESS
         }
-        Verb::Numbered { data, servers, last, acks, kill_at, passes } => {
-            numbered::run(&data, servers, last, &acks, kill_at.map(|point| (point, passes)));
+        Verb::Numbered { data, servers, last, acks, backup, kill_at, passes } => {
+            let kill_at = kill_at.map(|point| (point, passes));
+            numbered::run(&Numbered { data: &data, servers, last, acks: &acks, backup: &backup, kill_at });
             ExitCode::SUCCESS
         }
         Verb::CrashedLog { data, servers, seconds } => {
@@ -288,6 +293,13 @@ fn start(data: Option<PathBuf>, killed: Killed, cold: bool) -> ExitCode {
     }
     print!("{table}");
     ExitCode::SUCCESS
+}
+
+fn fail_point(name: &str) -> Result<FailPoint, String> {
+    FailPoint::named(name).ok_or_else(|| {
+        let names: Vec<&str> = FailPoint::ALL.iter().map(|point| point.name()).collect();
+        format!("{name:?} must be one of {}", names.join(", "))
+    })
 }
 
 /// Agents with spools.
