@@ -34,30 +34,45 @@ pub fn measure(binary: &Path, data: &Path, killed: Killed, begin: impl FnOnce())
     print!("{left}");
     begin();
     let started = Instant::now();
-    let mut rows = Vec::new();
-    let mut row = |what: &str| rows.push(format!("{what:<28} {:>7.2} s", started.elapsed().as_secs_f64()));
+    let row = |what: &str| format!("{what:<28} {:>7.2} s", started.elapsed().as_secs_f64());
     hub.start_at_once();
-    row("says that it is ready");
-    let status = |path: &str| hub.get(path, &token).status;
-    assert_eq!(status("/readyz"), 200);
-    row("/readyz answers 200");
-    let details = hub.get("/api/v1/server/details", &token);
-    assert_eq!(details.status, 200);
-    row("details of all servers");
-    let options = SwarmOptions { ack_each_report: true, ..SwarmOptions::default() };
-    let mut agent = Swarm::start(&hub, &[left.credential], options);
-    while agent.accounts().iter().all(|account| account.acked == 0) {
-        thread::sleep(POLL);
-    }
-    row("a new report is acknowledged");
+    let mut rows = vec![row("says that it is ready")];
+    // Each is asked by a client of its own, as in a fleet.
+    let (hub, mut agent) = (&hub, None);
+    let details_bytes = thread::scope(|scope| {
+        let readyz = scope.spawn(|| {
+            assert_eq!(hub.get("/readyz", &token).status, 200);
+            row("/readyz answers 200")
+        });
+        let one = scope.spawn(|| {
+            assert_eq!(hub.get("/api/v1/server/details?id=1", &token).status, 200);
+            row("details of one server")
+        });
+        let all = scope.spawn(|| {
+            let details = hub.get("/api/v1/server/details", &token);
+            assert_eq!(details.status, 200);
+            (row("details of all servers"), details.body.len())
+        });
+        let options = SwarmOptions { ack_each_report: true, ..SwarmOptions::default() };
+        let swarm = agent.insert(Swarm::start(hub, &[left.credential], options));
+        while swarm.accounts().iter().all(|account| account.acked == 0) {
+            thread::sleep(POLL);
+        }
+        let acked = row("a new report is acknowledged");
+        rows.extend([readyz, one].map(|asked| asked.join().expect("an answer")));
+        rows.push(acked);
+        let (all, bytes) = all.join().expect("an answer");
+        rows.push(all);
+        bytes
+    });
     let mut rss_max_bytes = 0;
     while hub.metric("windfire_catch_up_commits") > 0.0 {
         rss_max_bytes = rss_max_bytes.max(hub.usage().rss_bytes);
         thread::sleep(POLL * 50);
     }
-    row("history is complete");
-    drop(agent.finish());
+    rows.push(row("history is complete"));
+    drop(agent);
     rows.push(format!("{:<28} {:>7.2} MiB", "memory at most", rss_max_bytes as f64 / 1048576.0));
-    rows.push(format!("{:<28} {:>7.2} MiB", "bytes of details", details.body.len() as f64 / 1048576.0));
+    rows.push(format!("{:<28} {:>7.2} MiB", "bytes of details", details_bytes as f64 / 1048576.0));
     rows.join("\n") + "\n"
 }
