@@ -110,8 +110,12 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
 	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_kill_9_of_the_hub_exactly_once -- --nocapture
 	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_a_power_cut_exactly_once -- --nocapture
+	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once -- --nocapture
+	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test a_power_cut_while_a_spool_is_replayed_costs_no_reading -- --nocapture
+	OUTAGE_AGENTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test four_hours_of_outage_are_replayed_from_the_spool_exactly_once -- --nocapture
 	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test a_bad_network_costs_no_report -- --nocapture
 	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_hangs_holds_up_no_answer -- --nocapture
+	ROUNDS=20 $(CARGO) test $(PROFILE) -p windfire-bench --test kill_9_at_any_named_point_loses_and_doubles_nothing -- --nocapture
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s
 	$(MAKE) sim SEEDS=10000

@@ -7,8 +7,8 @@ pub const REPORT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Longest time between reports.
 pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// Reports kept in memory without a spool: an hour at one per second, about 1 MB. Then sampling pauses until the hub
-/// has taken some.
+/// Reports kept in memory without a spool, or while the disk of the spool is full: an hour at one per second, about 1
+/// MB. Then sampling pauses until the hub has taken some.
 pub const MEMORY_REPORTS_MAX: u64 = 3600;
 
 /// Readings that wait for an outbox whose disk hangs: ten minutes at one per second. Then sampling pauses until it

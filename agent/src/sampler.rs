@@ -208,7 +208,7 @@ async fn sample(
 
 /// Puts readings into the outbox until there are no more.
 async fn keep(feed: &Feed, mut readings: mpsc::Receiver<Report>) {
-    let mut is_paused = false;
+    let mut missed: u64 = 0;
     while let Some(report) = readings.recv().await {
         let mut pushed = std::pin::pin!(feed.push(report));
         let pushed = match timeout(OUTBOX_PATIENCE, &mut pushed).await {
@@ -221,14 +221,14 @@ async fn keep(feed: &Feed, mut readings: mpsc::Receiver<Report>) {
                 pushed
             }
         };
-        match (&pushed, is_paused) {
-            (Ok(()), true) => tracing::info!("sampling continues"),
+        match (&pushed, missed > 0) {
+            (Ok(()), true) => tracing::info!(missed, "sampling continues: these readings were not kept"),
             (Err(PushError::Full), false) => {
                 tracing::warn!("the outbox is full: sampling pauses until the hub has taken some");
             }
             (Err(PushError::Full), true) | (Ok(()), false) => {}
             (Err(error), _) => tracing::error!(%error, "a reading could not be kept"),
         }
-        is_paused = pushed.is_err();
+        missed = if pushed.is_err() { missed + 1 } else { 0 };
     }
 }

@@ -1,5 +1,6 @@
 //! A log as a hub leaves it that is killed under load: reports of many servers, commit by commit, and none of them in history.
 
+use std::fmt;
 use std::path::Path;
 use std::time::Instant;
 
@@ -25,11 +26,22 @@ pub struct CrashedLog {
     pub end_ms: i64,
 }
 
-/// Leaves it in `folder`, and says what is there. Nothing is stored that a kill would have kept from being stored.
+/// What was left.
+#[derive(Debug)]
+pub struct Left {
+    /// Reports in the log.
+    pub reports: u64,
+    /// Seconds that it took.
+    pub took_s: f64,
+    /// The credential of the first server.
+    pub credential: String,
+}
+
+/// Leaves it in `folder`. Nothing is stored that a kill would have kept from being stored.
 ///
 /// # Panics
 /// When the store refuses what it should take.
-pub fn leave(folder: &Path, log: CrashedLog) -> String {
+pub fn leave(folder: &Path, log: CrashedLog) -> Left {
     let start_ms = log.end_ms - log.seconds * 1000;
     let mut fleet = FastFleet::open(folder, log.servers, Options::default(), start_ms);
     let mut machines: Vec<CalmMachine> = (0..log.servers).map(|server| CalmMachine::new(server as u64)).collect();
@@ -46,5 +58,11 @@ pub fn leave(folder: &Path, log: CrashedLog) -> String {
             });
         }
     }
-    format!("{reports} reports of {} servers in the log, in {:.1} s\n", log.servers, started.elapsed().as_secs_f64())
+    Left { reports, took_s: started.elapsed().as_secs_f64(), credential: fleet.credential(0) }
+}
+
+impl fmt::Display for Left {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(to, "{} reports in the log, in {:.1} s", self.reports, self.took_s)
+    }
 }

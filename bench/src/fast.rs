@@ -14,6 +14,7 @@ use crate::workload::host;
 /// One server's agent.
 struct Agent {
     server_id: u64,
+    credential: String,
     session: Session,
     chain: ReportChain,
     next: u64,
@@ -48,6 +49,11 @@ impl FastFleet {
         self.agents.iter().map(|agent| agent.server_id).collect()
     }
 
+    /// The credential of a server's agent.
+    pub fn credential(&self, server: usize) -> String {
+        self.agents[server].credential.clone()
+    }
+
     /// Number of the next report of a server.
     pub fn next_sequence(&self, server: usize) -> u64 {
         self.agents[server].next
@@ -68,6 +74,15 @@ impl FastFleet {
     /// # Panics
     /// When the engine refuses what it should take.
     pub fn commit(&mut self, now_ms: i64, report: &mut dyn FnMut(usize, u64) -> Option<Report>) {
+        self.offer(now_ms, report);
+        self.engine.commit().expect("on disk");
+    }
+
+    /// As [`FastFleet::commit`], without the commit.
+    ///
+    /// # Panics
+    /// When the engine refuses what it should take.
+    pub fn offer(&mut self, now_ms: i64, report: &mut dyn FnMut(usize, u64) -> Option<Report>) {
         for (server, agent) in self.agents.iter_mut().enumerate() {
             let first_sequence = agent.next;
             let mut reports = Vec::new();
@@ -81,7 +96,6 @@ impl FastFleet {
                 agent.session.on_frame(&self.engine, frame, now_ms).expect("taken");
             }
         }
-        self.engine.commit().expect("on disk");
     }
 
     /// Takes one report of each of these servers and commits them.
@@ -129,11 +143,18 @@ impl Agent {
         // An agent whose clock is the hub's.
         let clock = Some(HelloClock { now_ms, uptime_ms: 0 });
         let agent_version = String::new();
-        let hello = Hello { protocol: PROTOCOL_VERSION, credential, enrol: None, agent_version, outbox_id: 1, clock };
+        let hello = Hello {
+            protocol: PROTOCOL_VERSION,
+            credential: credential.clone(),
+            enrol: None,
+            agent_version,
+            outbox_id: 1,
+            clock,
+        };
         session.on_frame(engine, Up::Hello(hello), now_ms).expect("an open session");
         let Some(Down::Welcome(welcome)) = session.on_watermark(engine) else { panic!("no welcome") };
         let facts = host(usize::try_from(server_id).unwrap_or_default());
         session.on_frame(engine, Up::Host(Box::new(facts)), now_ms).expect("taken");
-        Self { server_id, session, chain: ReportChain::new(), next: welcome.next }
+        Self { server_id, credential, session, chain: ReportChain::new(), next: welcome.next }
     }
 }

@@ -166,12 +166,21 @@ impl HubProcess {
         engine.registry().add_token(NewToken::of_v0("harness"), 0).expect("room for a token").1
     }
 
-    /// The numbers in a [`crate::swarm::Swarm`]'s reports, of each server in ascending id, in the order in which the
-    /// stopped hub took them. They come from the whole history, which is also checked.
+    /// The numbers in a [`crate::swarm::Swarm`]'s reports, otherwise as [`HubProcess::samples`].
+    ///
+    /// # Panics
+    /// As [`HubProcess::samples`].
+    pub fn reported_numbers(&self) -> Vec<Vec<u64>> {
+        let numbers = |samples: Vec<Sample>| samples.iter().map(|sample| sample.udp_conn_count).collect();
+        self.samples().into_iter().map(numbers).collect()
+    }
+
+    /// The last day of each server in ascending id, in the order in which the stopped hub took it. It comes from the
+    /// whole history, which is also checked.
     ///
     /// # Panics
     /// When the store cannot be used, history is damaged, or a server that was created here is gone.
-    pub fn reported_numbers(&self) -> Vec<Vec<u64>> {
+    pub fn samples(&self) -> Vec<Vec<Sample>> {
         let engine = Engine::open(&self.data, Options::default()).expect("the store of a stopped hub");
         let verified = engine.history().verify().expect("readable");
         assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
@@ -179,15 +188,15 @@ impl HubProcess {
         let found: Vec<u64> = views.iter().map(|view| view.record.id).collect();
         let missing: Vec<u64> = self.servers.lock().iter().copied().filter(|id| !found.contains(id)).collect();
         assert!(missing.is_empty(), "the hub has lost servers {missing:?}");
-        let numbers = |view: ServerView| {
-            let mut numbers = Vec::new();
-            let mut visit = |sequence, sample: &Sample| numbers.push((sequence, sample.udp_conn_count));
+        let samples = |view: ServerView| {
+            let mut samples = Vec::new();
+            let mut visit = |sequence: u64, sample: &Sample| samples.push((sequence, sample.clone()));
             let now_ms = unix_ms();
             engine.history().reports(view.record.id, now_ms - DAY_MS, now_ms + DAY_MS, &mut visit).expect("readable");
-            numbers.sort_unstable();
-            numbers.into_iter().map(|(_, number)| number).collect()
+            samples.sort_by_key(|(sequence, _)| *sequence);
+            samples.into_iter().map(|(_, sample)| sample).collect()
         };
-        views.into_iter().map(numbers).collect()
+        views.into_iter().map(samples).collect()
     }
 
     /// Compares the stopped hub's history with the agents' reports, for each server that was created here. Returns the

@@ -2,7 +2,8 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "simulated numbers, and counts that are small")]
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -18,14 +19,19 @@ use windfire_bench::compare::{self, Work};
 use windfire_bench::crashed_log::{self, COMMITS_PER_S_USUAL, CrashedLog};
 use windfire_bench::fleet::report;
 use windfire_bench::month::{self, Month};
-use windfire_bench::numbered;
+use windfire_bench::numbered::{self, Numbered};
 use windfire_bench::sizes::{Fleet, stored, table};
-use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::start::Killed;
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
+use windfire_engine::FailPoint;
 use windfire_engine::history::Retention;
 
 use arguments::FleetArguments;
 
 mod arguments;
+
+/// Time between two lines of accounts of agents with spools.
+const ACCOUNTS_INTERVAL: Duration = Duration::from_millis(5);
 
 // A hundred thousand simulated agents allocate and free small things all the time.
 #[global_allocator]
@@ -115,7 +121,22 @@ enum Verb {
         #[arg(long, default_value_t = 600)]
         seconds: i64,
     },
-    /// Report in fast time into a separate store, and die at a point of its upkeep; for tests
+    /// Leave such a log in a new folder, start a hub on it, and measure when it answers
+    Start {
+        /// The data folder [default: a temporary one]
+        #[arg(long)]
+        data: Option<PathBuf>,
+        /// Servers, each with a report a second
+        #[arg(long, default_value_t = 100_000)]
+        servers: usize,
+        /// Seconds of reports until now
+        #[arg(long, default_value_t = 600)]
+        seconds: i64,
+        /// Let the system forget all files before the start; needs root
+        #[arg(long)]
+        cold: bool,
+    },
+    /// Report in fast time into a separate store, and die at a named point; for tests
     #[command(hide = true)]
     Numbered {
         /// The store
@@ -130,11 +151,14 @@ enum Verb {
         /// File to which durable numbers are appended
         #[arg(long)]
         acks: PathBuf,
-        /// Point to die at, counted from 0
+        /// Folder of the newest backup
         #[arg(long)]
-        kill_at: Option<usize>,
+        backup: PathBuf,
+        /// Name of the point to die at
+        #[arg(long, value_parser = fail_point)]
+        kill_at: Option<FailPoint>,
         /// Pass of that point at which to die, counted from 1
-        #[arg(long, default_value_t = 1)]
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
         passes: u64,
     },
     /// Run agents with spools against a hub that already runs, until killed (for tests)
@@ -154,6 +178,16 @@ enum Verb {
         /// Milliseconds between two reports of one agent
         #[arg(long, default_value_t = 100)]
         interval_ms: u64,
+        /// Readings of each agent from before its start, with their proper times
+        #[arg(long, default_value_t = 0)]
+        backlog: u32,
+        /// Number of each agent's first report [default: the one after those of its spool]
+        #[arg(long)]
+        first_number: Option<u64>,
+        /// File to which lines are appended all the time: of each agent, how many reports its spool took, and how many
+        /// of them are acknowledged
+        #[arg(long)]
+        accounts: Option<PathBuf>,
         /// Create no reports: only send those in the spools, and end when all of them are acknowledged
         #[arg(long)]
         drain: bool,
@@ -169,8 +203,9 @@ fn main() -> ExitCode {
             print!("{}", month::make(&data, month));
             ExitCode::SUCCESS
         }
-        Verb::Numbered { data, servers, last, acks, kill_at, passes } => {
-            numbered::run(&data, servers, last, &acks, kill_at.map(|point| (point, passes)));
+        Verb::Numbered { data, servers, last, acks, backup, kill_at, passes } => {
+            let kill_at = kill_at.map(|point| (point, passes));
+            numbered::run(&Numbered { data: &data, servers, last, acks: &acks, backup: &backup, kill_at });
             ExitCode::SUCCESS
         }
         Verb::CrashedLog { data, servers, seconds } => {
@@ -178,6 +213,7 @@ fn main() -> ExitCode {
             print!("{}", crashed_log::leave(&data, log));
             ExitCode::SUCCESS
         }
+        Verb::Start { data, servers, seconds, cold } => start(data, Killed { servers, seconds }, cold),
         Verb::Sizes { servers, seconds } => {
             for fleet in [Fleet::Trace, Fleet::Calm] {
                 println!("{}{}\n", table(fleet, servers, seconds, &[600, 3600]), stored(fleet, servers, seconds));
@@ -201,7 +237,17 @@ fn main() -> ExitCode {
             }
         }
         Verb::Plot { runs, out } => plot(&runs, &out),
-        Verb::Spooled { hub, fingerprint, credentials, spools, interval_ms, drain } => {
+        Verb::Spooled {
+            hub,
+            fingerprint,
+            credentials,
+            spools,
+            interval_ms,
+            backlog,
+            first_number,
+            accounts,
+            drain,
+        } => {
             let options = SwarmOptions {
                 interval: Duration::from_millis(interval_ms),
                 backoff: BackoffOptions {
@@ -210,39 +256,100 @@ fn main() -> ExitCode {
                     refused: Duration::from_millis(500),
                 },
                 ack_each_report: false,
+                backlog,
+                first_number,
                 ..SwarmOptions::default()
             };
-            spooled(&Target { hub, fingerprint }, &credentials, &spools, options, drain);
+            let spooled = Spooled { target: Target { hub, fingerprint }, credentials, spools, options };
+            if drain {
+                spooled.drain();
+            } else {
+                spooled.report(accounts.as_deref());
+            }
             ExitCode::SUCCESS
         }
     }
 }
 
-fn spooled(target: &Target, credentials: &Path, spools: &Path, options: SwarmOptions, drain: bool) {
-    let credentials = fs::read_to_string(credentials).unwrap_or_else(|error| panic!("credentials: {error}"));
-    let credentials: Vec<String> = credentials.lines().map(str::to_owned).collect();
-    let outbox = |number: usize| {
-        let spool = SpoolOptions { folder: spools.join(number.to_string()), bytes_max: SPOOL_BYTES_MAX };
-        Outbox::in_spool(&spool, new_outbox_id()).unwrap_or_else(|error| panic!("{error}"))
+fn start(data: Option<PathBuf>, killed: Killed, cold: bool) -> ExitCode {
+    let scratch = tempfile::tempdir();
+    let folder = data.or_else(|| scratch.as_ref().ok().map(|scratch| scratch.path().join("data")));
+    let hub = std::env::current_exe().map(|path| path.with_file_name("windfire"));
+    let (Some(folder), Ok(hub)) = (folder, hub) else {
+        eprintln!("windfire-bench: no temporary folder, or no hub next to this program");
+        return ExitCode::FAILURE;
     };
-    let outboxes = (0..credentials.len()).map(outbox).collect();
-    let mut swarm = if drain {
-        Swarm::start_silent(target, &credentials, outboxes, options)
-    } else {
-        Swarm::start_with(target, &credentials, outboxes, options)
+    let mut forgotten = Ok(());
+    let forget = || {
+        if cold {
+            rustix::fs::sync();
+            forgotten = fs::write("/proc/sys/vm/drop_caches", "3");
+        }
     };
-    println!("started");
-    if drain {
+    let table = windfire_bench::start::measure(&hub, &folder, killed, forget);
+    if let Err(error) = forgotten {
+        eprintln!("windfire-bench: /proc/sys/vm/drop_caches: {error}: run it as root, or without --cold");
+        return ExitCode::FAILURE;
+    }
+    print!("{table}");
+    ExitCode::SUCCESS
+}
+
+fn fail_point(name: &str) -> Result<FailPoint, String> {
+    FailPoint::named(name).ok_or_else(|| {
+        let names: Vec<&str> = FailPoint::ALL.iter().map(|point| point.name()).collect();
+        format!("{name:?} must be one of {}", names.join(", "))
+    })
+}
+
+/// Agents with spools.
+struct Spooled {
+    target: Target,
+    credentials: PathBuf,
+    spools: PathBuf,
+    options: SwarmOptions,
+}
+
+impl Spooled {
+    /// Starts them with `start`, and says so.
+    fn start(self, start: fn(&Target, &[String], Vec<Outbox>, SwarmOptions) -> Swarm) -> Swarm {
+        let credentials = fs::read_to_string(&self.credentials).unwrap_or_else(|error| panic!("credentials: {error}"));
+        let credentials: Vec<String> = credentials.lines().map(str::to_owned).collect();
+        let outbox = |number: usize| {
+            let spool = SpoolOptions { folder: self.spools.join(number.to_string()), bytes_max: SPOOL_BYTES_MAX };
+            Outbox::in_spool(&spool, new_outbox_id()).unwrap_or_else(|error| panic!("{error}"))
+        };
+        let outboxes = (0..credentials.len()).map(outbox).collect();
+        let swarm = start(&self.target, &credentials, outboxes, self.options);
+        println!("started");
+        swarm
+    }
+
+    /// Sends the reports in the spools, and prints how many each spool took when all of them are acknowledged.
+    fn drain(self) {
+        let mut swarm = self.start(Swarm::start_silent);
         while swarm.accounts().iter().any(|account| account.acked < account.pushed) {
             thread::sleep(Duration::from_millis(20));
         }
         for account in swarm.finish() {
             println!("{}", account.pushed);
         }
-    } else {
-        // Only a signal ends it.
+    }
+
+    /// Makes reports until a signal ends the process, and appends accounts to a file.
+    fn report(self, accounts: Option<&Path>) {
+        let swarm = self.start(Swarm::start_with);
+        let named = |path: &Path| File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let Some(mut file) = accounts.map(named) else {
+            loop {
+                thread::park();
+            }
+        };
         loop {
-            thread::park();
+            let account = |account: &Account| format!("{}/{}", account.pushed, account.acked);
+            let line: Vec<String> = swarm.accounts().iter().map(account).collect();
+            file.write_all((line.join(" ") + "\n").as_bytes()).expect("accounts written");
+            thread::sleep(ACCOUNTS_INTERVAL);
         }
     }
 }

@@ -1,15 +1,16 @@
-//! Reports whose numbers determine their contents, a process that dies at a marked point of upkeep, and the check of
-//! the history after that.
+//! Reports whose numbers determine their contents, a process that reports them and dies at a named point, and the check
+//! of what is stored after that.
 
 use std::collections::BTreeMap;
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use windfire_engine::history::{FailPoint, Retention};
+use parking_lot::Mutex;
+use windfire_engine::history::Retention;
 use windfire_engine::sample::Sample;
-use windfire_engine::{Engine, Options, Selection};
+use windfire_engine::server::ServerEdit;
+use windfire_engine::{Engine, FailPoint, Options, Selection, WritePoint};
 use windfire_wire::Report;
 
 use crate::fast::FastFleet;
@@ -22,6 +23,16 @@ pub const INTERVAL_MS: i64 = 10_000;
 const REPORTS_PER_COMMIT: u64 = 2;
 /// Commits between two checkpoints.
 const COMMITS_PER_CHECKPOINT: u64 = 17;
+/// Commits between two changes of the registry.
+const COMMITS_PER_CHANGE: u64 = 29;
+/// Commits between two whose write fails at first.
+const COMMITS_PER_REFUSAL: u64 = 101;
+/// Commits between two backups.
+const COMMITS_PER_BACKUP: u64 = 149;
+/// Reports of one server in one frame, in a store of format 1.
+const REPORTS_PER_FRAME: usize = 200;
+/// What a line of acks begins with that is about the registry. Others begin with a server's id.
+const CHANGE: &str = "change";
 
 /// The report of that server and number: any other number has another.
 pub fn report(server_id: u64, sequence: u64) -> Report {
@@ -36,12 +47,16 @@ pub fn report(server_id: u64, sequence: u64) -> Report {
     }
 }
 
-static KILL_AT: AtomicUsize = AtomicUsize::new(usize::MAX);
-static PASSES_LEFT: AtomicU64 = AtomicU64::new(0);
+/// Where the process ends itself, and how many passes of that point are left.
+static KILL: Mutex<Option<(FailPoint, u64)>> = Mutex::new(None);
+/// Where the next write fails.
+static REFUSAL: Mutex<Option<WritePoint>> = Mutex::new(None);
 
 fn at_fail_point(point: FailPoint) {
-    let is_here = FailPoint::ALL.iter().position(|other| *other == point) == Some(KILL_AT.load(Ordering::Relaxed));
-    if is_here && PASSES_LEFT.fetch_sub(1, Ordering::Relaxed) == 1 {
+    let mut kill = KILL.lock();
+    let Some((_, passes_left)) = kill.as_mut().filter(|(at, _)| *at == point) else { return };
+    *passes_left = passes_left.saturating_sub(1);
+    if *passes_left == 0 {
         let _dies = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
         loop {
             std::thread::park();
@@ -49,43 +64,119 @@ fn at_fail_point(point: FailPoint) {
     }
 }
 
-/// Options with a retention of one day for every report, so that a few days of reports pass every point.
-fn options(at_fail_point: Option<fn(FailPoint)>) -> Options {
-    let retention = Retention { raw_days: 1, minute_days: 2, quarter_days: 30, disk_bytes_max: 0 };
-    Options { retention, at_fail_point, ..Options::default() }
+fn at_write(point: WritePoint) -> bool {
+    REFUSAL.lock().take_if(|refused| *refused == point).is_none()
 }
 
-/// Reports up to report number `last`, from where the store ends, and writes the durable numbers to `acks`. With
-/// `kill_at` the process dies when it passes that point of upkeep for the `passes`-th time.
+/// Options with a retention of one day for every report, so that a few days of reports pass every point.
+fn options() -> Options {
+    let retention = Retention { raw_days: 1, minute_days: 2, quarter_days: 30, disk_bytes_max: 0 };
+    Options { retention, ..Options::default() }
+}
+
+/// The work of [`run`].
+#[derive(Debug)]
+pub struct Numbered<'a> {
+    /// The store.
+    pub data: &'a Path,
+    /// Servers. Those that are missing are created.
+    pub servers: usize,
+    /// Number of the last report of each server.
+    pub last: u64,
+    /// File to which durable numbers are appended.
+    pub acks: &'a Path,
+    /// Folder of the newest backup.
+    pub backup: &'a Path,
+    /// Point at which the process dies, and at which pass of it, counted from 1.
+    pub kill_at: Option<(FailPoint, u64)>,
+}
+
+/// Reports from where the store ends, and does what a hub does in its life: commits, some of which fail at first,
+/// checkpoints, changes of the registry, backups, and upkeep, which first catches up with the log.
 ///
 /// # Panics
 /// When the engine refuses valid input.
-pub fn run(data: &Path, servers: usize, last: u64, acks: &Path, kill_at: Option<(usize, u64)>) {
-    if let Some((point, passes)) = kill_at {
-        PASSES_LEFT.store(passes, Ordering::Relaxed);
-        KILL_AT.store(point, Ordering::Relaxed);
-    }
-    let mut acks = OpenOptions::new().create(true).append(true).open(acks).expect("a file for acks");
-    let mut fleet = FastFleet::open(data, servers, options(Some(at_fail_point)), START_MS);
+pub fn run(numbered: &Numbered<'_>) {
+    *KILL.lock() = numbered.kill_at;
+    let mut acks = OpenOptions::new().create(true).append(true).open(numbered.acks).expect("a file for acks");
+    let options =
+        Options { at_fail_point: Some(at_fail_point), at_write: Some(at_write), catches_up_later: true, ..options() };
+    let mut fleet = FastFleet::open(numbered.data, numbered.servers, options, START_MS);
     let ids = fleet.server_ids();
     let mut until = (0..ids.len()).map(|server| fleet.next_sequence(server)).min().unwrap_or(1);
-    let mut commits = 0;
-    while until < last {
-        until = (until + REPORTS_PER_COMMIT).min(last);
+    let (mut commits, mut change) = (0u64, newest_change(&fleet.engine));
+    // It is on disk, even if the process that made it died before it could say so.
+    acks.write_all(format!("{CHANGE} {change}\n").as_bytes()).expect("acks written");
+    while until < numbered.last {
+        until = (until + REPORTS_PER_COMMIT).min(numbered.last);
+        commits += 1;
         let now_ms = report(0, until).time_ms;
         let mut durable = String::new();
-        fleet.commit(now_ms, &mut |server, sequence| (sequence <= until).then(|| report(ids[server], sequence)));
+        fleet.offer(now_ms, &mut |server, sequence| (sequence <= until).then(|| report(ids[server], sequence)));
+        if commits.is_multiple_of(COMMITS_PER_REFUSAL) {
+            refuse_a_commit(&fleet.engine, commits / COMMITS_PER_REFUSAL);
+        }
+        fleet.engine.commit().expect("on disk");
         for (server, id) in ids.iter().enumerate() {
             durable.push_str(&format!("{id} {}\n", fleet.next_sequence(server) - 1));
         }
         acks.write_all(durable.as_bytes()).expect("acks written");
         // Far more often than in a hub, so that the log is cut close to the heads.
-        commits += 1;
-        if commits % COMMITS_PER_CHECKPOINT == 0 {
+        if commits.is_multiple_of(COMMITS_PER_CHECKPOINT) {
             fleet.engine.checkpoint().expect("on disk");
+        }
+        if commits.is_multiple_of(COMMITS_PER_CHANGE) {
+            change += 1;
+            let edit = ServerEdit { note: Some(change.to_string()), ..ServerEdit::default() };
+            fleet.engine.registry().edit_server(ids[0], edit).expect("a known server");
+            acks.write_all(format!("{CHANGE} {change}\n").as_bytes()).expect("acks written");
+        }
+        if commits.is_multiple_of(COMMITS_PER_BACKUP) {
+            back_up(&fleet.engine, numbered.backup);
         }
         fleet.upkeep(now_ms);
     }
+}
+
+/// Commits, and lets the write fail: of two such commits one is on disk and the other is not.
+fn refuse_a_commit(engine: &Engine, number: u64) {
+    let point = if number.is_multiple_of(2) { WritePoint::Before } else { WritePoint::After };
+    *REFUSAL.lock() = Some(point);
+    engine.commit().expect_err("a write that fails");
+}
+
+/// Makes a backup in the place of the one before.
+fn back_up(engine: &Engine, folder: &Path) {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        removed => removed.expect("own files"),
+    }
+    engine.backup(folder).expect("a backup");
+}
+
+/// Number of the newest change of the registry that [`run`] made.
+fn newest_change(engine: &Engine) -> u64 {
+    engine.snapshot(Selection::All).first().and_then(|view| view.record.note.parse().ok()).unwrap_or(0)
+}
+
+/// Content of the file `FORMAT` of a store of format 1.
+pub const FORMAT_1: &str = "windfire store 1\n";
+
+/// Leaves a store of format 1 in a new folder. The reports of each server up to number `last` are in its log, and none
+/// are in history.
+///
+/// # Panics
+/// When the engine refuses valid input.
+pub fn leave_format_1(data: &Path, servers: usize, last: u64) {
+    let mut fleet = FastFleet::open(data, servers, Options::default(), START_MS);
+    let ids = fleet.server_ids();
+    let first = REPORTS_PER_FRAME as u64;
+    for until in (first..last).step_by(REPORTS_PER_FRAME).chain([last]) {
+        let now_ms = report(0, until).time_ms;
+        fleet.commit(now_ms, &mut |server, sequence| (sequence <= until).then(|| report(ids[server], sequence)));
+    }
+    drop(fleet);
+    fs::write(data.join("FORMAT"), FORMAT_1).expect("written");
 }
 
 /// The result of [`check`].
@@ -98,22 +189,28 @@ pub struct Checked {
 }
 
 /// Reads the whole history and compares it with `acks`. Every acknowledged report that is not expired must be there,
-/// once, to the bit. There must be no others. Expired ones must be the oldest.
+/// once, to the bit. There must be no others. Expired ones must be the oldest. The newest change of the registry must
+/// be the one acknowledged last, or the one after it.
 ///
 /// # Panics
 /// When that is not so.
 pub fn check(data: &Path, acks: &Path) -> Checked {
-    let engine = Engine::open(data, options(None)).expect("a store");
+    let engine = Engine::open(data, options()).expect("a store");
     let verified = engine.history().verify().expect("readable");
     assert_eq!((verified.corrupt_blocks, verified.doubled), (0, 0), "{:?}", verified.corrupt);
-    let mut acked: BTreeMap<u64, u64> = BTreeMap::new();
+    let (mut acked, mut changed) = (BTreeMap::<u64, u64>::new(), 0);
     // The last line may be torn.
-    for line in
-        std::fs::read_to_string(acks).unwrap_or_default().split_inclusive('\n').filter(|line| line.ends_with('\n'))
-    {
-        let (id, sequence) = line.trim().split_once(' ').expect("two numbers");
-        acked.insert(id.parse().expect("an id"), sequence.parse().expect("a number"));
+    for line in fs::read_to_string(acks).unwrap_or_default().split_inclusive('\n').filter(|line| line.ends_with('\n')) {
+        let (what, number) = line.trim().split_once(' ').expect("two words");
+        let number: u64 = number.parse().expect("a number");
+        if what == CHANGE {
+            changed = number;
+        } else {
+            acked.insert(what.parse().expect("an id"), number);
+        }
     }
+    let change = newest_change(&engine);
+    assert!((changed..=changed + 1).contains(&change), "change {changed} was acknowledged, {change} is stored");
     let mut checked = Checked::default();
     for view in engine.snapshot(Selection::All) {
         let id = view.record.id;

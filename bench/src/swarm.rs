@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hdrhistogram::Histogram;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -22,6 +21,7 @@ use windfire_wire::Report;
 
 use crate::clock::unix_ms;
 use crate::hub_process::HubProcess;
+pub use crate::latencies::Latencies;
 use crate::workload::{Machine, Trace, host};
 
 /// Agents that share a UDP socket: the more, the fewer packets its buffer has for each.
@@ -36,6 +36,8 @@ const TICK: Duration = Duration::from_millis(5);
 /// at one moment, that would be a storm that no real fleet causes.
 const WAVE_AGENTS: usize = 10_000;
 const WAVE_INTERVAL: Duration = Duration::from_secs(1);
+/// Milliseconds that a machine was up at least: longer than any backlog.
+const UP_BEFORE_MS: u64 = 8 * 86_400_000;
 /// Lateness of a reading above which the generator, not the hub, is the limit.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -61,6 +63,13 @@ pub struct SwarmOptions {
     pub readings_at_once: u32,
     /// The readings of the agents, each with its own variation.
     pub trace: Option<Arc<Trace>>,
+    /// Readings of each agent from before the start, one interval apart and with their proper times. They are in its
+    /// outbox before its link starts, as after an outage.
+    pub backlog: u32,
+    /// Number of each agent's first report. By default, numbers continue those of its outbox.
+    pub first_number: Option<u64>,
+    /// The agents' wall clock, Unix milliseconds.
+    pub unix_ms: fn() -> i64,
 }
 
 impl Default for SwarmOptions {
@@ -75,6 +84,9 @@ impl Default for SwarmOptions {
             flaps_per_s: 0.0,
             readings_at_once: 1,
             trace: None,
+            backlog: 0,
+            first_number: None,
+            unix_ms,
         }
     }
 }
@@ -108,6 +120,8 @@ pub struct Swarm {
 /// One agent's account.
 struct SwarmAgent {
     feed: Feed,
+    /// The number in its next report, minus the reports that its outbox ever kept; wrapping.
+    numbers_ahead: u64,
     /// When each report was due that is not acknowledged, oldest first.
     unacked: Mutex<VecDeque<Instant>>,
 }
@@ -119,43 +133,11 @@ struct Tally {
     refused: AtomicU64,
 }
 
-/// How long acks took, microseconds. Times count from when a report was due, not from when the generator made it, so
-/// that a slow generator makes them longer and not fewer.
-#[derive(Debug, Clone)]
-pub struct Latencies {
-    /// From the newest report that an ack covers to that ack: the time of hub and disk.
-    pub ack: Histogram<u64>,
-    /// From each report to its ack: how long the agent keeps it. Acks are cumulative, so this is seconds by design.
-    pub kept: Histogram<u64>,
-}
-
-impl Default for Latencies {
-    fn default() -> Self {
-        let histogram = || Histogram::new(3).expect("3 digits");
-        Self { ack: histogram(), kept: histogram() }
-    }
-}
-
-impl Latencies {
-    fn record(histogram: &mut Histogram<u64>, took: Duration) {
-        let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        histogram.record(took.max(1)).expect("a histogram that grows");
-    }
-
-    /// Adds the figures of another.
-    ///
-    /// # Panics
-    /// Never: both histograms grow.
-    pub fn add(&mut self, other: &Self) {
-        self.ack.add(&other.ack).expect("a histogram that grows");
-        self.kept.add(&other.kept).expect("a histogram that grows");
-    }
-}
-
 /// How many reports of one agent were made, and how many are durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Account {
-    /// Reports made. The n-th, counted from 1 over the life of the outbox, has n as its count of UDP sockets.
+    /// Reports made. The n-th, counted from 1 over the life of the outbox, has n as its count of UDP sockets, unless
+    /// [`SwarmOptions::first_number`] says otherwise.
     pub pushed: u64,
     /// Reports that the hub said are durable.
     pub acked: u64,
@@ -212,8 +194,11 @@ impl Swarm {
             late: AtomicU64::new(0),
             refused: AtomicU64::new(0),
         });
-        let agent = |outbox| {
-            Arc::new(SwarmAgent { feed: Feed::new(outbox, options.interval), unacked: Mutex::new(VecDeque::new()) })
+        let agent = |outbox: Outbox| {
+            let kept = outbox.kept_count();
+            let numbers_ahead = options.first_number.unwrap_or(kept + 1).wrapping_sub(kept);
+            let feed = Feed::new(outbox, options.interval);
+            Arc::new(SwarmAgent { feed, numbers_ahead, unacked: Mutex::new(VecDeque::new()) })
         };
         let agents: Vec<Arc<SwarmAgent>> = outboxes.into_iter().map(agent).collect();
         let threads = options.threads.max(1);
@@ -319,9 +304,17 @@ impl Shift {
     async fn run(self) {
         let sockets = SOCKETS_MIN.max(self.members.len() / AGENTS_PER_SOCKET);
         let sockets: Vec<Endpoints> = (0..sockets).map(|_| endpoints(self.target.fingerprint)).collect();
+        let mut pushers: Vec<Pusher> = self.members.iter().map(|member| self.pusher(member)).collect();
+        for pusher in &mut pushers {
+            let (now, now_ms) = (Instant::now(), (self.options.unix_ms)());
+            for before in (1..=self.options.backlog).rev() {
+                let before = self.options.interval * before;
+                pusher.push_at(now_ms - before.as_millis() as i64, now, &self.tally).await;
+            }
+        }
         let started = Instant::now();
         let pushing = tokio::spawn(push_all(
-            self.members.iter().map(|member| self.pusher(member, started)).collect(),
+            pushers,
             self.options.interval,
             self.options.readings_at_once.max(1),
             started,
@@ -364,7 +357,7 @@ impl Shift {
             hubs: vec![self.target.hub.clone()],
             identity: Identity::of_credential(member.credential.clone()),
             backoff: self.options.backoff,
-            clock: Clock::new(unix_ms),
+            clock: Clock::new(self.options.unix_ms),
             ack_each_frame: self.options.ack_each_report,
         };
         let (_, facts) = watch::channel(host(member.number));
@@ -373,7 +366,7 @@ impl Shift {
         tokio::spawn(link.run())
     }
 
-    fn pusher(&self, member: &Member, started: Instant) -> Pusher {
+    fn pusher(&self, member: &Member) -> Pusher {
         // The golden ratio spreads any number of agents evenly.
         let place = (member.number as f64 * 0.618_033_988_749_895).fract() * self.options.spread;
         let period = self.options.interval * self.options.readings_at_once.max(1);
@@ -382,12 +375,18 @@ impl Shift {
         let start = self.start_of(member);
         let laps = start.saturating_sub(phase).as_nanos().div_ceil(period.as_nanos().max(1));
         let first_lap = u32::try_from(laps).unwrap_or(u32::MAX);
+        let machine = Machine::new(member.number as u64);
+        // The same moment whenever the agents start again.
+        let clock = Clock::new(self.options.unix_ms).read();
+        let up_ms = clock.uptime_ms + machine.uptime_s() * 1000 + UP_BEFORE_MS;
         Pusher {
             agent: Arc::clone(&member.agent),
-            machine: Machine::new(member.number as u64),
+            machine,
             trace: Arc::clone(&self.trace),
+            unix_ms: self.options.unix_ms,
+            booted_ms: clock.now_ms - up_ms.cast_signed(),
             phase,
-            next: started + phase + period * first_lap,
+            first: phase + period * first_lap,
         }
     }
 }
@@ -405,8 +404,12 @@ struct Pusher {
     agent: Arc<SwarmAgent>,
     machine: Machine,
     trace: Arc<Trace>,
+    unix_ms: fn() -> i64,
+    /// When the machine started, by the agent's clock.
+    booted_ms: i64,
     phase: Duration,
-    next: Instant,
+    /// When the first reading is due, after the start.
+    first: Duration,
 }
 
 /// Makes every agent's readings when they are due. One loop for all: a timer for each would be most of the generator's
@@ -427,8 +430,9 @@ async fn push_all(
         let mut pushed = 0;
         while started + period * lap + pushers[at].phase <= now {
             let pusher = &mut pushers[at];
-            let due = started + period * lap + pusher.phase;
-            if pusher.next <= due {
+            let due_after = period * lap + pusher.phase;
+            let due = started + due_after;
+            if pusher.first <= due_after {
                 for before in (0..at_once).rev() {
                     pusher.push(due, now, interval * before, &tally).await;
                 }
@@ -454,16 +458,23 @@ async fn push_all(
 impl Pusher {
     /// Makes the reading that was due `before` the present one.
     async fn push(&mut self, due: Instant, now: Instant, before: Duration, tally: &Tally) {
-        let udp_conn_count = self.agent.feed.outbox().await.kept_count() + 1;
         if now.duration_since(due) > LATE {
             tally.late.fetch_add(1, Ordering::Relaxed);
         }
-        let time_ms = unix_ms() - i64::try_from(before.as_millis()).unwrap_or(0);
-        let report = Report { udp_conn_count, ..self.machine.next(&self.trace, time_ms) };
+        let time_ms = (self.unix_ms)() - before.as_millis() as i64;
+        self.push_at(time_ms, due.checked_sub(before).unwrap_or(due), tally).await;
+    }
+
+    /// Makes the reading of a moment. Its ack counts from `due`.
+    async fn push_at(&mut self, time_ms: i64, due: Instant, tally: &Tally) {
+        let udp_conn_count = self.agent.feed.outbox().await.kept_count().wrapping_add(self.agent.numbers_ahead);
+        // It passes as time does, however often the machine is read: the hub dates readings by it.
+        let uptime_s = u64::try_from((time_ms - self.booted_ms) / 1000).unwrap_or(0);
+        let report = Report { udp_conn_count, uptime_s, ..self.machine.next(&self.trace, time_ms) };
         // A full outbox pauses its agent, as in the real one.
         if self.agent.feed.push(report).await.is_ok() {
             // An ack that comes in between is counted one report later. That is better than too early.
-            self.agent.unacked.lock().push_back(due.checked_sub(before).unwrap_or(due));
+            self.agent.unacked.lock().push_back(due);
         } else {
             tally.refused.fetch_add(1, Ordering::Relaxed);
         }

@@ -36,10 +36,10 @@ impl Engine {
     /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was
     /// changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let store = Arc::new(Store::open(folder)?.gated(options.at_write));
+        let store = Arc::new(Store::open(folder, options.at_fail_point)?.gated(options.at_write));
         let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
         let counters = Arc::new(Counters::default());
-        let history = History::open(&store, options.retention, options.at_fail_point)?;
+        let history = History::open(&store, options.retention)?;
         let clock = Clock::new(store.clock()?);
         let on_replay = |read, all| {
             if let Some(listener) = &options.on_replay {

@@ -24,6 +24,7 @@ pub mod waits;
 #[doc(hidden)]
 pub mod block;
 mod decimal;
+mod fail_point;
 mod head;
 mod health;
 pub mod history;
@@ -43,6 +44,8 @@ mod timing;
 mod view;
 
 pub use engine::Engine;
+#[doc(hidden)]
+pub use fail_point::FailPoint;
 pub use intake::Committed;
 pub use options::{CountryLookup, Options, ReplayListener};
 pub use record::Corrupt;

@@ -1,6 +1,7 @@
 //! Settings that the hub passes to the engine.
 
-use crate::history::{FailPoint, Retention};
+use crate::fail_point::FailPoint;
+use crate::history::Retention;
 use crate::store::WriteGate;
 
 /// Gives the country of a public address, lower case, or nothing.
@@ -24,7 +25,7 @@ pub struct Options {
     pub retention: Retention,
     /// Whether [`crate::Engine::open`] returns before history has all reports of the log: rounds of upkeep then catch up.
     pub catches_up_later: bool,
-    /// Called at each point of the upkeep of history: for tests that end the process there.
+    /// Called at each point: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,
     /// Passed by every write to the store: for tests that refuse some, or end the process there.

@@ -6,6 +6,7 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::thread;
 
+use crate::fail_point::FailPoint;
 use crate::history::CatchUp;
 use crate::intake::Shards;
 use crate::limits::{SHARDS, START_THREADS_MAX};
@@ -74,6 +75,7 @@ pub(crate) fn recover(
     let catch_up = CatchUp::new(store, last_commit, servers)?;
     let registry = Registry::load(store, shards, |id| statuses.0[shard_of(id)].remove(&id).unwrap_or_default())?;
     let dirty = registry.slots().into_iter().filter(|slot| slot.status.lock().is_dirty()).collect();
+    store.reach(FailPoint::StatusRecovered);
     Ok(Recovered { registry, last_commit, checkpoints, dirty, replayed_reports, lost, catch_up })
 }
 

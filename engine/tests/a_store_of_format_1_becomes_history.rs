@@ -3,9 +3,7 @@
 
 use std::fs;
 
-use windfire_bench::fast::FastFleet;
-use windfire_bench::numbered::{INTERVAL_MS, START_MS, check, report};
-use windfire_engine::Options;
+use windfire_bench::numbered::{check, leave_format_1};
 use windfire_engine::limits::{FULL_HEADS_MAX, HEAD_ROWS_MAX, RECOVERED_HEADS_MAX};
 
 const SERVERS: usize = 300;
@@ -18,15 +16,7 @@ const _: () = assert!(SERVERS * (FULL_HEADS_MAX / 2) > RECOVERED_HEADS_MAX);
 fn a_store_of_format_1_becomes_history() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let data = folder.path().join("data");
-    let mut fleet = FastFleet::open(&data, SERVERS, Options::default(), START_MS);
-    let ids = fleet.server_ids();
-    for until in (200..LAST).step_by(200).chain([LAST]) {
-        fleet.commit(START_MS + until.cast_signed() * INTERVAL_MS, &mut |server, sequence| {
-            (sequence <= until).then(|| report(ids[server], sequence))
-        });
-    }
-    drop(fleet);
-    fs::write(data.join("FORMAT"), "windfire store 1\n").expect("written");
+    leave_format_1(&data, SERVERS, LAST);
     // Nobody has any acks on record: everything is compared all the same.
     let checked = check(&data, &folder.path().join("no-acks"));
     assert_eq!((checked.reports, checked.expired), (LAST * SERVERS as u64, 0));

@@ -8,7 +8,7 @@ use windfire_engine::Engine;
 use crate::agent::Agent;
 use crate::check;
 use crate::hub::options;
-use crate::moments::{die_after, refuse};
+use crate::moments::{die, refuse};
 use crate::random::Random;
 use crate::world::World;
 
@@ -22,7 +22,7 @@ impl World {
     pub(crate) fn finish(&mut self) -> Result<(), String> {
         self.note("calm");
         self.is_calm = true;
-        die_after(None);
+        die(None);
         refuse(None);
         self.refusing = 0;
         let mut random = Random::new(self.seed, u64::MAX);

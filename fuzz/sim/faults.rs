@@ -48,7 +48,7 @@ faults! {
     Kill "kill" 12;
     /// The power goes: what was not synced is lost.
     Power "power" 12;
-    /// The hub dies at a write or a named point of upkeep.
+    /// The hub dies at a write or a named point of the engine.
     Point "point" 20;
     /// The disk refuses writes for a while.
     Refuse "refuse" 12;
@@ -80,6 +80,8 @@ faults! {
     Checkpoint "checkpoint" 40;
     /// The hub is busy, and asks for larger frames.
     Pace "pace" 30;
+    /// An operator changes the registry.
+    Change "change" 40;
 }
 
 impl Fault {

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use windfire_engine::clock::Reading;
 use windfire_engine::history::Retention;
-use windfire_engine::{Engine, Options};
+use windfire_engine::{Engine, FailPoint, Options};
 
-use crate::moments::{at_fail_point, at_write, die_after, refuse};
+use crate::moments::{Death, Died, at_fail_point, at_write, die, mortal, refuse};
 use crate::power::{Cut, cut};
 use crate::random::Random;
 
@@ -42,15 +42,24 @@ impl Hub {
         Self { folder, engine: None, wall_off_ms: 0, started_ms: 0 }
     }
 
-    /// Starts it, at a true time. Rounds of upkeep may be left to bring history up to date.
-    pub(crate) fn start(&mut self, true_ms: i64, catches_up_later: bool) -> Result<(), String> {
-        die_after(None);
+    /// Starts it, at a true time. Rounds of upkeep may be left to bring history up to date. It dies when it reaches
+    /// `dies_at`, now or then. Returns its death if that is now.
+    pub(crate) fn start(
+        &mut self,
+        true_ms: i64,
+        catches_up_later: bool,
+        dies_at: Option<FailPoint>,
+    ) -> Result<Option<Died>, String> {
+        die(dies_at.map(Death::At));
         refuse(None);
-        let engine = Engine::open(&self.folder, Options { catches_up_later, ..options() })
-            .map_err(|error| format!("the hub does not start: {error}"))?;
-        self.engine = Some(engine);
+        let options = Options { catches_up_later, ..options() };
+        let opened = match mortal(|| Engine::open(&self.folder, options)) {
+            Ok(opened) => opened,
+            Err(died) => return Ok(Some(died)),
+        };
+        self.engine = Some(opened.map_err(|error| format!("the hub does not start: {error}"))?);
         self.started_ms = true_ms;
-        Ok(())
+        Ok(None)
     }
 
     /// The time that it believes, at a true time.
@@ -61,7 +70,7 @@ impl Hub {
 
     /// Ends it without a word, as a kill does; as a power cut does when `power` says what is lost.
     pub(crate) fn die(&mut self, power: Option<&mut Random>) -> Result<Cut, String> {
-        die_after(None);
+        die(None);
         refuse(None);
         self.engine = None;
         power.map_or_else(|| Ok(Cut::default()), |random| cut(&self.folder, random))

@@ -1,6 +1,7 @@
 //! What happens in a run, line by line: hashed, so that two runs of a seed can be compared, and the last lines kept for a
 //! failure. Nothing in it depends on the machine: agents, servers and connections have the simulator's own numbers.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
 /// Lines that a failure shows.
@@ -18,7 +19,7 @@ pub(crate) struct Journal {
 }
 
 /// How often what happened.
-pub(crate) type Counts = BTreeMap<&'static str, u64>;
+pub(crate) type Counts = BTreeMap<Cow<'static, str>, u64>;
 
 impl Journal {
     /// An empty one, that prints each line or not.
@@ -46,7 +47,7 @@ impl Journal {
     }
 
     /// Something of that kind happened so often.
-    pub(crate) fn count(&mut self, what: &'static str, times: u64) {
-        *self.counts.entry(what).or_default() += times;
+    pub(crate) fn count(&mut self, what: impl Into<Cow<'static, str>>, times: u64) {
+        *self.counts.entry(what.into()).or_default() += times;
     }
 }

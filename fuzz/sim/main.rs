@@ -8,6 +8,7 @@
 mod agent;
 mod arguments;
 mod calm;
+mod change;
 mod check;
 mod faults;
 mod hub;
@@ -30,9 +31,12 @@ use std::process::ExitCode;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use windfire_engine::FailPoint;
+
 use crate::arguments::{Arguments, USAGE};
 use crate::faults::Fault;
 use crate::journal::Counts;
+use crate::moments::{AT_START, while_running};
 use crate::run::{Failure, Plan, keep_panics, run};
 use crate::shrink::shrink;
 
@@ -125,6 +129,7 @@ fn many(arguments: &Arguments) -> bool {
     });
     let mut found = found.into_inner().expect("no thread panics with it");
     print_counts(&found.counts);
+    print_missed(&found.counts);
     let hash = found.hashes.values().fold(0u64, |hash, one| hash.rotate_left(5) ^ one);
     println!(
         "sim: {} seeds from {}, {} failures, journals {hash:016x}",
@@ -144,6 +149,15 @@ fn many(arguments: &Arguments) -> bool {
 fn print_counts(counts: &Counts) {
     for (what, times) in counts {
         println!("{times:>12} {what}");
+    }
+}
+
+/// Names the points at which no hub has died. With enough seeds there are none.
+fn print_missed(counts: &Counts) {
+    let points = AT_START.into_iter().chain(while_running()).map(FailPoint::name);
+    let missed: Vec<&str> = points.filter(|name| !counts.contains_key(format!("deaths at {name}").as_str())).collect();
+    if !missed.is_empty() {
+        println!("sim: no hub died at {}", missed.join(", "));
     }
 }
 

@@ -1,12 +1,15 @@
 //! What goes wrong in a step. Each fault has its own numbers of the seed, so that leaving one out changes no other.
 
-use windfire_engine::WritePoint;
+use std::fs;
+use std::path::PathBuf;
+
+use windfire_engine::{FailPoint, WritePoint, is_store};
 
 use crate::agent::Agent;
 use crate::check::Backup;
 use crate::faults::Fault;
 use crate::model::{DAY_MS, HOUR_MS};
-use crate::moments::{Died, die_after, mortal, refuse};
+use crate::moments::{Death, Died, die, mortal, refuse, while_running};
 use crate::random::Random;
 use crate::world::World;
 
@@ -130,9 +133,14 @@ impl World {
             self.journal.count("changes of pace", 1);
         }
         if let Some(mut random) = self.happens_to_hub(Fault::Point) {
-            let moments = random.below(40);
-            die_after(Some(moments));
-            self.note(&format!("the hub dies after {moments} moments"));
+            let points = while_running();
+            let (is_named, moments, point) = (random.chance(500), random.below(40), points[random.index(points.len())]);
+            die(Some(if is_named { Death::At(point) } else { Death::After(moments) }));
+            let when = if is_named { format!("at {}", point.name()) } else { format!("after {moments} moments") };
+            self.note(&format!("the hub dies {when}"));
+        }
+        if self.happens_to_hub(Fault::Change).is_some() {
+            self.change()?;
         }
         if let Some(mut random) = self.happens_to_hub(Fault::Kill) {
             self.kill("kill", false, &mut random)?;
@@ -148,7 +156,10 @@ impl World {
         let now_ms = self.hub.now_ms(self.now_ms);
         let folder = self.folder.join("backup");
         let (Some(engine), wanted) = (&self.hub.engine, Backup::now(&self.model, now_ms)) else { return Ok(()) };
-        engine.backup(&folder).map_err(|error| format!("the backup fails: {error}"))?;
+        match mortal(|| engine.backup(&folder)) {
+            Ok(made) => made.map_err(|error| format!("the backup fails: {error}"))?,
+            Err(died) => return self.died_in_a_backup(&died, folder, wanted),
+        }
         self.note(&format!("a backup of {} acked reports", wanted.reports.len()));
         self.journal.count("backups", 1);
         self.backup = Some((folder, wanted));
@@ -156,6 +167,20 @@ impl World {
             self.kill("power cut after a backup", self.rates.has(Fault::Power), &mut random)?;
         }
         Ok(())
+    }
+
+    /// The hub has died while it made a backup. Half of one is no store, and is removed.
+    fn died_in_a_backup(&mut self, died: &Died, folder: PathBuf, wanted: Backup) -> Result<(), String> {
+        let is_whole = died.0 == FailPoint::BackupWritten.name();
+        if is_store(&folder) != is_whole {
+            return Err(format!("a hub died at {}, its backup is a store: {}", died.0, !is_whole));
+        }
+        if is_whole {
+            self.backup = Some((folder, wanted));
+        } else {
+            fs::remove_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+        }
+        self.died(died)
     }
 
     /// Ends the hub without a word, and every connection with it.
@@ -176,9 +201,11 @@ impl World {
         Ok(())
     }
 
-    fn died(&mut self, died: &Died) -> Result<(), String> {
+    /// The hub has died at a point.
+    pub(crate) fn died(&mut self, died: &Died) -> Result<(), String> {
         let mut random = Fault::Point.random(self.seed, self.step + (1 << 32));
         self.journal.count("deaths at a point", 1);
+        self.journal.count(format!("deaths at {}", died.0), 1);
         let is_power = self.rates.has(Fault::Power) && random.chance(500);
         self.kill(&format!("dead at {}", died.0), is_power, &mut random)
     }
@@ -186,7 +213,7 @@ impl World {
     /// Commits what is pending. A failure is one only while no write fails on purpose.
     pub(crate) fn commit(&mut self, with_checkpoint: bool) -> Result<(), String> {
         let Some(engine) = &self.hub.engine else { return Ok(()) };
-        let committed = mortal(engine, |engine| {
+        let committed = mortal(|| {
             if engine.store_failure().is_some() && engine.poison_reason().is_none() {
                 // As the hub does once a second. What fails here is told by the commit.
                 let _told_below = engine.mend_store();
@@ -219,7 +246,7 @@ impl World {
         for _ in 0..ROUNDS_MAX {
             let Some(engine) = &self.hub.engine else { return Ok(()) };
             let reads_the_log = engine.history().catch_up().is_some();
-            let (done, result) = match mortal(engine, |engine| engine.upkeep(now_ms)) {
+            let (done, result) = match mortal(|| engine.upkeep(now_ms)) {
                 Ok(done) => done,
                 Err(died) => {
                     self.model.some_came_late();

@@ -8,12 +8,14 @@ use windfire_engine::Scratch;
 use windfire_engine::server::NewServer;
 
 use crate::agent::Agent;
+use crate::change::Changes;
 use crate::check::{self, Backup};
 use crate::faults::{Fault, Rates};
 use crate::hub::Hub;
 use crate::journal::Journal;
 use crate::liar::Liar;
 use crate::model::{DAY_MS, Model};
+use crate::moments::AT_START;
 use crate::network::Link;
 use crate::random::Random;
 
@@ -23,6 +25,8 @@ const START_MS: i64 = 1_790_035_200_000;
 const LIE_HOURS: i64 = 14;
 /// Sets the choices of starts apart from others of the same step.
 const START_STREAM: u64 = 0x5354_4152_54ff;
+/// Starts in a thousand at which the hub dies, where it dies at points.
+const DEATHS_AT_START: u64 = 200;
 /// Servers that are watched.
 const SERVERS: usize = 3;
 
@@ -58,6 +62,8 @@ pub(crate) struct World {
     pub(crate) folder: PathBuf,
     /// The backup, and what must be in it.
     pub(crate) backup: Option<(PathBuf, Backup)>,
+    /// What an operator changed.
+    pub(crate) changes: Changes,
     /// Nothing goes wrong any more.
     pub(crate) is_calm: bool,
 }
@@ -89,9 +95,10 @@ impl World {
             seen: 0,
             folder,
             backup: None,
+            changes: Changes::default(),
             is_calm: false,
         };
-        world.hub.start(start_ms, false)?;
+        world.hub.start(start_ms, false, None)?;
         world.settle_in(&mut random)?;
         let faults: Vec<&str> = world.rates.all().map(Fault::name).collect();
         world.journal.note(format!("seed {seed} with {}", faults.join(",")));
@@ -185,12 +192,18 @@ impl World {
     pub(crate) fn start(&mut self) -> Result<(), String> {
         // Every other start answers before history has read the log.
         let catches_up_later = Random::new(self.seed, self.step.wrapping_mul(START_STREAM)).chance(500);
-        self.hub.start(self.now_ms, catches_up_later)?;
+        let mut random = Fault::Point.random(self.seed, self.step + (1 << 35));
+        let dies = random.chance(DEATHS_AT_START) && self.rates.has(Fault::Point) && !self.is_calm;
+        let dies_at = dies.then(|| AT_START[random.index(AT_START.len())]);
+        if let Some(died) = self.hub.start(self.now_ms, catches_up_later, dies_at)? {
+            return self.died(&died);
+        }
         self.model.hub_died();
         self.journal.count("starts", 1);
         // What was never committed is gone, and what was late may be gone from everywhere.
         self.model.some_came_late();
         self.look("after a start")?;
+        self.look_for_changes()?;
         if self.step.is_multiple_of(8) {
             self.look_closely()?;
         }

@@ -128,7 +128,8 @@ impl Outcome {
 
     /// How fast the hub's memory (MiB) and open files rose, an hour, while it was warm. `None` for runs that are too short.
     fn slopes(&self) -> Option<(f64, f64)> {
-        let slope = |value: fn(&Second) -> f64| trend::an_hour(&self.seconds, value);
+        let warm = || self.seconds.iter().filter(|second| second.age_s >= trend::WARM_UP_S);
+        let slope = |value: fn(&Second) -> f64| trend::an_hour(warm().map(|second| (second.at_s, value(second))));
         slope(|second| second.rss_mib).zip(slope(|second| second.open_files))
     }
 

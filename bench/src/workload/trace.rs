@@ -78,6 +78,11 @@ impl Machine {
         }
     }
 
+    /// Seconds since its start, as of its last reading.
+    pub fn uptime_s(&self) -> u64 {
+        self.before.uptime_s
+    }
+
     /// The next reading, due at `time_ms`.
     pub fn next(&mut self, trace: &Trace, time_ms: i64) -> Report {
         let time_ms = time_ms + late_ms(&mut self.random);

@@ -56,7 +56,7 @@ fn a_backup_that_is_not_whole_is_refused_and_leaves_nothing() {
         fs::rename(&path, &beside).expect("there");
         symlink(beside, path).expect("made");
     };
-    let damages: [(&str, Damage<'_>); 10] = [
+    let damages: [(&str, Damage<'_>); 11] = [
         ("FORMAT", &|backup| fs::remove_file(backup.join("FORMAT")).expect("there")),
         ("rocksdb", &|backup| fs::remove_dir_all(backup.join("rocksdb")).expect("there")),
         ("tls", &|backup| fs::remove_dir_all(backup.join("tls")).expect("there")),
@@ -64,6 +64,8 @@ fn a_backup_that_is_not_whole_is_refused_and_leaves_nothing() {
         (".sst", &|backup| fs::remove_file(first(backup, "sst")).expect("there")),
         (".sst", &|backup| fs::write(first(backup, "sst"), "").expect("there")),
         ("BACKUP", &|backup| fs::write(backup.join("BACKUP"), "windfire backup 1\nserv").expect("there")),
+        // As a hub leaves it that is killed before the list is complete.
+        ("stopped", &|backup| fs::rename(backup.join("BACKUP"), backup.join("BACKUP.new")).expect("there")),
         ("symbolic link", &|backup| link(first(backup, "sst"))),
         ("symbolic link", &|backup| link(backup.join("tls/cert.pem"))),
         ("servers", &|backup| {

@@ -2,16 +2,14 @@
 //! told is durable is in history exactly once. `CUTS=50` cuts more often.
 //!
 //! Needs root and loop devices. Elsewhere it is skipped and says so.
-#![allow(clippy::cast_possible_wrap, reason = "process ids are small")]
 
 mod hub;
 
 use std::path::Path;
 use std::time::Duration;
 
-use hub::frozen_disk::FrozenDisk;
+use hub::frozen_disk::{FrozenDisk, stand_still};
 use hub::{HUB, quick_backoff, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
 
@@ -43,8 +41,7 @@ fn acked_reports_survive_a_power_cut_exactly_once() {
         wait_until("some are acknowledged", || swarm.accounts().iter().any(|account| account.acked > 0));
         std::thread::sleep(Duration::from_millis(random.u64(50..700)));
         // The hub does nothing while the disk is copied: each ack is for what is on the copy, or not sent.
-        let pid = Pid::from_raw(hub.pid() as i32).expect("a process");
-        kill_process(pid, Signal::STOP).expect("own child");
+        stand_still(hub.pid());
         acked_at_cuts += swarm.accounts().iter().map(|account| account.acked).sum::<u64>() - before;
         disk.cut_power(|| hub.kill());
         hub.start_at_once();

@@ -3,10 +3,9 @@
 
 mod hub;
 
-use std::process::Command;
 use std::time::{Duration, Instant};
 
-use hub::agent_process::{AgentProcess, program};
+use hub::agent_process::{AgentProcess, with_spool};
 use hub::frozen_disk::FrozenDisk;
 use hub::{new_hub, wait_until};
 use windfire_agent::limits::IDLE_TIMEOUT;
@@ -22,10 +21,7 @@ fn an_agent_whose_spool_hangs_stays_and_loses_nothing() {
     let (_folder, mut hub) = new_hub(&[]);
     let credential = hub.make_servers(1, "").remove(0);
     hub.start();
-    let mut command = Command::new(program());
-    command.args(["--hub", &hub.quic().to_string(), "--fingerprint", &hub.fingerprint().to_string()]);
-    command.args(["--credential", &credential, "--spool"]).arg(disk.path().join("spool"));
-    agent = AgentProcess::start(command);
+    agent = AgentProcess::start(with_spool(&hub, &credential, &disk.path().join("spool")));
     agent.wait_for_log("connected");
     let durable = || hub.metric("windfire_reports_durable_total");
     wait_until("reports are durable", || durable() >= 2.0);

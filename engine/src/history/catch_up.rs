@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::head_blocks::{seal_heads, write_sealed};
+use crate::fail_point::FailPoint;
 use crate::head::Head;
 use crate::intake::Position;
 use crate::limits::{CATCH_UP_REPORTS_PER_ROUND, RECOVERED_HEADS_MAX};
@@ -160,7 +161,9 @@ impl CatchUp {
                 seal_heads(&mut changes, *server_id, &server.full_heads, i64::MIN)?;
             }
         }
+        store.reach(FailPoint::CatchUpEncoded);
         write_sealed(store, &changes)?;
+        store.reach(FailPoint::CatchUpWritten);
         for server_id in std::mem::take(&mut self.full) {
             if let Some(server) = self.servers.get_mut(&server_id) {
                 server.sealed = sealed(server).unwrap_or(server.sealed);
@@ -214,6 +217,7 @@ impl CatchingUp {
                     note_full(&slot);
                 }
             }
+            store.reach(FailPoint::HeadsHandedOver);
             *under_way = None;
             self.progress.finish();
             return Ok(true);

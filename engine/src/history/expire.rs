@@ -4,7 +4,8 @@
 
 use super::storage::{Extent, bytes_before, extents};
 use super::tier::{DAY_MS, HOUR_MS, Tier};
-use super::upkeep::{FailPoint, History, State, Upkeep};
+use super::upkeep::{History, State, Upkeep};
+use crate::fail_point::FailPoint;
 use crate::limits::{EXPIRE_INTERVAL_MS, MINUTE_DAYS_KEPT_MIN, QUARTER_DAYS_KEPT_MIN, RAW_DAYS_KEPT_MIN};
 use crate::store::{Changes, Store, StoreError, key};
 
@@ -100,8 +101,9 @@ impl History {
         changes.put_time(key::FLOORS[tier as usize], floor);
         // Readers stop looking before anything is gone. Synced, because the files go at once.
         self.set_floor(tier, floor);
+        store.reach(FailPoint::FloorRaised);
         store.write_synced(&changes)?;
-        self.reach(FailPoint::Expired);
+        store.reach(FailPoint::Expired);
         store.drop_files(tier.family(), &from, &to)
     }
 }

@@ -43,6 +43,6 @@ pub use storage::TierUsage;
 pub(crate) use tier::{DAY_MS, MINUTE_MS};
 pub use tier::{Retention, Tier};
 pub(crate) use upkeep::History;
-pub use upkeep::{FailPoint, Upkeep};
+pub use upkeep::Upkeep;
 pub use uptime::Uptime;
 pub use verify::{Verified, verify_unopened};

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::minutes::minutes_of;
 use super::storage::{forget_expired, note_heavy};
 use super::tier::{DAY_MS, HOUR_MS, QUARTER_MS, Tier};
-use super::upkeep::{FailPoint, History, State, Upkeep};
+use super::upkeep::{History, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
+use crate::fail_point::FailPoint;
 use crate::limits::{
     BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
     PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,
@@ -150,9 +151,9 @@ impl History {
             from = part.rest_from;
             if from.is_some() {
                 // The reports are in blocks before and after. The hour stays in `todo` until its last part is packed.
-                self.reach(FailPoint::HourPacked);
+                store.reach(FailPoint::HourPacked);
                 store.write(&changes)?;
-                self.reach(FailPoint::HourWritten);
+                store.reach(FailPoint::HourWritten);
                 changes = Changes::default();
             }
         }
@@ -168,9 +169,9 @@ impl History {
             changes.put(key::MINUTE, &minute_key, minutes.encode(server_id));
             changes.put(key::TODO, &key::todo_key(key::TODO_DAY, server_id, day), Vec::new());
         }
-        self.reach(FailPoint::HourPacked);
+        store.reach(FailPoint::HourPacked);
         store.write(&changes)?;
-        self.reach(FailPoint::HourWritten);
+        store.reach(FailPoint::HourWritten);
         upkeep.hours_packed += 1;
         Ok(())
     }
@@ -281,9 +282,9 @@ impl History {
             quarters.keep_fuller(&self.stored_rows(state, store, key::QUARTER, (&range.0, &range.1), upkeep)?);
             changes.put(key::QUARTER, &key::quarter_key(day, server_id), quarters.encode(server_id));
         }
-        self.reach(FailPoint::DayPacked);
+        store.reach(FailPoint::DayPacked);
         store.write(&changes)?;
-        self.reach(FailPoint::DayWritten);
+        store.reach(FailPoint::DayWritten);
         upkeep.days_packed += 1;
         Ok(())
     }

@@ -5,7 +5,8 @@ use std::sync::atomic::Ordering;
 
 use super::head_blocks::{seal_heads, write_sealed};
 use super::tier::Tier;
-use super::upkeep::{FailPoint, History, State, Upkeep};
+use super::upkeep::{History, State, Upkeep};
+use crate::fail_point::FailPoint;
 use crate::head::Head;
 use crate::intake::{Position, Ticket, Watermark};
 use crate::limits::{CLOCK_SKEW_KEPT_MS, HEADS_PER_WRITE_MAX, LOG_CUT_INTERVAL_MS, SWEEP_INTERVAL_MS};
@@ -45,9 +46,9 @@ impl History {
             if taken.is_empty() {
                 return Ok(());
             }
-            self.reach(FailPoint::SealEncoded);
+            store.reach(FailPoint::SealEncoded);
             write_sealed(store, &changes)?;
-            self.reach(FailPoint::SealWritten);
+            store.reach(FailPoint::SealWritten);
             for (slot, durable) in taken {
                 // Only this thread takes heads away, and new ones come in behind them.
                 slot.status.lock().seal(durable);
@@ -98,9 +99,9 @@ impl History {
             let (from, to) = (key::log_key(state.log_cut, 0), key::log_key(needed, 0));
             let mut changes = Changes::default();
             changes.delete_range(key::LOG, &from, &to);
-            self.reach(FailPoint::LogCut);
+            store.reach(FailPoint::LogCut);
             store.write_synced(&changes)?;
-            self.reach(FailPoint::LogCutWritten);
+            store.reach(FailPoint::LogCutWritten);
             store.drop_files(key::LOG, &key::log_key(0, 0), &to)?;
             (state.log_cut, state.log_cut_ms) = (needed, now_ms);
         }

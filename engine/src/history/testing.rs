@@ -6,9 +6,10 @@ use std::ops::Range;
 use tempfile::TempDir;
 
 use super::tier::{HOUR_MS, Retention};
-use super::upkeep::{FailPoint, History};
+use super::upkeep::History;
 
 use crate::block::{Effort, Run};
+use crate::fail_point::AtFailPoint;
 use crate::limits::{PACK_ROWS_MAX, WALK_ROWS_MAX};
 use crate::sample::Sample;
 use crate::store::{Changes, Store, key};
@@ -25,10 +26,10 @@ pub(super) struct Made {
 }
 
 impl Made {
-    pub(super) fn new(retention: Retention, at_fail_point: Option<fn(FailPoint)>) -> Self {
+    pub(super) fn new(retention: Retention, at_fail_point: AtFailPoint) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Store::open(folder.path()).expect("a new store");
-        let history = History::open(&store, retention, at_fail_point).expect("a new store");
+        let store = Store::open(folder.path(), at_fail_point).expect("a new store");
+        let history = History::open(&store, retention).expect("a new store");
         Self { store, history, _folder: folder }
     }
 

@@ -14,44 +14,6 @@ use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 
-/// A place in the upkeep of history at which tests end the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum FailPoint {
-    /// Heads are encoded, nothing is written.
-    SealEncoded,
-    /// Blocks of heads are on disk, the heads are still in memory.
-    SealWritten,
-    /// The log's range behind the blocks is about to be deleted.
-    LogCut,
-    /// The range is deleted, its files are not.
-    LogCutWritten,
-    /// An hour is packed, nothing is written.
-    HourPacked,
-    /// An hour is written.
-    HourWritten,
-    /// A day is packed, nothing is written.
-    DayPacked,
-    /// A day is written.
-    DayWritten,
-    /// Expired ranges are deleted, their files are not.
-    Expired,
-}
-
-impl FailPoint {
-    /// Every point, in the order in which upkeep reaches them.
-    pub const ALL: [Self; 9] = [
-        Self::SealEncoded,
-        Self::SealWritten,
-        Self::LogCut,
-        Self::LogCutWritten,
-        Self::HourPacked,
-        Self::HourWritten,
-        Self::DayPacked,
-        Self::DayWritten,
-        Self::Expired,
-    ];
-}
-
 /// What one round of upkeep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upkeep {
@@ -85,8 +47,6 @@ pub(crate) struct History {
     lost: Mutex<Vec<String>>,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
-    /// Called at each point, for tests that end the process there.
-    pub(crate) at_fail_point: Option<fn(FailPoint)>,
 }
 
 /// What upkeep remembers between rounds.
@@ -104,11 +64,7 @@ pub(super) struct State {
 }
 
 impl History {
-    pub(crate) fn open(
-        store: &Store,
-        retention: Retention,
-        at_fail_point: Option<fn(FailPoint)>,
-    ) -> Result<Self, StoreError> {
+    pub(crate) fn open(store: &Store, retention: Retention) -> Result<Self, StoreError> {
         let mut floors = [i64::MIN; 3];
         for (floor, key) in floors.iter_mut().zip(key::FLOORS) {
             *floor = store.time(key)?.unwrap_or(i64::MIN);
@@ -121,7 +77,6 @@ impl History {
             catching_up: CatchingUp::default(),
             lost: Mutex::default(),
             state: Mutex::default(),
-            at_fail_point,
         })
     }
 
@@ -211,12 +166,6 @@ impl History {
     /// The oldest hour whose reports still become blocks: by age, or where the disk budget has raised the floor.
     pub(super) fn oldest_hour(&self, expiry_ms: i64) -> i64 {
         self.floor(Tier::Raw).max(self.floor_by_age(Tier::Raw, expiry_ms))
-    }
-
-    pub(super) fn reach(&self, point: FailPoint) {
-        if let Some(at_fail_point) = self.at_fail_point {
-            at_fail_point(point);
-        }
     }
 }
 

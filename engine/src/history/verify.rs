@@ -31,7 +31,7 @@ pub struct Verified {
 /// There is no store, or it cannot be read. Corrupt blocks are in the answer.
 pub fn verify_unopened(folder: &Path) -> Result<Verified, StoreError> {
     let store = Store::open_read_only(folder)?;
-    History::open(&store, Retention::default(), None)?.verify(&store)
+    History::open(&store, Retention::default())?.verify(&store)
 }
 
 impl History {

@@ -42,6 +42,9 @@ impl History {
     }
 }
 
+/// Reads some of history, as often as it is called.
+type Read<'a> = dyn Fn(&mut dyn FnMut(Piece)) -> Result<(), StoreError> + 'a;
+
 struct Walk<'a> {
     store: &'a Store,
     server_id: u64,
@@ -232,12 +235,7 @@ impl Walk<'_> {
     /// Hands out what `read` reads of an hour or day with new reports, or the rows that are known of it, whichever is made of
     /// more reports. Of an hour whose reports are gone, a late one is all there is to read: the disk budget has taken the
     /// others, their block is corrupt, or they expired by a clock that was ahead.
-    fn fuller(
-        &self,
-        known: Vec<Piece>,
-        read: &dyn Fn(&mut dyn FnMut(Piece)) -> Result<(), StoreError>,
-        visit: &mut dyn FnMut(Piece),
-    ) -> Result<(), StoreError> {
+    fn fuller(&self, known: Vec<Piece>, read: &Read<'_>, visit: &mut dyn FnMut(Piece)) -> Result<(), StoreError> {
         let of_known: u64 = known.iter().map(Piece::reports).sum();
         if of_known > 0 {
             let mut of_read = 0;

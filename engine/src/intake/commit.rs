@@ -5,6 +5,7 @@
 
 use super::shard::{Pending, Shards};
 use super::watermark::{Position, Watermark};
+use crate::fail_point::FailPoint;
 use crate::history::{DAY_MS, MINUTE_MS};
 use crate::limits::{COMMITS_PER_CHECKPOINT, SHARDS};
 use crate::slot::Slot;
@@ -35,6 +36,7 @@ struct Commit {
     number: u64,
     reports: u64,
     changes: Changes,
+    has_checkpoint: bool,
 }
 
 impl Committer {
@@ -49,7 +51,7 @@ impl Committer {
             self.failed = Some(commit);
             return Err(error);
         }
-        self.write(commit, store, watermark).map(Some)
+        self.write(commit, true, store, watermark).map(Some)
     }
 
     /// Takes what is pending and writes it; `Ok(None)` if nothing is. `with_checkpoint` adds the checkpoints of all
@@ -75,11 +77,14 @@ impl Committer {
             put_facts(&mut changes, &taken);
             if !taken.log.is_empty() {
                 changes.put(key::LOG, &key::log_key(number, index), taken.log);
+                store.reach(FailPoint::ShardTaken);
             }
         }
-        if with_checkpoint || turn.is_some() {
+        let has_checkpoint = with_checkpoint || turn.is_some();
+        if has_checkpoint {
             changes.put_checkpoints(&self.checkpoints);
             self.commits_since_turn = 0;
+            store.reach(FailPoint::CheckpointTaken);
         }
         self.next += 1;
         if changes.is_empty() {
@@ -87,13 +92,25 @@ impl Committer {
             return Ok(None);
         }
         self.commits_since_turn += 1;
-        self.write(Commit { number, reports, changes }, store, watermark).map(Some)
+        self.write(Commit { number, reports, changes, has_checkpoint }, false, store, watermark).map(Some)
     }
 
-    fn write(&mut self, commit: Commit, store: &Store, watermark: &Watermark) -> Result<Committed, StoreError> {
+    fn write(
+        &mut self,
+        commit: Commit,
+        is_retry: bool,
+        store: &Store,
+        watermark: &Watermark,
+    ) -> Result<Committed, StoreError> {
+        store.reach(if is_retry { FailPoint::RetryEncoded } else { FailPoint::CommitEncoded });
         match store.write_synced(&commit.changes) {
             Ok(()) => {
+                store.reach(if is_retry { FailPoint::RetryWritten } else { FailPoint::CommitWritten });
+                if commit.has_checkpoint {
+                    store.reach(FailPoint::CheckpointWritten);
+                }
                 watermark.raise_all(Position(commit.number));
+                store.reach(FailPoint::WatermarkRaised);
                 Ok(Committed { reports: commit.reports, bytes: commit.changes.bytes() })
             }
             Err(error) => {

@@ -12,6 +12,7 @@ use super::tables;
 use crate::alert::channel::Channel;
 use crate::alert::rule::Rule;
 use crate::alert::silence::Silence;
+use crate::fail_point::FailPoint;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
 use crate::slot::Slot;
@@ -91,7 +92,14 @@ impl Changing<'_> {
     pub(super) fn store(&self, changes: &[Change]) -> Result<(), StoreError> {
         let mut written = Changes::default();
         changes.iter().for_each(|change| change.put(&mut written));
-        if written.is_empty() { Ok(()) } else { self.registry.store.write_synced(&written) }
+        if written.is_empty() {
+            return Ok(());
+        }
+        let store = &self.registry.store;
+        store.reach(FailPoint::ChangeEncoded);
+        store.write_synced(&written)?;
+        store.reach(FailPoint::ChangeWritten);
+        Ok(())
     }
 }
 

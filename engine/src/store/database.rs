@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 
 use parking_lot::RwLock;
-use rocksdb::checkpoint::Checkpoint;
 use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions,
 };
@@ -13,11 +12,12 @@ use super::checkpoints::Checkpoints;
 use super::durable::{self, Durable};
 use super::error::StoreError;
 use super::format::{self, Found, begin_store};
-use super::options::{DB_FOLDER, open_db_read_only};
+use super::options::open_db_read_only;
 use super::whole::{check_database, check_durable, no_database, open_whole, rehearse};
 use super::write_gate::{WriteGate, WritePoint, pass};
 use super::{clock, key};
 use crate::clock::StoredClock;
+use crate::fail_point::{AtFailPoint, FailPoint, reach};
 use crate::health::Health;
 use crate::record::Corrupt;
 use crate::waits;
@@ -44,6 +44,8 @@ pub(crate) struct Store {
     pub(crate) health: Health,
     /// Before and after each write, for tests from outside.
     gate: Option<WriteGate>,
+    /// For tests that end the process at a point.
+    at_fail_point: AtFailPoint,
     /// Called before each write, so that a test can make it fail.
     #[cfg(test)]
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
@@ -60,19 +62,22 @@ impl Store {
     ///
     /// A newer or foreign format, a database that is missing, and a log that is shorter than it was are refused before
     /// anything is written.
-    pub(crate) fn open(folder: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(folder: &Path, at_fail_point: AtFailPoint) -> Result<Self, StoreError> {
         let found = format::check(folder)?;
         if found == Found::New {
             begin_store(folder)?;
+            reach(at_fail_point, FailPoint::StoreBegun);
         } else {
             check_database(folder)?;
             rehearse(folder)?;
         }
         let db = open_whole(folder)?;
         if found != Found::Current {
-            format::write(folder)?;
+            reach(at_fail_point, FailPoint::DatabaseOpened);
+            format::write(folder, || reach(at_fail_point, FailPoint::FormatDrafted))?;
+            reach(at_fail_point, FailPoint::FormatWritten);
         }
-        Ok(Self::of(folder, db, Some(Durable::open(folder))))
+        Ok(Self { at_fail_point, ..Self::of(folder, db, Some(Durable::open(folder))) })
     }
 
     fn of(folder: &Path, db: DB, durable: Option<Durable>) -> Self {
@@ -82,6 +87,7 @@ impl Store {
             health: Health::default(),
             durable,
             gate: None,
+            at_fail_point: None,
             #[cfg(test)]
             at_write: parking_lot::Mutex::default(),
         }
@@ -91,6 +97,11 @@ impl Store {
     pub(crate) fn gated(mut self, gate: Option<WriteGate>) -> Self {
         self.gate = gate;
         self
+    }
+
+    /// Lets a test end the process here.
+    pub(crate) fn reach(&self, point: FailPoint) {
+        reach(self.at_fail_point, point);
     }
 
     /// Opens the store in `folder` for reading, and changes nothing there. No hub may run on it.
@@ -110,6 +121,7 @@ impl Store {
         let mut db = self.db.write();
         // The old one holds the folder's lock.
         drop(db.take());
+        self.reach(FailPoint::StoreClosed);
         *db = Some(open_whole(&self.folder)?);
         Ok(())
     }
@@ -327,23 +339,6 @@ impl Store {
         })
     }
 
-    /// Makes `folder`, which must not exist or be empty, a copy of the store as of now; files are linked where possible.
-    pub(crate) fn backup(&self, folder: &Path) -> Result<(), StoreError> {
-        let is_used = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
-        if is_used {
-            let reason = "it is not empty: name a new folder".to_owned();
-            return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
-        }
-        std::fs::create_dir_all(folder).map_err(|error| StoreError::unusable(folder, &error))?;
-        self.with(|db| {
-            let checkpoint = Checkpoint::new(db).map_err(|error| self.error(&error))?;
-            let path = folder.join(DB_FOLDER);
-            checkpoint.create_checkpoint(path).map_err(|error| StoreError::from_rocksdb(folder, &error))
-        })?;
-        // Last: what has no version is no store.
-        format::write(folder)
-    }
-
     /// Every record of a family whose keys are ids.
     pub(crate) fn scan_ids<T>(
         &self,
@@ -400,7 +395,7 @@ impl Store {
         }
     }
 
-    fn error(&self, error: &rocksdb::Error) -> StoreError {
+    pub(super) fn error(&self, error: &rocksdb::Error) -> StoreError {
         StoreError::from_rocksdb(&self.folder, error)
     }
 }
@@ -446,7 +441,7 @@ mod tests {
     #[test]
     fn a_file_that_ends_with_the_border_keeps_it() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Store::open(folder.path()).expect("a new store");
+        let store = Store::open(folder.path(), None).expect("a new store");
         put_log(&store, (1..=9).map(|commit| (commit, 0)));
         // One file on a deep level, whose last key is the border.
         store.compact(key::LOG).expect("a healthy store");
@@ -471,7 +466,7 @@ mod tests {
             compacted in any::<u8>(),
         ) {
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let store = Store::open(folder.path()).expect("a new store");
+            let store = Store::open(folder.path(), None).expect("a new store");
             for (index, part) in parts.into_iter().enumerate() {
                 put_log(&store, part);
                 if compacted >> index & 1 == 1 {

@@ -67,11 +67,13 @@ pub fn begin_store(folder: &Path) -> Result<(), StoreError> {
     begin().map_err(|error| StoreError::unusable(folder, &error))
 }
 
-/// Writes our version: from now on there is a store.
-pub(super) fn write(folder: &Path) -> Result<(), StoreError> {
+/// Writes our version: from now on there is a store. Calls `on_draft` before that, when the version is on disk under
+/// another name.
+pub(super) fn write(folder: &Path, on_draft: impl FnOnce()) -> Result<(), StoreError> {
     // Renamed into place, so that a crash leaves no half-written version behind.
     let write = || {
         write_draft(folder)?;
+        on_draft();
         fs::rename(draft(folder), folder.join(FILE))
     };
     write().map_err(|error| StoreError::unusable(folder, &error))

@@ -79,7 +79,7 @@ mod tests {
     #[test]
     fn a_key_that_is_none_is_named_and_left_out() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Store::open(folder.path()).expect("a new store");
+        let store = Store::open(folder.path(), None).expect("a new store");
         let mut changes = Changes::default();
         changes.put(key::LOG, &key::log_key(1, 0), vec![1]);
         changes.put(key::LOG, b"no key", vec![2]);

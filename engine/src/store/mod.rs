@@ -1,6 +1,7 @@
 //! Everything that is stored on disk: RocksDB, its keys and the bytes of its values. No other room knows RocksDB. Keys are
 //! known to the rooms whose records they are of, in `history`, `registry` and `intake`.
 
+mod backup;
 mod changes;
 pub(crate) mod channels;
 pub(crate) mod checkpoints;

@@ -100,7 +100,7 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
     if found == Found::Older {
         format::copy(from, to)?;
     } else {
-        format::write(to)?;
+        format::write(to, || ())?;
     }
     Ok(salvaged)
 }

@@ -15,6 +15,9 @@
 //! one by one: `kill -9` loses nothing, and a power cut loses those that the system had not written back. None of these
 //! was acknowledged or is counted as sent. Bytes that are no record are skipped and logged.
 //!
+//! A machine whose disk is full must still be watched. While the disk has no room, new reports are held in memory. They
+//! have the numbers after those on the disk, and are written when there is room, unless they were acknowledged before.
+//!
 //! Version 1 had one run, named in its state together with the shift of its numbers. Its segments are named FIRST.seg.
 //! It is taken over as a run that was found.
 mod record;
@@ -33,7 +36,7 @@ use windfire_wire::Report;
 
 use super::error::{PushError, SpoolError, at};
 use super::numbers::new_outbox_id;
-use crate::limits::{SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES};
+use crate::limits::{MEMORY_REPORTS_MAX, SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES};
 #[doc(hidden)]
 pub use record::count_records;
 use record::encode_record;
@@ -59,6 +62,10 @@ pub(super) struct Spool {
     runs: VecDeque<Run>,
     /// The newest segment, open for appending.
     tail: File,
+    /// The newest reports of this process's run, for which the disk had no room.
+    held: VecDeque<Report>,
+    /// Whether the disk had room for the last record.
+    has_room: bool,
     /// The place from which the link reads.
     reader: Option<SegmentReader>,
     _lock: File,
@@ -101,7 +108,7 @@ impl Spool {
         empty.into_iter().try_for_each(Run::delete)?;
         let bytes_max = options.bytes_max.clamp(SPOOL_BYTES_MIN, SPOOL_BYTES_LIMIT);
         let options = SpoolOptions { bytes_max, ..options.clone() };
-        Ok(Self { options, runs, tail, reader: None, _lock: lock })
+        Ok(Self { options, runs, tail, held: VecDeque::new(), has_room: true, reader: None, _lock: lock })
     }
 
     /// The run that is sent now.
@@ -144,7 +151,11 @@ impl Spool {
     }
 
     pub(super) fn is_half_full(&self) -> bool {
-        self.bytes() >= self.options.bytes_max / 2
+        self.bytes() >= self.options.bytes_max / 2 || self.held_len() >= MEMORY_REPORTS_MAX / 2
+    }
+
+    fn held_len(&self) -> u64 {
+        self.held.len() as u64
     }
 
     fn bytes(&self) -> u64 {
@@ -154,11 +165,62 @@ impl Spool {
     pub(super) fn push(&mut self, report: &Report) -> Result<(), PushError> {
         let raw = self.own().end;
         let record = encode_record(raw, report)?;
-        let is_full =
-            self.bytes() + record.len() as u64 > self.options.bytes_max || self.runs.len() - 1 > SPOOL_RUNS_MAX;
-        if is_full {
+        if !self.may_grow_by(&record) || self.runs.len() - 1 > SPOOL_RUNS_MAX {
             return Err(PushError::Full);
         }
+        self.write_held()?;
+        if !self.held.is_empty() || !self.append(raw, &record)? {
+            if self.held_len() >= MEMORY_REPORTS_MAX {
+                return Err(PushError::Full);
+            }
+            self.held.push_back(report.clone());
+        }
+        let last = self.runs.len() - 1;
+        self.runs[last].end += 1;
+        Ok(())
+    }
+
+    fn may_grow_by(&self, record: &[u8]) -> bool {
+        self.bytes() + record.len() as u64 <= self.options.bytes_max
+    }
+
+    /// Writes as many of the held reports as there is room for.
+    fn write_held(&mut self) -> Result<(), PushError> {
+        while let Some(report) = self.held.front() {
+            let raw = self.own().end - self.held_len();
+            let record = encode_record(raw, report)?;
+            if !self.may_grow_by(&record) || !self.append(raw, &record)? {
+                break;
+            }
+            self.held.pop_front();
+        }
+        Ok(())
+    }
+
+    /// Writes a record of this process's run, if the disk has room.
+    fn append(&mut self, raw: u64, record: &[u8]) -> Result<bool, SpoolError> {
+        let has_room = match self.write(raw, record) {
+            Ok(()) => true,
+            Err(SpoolError::Io { error, .. })
+                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+            {
+                false
+            }
+            Err(error) => return Err(error),
+        };
+        let spool = self.options.folder.display();
+        match (std::mem::replace(&mut self.has_room, has_room), has_room) {
+            (true, false) => {
+                let max = MEMORY_REPORTS_MAX;
+                tracing::warn!(%spool, max, "the spool's disk is full: readings are held in memory");
+            }
+            (false, true) => tracing::info!(%spool, "the spool's disk has room again"),
+            (true, true) | (false, false) => {}
+        }
+        Ok(has_room)
+    }
+
+    fn write(&mut self, raw: u64, record: &[u8]) -> Result<(), SpoolError> {
         let last = self.runs.len() - 1;
         let own = &mut self.runs[last];
         if own.newest().bytes >= SPOOL_SEGMENT_BYTES {
@@ -166,16 +228,12 @@ impl Spool {
             own.segments.push_back(segment);
             self.tail = tail;
         }
-        if let Err(error) = self.tail.write_all(&record) {
+        if let Err(error) = self.tail.write_all(record) {
             // Half a record is skipped, but takes room.
             let _best_effort = self.tail.set_len(own.newest().bytes);
-            return Err(match error.kind() {
-                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => PushError::Full,
-                _ => SpoolError::Io { path: own.newest().path.clone(), error }.into(),
-            });
+            return Err(SpoolError::Io { path: own.newest().path.clone(), error });
         }
         own.newest_mut().bytes += record.len() as u64;
-        own.end += 1;
         Ok(())
     }
 
@@ -184,7 +242,7 @@ impl Spool {
         let (mut first, mut reports) = (from, Vec::new());
         let mut next = from;
         while reports.len() < max {
-            let Some((raw, report)) = self.read_one(next)? else { break };
+            let Some((raw, report)) = self.read_one(next)?.or_else(|| self.held_from(next)) else { break };
             if reports.is_empty() {
                 first = raw;
             } else if raw != next {
@@ -196,6 +254,14 @@ impl Spool {
             next = raw + 1;
         }
         Ok((first, reports))
+    }
+
+    /// The first held report at or after `from`, if it is of the front run.
+    fn held_from(&self, from: u64) -> Option<(u64, Report)> {
+        let first = self.own().end - self.held_len();
+        let raw = from.max(first);
+        let report = self.held.get(usize::try_from(raw - first).ok()?).filter(|_| !self.is_found())?;
+        Some((raw, report.clone()))
     }
 
     fn read_one(&mut self, from: u64) -> Result<Option<(u64, Report)>, SpoolError> {
@@ -232,6 +298,11 @@ impl Spool {
         if is_found && front.len() == 0 {
             self.reader = None;
             return self.runs.pop_front().map_or(Ok(()), Run::delete);
+        }
+        if !is_found {
+            // An acknowledged report needs no disk any more.
+            let held_max = usize::try_from(front.len()).unwrap_or(usize::MAX);
+            self.held.drain(..self.held.len().saturating_sub(held_max));
         }
         front.delete_done()
     }

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use super::state::{MACHINE_DIGITS, TITLE_1, parse_state};
 use super::*;
-use crate::outbox::Outbox;
 use crate::outbox::numbers::STRIDE;
+use crate::outbox::{Outbox, Storage};
 use windfire_wire::Welcome;
 
 const FIRST_ID: u128 = 7;
@@ -274,6 +274,43 @@ fn done_segments_are_deleted_and_a_full_spool_refuses() {
     assert_eq!(hub.times(), (1..=pushed).collect::<Vec<i64>>());
     assert_eq!(segments(&options).len(), 1);
     push(&mut outbox, [2]);
+}
+
+/// The disk has no room from now on, or has it again.
+#[cfg(target_os = "linux")]
+fn fill_disk(outbox: &mut Outbox, is_full: bool) {
+    let Storage::Spool(spool) = &mut outbox.storage else { panic!("not a spool") };
+    let path = if is_full { PathBuf::from("/dev/full") } else { spool.own().newest().path.clone() };
+    spool.tail = OpenOptions::new().append(true).open(path).expect("a file");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_costs_no_reading_that_memory_holds() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = options(folder.path());
+    let mut hub = Hub::default();
+    let mut outbox = Outbox::in_spool(&options, FIRST_ID).expect("new");
+    push(&mut outbox, 1..=3);
+    fill_disk(&mut outbox, true);
+    push(&mut outbox, 4..=6);
+    // One that was held is acknowledged, and two are not.
+    hub.connect(&mut outbox, 4, true);
+    push(&mut outbox, [7]);
+    fill_disk(&mut outbox, false);
+    push(&mut outbox, [8]);
+    drop(outbox);
+    let mut outbox = Outbox::in_spool(&options, 8).expect("found");
+    assert_eq!(outbox.kept_count(), 8);
+    hub.drain(&mut outbox);
+    assert_eq!(hub.times(), (1..=8).collect::<Vec<i64>>());
+
+    fill_disk(&mut outbox, true);
+    (0..MEMORY_REPORTS_MAX).for_each(|_| outbox.push(report(9)).expect("room in memory"));
+    assert!(matches!(outbox.push(report(10)), Err(PushError::Full)));
+    hub.drain(&mut outbox);
+    assert_eq!(hub.taken.len() as u64, 8 + MEMORY_REPORTS_MAX);
+    push(&mut outbox, [11]);
 }
 
 #[test]

@@ -5,7 +5,8 @@
 //!          "servers " number "\n" "commit " number "\n" "change " number "\n"      what the store holds
 //!          { "file " bytes " " path "\n" }*                                         every other file, by its path in the backup
 //! ```
-//! The file is written last. A hub that starts on a backup removes it. From then on the folder is a hub's data folder.
+//! The file is written last. Until then there is `BACKUP.new`, and the backup is refused. A hub that starts on a backup
+//! removes it. From then on the folder is a hub's data folder.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -22,6 +23,8 @@ use crate::folder::{self, Draft};
 use crate::tls;
 
 const FILE: &str = "BACKUP";
+/// Marks a backup that is not complete. The list is written to it, and then it gets the list's name.
+const DRAFT: &str = "BACKUP.new";
 const FIRST_LINE: &str = "windfire backup 1";
 /// Folder in the data folder into which a backup is copied first. Its contents are then moved to their place.
 const RESTORING: &str = "restoring";
@@ -29,7 +32,7 @@ const RESTORING: &str = "restoring";
 /// marks the folder as a hub's.
 const RESTORED: [&str; 3] = ["tls", "rocksdb", "FORMAT"];
 /// Names that a backup may have in it, complete or not.
-const NAMES: [&str; 6] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", FILE];
+const NAMES: [&str; 7] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", DRAFT, FILE];
 
 /// Copies the data folder to `to`, so that a hub can be started on the copy.
 pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
@@ -46,6 +49,8 @@ pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
     let draft = Draft::new(to, &NAMES)?;
     let failed = |error: &dyn std::fmt::Display| format!("backup {}: {error}", to.display());
     hub.engine.backup(to).map_err(|error| failed(&error))?;
+    // The store is complete now, and a hub that is killed from here on leaves a certificate that may not be.
+    fs::write(to.join(DRAFT), "").map_err(|error| failed(&error))?;
     folder::copy(&hub.data.join("tls"), &to.join("tls")).map_err(|error| failed(&error))?;
     let contents = contents(to).map_err(|error| failed(&error))?;
     write(to, contents).map_err(|error| failed(&error))?;
@@ -58,11 +63,12 @@ fn write(folder: &Path, contents: Contents) -> io::Result<()> {
     let mut text = format!("{FIRST_LINE}\nservers {servers}\ncommit {commit}\nchange {change}\n");
     let mut files = Vec::new();
     list(folder, "", &mut files)?;
+    files.retain(|(path, _)| path != DRAFT);
     files.sort();
     for (path, bytes) in files {
         let _into_a_string = writeln!(text, "file {bytes} {path}");
     }
-    let draft = folder.join("BACKUP.new");
+    let draft = folder.join(DRAFT);
     fs::write(&draft, text)?;
     fs::File::open(&draft)?.sync_all()?;
     fs::rename(draft, folder.join(FILE))
@@ -87,6 +93,9 @@ fn list(folder: &Path, below: &str, files: &mut Vec<(String, u64)>) -> io::Resul
 fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
     let wrong = |what: &str| format!("backup {} is incomplete or damaged: {what}", backup.display());
     let text = match fs::read_to_string(backup.join(FILE)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && backup.join(DRAFT).exists() => {
+            return Err(wrong("its hub was stopped before the end, so create another"));
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| wrong(&format!("{FILE}: {error}")))?,
     };
@@ -146,14 +155,16 @@ fn compare(folder: &Path, said: Option<Contents>) -> Result<(), String> {
     }
 }
 
-/// Whether a folder is a backup on which no hub was started yet.
+/// Whether a folder is a backup, complete or not, on which no hub was started yet.
 pub(super) fn is_backup(folder: &Path) -> bool {
-    folder.join(FILE).exists()
+    [FILE, DRAFT].iter().any(|name| folder.join(name).exists())
 }
 
 /// Removes the list of contents: a hub runs on this folder now and changes them.
 pub(crate) fn is_a_hub_now(data: &Path) {
-    let _was_no_backup = fs::remove_file(data.join(FILE));
+    for name in [FILE, DRAFT] {
+        let _was_no_backup = fs::remove_file(data.join(name));
+    }
 }
 
 /// Compares a backup with its list and checks every block. It changes nothing.

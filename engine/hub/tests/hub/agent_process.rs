@@ -8,6 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use windfire_bench::hub_process::HubProcess;
 
 use super::HUB;
 
@@ -16,6 +17,15 @@ pub(crate) fn program() -> PathBuf {
     let agent = Path::new(HUB).with_file_name("windfire-agent");
     assert!(agent.exists(), "{}: build the workspace first, as `make test` does", agent.display());
     agent
+}
+
+/// A command that runs the agent of a server, with its spool in a folder.
+#[allow(dead_code, reason = "not every test has a spool")]
+pub(crate) fn with_spool(hub: &HubProcess, credential: &str, spool: &Path) -> Command {
+    let mut command = Command::new(program());
+    command.args(["--hub", &hub.quic().to_string(), "--fingerprint", &hub.fingerprint().to_string()]);
+    command.args(["--credential", credential, "--spool"]).arg(spool);
+    command
 }
 
 /// An agent; it is gone with the test.

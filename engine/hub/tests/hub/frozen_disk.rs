@@ -5,9 +5,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
-const BYTES: u64 = 512 << 20;
+const BYTES_USUAL: u64 = 512 << 20;
 
 /// A mounted file system in a file.
 pub(crate) struct FrozenDisk {
@@ -17,9 +18,14 @@ pub(crate) struct FrozenDisk {
 impl FrozenDisk {
     /// Makes and mounts one; `Err` with why not, where that is not allowed.
     pub(crate) fn mount() -> Result<Self, String> {
+        Self::mount_of(BYTES_USUAL)
+    }
+
+    /// The same, of so many bytes.
+    pub(crate) fn mount_of(bytes: u64) -> Result<Self, String> {
         let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
         let image = folder.path().join("image");
-        File::create(&image).and_then(|file| file.set_len(BYTES)).map_err(|error| error.to_string())?;
+        File::create(&image).and_then(|file| file.set_len(bytes)).map_err(|error| error.to_string())?;
         std::fs::create_dir(folder.path().join("disk")).map_err(|error| error.to_string())?;
         let disk = Self { folder };
         run("mkfs.ext4", &[Path::new("-q"), &image])?;
@@ -36,6 +42,11 @@ impl FrozenDisk {
         run("umount", &[&self.path()]).expect("nothing uses it");
         std::fs::rename(&copy, &image).expect("the same folder");
         run("mount", &[Path::new("-o"), Path::new("loop"), &image, &self.path()]).expect("ext4 recovers");
+    }
+
+    /// Writes all that the kernel still holds in memory: no cut takes it any more.
+    pub(crate) fn sync(&self) {
+        run("sync", &[Path::new("-f"), &self.path()]).expect("a mounted file system");
     }
 
     /// Where it is mounted.
@@ -59,6 +70,14 @@ impl Drop for FrozenDisk {
         let _not_frozen = run("fsfreeze", &[Path::new("-u"), &self.path()]);
         let _not_mounted = run("umount", &[&self.path()]);
     }
+}
+
+/// Makes a child of this process stand still, and returns when all of its threads do.
+pub(crate) fn stand_still(pid: u32) {
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a process");
+    kill_process(pid, Signal::STOP).expect("own child");
+    let (_, status) = waitpid(Some(pid), WaitOptions::UNTRACED).expect("own child").expect("a change of its state");
+    assert!(status.stopped(), "it ended instead: {status:?}");
 }
 
 fn run(program: &str, arguments: &[&Path]) -> Result<(), String> {

@@ -2,12 +2,16 @@
 
 #[allow(dead_code, reason = "few tests start an agent's process")]
 pub(crate) mod agent_process;
+#[allow(dead_code, reason = "few tests cut the power of spools")]
+pub(crate) mod cut_spools;
 #[allow(dead_code, reason = "few tests freeze a disk")]
 pub(crate) mod frozen_disk;
 #[allow(dead_code, reason = "few tests run in namespaces")]
 pub(crate) mod namespaces;
 pub(crate) mod panel;
 pub(crate) mod raw_agent;
+#[allow(dead_code, reason = "few tests have agents with spools")]
+pub(crate) mod spools;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
