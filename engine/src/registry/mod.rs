@@ -1,5 +1,5 @@
-//! Servers, tokens, users and their rights; rules of alerts, channels and silences. They are in memory for every look-up,
-//! and on disk before any change counts.
+//! Servers, tokens, users and their rights; rules of alerts, channels and silences. They are in memory for every
+//! look-up, and on disk before any change counts.
 
 mod api_tokens;
 mod change;

@@ -11,8 +11,8 @@
 //!   ntfy           url topic token?
 //!   email          host port security user? password? from to[]
 //! ```
-//! The first byte is the record's version. Kinds and choices are stored by their names. A new kind is a new format of the
-//! store, because an older hub does not know how to send there.
+//! The first byte is the record's version. Kinds and choices are stored by their names. A new kind is a new format of
+//! the store, because an older hub does not know how to send there.
 
 use crate::alert::channel::{Channel, ChannelKind, Content, Language, Method, Security, TemplateEngine};
 use crate::record::{Corrupt, RecordReader, RecordWriter};

@@ -151,7 +151,7 @@ mod tests {
         // To look at it, as at a backup, changes nothing.
         assert_eq!(contents(folder.path()).expect("readable").servers, 1);
         assert_eq!(said(folder.path()), "windfire store 5\n");
-        let store = Store::open(folder.path()).expect("opened");
+        let store = Store::open(folder.path(), None).expect("opened");
         assert_eq!((names(&store), said(folder.path())), (vec!["old".to_owned()], "windfire store 6\n".to_owned()));
         for family in key::FAMILIES.into_iter().skip(FAMILIES_OF_5) {
             let mut changes = crate::store::Changes::default();
@@ -164,15 +164,15 @@ mod tests {
             );
         }
         drop(store);
-        assert_eq!(names(&Store::open(folder.path()).expect("opened again")), ["old"]);
+        assert_eq!(names(&Store::open(folder.path(), None).expect("opened again")), ["old"]);
     }
 
     #[test]
     fn a_store_of_a_newer_format_is_refused_and_not_touched() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        drop(Store::open(folder.path()).expect("a new store"));
+        drop(Store::open(folder.path(), None).expect("a new store"));
         say(folder.path(), VERSION + 1);
-        let refused = Store::open(folder.path()).err();
+        let refused = Store::open(folder.path(), None).err();
         assert_eq!(refused, Some(StoreError::NewerFormat { found: VERSION + 1, supported: VERSION }));
         assert_eq!(said(folder.path()), format!("{PREFIX}{}\n", VERSION + 1));
     }

@@ -241,7 +241,8 @@ mod tests {
             assert!(condition(wrong).is_err(), "{wrong:?}");
         }
         let shown = json!({"when": [
-            {"metric": "disk", "op": ">", "value": 90, "clear": 85}, {"metric": "cpu", "op": "<", "value": 0.5, "clear": null},
+            {"metric": "disk", "op": ">", "value": 90, "clear": 85},
+            {"metric": "cpu", "op": "<", "value": 0.5, "clear": null},
         ]});
         assert_eq!(when_of(&shown), "disk > 90 clear 85 and cpu < 0.5");
         for (scope, except_ids, words) in [
