@@ -285,6 +285,9 @@ pub const NOTICES_MAX: usize = 10_000;
 /// Servers that one message names. Others are counted by tag.
 pub const NOTICE_SERVERS_MAX: usize = 10;
 
+/// Tags of one message with their counts.
+pub const NOTICE_TAGS_MAX: usize = 50;
+
 /// Bytes of one message.
 pub const MESSAGE_BYTES_MAX: usize = 64 * 1024;
 

@@ -78,6 +78,13 @@ impl RecordWriter<'_> {
         }
     }
 
+    pub(crate) fn option_f64(&mut self, value: Option<f64>) {
+        self.u8(u8::from(value.is_some()));
+        if let Some(value) = value {
+            self.f64(value);
+        }
+    }
+
     pub(crate) fn option(&mut self, value: Option<i64>) {
         self.u8(u8::from(value.is_some()));
         if let Some(value) = value {
@@ -184,6 +191,10 @@ impl<'a> RecordReader<'a> {
         Err(self.corrupt())
     }
 
+    pub(crate) fn u32(&mut self) -> Result<u32, Corrupt> {
+        u32::try_from(self.u64()?).map_err(|_| self.corrupt())
+    }
+
     pub(crate) fn i64(&mut self) -> Result<i64, Corrupt> {
         self.u64().map(unzigzag)
     }
@@ -237,6 +248,10 @@ impl<'a> RecordReader<'a> {
     /// The version that a record begins with. Later versions are those of a newer hub, whose store is refused.
     pub(crate) fn version(&mut self, known: u8) -> Result<(), Corrupt> {
         if self.u8()? == known { Ok(()) } else { Err(self.corrupt()) }
+    }
+
+    pub(crate) fn option_f64(&mut self) -> Result<Option<f64>, Corrupt> {
+        Ok(if self.bool()? { Some(self.f64()?) } else { None })
     }
 
     pub(crate) fn option(&mut self) -> Result<Option<i64>, Corrupt> {

@@ -5,8 +5,11 @@
 
 mod address;
 pub mod channel;
+pub mod journal;
 pub mod measure;
+pub mod notice;
 pub mod preset;
 pub mod rule;
 pub mod silence;
+pub mod state;
 mod zone;

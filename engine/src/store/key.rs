@@ -7,6 +7,7 @@
 //! | `default` | `clock` | [`super::clock`]: the newest trusted time, the expiry time, for how long the clock was steady |
 //! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id`, `next_user_id` | the id given out next |
 //! | `default` | `next_rule_id`, `next_channel_id`, `next_silence_id` | the id given out next |
+//! | `default` | `next_notice`, `next_alert_row` | the number given out next |
 //! | `log` | commit number `u64` BE, shard `u8` | [`super::log`]: the reports of one shard in one commit |
 //! | `latest` | server id `u64` BE | [`super::latest`]: newest sample, progress of outboxes |
 //! | `hosts` | server id `u64` BE | [`super::hosts`]: facts, address, country |
@@ -26,9 +27,9 @@
 //! | `rules` | rule id `u64` BE | [`super::rules`]: rule of alerts |
 //! | `channels` | channel id `u64` BE | [`super::channels`]: channel that messages go to, with its secrets |
 //! | `silences` | silence id `u64` BE | [`super::silences`]: silence |
-//! | `alerts` | rule id, server id (0 for the hub) | an alert that is not ok |
-//! | `notices` | number `u64` BE | a notice that waits to be sent |
-//! | `alert_log` | day, number `u64` BE | what happened to an alert |
+//! | `alerts` | rule id, server id (0 for the hub) | [`super::alerts`]: alert that is not ok |
+//! | `notices` | number `u64` BE | [`super::notices`]: notice that waits to be sent |
+//! | `alert_log` | day, number `u64` BE | [`super::alert_log`]: what happened to an alert |
 //!
 //! Ids, hours, days and minutes are eight bytes, big-endian; the latter three count from 1970 and have their sign bit turned
 //! over, so that keys are in the order of time. History's keys begin with the time: what is too old is one range.
@@ -93,6 +94,8 @@ pub(crate) const NEXT_USER_ID: &[u8] = b"next_user_id";
 pub(crate) const NEXT_RULE_ID: &[u8] = b"next_rule_id";
 pub(crate) const NEXT_CHANNEL_ID: &[u8] = b"next_channel_id";
 pub(crate) const NEXT_SILENCE_ID: &[u8] = b"next_silence_id";
+pub(crate) const NEXT_NOTICE: &[u8] = b"next_notice";
+pub(crate) const NEXT_ALERT_ROW: &[u8] = b"next_alert_row";
 
 pub(crate) fn id_key(id: u64) -> [u8; 8] {
     id.to_be_bytes()
@@ -184,6 +187,28 @@ pub(crate) fn quarter_key(day: i64, server_id: u64) -> [u8; 16] {
     key[..8].copy_from_slice(&time_key(day));
     key[8..].copy_from_slice(&server_id.to_be_bytes());
     key
+}
+
+pub(crate) fn alert_key(rule_id: u64, server_id: u64) -> [u8; 16] {
+    let mut key = [0; 16];
+    key[..8].copy_from_slice(&rule_id.to_be_bytes());
+    key[8..].copy_from_slice(&server_id.to_be_bytes());
+    key
+}
+
+/// Rule and server.
+pub(crate) fn alert_of(key: &[u8]) -> Option<(u64, u64)> {
+    let (rule_id, server_id) = key.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*rule_id), id_of(server_id)?))
+}
+
+pub(crate) fn alert_log_key(day: i64, number: u64) -> [u8; 16] {
+    quarter_key(day, number)
+}
+
+/// Day and number.
+pub(crate) fn alert_log_of(key: &[u8]) -> Option<(i64, u64)> {
+    alert_of(key).map(|(day, number)| (unordered(day), number))
 }
 
 pub(crate) fn facts_key(day: i64, server_id: u64, minute: i64) -> [u8; 24] {

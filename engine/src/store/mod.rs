@@ -1,6 +1,8 @@
 //! Everything that is stored on disk: RocksDB, its keys and the bytes of its values. No other room knows RocksDB. Keys are
 //! known to the rooms whose records they are of, in `history`, `registry` and `intake`.
 
+pub(crate) mod alert_log;
+pub(crate) mod alerts;
 mod backup;
 mod changes;
 pub(crate) mod channels;
@@ -16,6 +18,7 @@ pub(crate) mod key;
 pub(crate) mod latest;
 pub(crate) mod log;
 mod log_walk;
+pub(crate) mod notices;
 mod options;
 pub(crate) mod rules;
 mod salvage;
@@ -54,4 +57,7 @@ pub fn is_any_record(value: &[u8]) -> bool {
         || rules::read(1, value).is_ok()
         || channels::read(1, value).is_ok()
         || silences::read(1, value).is_ok()
+        || alerts::read(&[0; 16], value).is_ok()
+        || notices::read(1, value).is_ok()
+        || alert_log::read(&[0; 16], value).is_ok()
 }

@@ -69,9 +69,9 @@ pub(crate) fn read(id: u64, value: &[u8]) -> Result<Rule, Corrupt> {
         enabled: record.bool()?,
         severity: Severity::named(&record.text()?).ok_or_else(|| record.corrupt())?,
         when: (0..record.length()?).map(|_| read_condition(&mut record)).collect::<Result<_, _>>()?,
-        for_s: read_u32(&mut record)?,
+        for_s: record.u32()?,
         share: record.f64()?,
-        keep_s: read_u32(&mut record)?,
+        keep_s: record.u32()?,
         scope: match record.u8()? {
             0 => Scope::All,
             1 => Scope::Tags(record.texts()?),
@@ -81,7 +81,7 @@ pub(crate) fn read(id: u64, value: &[u8]) -> Result<Rule, Corrupt> {
         except_ids: record.numbers()?,
         never: record.bool()?,
         channels: record.numbers()?,
-        repeat_s: read_u32(&mut record)?,
+        repeat_s: record.u32()?,
         resolved: record.bool()?,
         is_built_in: record.bool()?,
         created_s: record.i64()?,
@@ -97,10 +97,6 @@ fn read_condition(record: &mut RecordReader<'_>) -> Result<Condition, Corrupt> {
         value: record.f64()?,
         clear: if record.bool()? { Some(record.f64()?) } else { None },
     })
-}
-
-fn read_u32(record: &mut RecordReader<'_>) -> Result<u32, Corrupt> {
-    u32::try_from(record.u64()?).map_err(|_| record.corrupt())
 }
 
 #[cfg(test)]
