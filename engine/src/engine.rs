@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::{AlertBook, Alerts, Parts};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::history::{History, HistoryReader, Upkeep};
@@ -20,6 +21,7 @@ use crate::store::{Changes, Store, StoreError};
 pub struct Engine {
     store: Arc<Store>,
     registry: Registry,
+    alerts: AlertBook,
     intake: Alone,
     history: History,
     clock: Clock,
@@ -54,11 +56,13 @@ impl Engine {
         while !options.catches_up_later && history.catch_up(&store, &|| recovered.registry.slots())? {
             history.catch_up_progress().into_iter().for_each(|progress| on_replay(progress.read, progress.all));
         }
+        let alerts = AlertBook::open(&store, options.alerts)?;
         let commits = (recovered.last_commit, recovered.checkpoints);
         Ok(Self {
             intake: Alone::new(Arc::clone(&store), shards, Arc::clone(&counters), commits, recovered.dirty),
             store,
             registry: recovered.registry,
+            alerts,
             history,
             clock,
             pacing: Pacing::new(options.samples_per_frame_min),
@@ -102,6 +106,18 @@ impl Engine {
     /// History, to read.
     pub fn history(&self) -> HistoryReader<'_> {
         HistoryReader::new(&self.history, &self.store, &self.registry)
+    }
+
+    /// The alerts: to judge, to list, to tell.
+    pub fn alerts(&self) -> Alerts<'_> {
+        let parts = Parts {
+            store: &self.store,
+            registry: &self.registry,
+            history: self.history(),
+            clock: &self.clock,
+            is_poisoned: self.intake.poison_reason().is_some(),
+        };
+        Alerts::new(&self.alerts, parts)
     }
 
     /// Milliseconds that the clock of a server's agent is ahead of the hub's. `None` if the agent never reported its

@@ -1,5 +1,6 @@
 //! Settings that the hub passes to the engine.
 
+use crate::alert::state::AlertOptions;
 use crate::fail_point::FailPoint;
 use crate::history::Retention;
 use crate::store::WriteGate;
@@ -23,6 +24,8 @@ pub struct Options {
     pub reports_per_s_max: u32,
     /// How long history is kept.
     pub retention: Retention,
+    /// How alerts are judged and told.
+    pub alerts: AlertOptions,
     /// Whether [`crate::Engine::open`] returns before history has all reports of the log: rounds of upkeep then catch up.
     pub catches_up_later: bool,
     /// Called at each point: for tests that end the process there.

@@ -12,7 +12,7 @@ pub const ISOLATION_MS: i64 = 10_000;
 pub const LEAP_MS: i64 = 60_000;
 
 /// What the hub knows besides the servers' reports.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outside {
     /// Milliseconds since a packet came from any agent; `None` when none ever came.
     pub quiet_ms: Option<i64>,
@@ -20,6 +20,8 @@ pub struct Outside {
     pub sessions: usize,
     /// Whether reports cannot be stored, so that agents are told to wait.
     pub is_stalled: bool,
+    /// Free part of the disk of the data folder. `None` when it is not known.
+    pub disk_free_percent: Option<f64>,
 }
 
 /// What changed.
@@ -122,7 +124,7 @@ mod tests {
     const WALL_MS: i64 = 1_790_000_000_000;
 
     fn outside(quiet_ms: i64, sessions: usize) -> Outside {
-        Outside { quiet_ms: Some(quiet_ms), sessions, is_stalled: false }
+        Outside { quiet_ms: Some(quiet_ms), sessions, ..Outside::default() }
     }
 
     #[test]

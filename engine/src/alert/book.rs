@@ -1,0 +1,309 @@
+//! The alerts and notices of a hub, in memory and on disk. What a pass finds becomes one write, and is visible after it.
+
+use std::collections::{HashMap, HashSet};
+
+use parking_lot::{Mutex, RwLock};
+
+use super::entry::{Edit, Entries, Entry};
+use super::guard::Guard;
+use super::journal::{AlertEvent, EventKind};
+use super::notice::Notice;
+use super::queue::{Queue, QueueEdit, Telling};
+use super::roster::Roster;
+use super::state::{Alert, AlertOptions, AlertTime};
+use crate::limits::{ALERT_LOG_DAYS, ALERT_LOG_ROWS_MAX};
+use crate::record::Corrupt;
+use crate::store::{Changes, Store, StoreError, alert_log, alerts, key, notices};
+
+/// After a longer absence of the hub, alerts that were pending begin anew.
+const RESUMED_AFTER_MS_MAX: i64 = 3_600_000;
+pub(super) const DAY_MS: i64 = 86_400_000;
+/// Rows that the log may have too many of.
+const ROWS_BETWEEN_CUTS: u64 = 10_000;
+
+/// How a channel does, since the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ChannelHealth {
+    /// Unix milliseconds since when it fails; `None` when the newest message was sent.
+    pub failing_since_ms: Option<i64>,
+    /// Why it fails.
+    pub failure: Option<String>,
+    /// Unix milliseconds at which a message was sent last.
+    pub last_sent_ms: Option<i64>,
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages given up.
+    pub failed: u64,
+}
+
+/// What readers see. Nobody holds it during a write.
+pub(super) struct Board {
+    pub(super) entries: Entries,
+    pub(super) queue: Queue,
+    pub(super) channels: HashMap<u64, ChannelHealth>,
+}
+
+/// What only the one who changes something needs. It is held during writes.
+pub(super) struct Writing {
+    /// As the start found them, until the first pass knows the time.
+    found: Vec<Alert>,
+    /// The newest time before the start that is known.
+    alive_ms: i64,
+    pub(super) guard: Option<Guard>,
+    pub(super) roster: Roster,
+    /// The roster before the newest one, until alerts without a rule or a server are closed.
+    pub(super) before: Option<Roster>,
+    /// When the hub was cut off, until that is told.
+    pub(super) cut_off: Option<(i64, i64)>,
+    /// Whether those who come back have done so.
+    pub(super) is_settled: bool,
+    next_row: u64,
+    /// The day of the last look for rows of the log that are too old, and the number of the next row then.
+    cut: Option<(i64, u64)>,
+    unstored: Unstored,
+}
+
+/// What is on disk otherwise than in memory. The next write mends it.
+#[derive(Default)]
+struct Unstored {
+    alerts: HashSet<(u64, u64)>,
+    notices: HashSet<u64>,
+    events: Vec<AlertEvent>,
+    /// Notices that are sent.
+    gone: HashSet<u64>,
+}
+
+/// What is written together.
+#[derive(Default)]
+pub(super) struct Draft {
+    pub(super) edits: Vec<Edit>,
+    pub(super) events: Vec<AlertEvent>,
+    pub(super) tellings: Vec<Telling>,
+    /// Notices that nothing joins.
+    pub(super) notices: Vec<Notice>,
+    /// Notices that are to be tried again.
+    pub(super) put_back: Vec<Notice>,
+    /// Numbers of notices that are done with.
+    pub(super) gone: Vec<u64>,
+}
+
+/// The alerts and notices of a hub.
+pub(crate) struct AlertBook {
+    pub(super) options: AlertOptions,
+    pub(super) board: RwLock<Board>,
+    /// Locked before the board.
+    pub(super) writing: Mutex<Writing>,
+}
+
+impl AlertBook {
+    /// Reads what is stored.
+    pub(crate) fn open(store: &Store, options: AlertOptions) -> Result<Self, StoreError> {
+        let mut found = Vec::new();
+        store.scan(key::ALERTS, &[], &mut |key, value| {
+            found.push(alerts::read(key, value)?);
+            Ok(())
+        })?;
+        let waiting = store.scan_ids(key::NOTICES, notices::read)?;
+        let newest = |alert: &Alert| alert.since_ms.max(alert.fired_ms.unwrap_or(i64::MIN));
+        let stopped_ms = store.clock()?.map_or(i64::MIN, |clock| clock.trusted_ms);
+        let alive_ms = found.iter().map(newest).fold(stopped_ms, i64::max);
+        let queue = Queue::new(waiting, store.number(key::NEXT_NOTICE)?.max(1));
+        let writing = Writing {
+            found,
+            alive_ms,
+            guard: None,
+            roster: Roster::default(),
+            before: None,
+            cut_off: None,
+            is_settled: false,
+            next_row: store.number(key::NEXT_ALERT_ROW)?.max(1),
+            cut: None,
+            unstored: Unstored::default(),
+        };
+        let board = Board { entries: Entries::default(), queue, channels: HashMap::new() };
+        Ok(Self { options, board: RwLock::new(board), writing: Mutex::new(writing) })
+    }
+
+    /// Goes on with the alerts that the start found, once the time is known.
+    pub(super) fn resume(&self, writing: &mut Writing, now: AlertTime) {
+        if writing.found.is_empty() {
+            return;
+        }
+        let was_short = now.now_ms.saturating_sub(writing.alive_ms) < RESUMED_AFTER_MS_MAX;
+        let mut board = self.board.write();
+        for alert in std::mem::take(&mut writing.found) {
+            if alert.fires() || was_short {
+                board.entries.put(Entry::resumed(alert, now));
+            } else {
+                writing.unstored.alerts.insert((alert.rule_id, alert.server_id));
+            }
+        }
+    }
+
+    /// Writes a draft, and makes it visible. A draft that fails changes nothing.
+    pub(super) fn write(
+        &self,
+        store: &Store,
+        writing: &mut Writing,
+        draft: &mut Draft,
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let edit = self.tell(draft, now_ms);
+        let mut changes = Changes::default();
+        let mut is_urgent = !edit.notices.is_empty() || !draft.gone.is_empty();
+        for edit in draft.edits.iter().filter(|edit| edit.is_stored) {
+            put_alert(&mut changes, edit.rule_id, edit.server_id, edit.entry.as_ref());
+        }
+        for notice in edit.notices.values().chain(&draft.put_back) {
+            changes.put(key::NOTICES, &key::id_key(notice.sequence), notices::write(notice));
+        }
+        draft.gone.iter().for_each(|sequence| changes.delete(key::NOTICES, &key::id_key(*sequence)));
+        let mut row = writing.next_row;
+        for event in writing.unstored.events.iter().chain(&draft.events) {
+            is_urgent |= event.what != EventKind::Pending;
+            let key = key::alert_log_key(event.time_ms.div_euclid(DAY_MS), row);
+            changes.put(key::ALERT_LOG, &key, alert_log::write(event));
+            row += 1;
+        }
+        self.put_unstored(&mut changes, writing, draft, &edit);
+        if changes.is_empty() {
+            self.show(draft, edit);
+            return Ok(());
+        }
+        changes.put_number(key::NEXT_NOTICE, edit.next);
+        changes.put_number(key::NEXT_ALERT_ROW, row);
+        // An alert that is only pending may be forgotten by a power cut.
+        if is_urgent {
+            store.write_synced(&changes)?
+        } else {
+            store.write(&changes)?
+        }
+        writing.next_row = row;
+        writing.unstored = Unstored::default();
+        self.show(draft, edit);
+        Ok(())
+    }
+
+    /// The notices of a draft. Its alerts note that these told of them.
+    fn tell(&self, draft: &mut Draft, now_ms: i64) -> QueueEdit {
+        let board = self.board.read();
+        let mut edit = board.queue.edit();
+        draft.tellings.iter().for_each(|telling| edit.tell(&board.queue, telling, now_ms, &self.options));
+        for notice in &draft.notices {
+            edit.put(notice.clone());
+        }
+        for told in draft.edits.iter_mut().filter(|edit| edit.is_told).filter_map(|edit| edit.entry.as_mut()) {
+            told.alert.told = edit.next;
+        }
+        edit
+    }
+
+    /// What earlier writes did not bring to disk. What the draft itself has is newer.
+    fn put_unstored(&self, changes: &mut Changes, writing: &Writing, draft: &Draft, edit: &QueueEdit) {
+        let unstored = &writing.unstored;
+        if !unstored.alerts.is_empty() {
+            let drafted = draft.edits.iter().filter(|edit| edit.is_stored).map(|edit| (edit.rule_id, edit.server_id));
+            let drafted: HashSet<(u64, u64)> = drafted.collect();
+            let board = self.board.read();
+            for (rule_id, server_id) in unstored.alerts.iter().filter(|ids| !drafted.contains(*ids)) {
+                put_alert(changes, *rule_id, *server_id, board.entries.get(*rule_id, *server_id));
+            }
+        }
+        let board = self.board.read();
+        let is_drafted = |sequence: &u64| edit.notices.contains_key(sequence) || draft.gone.contains(sequence);
+        for sequence in unstored.notices.iter().filter(|sequence| !is_drafted(*sequence)) {
+            if let Some(notice) = board.queue.get(*sequence) {
+                changes.put(key::NOTICES, &key::id_key(*sequence), notices::write(notice));
+            }
+        }
+        unstored.gone.iter().for_each(|sequence| changes.delete(key::NOTICES, &key::id_key(*sequence)));
+    }
+
+    /// Makes a draft visible.
+    fn show(&self, draft: &mut Draft, edit: QueueEdit) {
+        let mut board = self.board.write();
+        board.entries.apply(std::mem::take(&mut draft.edits));
+        board.queue.apply(edit);
+        draft.put_back.drain(..).for_each(|notice| board.queue.put_back(notice));
+        draft.gone.drain(..).for_each(|sequence| drop(board.queue.remove(sequence)));
+    }
+
+    /// After a write that failed: what need not be on disk, and what tells that the disk fails, counts all the same.
+    pub(super) fn show_without_disk(
+        &self,
+        writing: &mut Writing,
+        mut draft: Draft,
+        tells_of_disk: &HashSet<u64>,
+        now_ms: i64,
+    ) {
+        draft.edits.retain(|edit| !edit.is_stored || tells_of_disk.contains(&edit.rule_id));
+        draft.tellings.retain(|telling| tells_of_disk.contains(&telling.rule_id));
+        draft.events.retain(|event| tells_of_disk.contains(&event.rule_id));
+        (draft.notices, draft.put_back, draft.gone) = (Vec::new(), Vec::new(), Vec::new());
+        let edit = self.tell(&mut draft, now_ms);
+        let unstored = &mut writing.unstored;
+        let stored = draft.edits.iter().filter(|edit| edit.is_stored);
+        unstored.alerts.extend(stored.map(|edit| (edit.rule_id, edit.server_id)));
+        unstored.notices.extend(edit.notices.keys());
+        unstored.events.append(&mut draft.events);
+        self.show(&mut draft, edit);
+    }
+
+    /// Removes a notice that is sent or given up, whether or not the disk can be told now.
+    pub(super) fn settle(
+        &self,
+        store: &Store,
+        writing: &mut Writing,
+        (sequence, events): (u64, Vec<AlertEvent>),
+        now_ms: i64,
+    ) -> Result<(), StoreError> {
+        let mut draft = Draft { gone: vec![sequence], events, ..Draft::default() };
+        let written = self.write(store, writing, &mut draft, now_ms);
+        if written.is_err() {
+            // It is not sent again by this process. A start may send it again.
+            drop(self.board.write().queue.remove(sequence));
+            writing.unstored.notices.remove(&sequence);
+            writing.unstored.gone.insert(sequence);
+            writing.unstored.events.append(&mut draft.events);
+        }
+        written
+    }
+
+    /// Deletes rows of the log that are too old, and the oldest ones if there are too many. Looks once a day, and when
+    /// there may be too many.
+    pub(super) fn cut_log(&self, store: &Store, writing: &mut Writing, expiry_ms: i64) -> Result<(), StoreError> {
+        let today = expiry_ms.div_euclid(DAY_MS);
+        if writing.cut.is_some_and(|(day, row)| day == today && writing.next_row - row < ROWS_BETWEEN_CUTS) {
+            return Ok(());
+        }
+        let mut oldest = None;
+        store.scan_while(key::ALERT_LOG, &[], &mut |key, _| {
+            oldest = Some(key::alert_log_of(key).ok_or_else(|| Corrupt::at("a key of the log of alerts"))?);
+            Ok(false)
+        })?;
+        let floor = today.saturating_sub(ALERT_LOG_DAYS.into());
+        let first_row = writing.next_row.saturating_sub(ALERT_LOG_ROWS_MAX as u64);
+        let to = match oldest {
+            Some((day, _)) if day < floor => Some(key::alert_log_key(floor, 0)),
+            // A whole day, unless it is the newest one.
+            Some((day, row)) if row < first_row && day < today => Some(key::alert_log_key(day.saturating_add(1), 0)),
+            Some((day, row)) if row < first_row => Some(key::alert_log_key(day, first_row)),
+            _ => None,
+        };
+        if let Some(to) = to {
+            let mut changes = Changes::default();
+            changes.delete_range(key::ALERT_LOG, &[], &to);
+            store.write(&changes)?;
+        }
+        writing.cut = to.is_none().then_some((today, writing.next_row));
+        Ok(())
+    }
+}
+
+fn put_alert(changes: &mut Changes, rule_id: u64, server_id: u64, entry: Option<&Entry>) {
+    let key = key::alert_key(rule_id, server_id);
+    match entry {
+        Some(entry) => changes.put(key::ALERTS, &key, alerts::write(&entry.alert)),
+        None => changes.delete(key::ALERTS, &key),
+    }
+}

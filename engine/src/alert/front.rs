@@ -1,0 +1,496 @@
+//! What may be asked of the alerts.
+
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+use super::book::{AlertBook, ChannelHealth, DAY_MS, Draft, Writing};
+use super::channel::Channel;
+use super::entry::Edit;
+use super::guard::{Guard, Outside, Turn};
+use super::journal::{AlertEvent, EventKind};
+use super::measure::MeasureKind;
+use super::notice::{Notice, NoticeKind};
+use super::pass::{Found, Known, find_orphans, look_at_all};
+use super::preview::{Preview, preview};
+use super::roster::{Judged, Looked, Roster};
+use super::rule::{Rule, Severity};
+use super::silence::Silence;
+use super::state::{Alert, AlertFilter, AlertState, AlertTime};
+use crate::clock::Clock;
+use crate::error::ChangeError;
+use crate::history::HistoryReader;
+use crate::limits::ALERT_LOG_DAYS;
+use crate::registry::Registry;
+use crate::server::ServerRecord;
+use crate::store::{Store, StoreError, alert_log, key};
+
+/// What the alerts need of the engine.
+#[derive(Clone, Copy)]
+pub(crate) struct Parts<'a> {
+    pub(crate) store: &'a Store,
+    pub(crate) registry: &'a Registry,
+    pub(crate) history: HistoryReader<'a>,
+    pub(crate) clock: &'a Clock,
+    /// Whether commits fail.
+    pub(crate) is_poisoned: bool,
+}
+
+/// The alerts of a hub. What writes to the disk waits for it, and for a pass under way; lists never wait for the disk.
+#[derive(Clone, Copy)]
+pub struct Alerts<'a> {
+    book: &'a AlertBook,
+    parts: Parts<'a>,
+}
+
+/// What one pass did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// Servers looked at.
+    pub servers: usize,
+    /// Rules that servers, or the hub, are judged by.
+    pub rules: usize,
+    /// Alerts that are not ok now.
+    pub alerts: usize,
+    /// Alerts that began to fire.
+    pub fired: usize,
+    /// Alerts that ended.
+    pub resolved: usize,
+    /// Alerts that found no room, because there are [`ALERTS_MAX`](crate::limits::ALERTS_MAX).
+    pub refused: u64,
+}
+
+/// An alert with what it is about.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AlertView {
+    /// The alert.
+    pub alert: Alert,
+    /// Its rule.
+    pub rule: Arc<Rule>,
+    /// Its server; `None` for the hub.
+    pub server: Option<Arc<ServerRecord>>,
+    /// Whether a silence holds that is about it.
+    pub is_silenced: bool,
+    /// Whether it says nothing new because its server is away.
+    pub is_suppressed: bool,
+}
+
+/// A notice to be sent now, and how.
+#[derive(Debug, Clone)]
+pub struct DueNotice {
+    /// The notice.
+    pub notice: Notice,
+    /// The channel that it goes to.
+    pub channel: Arc<Channel>,
+    /// Its rule, if it is about one.
+    pub rule: Option<Arc<Rule>>,
+}
+
+/// Why a notice was not sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendFailure {
+    /// Unix milliseconds.
+    pub now_ms: i64,
+    /// Why, without any secret.
+    pub why: String,
+    /// Unix milliseconds before which it is not tried again; `None` when it is given up.
+    pub retry_ms: Option<i64>,
+}
+
+impl<'a> Alerts<'a> {
+    pub(crate) fn new(book: &'a AlertBook, parts: Parts<'a>) -> Self {
+        Self { book, parts }
+    }
+
+    /// One pass: looks at every server once, takes each alert on, and writes what has changed in one write, with the
+    /// notices about it. If that fails, nothing has changed, and the next pass finds the same.
+    ///
+    /// # Errors
+    /// The write failed. That the disk fails is told all the same.
+    pub fn evaluate(&self, now: AlertTime, outside: &Outside) -> Result<Passed, StoreError> {
+        let mut writing = self.book.writing.lock();
+        let writing = &mut *writing;
+        self.book.resume(writing, now);
+        let is_stalled = outside.is_stalled || self.parts.is_poisoned;
+        self.look_outside(writing, &Outside { is_stalled, ..*outside }, now);
+        self.renew_roster(writing, now);
+        let mut looks = std::mem::take(&mut writing.roster.looks);
+        let found = self.find(writing, &mut looks, (outside.disk_free_percent, is_stalled), now);
+        writing.roster.looks = looks;
+        self.take(writing, found, now)
+    }
+
+    /// Lets the guard look.
+    fn look_outside(&self, writing: &mut Writing, outside: &Outside, now: AlertTime) {
+        let grace_ms = self.book.options.grace_ms;
+        let guard = writing.guard.get_or_insert_with(|| Guard::new(grace_ms, now.uptime_ms));
+        match guard.look(outside, now.now_ms, now.uptime_ms) {
+            Turn::Same => {}
+            Turn::CutOff => writing.is_settled = false,
+            Turn::Back { lasted_ms } => {
+                // If it was cut off again before all were back, that is told as one time.
+                let from_ms = writing.cut_off.map_or(now.now_ms.saturating_sub(lasted_ms), |(from_ms, _)| from_ms);
+                (writing.cut_off, writing.is_settled) = (Some((from_ms, now.now_ms)), false);
+            }
+            Turn::Settled => writing.is_settled = writing.cut_off.is_some(),
+        }
+    }
+
+    /// Makes the roster anew when rules or servers have changed, and closes what has lost its rule or its server.
+    fn renew_roster(&self, writing: &mut Writing, now: AlertTime) {
+        let version = self.parts.registry.version();
+        let rules = self.parts.registry.rules();
+        if !writing.roster.is_current(version, &rules) {
+            let new = Roster::new(version, self.parts.registry.slots(), rules, &mut writing.roster);
+            let old = std::mem::replace(&mut writing.roster, new);
+            writing.before.get_or_insert(old);
+        }
+        if let Some(before) = writing.before.take() {
+            let found = find_orphans(&self.book.board.read().entries, &writing.roster, &before, now);
+            let mut draft = Draft { edits: found.edits, events: found.events, ..Draft::default() };
+            let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
+            // That the disk takes nothing is told by the pass. The next one closes them.
+            if written.is_err() {
+                writing.before = Some(before);
+            }
+        }
+    }
+
+    fn find(
+        &self,
+        writing: &Writing,
+        looks: &mut [Option<Looked>],
+        (disk_free_percent, is_stalled): (Option<f64>, bool),
+        now: AlertTime,
+    ) -> Found {
+        let Some(guard) = &writing.guard else { return Found::default() };
+        let registry = self.parts.registry;
+        let enabled = registry.channels().into_iter().filter(|channel| channel.enabled);
+        let enabled: HashSet<u64> = enabled.map(|channel| channel.id).collect();
+        let told = |rule: &Rule| rule.channels.iter().copied().filter(|id| enabled.contains(id)).collect();
+        let channels: Vec<Arc<[u64]>> = writing.roster.rules.iter().map(|judged| told(&judged.rule)).collect();
+        let silences = self.active_silences(now.now_ms);
+        let board = self.book.board.read();
+        let known = Known {
+            now,
+            options: self.book.options,
+            guard,
+            entries: &board.entries,
+            silences: &silences,
+            channels: &channels,
+            is_failing: is_stalled || self.parts.store.health.is_failing(),
+            disk_free_percent,
+            cut_off: writing.cut_off,
+            is_settled: writing.is_settled,
+        };
+        look_at_all(&known, &writing.roster, looks)
+    }
+
+    /// Writes what a pass has found.
+    fn take(&self, writing: &mut Writing, mut found: Found, now: AlertTime) -> Result<Passed, StoreError> {
+        let count = |what| found.events.iter().filter(|event| event.what == what).count();
+        let mut passed = Passed {
+            servers: writing.roster.members.len(),
+            rules: writing.roster.rules.len(),
+            alerts: 0,
+            fired: count(EventKind::Fired),
+            resolved: count(EventKind::Resolved),
+            refused: found.refused,
+        };
+        let is_cut_off_told = writing.is_settled;
+        if is_cut_off_told {
+            // The digest is the end of what was told of it.
+            let isolation: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_isolation);
+            for edit in found.edits.iter_mut().filter(|edit| isolation.contains(&edit.rule_id)) {
+                if let Some(entry) = &mut edit.entry {
+                    entry.alert.told = 0;
+                    edit.is_stored = true;
+                    edit.is_told = false;
+                }
+            }
+        }
+        let mut draft =
+            Draft { edits: found.edits, events: found.events, tellings: found.tellings, ..Draft::default() };
+        if let Some((notice, channels)) = found.cut_off {
+            draft.notices = channels.iter().map(|id| Notice { channel_id: *id, ..notice.clone() }).collect();
+        }
+        let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
+        if let Err(error) = written {
+            let of_disk: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_failing_commits);
+            self.book.show_without_disk(writing, draft, &of_disk, now.now_ms);
+            return Err(error);
+        }
+        for (index, looked) in found.looks {
+            if let Some(look) = writing.roster.looks.get_mut(index) {
+                *look = Some(looked);
+            }
+        }
+        if is_cut_off_told {
+            (writing.cut_off, writing.is_settled) = (None, false);
+        }
+        self.book.cut_log(self.parts.store, writing, self.parts.clock.expiry_ms(now.now_ms))?;
+        passed.alerts = self.book.board.read().entries.count();
+        Ok(passed)
+    }
+
+    fn active_silences(&self, now_ms: i64) -> Vec<Arc<Silence>> {
+        let mut silences = self.parts.registry.silences();
+        silences.retain(|silence| silence.is_active(now_ms.div_euclid(1000)));
+        silences
+    }
+}
+
+/// Notices.
+impl Alerts<'_> {
+    /// The notices that are to be sent now, the oldest first, one of a channel at most. Each is to be answered with
+    /// [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given again, and its channel gets no other.
+    pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
+        let mut writing = self.book.writing.lock();
+        let due = self.book.board.write().queue.take_due(now_ms, max, &self.book.options);
+        let registry = self.parts.registry;
+        let mut ready = Vec::with_capacity(due.len());
+        for notice in due {
+            match registry.channel(notice.channel_id).filter(|channel| channel.enabled) {
+                Some(channel) => {
+                    ready.push(DueNotice { channel, rule: registry.rule(notice.rule_id), notice });
+                }
+                None => {
+                    let why = "the channel is disabled or removed";
+                    let events = vec![self.undelivered(&notice, why, now_ms)];
+                    // If it cannot be written now, the next write does it.
+                    drop(self.book.settle(self.parts.store, &mut writing, (notice.sequence, events), now_ms));
+                }
+            }
+        }
+        ready
+    }
+
+    /// The notice of that number was sent.
+    ///
+    /// # Errors
+    /// The write failed. The next write does it; a start before that sends the notice again.
+    pub fn sent(&self, sequence: u64, now_ms: i64) -> Result<(), StoreError> {
+        let mut writing = self.book.writing.lock();
+        if let Some(channel_id) = self.channel_of(sequence) {
+            let mut board = self.book.board.write();
+            let health = board.channels.entry(channel_id).or_default();
+            (health.failing_since_ms, health.failure, health.last_sent_ms) = (None, None, Some(now_ms));
+            health.sent += 1;
+        }
+        self.book.settle(self.parts.store, &mut writing, (sequence, Vec::new()), now_ms)
+    }
+
+    /// The notice of that number was not sent. Either it is tried again, or the log says that it was given up.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub fn failed(&self, sequence: u64, failure: SendFailure) -> Result<(), StoreError> {
+        let mut writing = self.book.writing.lock();
+        let Some(notice) = self.book.board.read().queue.get(sequence).cloned() else { return Ok(()) };
+        let SendFailure { now_ms, why, retry_ms } = failure;
+        {
+            let mut board = self.book.board.write();
+            let health = board.channels.entry(notice.channel_id).or_default();
+            health.failing_since_ms.get_or_insert(now_ms);
+            health.failed += u64::from(retry_ms.is_none());
+            health.failure = Some(why.clone());
+        }
+        let Some(not_before_ms) = retry_ms else {
+            let events = vec![self.undelivered(&notice, &why, now_ms)];
+            return self.book.settle(self.parts.store, &mut writing, (sequence, events), now_ms);
+        };
+        let again = Notice { not_before_ms, attempts: notice.attempts.saturating_add(1), ..notice };
+        let mut draft = Draft { put_back: vec![again.clone()], ..Draft::default() };
+        let written = self.book.write(self.parts.store, &mut writing, &mut draft, now_ms);
+        if written.is_err() {
+            // It waits all the same. A start tries it at once.
+            self.book.board.write().queue.put_back(again);
+        }
+        written
+    }
+
+    /// Puts a test notice for a channel.
+    ///
+    /// # Errors
+    /// No such channel, a failed write.
+    pub fn test(&self, channel_id: u64, now_ms: i64) -> Result<(), ChangeError> {
+        if self.parts.registry.channel(channel_id).is_none() {
+            return Err(ChangeError::NoSuch { what: "channel", id: channel_id });
+        }
+        let mut writing = self.book.writing.lock();
+        let notices = vec![Notice::new(channel_id, 0, NoticeKind::Test, now_ms)];
+        let mut draft = Draft { notices, ..Draft::default() };
+        Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
+    }
+
+    /// Notices that wait, those included that are being sent.
+    pub fn notices_waiting(&self) -> usize {
+        self.book.board.read().queue.len()
+    }
+
+    /// How a channel does, since the start.
+    pub fn channel_health(&self, channel_id: u64) -> ChannelHealth {
+        self.book.board.read().channels.get(&channel_id).cloned().unwrap_or_default()
+    }
+
+    fn channel_of(&self, sequence: u64) -> Option<u64> {
+        self.book.board.read().queue.get(sequence).map(|notice| notice.channel_id)
+    }
+
+    fn undelivered(&self, notice: &Notice, why: &str, now_ms: i64) -> AlertEvent {
+        let rule = self.parts.registry.rule(notice.rule_id);
+        let (channel_id, kind, count) = (notice.channel_id, notice.kind.name(), notice.count);
+        AlertEvent {
+            time_ms: now_ms,
+            sequence: 0,
+            rule_id: notice.rule_id,
+            rule_name: rule.as_ref().map_or_else(String::new, |rule| rule.name.clone()),
+            server_id: 0,
+            server_name: String::new(),
+            severity: rule.map_or(Severity::Info, |rule| rule.severity),
+            what: EventKind::Undelivered,
+            value: None,
+            note: format!("channel {channel_id}: a message ({kind}) about {count} alerts was not sent: {why}"),
+        }
+    }
+}
+
+/// For people.
+impl Alerts<'_> {
+    /// The alerts that are not ok, by rule and server.
+    pub fn list(&self, filter: &AlertFilter, now_ms: i64) -> Vec<AlertView> {
+        let registry = self.parts.registry;
+        let silences = self.active_silences(now_ms);
+        let rules = registry.rules();
+        let rule_of = |id: u64| rules.binary_search_by_key(&id, |rule| rule.id).ok().map(|index| &rules[index]);
+        let board = self.book.board.read();
+        let is_away = |server_id: u64| {
+            let mut entries = board.entries.of(server_id).iter();
+            entries.any(|entry| {
+                entry.alert.state == AlertState::Firing
+                    && rule_of(entry.alert.rule_id).is_some_and(|rule| is_of_absence(rule))
+            })
+        };
+        let mut views = Vec::new();
+        for alert in board.entries.all().map(|entry| &entry.alert) {
+            let Some(rule) = rule_of(alert.rule_id) else { continue };
+            let server = registry.server(alert.server_id);
+            let tag = server.as_ref().map_or("", |record| record.tag.as_str());
+            let is_wanted = filter.state.is_none_or(|state| state == alert.state)
+                && filter.severity.is_none_or(|severity| severity == rule.severity)
+                && filter.tag.as_ref().is_none_or(|wanted| server.is_some() && wanted == tag);
+            if !is_wanted || (server.is_none() && alert.server_id != 0) {
+                continue;
+            }
+            views.push(AlertView {
+                is_silenced: silences.iter().any(|silence| silence.is_about(rule.id, alert.server_id, tag)),
+                is_suppressed: !is_of_absence(rule) && is_away(alert.server_id),
+                alert: alert.clone(),
+                rule: Arc::clone(rule),
+                server,
+            });
+        }
+        views.sort_by_key(|view| (view.alert.rule_id, view.alert.server_id));
+        views
+    }
+
+    /// How many alerts are in each state, in the order of [`AlertState::ALL`].
+    pub fn counts(&self) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for entry in self.book.board.read().entries.all() {
+            counts[entry.alert.state as usize] += 1;
+        }
+        counts
+    }
+
+    /// How many alerts of a rule fire.
+    pub fn firing_of(&self, rule_id: u64) -> usize {
+        let board = self.book.board.read();
+        board.entries.all().filter(|entry| entry.alert.rule_id == rule_id && entry.alert.fires()).count()
+    }
+
+    /// Notes that somebody knows of an alert: it is not repeated.
+    ///
+    /// # Errors
+    /// There is no such alert that fires; a failed write.
+    pub fn acknowledge(&self, rule_id: u64, server_id: u64, by: &str, now_ms: i64) -> Result<(), ChangeError> {
+        let mut writing = self.book.writing.lock();
+        let found = self.book.board.read().entries.get(rule_id, server_id).cloned();
+        let rule = self.parts.registry.rule(rule_id).ok_or(ChangeError::NoSuch { what: "rule", id: rule_id })?;
+        let Some(mut entry) = found.filter(|entry| entry.alert.fires()) else {
+            return Err(ChangeError::NoSuch { what: "server whose alert of that rule fires", id: server_id });
+        };
+        entry.alert.acknowledged_by = Some(by.to_owned());
+        let server = self.parts.registry.server(server_id);
+        let event = AlertEvent {
+            time_ms: now_ms,
+            sequence: 0,
+            rule_id,
+            rule_name: rule.name.clone(),
+            server_id,
+            server_name: server.map_or_else(String::new, |record| record.name.clone()),
+            severity: rule.severity,
+            what: EventKind::Acknowledged,
+            value: entry.alert.value,
+            note: by.to_owned(),
+        };
+        let edit = Edit { rule_id, server_id, entry: Some(entry), is_stored: true, is_told: false };
+        let mut draft = Draft { edits: vec![edit], events: vec![event], ..Draft::default() };
+        Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
+    }
+
+    /// The newest rows of the log within a range of Unix milliseconds, of one server or of all, the newest first.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn log(
+        &self,
+        from_ms: i64,
+        to_ms: i64,
+        server_id: Option<u64>,
+        max: usize,
+    ) -> Result<Vec<AlertEvent>, StoreError> {
+        let Some((first, last)) = self.parts.store.times(key::ALERT_LOG)? else { return Ok(Vec::new()) };
+        let last = last.min(to_ms.div_euclid(DAY_MS));
+        let first = first.max(from_ms.div_euclid(DAY_MS)).max(last.saturating_sub(2 * i64::from(ALERT_LOG_DAYS)));
+        let mut rows = Vec::new();
+        for day in (first..=last).rev() {
+            if rows.len() >= max {
+                break;
+            }
+            // A day may have very many: no more than are wanted are held at once.
+            let wanted = max - rows.len();
+            let mut of_day = VecDeque::new();
+            let (from, to) = (key::alert_log_key(day, 0), key::alert_log_key(day.saturating_add(1), 0));
+            self.parts.store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
+                let event = alert_log::read(key, value)?;
+                let is_wanted = (from_ms..to_ms).contains(&event.time_ms)
+                    && server_id.is_none_or(|server_id| server_id == event.server_id);
+                if is_wanted {
+                    of_day.push_back(event);
+                    if of_day.len() > wanted {
+                        of_day.pop_front();
+                    }
+                }
+                Ok(())
+            })?;
+            rows.extend(of_day.into_iter().rev());
+        }
+        Ok(rows)
+    }
+
+    /// What a rule would have done in the last day.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn preview(&self, rule: &Rule, now_ms: i64) -> Result<Preview, StoreError> {
+        preview(rule, self.parts.registry, self.parts.history, self.book.options.offline_after_ms, now_ms)
+    }
+}
+
+fn is_of_absence(rule: &Rule) -> bool {
+    rule.when.iter().any(|condition| condition.measure.kind() == MeasureKind::Absence)
+}
+
+fn rules_where(roster: &Roster, is_wanted: impl Fn(&Judged) -> bool) -> HashSet<u64> {
+    roster.rules.iter().filter(|judged| is_wanted(judged)).map(|judged| judged.rule.id).collect()
+}

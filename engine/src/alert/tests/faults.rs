@@ -1,0 +1,272 @@
+//! What is told of a fault, and what is not.
+
+use super::*;
+use crate::alert::rule::RuleEdit;
+use crate::alert::silence::{NewSilence, Window};
+
+const FIRING: NoticeKind = NoticeKind::Firing;
+const RESOLVED: NoticeKind = NoticeKind::Resolved;
+
+/// A world whose servers have all reported for longer than the grace.
+fn settled(servers: usize) -> World {
+    let mut world = World::new(servers);
+    world.report_all(1.0);
+    world.run(GRACE_MS / 1000 + 10, &world.ids());
+    world
+}
+
+#[test]
+fn a_server_that_falls_silent_is_told_once_and_so_is_its_return() {
+    let mut world = settled(5);
+    world.rule(Measure::Offline, 60.0, |_| {});
+    let ids = world.ids();
+    world.run(200, &ids[1..]);
+    assert_eq!(world.told(), [(FIRING, 1, 0)]);
+    assert_eq!(world.received[0].servers[0].id, ids[0]);
+    world.run(60, &ids);
+    assert_eq!(world.told(), [(FIRING, 1, 0), (RESOLVED, 1, 1)]);
+    assert_eq!(world.events(), [EventKind::Fired, EventKind::Resolved]);
+    assert_eq!(world.alerts(), 0);
+}
+
+#[test]
+fn hundreds_at_once_are_one_message_and_their_return_is_another() {
+    let mut world = settled(400);
+    world.rule(Measure::Offline, 60.0, |_| {});
+    let ids = world.ids();
+    world.run(100, &ids[..10]);
+    assert_eq!(world.told(), [(FIRING, 390, 0)]);
+    let notice = &world.received[0];
+    let counted: u64 = notice.by_tag.iter().map(|(_, count)| count).sum();
+    assert_eq!((notice.servers.len(), counted, notice.dropped), (10, 380, 0));
+    world.run(60, &ids);
+    assert_eq!(world.told(), [(FIRING, 390, 0), (RESOLVED, 390, 390)]);
+    assert_eq!(world.events().len(), 2 * 390);
+}
+
+#[test]
+fn a_fault_that_ends_before_it_is_told_is_one_message() {
+    let mut world = settled(1);
+    world.rule(Measure::Cpu, 90.0, |_| {});
+    let id = world.ids()[0];
+    world.report(id, 95.0);
+    world.run(5, &[id]);
+    world.report(id, 5.0);
+    world.run(60, &[id]);
+    assert_eq!(world.told(), [(FIRING, 1, 1)]);
+    assert!(world.received[0].servers[0].ended_ms.is_some());
+}
+
+#[test]
+fn a_start_announces_nothing_again_and_fires_nothing_before_its_grace() {
+    let mut world = settled(3);
+    world.rule(Measure::Offline, 60.0, |_| {});
+    let ids = world.ids();
+    world.run(200, &ids[1..]);
+    assert_eq!(world.told(), [(FIRING, 1, 0)]);
+    // All were away for as long as the hub.
+    world.restart(600_000);
+    world.run(GRACE_MS / 1000 - 10, &[]);
+    assert_eq!((world.told().len(), world.alerts()), (1, 1));
+    world.run(60, &ids[2..]);
+    // Of those that do not come back, the one that was told before is not told again.
+    assert_eq!(world.told(), [(FIRING, 1, 0), (FIRING, 1, 0)]);
+    assert_eq!(world.received[1].servers[0].id, ids[1]);
+    world.run(100, &ids);
+    assert_eq!(world.told()[2..], [(RESOLVED, 2, 2)]);
+}
+
+#[test]
+fn what_was_pending_goes_on_after_a_short_stop_and_begins_anew_after_a_long_one() {
+    for (away_ms, fires_after_s) in [(60_000, 135), (2 * 3_600_000, 305)] {
+        let mut world = settled(1);
+        world.rule(Measure::Cpu, 90.0, |rule| rule.for_s = 300);
+        let id = world.ids()[0];
+        world.report(id, 95.0);
+        world.run(105, &[id]);
+        world.restart(away_ms);
+        let mut seconds = 0;
+        while !world.events().contains(&EventKind::Fired) && seconds < 400 {
+            world.run(5, &[id]);
+            seconds += 5;
+        }
+        println!("{away_ms} ms away: fired after {seconds} s");
+        assert!((fires_after_s - 5..=fires_after_s + 5).contains(&seconds), "{seconds} s");
+    }
+}
+
+#[test]
+fn rules_and_servers_that_change_close_their_alerts_without_a_message() {
+    let mut world = settled(3);
+    let ids = world.ids();
+    let rule = world.rule(Measure::Cpu, 90.0, |_| {});
+    let other = world.rule(Measure::Cpu, 80.0, |_| {});
+    world.report_all(95.0);
+    world.run(30, &ids);
+    assert_eq!((world.told().len(), world.alerts()), (2, 6));
+    let registry = world.engine().registry();
+    registry.edit_rule(rule, RuleEdit { name: Some("renamed".into()), ..RuleEdit::default() }).expect("a rule");
+    registry.remove_rule(other).expect("a rule");
+    registry.remove_servers(&ids[..1]).expect("a server");
+    world.reports.remove(&ids[0]);
+    world.run(30, &ids[1..]);
+    assert_eq!((world.told().len(), world.alerts()), (2, 2), "another name is no other rule");
+    let clear = RuleEdit { for_s: Some(3600), ..RuleEdit::default() };
+    world.engine().registry().edit_rule(rule, clear).expect("a rule");
+    world.run(30, &ids[1..]);
+    let closed: Vec<_> = world.log().into_iter().filter(|event| event.what == EventKind::Closed).collect();
+    let mut notes: Vec<&str> = closed.iter().map(|event| event.note.as_str()).collect();
+    notes.sort_unstable();
+    let expected = ["rule changed", "rule changed", "rule removed", "rule removed", "rule removed", "server removed"];
+    assert_eq!(notes, expected);
+    assert!(closed.iter().all(|event| !event.rule_name.is_empty() && !event.server_name.is_empty()), "{closed:?}");
+    assert_eq!(world.told().len(), 2);
+}
+
+#[test]
+fn what_a_silence_kept_back_is_told_once_at_its_end() {
+    let mut world = settled(2);
+    let rule = world.rule(Measure::Cpu, 90.0, |_| {});
+    let (from_s, to_s) = (world.time.now_ms / 1000, world.time.now_ms / 1000 + 300);
+    let window = Window::Span { from_s, to_s };
+    let silence =
+        NewSilence { comment: String::new(), rules: vec![rule], tags: vec![], ids: vec![], window, by: "ada".into() };
+    world.engine().registry().add_silence(silence, from_s).expect("room");
+    let ids = world.ids();
+    world.report_all(95.0);
+    world.run(100, &ids);
+    world.report(ids[1], 5.0);
+    world.run(100, &ids);
+    assert_eq!((world.told().len(), world.alerts()), (0, 1), "it is judged and shown all the same");
+    world.run(300, &ids);
+    assert_eq!(world.told(), [(FIRING, 1, 0)]);
+    assert_eq!(world.received[0].servers[0].id, ids[0]);
+}
+
+#[test]
+fn an_alert_is_repeated_until_somebody_knows_of_it() {
+    let mut world = settled(1);
+    let rule = world.rule(Measure::Cpu, 90.0, |rule| rule.repeat_s = 100);
+    let id = world.ids()[0];
+    world.report(id, 95.0);
+    world.run(330, &[id]);
+    assert_eq!(world.told(), [(FIRING, 1, 0); 4]);
+    world.engine().alerts().acknowledge(rule, id, "ada", world.time.now_ms).expect("it fires");
+    world.restart(10_000);
+    world.report(id, 95.0);
+    world.run(400, &[id]);
+    assert_eq!(world.told().len(), 4);
+    world.report(id, 5.0);
+    world.run(80, &[id]);
+    assert_eq!(world.told()[4..], [(RESOLVED, 1, 1)]);
+    assert!(world.engine().alerts().acknowledge(rule, id, "ada", world.time.now_ms).is_err());
+}
+
+#[test]
+fn a_server_that_is_away_says_nothing_new() {
+    let mut world = settled(2);
+    world.rule(Measure::Cpu, 90.0, |_| {});
+    world.rule(Measure::Offline, 60.0, |_| {});
+    let ids = world.ids();
+    world.report(ids[0], 95.0);
+    world.run(20, &ids);
+    world.run(300, &ids[1..]);
+    let expected = [EventKind::Fired, EventKind::Frozen, EventKind::Fired];
+    assert_eq!(world.events(), expected);
+    let views = world.engine().alerts().list(&AlertFilter::default(), world.time.now_ms);
+    assert_eq!(views.iter().map(|view| view.is_suppressed).collect::<Vec<_>>(), [true, false]);
+    world.report(ids[0], 5.0);
+    world.run(100, &ids);
+    assert_eq!(world.alerts(), 0);
+    assert_eq!(world.told(), [(FIRING, 1, 0), (FIRING, 1, 0), (RESOLVED, 1, 1), (RESOLVED, 1, 1)]);
+}
+
+#[test]
+fn a_server_that_never_reported_is_away_only_for_rules_that_say_so() {
+    let mut world = World::new(1);
+    let id = world.ids()[0];
+    world.run(GRACE_MS / 1000 + 10, &[]);
+    world.rule(Measure::Offline, 60.0, |_| {});
+    let never = world.rule(Measure::Offline, 60.0, |rule| rule.never = true);
+    world.run(30, &[]);
+    let found: Vec<_> = world.log().iter().map(|event| (event.rule_id, event.server_id)).collect();
+    assert_eq!(found, [(never, id)]);
+}
+
+#[test]
+fn a_hub_that_was_cut_off_tells_that_and_nothing_of_its_servers() {
+    let mut world = settled(30);
+    let ids = world.ids();
+    let isolated = world.engine().registry().rules().into_iter().find(|rule| rule.name == "Hub isolated");
+    let channels = Some(vec![world.channel()]);
+    let edit = RuleEdit { channels, ..RuleEdit::default() };
+    world.engine().registry().edit_rule(isolated.expect("built in").id, edit).expect("a rule");
+    world.rule(Measure::Offline, 60.0, |_| {});
+    world.run(10, &ids);
+    let from_ms = world.time.now_ms;
+    for _ in 0..240 {
+        world.outside.quiet_ms = Some(world.time.now_ms - from_ms);
+        world.run(5, &[]);
+    }
+    assert_eq!(world.told(), [(FIRING, 1, 0)]);
+    world.outside.quiet_ms = Some(0);
+    world.run(300, &ids[2..]);
+    // Two did not come back: the digest says so, and they are away.
+    assert_eq!(world.told()[1..], [(NoticeKind::Isolated, 2, 0), (FIRING, 2, 0)]);
+    let digest = &world.received[1];
+    assert!((digest.since_ms - from_ms).abs() <= 2 * PASS_MS, "{} {from_ms}", digest.since_ms);
+    let digested: Vec<u64> = digest.servers.iter().map(|server| server.id).collect();
+    assert_eq!(digested, ids[..2]);
+}
+
+#[test]
+fn a_disk_that_refuses_loses_no_fault_and_is_told_itself() {
+    let mut world = settled(2);
+    let ids = world.ids();
+    let failing = world.engine().registry().rules().into_iter().find(|rule| rule.name == "Commits failing");
+    let failing = failing.expect("built in").id;
+    let edit = RuleEdit { channels: Some(vec![world.channel()]), ..RuleEdit::default() };
+    world.engine().registry().edit_rule(failing, edit).expect("a rule");
+    let rule = world.rule(Measure::Cpu, 90.0, |_| {});
+    world.report(ids[0], 95.0);
+    REFUSED_AT.set(Some(WritePoint::Before));
+    let mut told = Vec::new();
+    for _ in 0..20 {
+        world.wait(PASS_MS);
+        world.report(ids[0], 95.0);
+        assert!(world.pass().is_err());
+        for due in world.engine().alerts().due_notices(world.time.now_ms, 9) {
+            assert!(world.engine().alerts().sent(due.notice.sequence, world.time.now_ms).is_err());
+            told.push(due.notice.rule_id);
+        }
+    }
+    assert_eq!(told, [failing], "once, and only that");
+    REFUSED_AT.set(None);
+    world.run(200, &ids);
+    let received: Vec<_> = world.received.iter().map(|notice| (notice.rule_id, notice.kind)).collect();
+    assert_eq!(received, [(rule, FIRING), (failing, RESOLVED)]);
+    // What was told without the disk is on it by now.
+    world.restart(1_000);
+    world.run(60, &ids);
+    assert_eq!(world.received.len(), 2);
+    let fired = world.log().into_iter().filter(|event| event.what == EventKind::Fired);
+    assert_eq!(fired.map(|event| event.rule_id).collect::<Vec<_>>(), [failing, rule]);
+}
+
+#[test]
+fn the_log_is_kept_for_its_days() {
+    let mut world = settled(1);
+    world.rule(Measure::Cpu, 90.0, |_| {});
+    let id = world.ids()[0];
+    for _ in 0..3 {
+        world.report(id, 95.0);
+        world.run(10, &[id]);
+        world.report(id, 5.0);
+        world.run(10, &[id]);
+        world.wait(40 * 86_400_000);
+    }
+    world.report(id, 5.0);
+    world.run(10, &[id]);
+    // The first pair is 120 days old, the second 80.
+    assert_eq!(world.events().len(), 4);
+}
