@@ -1,6 +1,7 @@
 //! The alerts and notices of a hub, in memory and on disk. What a pass finds becomes one write, and is visible after it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::ops::Range;
 
 use parking_lot::{Mutex, RwLock};
 
@@ -17,7 +18,7 @@ use crate::store::{Changes, Store, StoreError, alert_log, alerts, key, notices};
 
 /// After a longer absence of the hub, alerts that were pending begin anew.
 const RESUMED_AFTER_MS_MAX: i64 = 3_600_000;
-pub(super) const DAY_MS: i64 = 86_400_000;
+const DAY_MS: i64 = 86_400_000;
 /// Rows that the log may have too many of.
 const ROWS_BETWEEN_CUTS: u64 = 10_000;
 
@@ -173,11 +174,8 @@ impl AlertBook {
         changes.put_number(key::NEXT_NOTICE, edit.next);
         changes.put_number(key::NEXT_ALERT_ROW, row);
         // An alert that is only pending may be forgotten by a power cut.
-        if is_urgent {
-            store.write_synced(&changes)?
-        } else {
-            store.write(&changes)?
-        }
+        let written = if is_urgent { store.write_synced(&changes) } else { store.write(&changes) };
+        written?;
         writing.next_row = row;
         writing.unstored = Unstored::default();
         self.show(draft, edit);
@@ -232,7 +230,7 @@ impl AlertBook {
     pub(super) fn show_without_disk(
         &self,
         writing: &mut Writing,
-        mut draft: Draft,
+        draft: &mut Draft,
         tells_of_disk: &HashSet<u64>,
         now_ms: i64,
     ) {
@@ -240,13 +238,13 @@ impl AlertBook {
         draft.tellings.retain(|telling| tells_of_disk.contains(&telling.rule_id));
         draft.events.retain(|event| tells_of_disk.contains(&event.rule_id));
         (draft.notices, draft.put_back, draft.gone) = (Vec::new(), Vec::new(), Vec::new());
-        let edit = self.tell(&mut draft, now_ms);
+        let edit = self.tell(draft, now_ms);
         let unstored = &mut writing.unstored;
         let stored = draft.edits.iter().filter(|edit| edit.is_stored);
         unstored.alerts.extend(stored.map(|edit| (edit.rule_id, edit.server_id)));
         unstored.notices.extend(edit.notices.keys());
         unstored.events.append(&mut draft.events);
-        self.show(&mut draft, edit);
+        self.show(draft, edit);
     }
 
     /// Removes a notice that is sent or given up, whether or not the disk can be told now.
@@ -306,4 +304,38 @@ fn put_alert(changes: &mut Changes, rule_id: u64, server_id: u64, entry: Option<
         Some(entry) => changes.put(key::ALERTS, &key, alerts::write(&entry.alert)),
         None => changes.delete(key::ALERTS, &key),
     }
+}
+
+/// The newest rows of the log within a range of Unix milliseconds, the newest first.
+pub(super) fn read_log(
+    store: &Store,
+    range_ms: &Range<i64>,
+    server_id: Option<u64>,
+    max: usize,
+) -> Result<Vec<AlertEvent>, StoreError> {
+    let Some((first, last)) = store.times(key::ALERT_LOG)? else { return Ok(Vec::new()) };
+    let last = last.min(range_ms.end.div_euclid(DAY_MS));
+    let first = first.max(range_ms.start.div_euclid(DAY_MS)).max(last.saturating_sub(2 * i64::from(ALERT_LOG_DAYS)));
+    let mut rows = Vec::new();
+    for day in (first..=last).rev() {
+        if rows.len() >= max {
+            break;
+        }
+        // A day may have very many: no more than are wanted are held at once.
+        let wanted = max - rows.len();
+        let mut of_day = VecDeque::new();
+        let (from, to) = (key::alert_log_key(day, 0), key::alert_log_key(day.saturating_add(1), 0));
+        store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
+            let event = alert_log::read(key, value)?;
+            if range_ms.contains(&event.time_ms) && server_id.is_none_or(|server_id| server_id == event.server_id) {
+                of_day.push_back(event);
+                if of_day.len() > wanted {
+                    of_day.pop_front();
+                }
+            }
+            Ok(())
+        })?;
+        rows.extend(of_day.into_iter().rev());
+    }
+    Ok(rows)
 }

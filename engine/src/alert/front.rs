@@ -1,9 +1,9 @@
 //! What may be asked of the alerts.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::book::{AlertBook, ChannelHealth, DAY_MS, Draft, Writing};
+use super::book::{AlertBook, ChannelHealth, Draft, Writing, read_log};
 use super::channel::Channel;
 use super::entry::Edit;
 use super::guard::{Guard, Outside, Turn};
@@ -19,10 +19,9 @@ use super::state::{Alert, AlertFilter, AlertState, AlertTime};
 use crate::clock::Clock;
 use crate::error::ChangeError;
 use crate::history::HistoryReader;
-use crate::limits::ALERT_LOG_DAYS;
 use crate::registry::Registry;
 use crate::server::ServerRecord;
-use crate::store::{Store, StoreError, alert_log, key};
+use crate::store::{Store, StoreError};
 
 /// What the alerts need of the engine.
 #[derive(Clone, Copy)]
@@ -166,7 +165,8 @@ impl<'a> Alerts<'a> {
         let registry = self.parts.registry;
         let enabled = registry.channels().into_iter().filter(|channel| channel.enabled);
         let enabled: HashSet<u64> = enabled.map(|channel| channel.id).collect();
-        let told = |rule: &Rule| rule.channels.iter().copied().filter(|id| enabled.contains(id)).collect();
+        let told =
+            |rule: &Rule| -> Arc<[u64]> { rule.channels.iter().copied().filter(|id| enabled.contains(id)).collect() };
         let channels: Vec<Arc<[u64]>> = writing.roster.rules.iter().map(|judged| told(&judged.rule)).collect();
         let silences = self.active_silences(now.now_ms);
         let board = self.book.board.read();
@@ -187,7 +187,7 @@ impl<'a> Alerts<'a> {
 
     /// Writes what a pass has found.
     fn take(&self, writing: &mut Writing, mut found: Found, now: AlertTime) -> Result<Passed, StoreError> {
-        let count = |what| found.events.iter().filter(|event| event.what == what).count();
+        let count = |what: EventKind| found.events.iter().filter(|event| event.what == what).count();
         let mut passed = Passed {
             servers: writing.roster.members.len(),
             rules: writing.roster.rules.len(),
@@ -216,7 +216,7 @@ impl<'a> Alerts<'a> {
         let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
         if let Err(error) = written {
             let of_disk: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_failing_commits);
-            self.book.show_without_disk(writing, draft, &of_disk, now.now_ms);
+            self.book.show_without_disk(writing, &mut draft, &of_disk, now.now_ms);
             return Err(error);
         }
         for (index, looked) in found.looks {
@@ -449,33 +449,7 @@ impl Alerts<'_> {
         server_id: Option<u64>,
         max: usize,
     ) -> Result<Vec<AlertEvent>, StoreError> {
-        let Some((first, last)) = self.parts.store.times(key::ALERT_LOG)? else { return Ok(Vec::new()) };
-        let last = last.min(to_ms.div_euclid(DAY_MS));
-        let first = first.max(from_ms.div_euclid(DAY_MS)).max(last.saturating_sub(2 * i64::from(ALERT_LOG_DAYS)));
-        let mut rows = Vec::new();
-        for day in (first..=last).rev() {
-            if rows.len() >= max {
-                break;
-            }
-            // A day may have very many: no more than are wanted are held at once.
-            let wanted = max - rows.len();
-            let mut of_day = VecDeque::new();
-            let (from, to) = (key::alert_log_key(day, 0), key::alert_log_key(day.saturating_add(1), 0));
-            self.parts.store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
-                let event = alert_log::read(key, value)?;
-                let is_wanted = (from_ms..to_ms).contains(&event.time_ms)
-                    && server_id.is_none_or(|server_id| server_id == event.server_id);
-                if is_wanted {
-                    of_day.push_back(event);
-                    if of_day.len() > wanted {
-                        of_day.pop_front();
-                    }
-                }
-                Ok(())
-            })?;
-            rows.extend(of_day.into_iter().rev());
-        }
-        Ok(rows)
+        read_log(self.parts.store, &(from_ms..to_ms), server_id, max)
     }
 
     /// What a rule would have done in the last day.

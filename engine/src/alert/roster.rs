@@ -108,7 +108,6 @@ pub(super) struct Roster {
     pub(super) members: Vec<Member>,
     /// Of each member, when there are rules about events.
     pub(super) looks: Vec<Option<Looked>>,
-    pub(super) has_events: bool,
     /// The rules about the hub.
     pub(super) of_hub: Vec<usize>,
 }
@@ -150,7 +149,7 @@ impl Roster {
         let look = |member: &Member| old.index_of(member.slot.id).and_then(|index| old.looks.get_mut(index)?.take());
         let looks = if has_events { members.iter().map(look).collect() } else { Vec::new() };
         let of_hub = (0..rules.len()).filter(|number| rules[*number].rule.is_of_hub()).collect();
-        Self { made_of: Some((version, all)), rules, sets: sets.all, members, looks, has_events, of_hub }
+        Self { made_of: Some((version, all)), rules, sets: sets.all, members, looks, of_hub }
     }
 
     /// Numbers of the rules about a member.
