@@ -1,5 +1,6 @@
 //! What channels are told: notices that wait to be sent, and the messages that are made of them.
 
+use super::measure::Measure;
 use super::rule::{Rule, Severity};
 use crate::limits::{NOTICE_SERVERS_MAX, NOTICE_TAGS_MAX};
 
@@ -155,6 +156,7 @@ impl Notice {
             kind: self.kind,
             severity: rule.map_or(Severity::Info, |rule| rule.severity),
             rule: rule.map(|rule| (rule.id, rule.name.clone())),
+            measure: rule.and_then(|rule| rule.when.first()).map(|condition| condition.measure),
             since_ms: self.since_ms,
             ended_ms: self.ended_ms.filter(|_| has_ended),
             count: self.count,
@@ -178,6 +180,8 @@ pub struct Message {
     pub severity: Severity,
     /// The rule's id and name.
     pub rule: Option<(u64, String)>,
+    /// What the servers' values are: the measure of the rule's first condition.
+    pub measure: Option<Measure>,
     /// Unix milliseconds since when the first of it is bad.
     pub since_ms: i64,
     /// Unix milliseconds at which all of it had ended.
@@ -199,7 +203,6 @@ pub struct Message {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::alert::measure::Measure;
     use crate::alert::rule::{Condition, NewRule, Operator};
 
     fn server(id: u64, tag: &str) -> NoticeServer {
@@ -235,6 +238,7 @@ mod tests {
         let whole = notice.message(Some(&rule), Some("https://hub.example.org".to_owned()));
         assert_eq!((whole.ended_ms, whole.ended, whole.truncated), (Some(6_000), 2, false));
         assert_eq!((whole.key.as_str(), whole.rule), ("w-7", Some((2, "offline".to_owned()))));
+        assert_eq!((whole.measure, notice.message(None, None).measure), (Some(Measure::Offline), None));
         assert_eq!(whole.servers.iter().map(|server| server.ended_ms).collect::<Vec<_>>(), [Some(5_500), Some(6_000)]);
     }
 
