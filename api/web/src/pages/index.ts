@@ -24,6 +24,8 @@ export interface PageEntry {
   inNavigation?: Words;
   /** The same in the account menu. */
   inAccountMenu?: Words;
+  /** The same in the row of links that the pages about alerts share. */
+  inAlerts?: Words;
   view: View;
 }
 
@@ -42,6 +44,14 @@ const LIST = {
     title: (text) => text.login.title,
     opensFor: 'everyone',
     view: { Content: LoginPage },
+  },
+  silences: {
+    path: '/silences',
+    title: (text) => text.alerts.silences.title,
+    opensFor: 'users',
+    inNavigation: (text) => text.nav.alerts,
+    inAlerts: (text) => text.alerts.silences.nav,
+    view: later(() => import('./SilencesPage')),
   },
   tokens: {
     path: '/api',

@@ -17,24 +17,42 @@ import { announce } from './Toast';
 export function Header(): JSX.Element {
   const text = messages.value;
   return (
-    <header class="header">
-      <a class="brand" href={hrefOf('/')}>
-        <Logo />
-        Windfire
-      </a>
-      <nav aria-label={text.mainNavigation}>
-        {linksIn('inNavigation').map(({ path, label, isCurrent }) => (
-          <a key={path} href={hrefOf(path)} aria-current={isCurrent ? 'page' : undefined}>
-            {label}
-          </a>
-        ))}
-      </nav>
-      <div class="header-tools">
-        <LanguageSwitch />
-        <ThemeSwitch />
-        {isSignedIn.value ? <AccountMenu /> : <SignInLink />}
-      </div>
-    </header>
+    <>
+      <header class="header">
+        <a class="brand" href={hrefOf('/')}>
+          <Logo />
+          Windfire
+        </a>
+        <nav aria-label={text.mainNavigation}>
+          {linksIn('inNavigation').map(({ path, label, isCurrent }) => (
+            <a key={path} href={hrefOf(path)} aria-current={isCurrent ? 'page' : undefined}>
+              {label}
+            </a>
+          ))}
+        </nav>
+        <div class="header-tools">
+          <LanguageSwitch />
+          <ThemeSwitch />
+          {isSignedIn.value ? <AccountMenu /> : <SignInLink />}
+        </div>
+      </header>
+      <AlertLinks />
+    </>
+  );
+}
+
+/** The pages about alerts, on each of them. */
+function AlertLinks(): JSX.Element | null {
+  const links = linksIn('inAlerts');
+  if (!links.some(({ isCurrent }) => isCurrent)) return null;
+  return (
+    <nav class="page-links" aria-label={messages.value.alerts.navigation}>
+      {links.map(({ path, label, isCurrent }) => (
+        <a key={path} href={hrefOf(path)} aria-current={isCurrent ? 'page' : undefined}>
+          {label}
+        </a>
+      ))}
+    </nav>
   );
 }
 
@@ -45,7 +63,7 @@ interface PageLink {
 }
 
 /** The pages that are linked in that place, and open for this visitor. */
-function linksIn(place: 'inNavigation' | 'inAccountMenu'): PageLink[] {
+function linksIn(place: 'inNavigation' | 'inAccountMenu' | 'inAlerts'): PageLink[] {
   return PAGE_NAMES.flatMap((name) => {
     const { path, opensFor, [place]: label } = PAGES[name];
     if (label === undefined || !isAmong(opensFor)) return [];
