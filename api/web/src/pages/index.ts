@@ -45,6 +45,13 @@ const LIST = {
     opensFor: 'everyone',
     view: { Content: LoginPage },
   },
+  channels: {
+    path: '/channels',
+    title: (text) => text.alerts.channels.title,
+    opensFor: 'users',
+    inAlerts: (text) => text.alerts.channels.nav,
+    view: later(() => import('./ChannelsPage')),
+  },
   silences: {
     path: '/silences',
     title: (text) => text.alerts.silences.title,

@@ -44,7 +44,7 @@ export function FormDialog(props: FormDialogProps): JSX.Element {
 
   return (
     <Dialog title={title} onClose={onClose}>
-      <form class="form" ref={form} onSubmit={submit}>
+      <form class="form" ref={form} onSubmit={submit} onInvalidCapture={(event) => reveal(event.target)}>
         <FaultContext.Provider value={fault}>{children}</FaultContext.Provider>
         {error !== null && <Alert>{error}</Alert>}
         <div class="buttons">
@@ -67,8 +67,15 @@ function shownFault(form: HTMLFormElement | null, fault: Fault | null): Fault | 
   for (const field of fieldsAround(fault.field)) {
     const place = places.find((one) => one.dataset.field === field);
     if (!place) continue;
+    reveal(place);
     place.querySelector<HTMLElement>('input, select, textarea, button')?.focus();
     return { field, reason: fault.reason };
   }
   return null;
+}
+
+/** What is folded away can neither be seen nor have the focus. */
+function reveal(place: EventTarget | null): void {
+  const folded = place instanceof Element ? place.closest('details') : null;
+  if (folded) folded.open = true;
 }
