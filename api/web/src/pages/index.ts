@@ -45,6 +45,13 @@ const LIST = {
     opensFor: 'everyone',
     view: { Content: LoginPage },
   },
+  rules: {
+    path: '/rules',
+    title: (text) => text.alerts.rules.title,
+    opensFor: 'users',
+    inAlerts: (text) => text.alerts.rules.nav,
+    view: later(() => import('./RulesPage')),
+  },
   channels: {
     path: '/channels',
     title: (text) => text.alerts.channels.title,

@@ -3,6 +3,7 @@ import { useId } from 'preact/hooks';
 
 import { type Amount, scalesOf } from '../../alerts/amount';
 import type { Unit } from '../../alerts/measures';
+import { scaleText } from '../../alerts/texts';
 import { messages } from '../../i18n';
 import { Checkbox, Field, FieldGroup, type InputAttributes } from '../Field';
 
@@ -44,6 +45,7 @@ export function TextField({ label, name, hint, value, onInput, input = {} }: Tex
           // Browsers take a mail server's password for that of this page.
           autocomplete={type === 'password' ? 'new-password' : 'off'}
           spellcheck={false}
+          step={type === 'number' ? 'any' : undefined}
           min={min}
           max={max}
           placeholder={placeholder}
@@ -170,12 +172,6 @@ export function CheckList<Key extends string | number>({
       ))}
     </div>
   );
-}
-
-/** The word for a unit. */
-export function scaleText(name: string): string {
-  const words: Readonly<Record<string, string>> = messages.value.alerts.durations;
-  return words[name] ?? name;
 }
 
 interface AmountFieldProps extends LabelProps {
