@@ -13,7 +13,7 @@ vi.mock('./pages/LoginPage', () => ({ LoginPage: () => null }));
 /** Paths that the hub answers with the panel. A page that is missing there cannot be opened by its address. */
 function pathsOfTheHub(): string[] {
   const source = readFileSync(new URL('../../src/pages.rs', import.meta.url), 'utf8');
-  const list = /const PAGES: \[&str; \d+\] = \[([^\]]*)\]/.exec(source)?.[1] ?? '';
+  const list = /const PAGES: \[&str; \d+\] =\s+\[([^\]]*)\]/.exec(source)?.[1] ?? '';
   return Array.from(list.matchAll(/"([^"]+)"/g), ([, path]) => path ?? '');
 }
 

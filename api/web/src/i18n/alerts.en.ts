@@ -96,6 +96,7 @@ export const alertsEn = {
       acknowledged: 'Acknowledged',
       silenced: 'Silenced',
       closed: 'Closed',
+      undelivered: 'Message not delivered',
     },
   },
 

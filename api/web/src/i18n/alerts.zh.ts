@@ -94,6 +94,7 @@ export const alertsZh: typeof alertsEn = {
       acknowledged: '已确认',
       silenced: '已静默',
       closed: '关闭',
+      undelivered: '通知发送失败',
     },
   },
 

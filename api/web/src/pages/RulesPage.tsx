@@ -5,7 +5,7 @@ import { conditionText, exactText } from '../alerts/texts';
 import { call } from '../api';
 import { messages } from '../i18n';
 import { type NamedChannel, RuleDialog } from '../parts/alerts/RuleDialog';
-import { SeverityMark } from '../parts/alerts/SeverityMark';
+import { SeverityMark } from '../parts/alerts/marks';
 import { Chip } from '../parts/Chip';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { type Column, DataTable, type RowAction } from '../parts/DataTable';

@@ -1,6 +1,8 @@
+import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { lazy } from 'preact/compat';
 
+import { firingCount } from '../alerts/firing';
 import type { Messages } from '../i18n/en';
 import type { Access } from '../session';
 import { LivePage } from './LivePage';
@@ -22,6 +24,8 @@ export interface PageEntry {
   opensFor: Access;
   /** The label of its link in the main navigation. Without one there is no link. */
   inNavigation?: Words;
+  /** A number beside that label, and what it says; not shown while it is 0. */
+  badge?: { count: ReadonlySignal<number>; words: Words };
   /** The same in the account menu. */
   inAccountMenu?: Words;
   /** The same in the row of links that the pages about alerts share. */
@@ -45,6 +49,15 @@ const LIST = {
     opensFor: 'everyone',
     view: { Content: LoginPage },
   },
+  alerts: {
+    path: '/alerts',
+    title: (text) => text.alerts.overview.title,
+    opensFor: 'users',
+    inNavigation: (text) => text.nav.alerts,
+    badge: { count: firingCount, words: (text) => text.alerts.overview.firingCount(firingCount.value) },
+    inAlerts: (text) => text.alerts.overview.nav,
+    view: later(() => import('./AlertsPage')),
+  },
   rules: {
     path: '/rules',
     title: (text) => text.alerts.rules.title,
@@ -63,7 +76,6 @@ const LIST = {
     path: '/silences',
     title: (text) => text.alerts.silences.title,
     opensFor: 'users',
-    inNavigation: (text) => text.nav.alerts,
     inAlerts: (text) => text.alerts.silences.nav,
     view: later(() => import('./SilencesPage')),
   },

@@ -2,9 +2,10 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
 import { navigate } from '../address';
+import { askFiring } from '../alerts/firing';
 import { errorText } from '../errors';
 import { chooseLanguage, language, LANGUAGES, type Language, messages } from '../i18n';
-import { PAGE_NAMES, PAGES } from '../pages';
+import { PAGE_NAMES, PAGES, type PageEntry } from '../pages';
 import { hrefOf } from '../root';
 import { route } from '../router';
 import { isAmong, isSignedIn, session, signOut } from '../session';
@@ -13,9 +14,13 @@ import { Logo } from './Icons';
 import { Menu, type MenuEntry } from './Menu';
 import { PasswordDialog } from './PasswordDialog';
 import { announce } from './Toast';
+import { usePolling } from './usePolling';
+
+const FIRING_INTERVAL_MS = 15_000;
 
 export function Header(): JSX.Element {
   const text = messages.value;
+  usePolling(askFiring, FIRING_INTERVAL_MS, isSignedIn.value);
   return (
     <>
       <header class="header">
@@ -24,9 +29,10 @@ export function Header(): JSX.Element {
           Windfire
         </a>
         <nav aria-label={text.mainNavigation}>
-          {linksIn('inNavigation').map(({ path, label, isCurrent }) => (
+          {linksIn('inNavigation').map(({ path, label, badge, isCurrent }) => (
             <a key={path} href={hrefOf(path)} aria-current={isCurrent ? 'page' : undefined}>
               {label}
+              {badge !== undefined && badge.count.value > 0 && <Badge {...badge} />}
             </a>
           ))}
         </nav>
@@ -56,18 +62,31 @@ function AlertLinks(): JSX.Element | null {
   );
 }
 
+function Badge({ count, words }: NonNullable<PageEntry['badge']>): JSX.Element {
+  return (
+    <>
+      {' '}
+      <span class="badge" aria-hidden="true">
+        {count.value}
+      </span>
+      <span class="off-screen">({words(messages.value)})</span>
+    </>
+  );
+}
+
 interface PageLink {
   path: string;
   label: string;
+  badge: PageEntry['badge'];
   isCurrent: boolean;
 }
 
 /** The pages that are linked in that place, and open for this visitor. */
 function linksIn(place: 'inNavigation' | 'inAccountMenu' | 'inAlerts'): PageLink[] {
   return PAGE_NAMES.flatMap((name) => {
-    const { path, opensFor, [place]: label } = PAGES[name];
+    const { path, opensFor, badge, [place]: label } = PAGES[name];
     if (label === undefined || !isAmong(opensFor)) return [];
-    return { path, label: label(messages.value), isCurrent: route.value.page === name };
+    return { path, label: label(messages.value), badge, isCurrent: route.value.page === name };
   });
 }
 
