@@ -1,8 +1,9 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
+import { makeAlerts } from './alerts';
 import { expect, signIn, test } from './hub';
-import { ADMIN_PATHS } from './pages';
+import { ADMIN_PATHS, ALERT_PATHS } from './pages';
 
 async function expectAccessible(page: Page, what: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -37,6 +38,16 @@ for (const colorScheme of ['dark', 'light'] as const) {
         await page.goto(`${hub.url}${path}`);
         await expect(page.getByRole('table')).toBeVisible();
         await expectAccessible(page, path);
+        await page.getByRole('main').getByRole('button', { name: /^Add/ }).click();
+        await expect(page.getByRole('dialog')).toBeVisible();
+        await expectAccessible(page, `${path}, its dialog`);
+      }
+      await makeAlerts(api, { name: 'busy', tag: 'web' });
+      for (const path of ALERT_PATHS) {
+        await page.goto(`${hub.url}${path}`);
+        await expect(page.getByRole('table').first()).toBeVisible({ timeout: 30_000 });
+        await expectAccessible(page, path);
+        if (path === '/alerts') continue;
         await page.getByRole('main').getByRole('button', { name: /^Add/ }).click();
         await expect(page.getByRole('dialog')).toBeVisible();
         await expectAccessible(page, `${path}, its dialog`);

@@ -3,3 +3,5 @@
  * a browser, which a test's own process has not; src/router.test.ts compares the two.
  */
 export const ADMIN_PATHS = ['/api', '/manage', '/enrol', '/users'];
+/** The pages about alerts, which users of any role may open. */
+export const ALERT_PATHS = ['/alerts', '/rules', '/channels', '/silences'];

@@ -75,7 +75,7 @@ test('a viewer sees no administration', async ({ page, hub, api }) => {
   await api.call('POST', '/user', { name: 'bob', password: 'bobs long password', role: 'viewer' });
   await signIn(page, hub, 'bob', 'bobs long password');
   const links = page.getByRole('navigation').getByRole('link');
-  await expect(links).toHaveText(['Live']);
+  await expect(links).toHaveText(['Live', 'Alerts']);
   await page.getByRole('button', { name: 'Account menu' }).click();
   await expect(page.getByRole('menuitem')).toHaveText(['Back to Homepage', 'Change password', 'Sign out']);
   for (const path of ADMIN_PATHS) {

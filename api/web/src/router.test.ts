@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, it, vi } from 'vitest';
 
-import { ADMIN_PATHS } from '../e2e/pages';
+import { ADMIN_PATHS, ALERT_PATHS } from '../e2e/pages';
 import { PAGE_NAMES, PAGES } from './pages';
 import { routeOf } from './router';
 
@@ -29,6 +29,11 @@ it('knows the pages that the hub serves, and no others', () => {
 it('has each page of administrators in the tests in a browser', () => {
   const panel = PAGE_NAMES.map((name) => PAGES[name]).filter(({ opensFor }) => opensFor === 'admins');
   expect(ADMIN_PATHS, 'list the same pages in api/web/e2e/pages.ts').toEqual(panel.map(({ path }) => path));
+});
+
+it('has each page about alerts in the tests in a browser', () => {
+  const panel = PAGE_NAMES.map((name) => PAGES[name]).filter(({ inAlerts }) => inAlerts !== undefined);
+  expect(ALERT_PATHS, 'list the same pages in api/web/e2e/pages.ts').toEqual(panel.map(({ path }) => path));
 });
 
 it('shows every listed page at its path', () => {
