@@ -1,7 +1,9 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
+import { makeAlerts } from './alerts';
 import { expect, signIn, test } from './hub';
+import { ADMIN_PATHS, ALERT_PATHS } from './pages';
 
 async function expectAccessible(page: Page, what: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -32,10 +34,20 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.goto(`${hub.url}/server/${id}`);
       await expect(page.getByRole('heading', { name: 'Memory' })).toBeVisible();
       await expectAccessible(page, 'server');
-      for (const path of ['/api', '/manage', '/enrol', '/users']) {
+      for (const path of ADMIN_PATHS) {
         await page.goto(`${hub.url}${path}`);
         await expect(page.getByRole('table')).toBeVisible();
         await expectAccessible(page, path);
+        await page.getByRole('main').getByRole('button', { name: /^Add/ }).click();
+        await expect(page.getByRole('dialog')).toBeVisible();
+        await expectAccessible(page, `${path}, its dialog`);
+      }
+      await makeAlerts(api, { name: 'busy', tag: 'web' });
+      for (const path of ALERT_PATHS) {
+        await page.goto(`${hub.url}${path}`);
+        await expect(page.getByRole('table').first()).toBeVisible({ timeout: 30_000 });
+        await expectAccessible(page, path);
+        if (path === '/alerts') continue;
         await page.getByRole('main').getByRole('button', { name: /^Add/ }).click();
         await expect(page.getByRole('dialog')).toBeVisible();
         await expectAccessible(page, `${path}, its dialog`);

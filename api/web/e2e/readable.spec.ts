@@ -1,6 +1,9 @@
 import type { Page } from '@playwright/test';
 
+import { makeAlerts } from './alerts';
 import { expect, signIn, test } from './hub';
+import { inLanguage } from './language';
+import { ADMIN_PATHS, ALERT_PATHS } from './pages';
 
 /** Texts that are cut off, or run out of the page, and have no title that says them whole. */
 function cutTexts(page: Page): Promise<string[]> {
@@ -64,7 +67,7 @@ for (const width of [320, 390, 768, 1280]) {
       await api.call('POST', '/enrol-token', { note: LONG, tag: LONG.slice(0, 60), uses: 3, expires: null });
       hub.runCommand(command);
       await signIn(page, hub);
-      await page.evaluate((chosen) => localStorage.setItem('windfire.language', chosen), language);
+      await inLanguage(page, language);
       for (const view of ['table', 'cards']) {
         await page.evaluate((chosen) => localStorage.setItem('windfire.view', chosen), view);
         await page.goto(hub.url);
@@ -76,7 +79,17 @@ for (const width of [320, 390, 768, 1280]) {
       await page.goto(`${hub.url}/server/${id}`);
       await expect(page.locator('.chart').first()).toBeVisible();
       expect.soft(await cutTexts(page), 'server').toEqual([]);
-      for (const path of ['/api', '/manage', '/enrol', '/users']) {
+      await makeAlerts(api, { name: LONG, tag: LONG.slice(0, 60) });
+      for (const path of ALERT_PATHS) {
+        await page.goto(`${hub.url}${path}`);
+        await expect(page.getByRole('table').first()).toBeVisible({ timeout: 30_000 });
+        expect.soft(await cutTexts(page), path).toEqual([]);
+        if (path === '/alerts') continue;
+        await page.locator('.page-head .button').click();
+        await expect(page.getByRole('dialog')).toBeVisible();
+        expect.soft(await cutTexts(page), `${path}, its dialog`).toEqual([]);
+      }
+      for (const path of ADMIN_PATHS) {
         await page.goto(`${hub.url}${path}`);
         await expect(page.getByRole('table')).toBeVisible();
         expect.soft(await cutTexts(page), path).toEqual([]);

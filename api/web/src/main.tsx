@@ -2,6 +2,7 @@ import './style/main.css';
 
 import { render } from 'preact';
 
+import { startFiring } from './alerts/firing';
 import { App } from './App';
 import { startLanguage } from './i18n';
 import { startLive } from './live/store';
@@ -14,6 +15,7 @@ startTheme();
 startLanguage();
 startRouter();
 startLive();
+startFiring();
 
 const root = document.getElementById('app');
 if (root) render(<App />, root);

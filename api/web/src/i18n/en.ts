@@ -1,3 +1,5 @@
+import { alertsEn } from './alerts.en';
+
 export const en = {
   skipToContent: 'Skip to content',
   mainNavigation: 'Main navigation',
@@ -43,7 +45,14 @@ export const en = {
   toLivePage: 'Go to the live page',
   adminsOnly: 'Only administrators can see this page.',
 
-  nav: { live: 'Live', servers: 'Servers', enrolment: 'Enrolment', users: 'Users', signIn: 'Sign in' },
+  nav: {
+    live: 'Live',
+    alerts: 'Alerts',
+    servers: 'Servers',
+    enrolment: 'Enrolment',
+    users: 'Users',
+    signIn: 'Sign in',
+  },
   account: {
     menu: 'Account menu',
     home: 'Back to Homepage',
@@ -308,6 +317,8 @@ export const en = {
     wrong: 'The old password is wrong.',
     changed: 'Password changed. Other browsers were signed out.',
   },
+
+  alerts: alertsEn,
 };
 
 export type Messages = typeof en;

@@ -1,3 +1,4 @@
+import { alertsZh } from './alerts.zh';
 import type { Messages } from './en';
 
 export const zh: Messages = {
@@ -44,7 +45,7 @@ export const zh: Messages = {
   toLivePage: '前往实时页面',
   adminsOnly: '只有管理员可以查看此页面。',
 
-  nav: { live: '实时', servers: '服务器', enrolment: '注册', users: '用户', signIn: '登录' },
+  nav: { live: '实时', alerts: '告警', servers: '服务器', enrolment: '注册', users: '用户', signIn: '登录' },
   account: {
     menu: '账户菜单',
     home: '返回首页',
@@ -303,4 +304,6 @@ export const zh: Messages = {
     wrong: '旧密码错误。',
     changed: '密码已修改，其他浏览器已退出登录。',
   },
+
+  alerts: alertsZh,
 };

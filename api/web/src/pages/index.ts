@@ -1,6 +1,8 @@
+import type { ReadonlySignal } from '@preact/signals';
 import type { ComponentType } from 'preact';
 import { lazy } from 'preact/compat';
 
+import { firingCount } from '../alerts/firing';
 import type { Messages } from '../i18n/en';
 import type { Access } from '../session';
 import { LivePage } from './LivePage';
@@ -22,8 +24,12 @@ export interface PageEntry {
   opensFor: Access;
   /** The label of its link in the main navigation. Without one there is no link. */
   inNavigation?: Words;
+  /** A number beside that label, and what it says; not shown while it is 0. */
+  badge?: { count: ReadonlySignal<number>; words: Words };
   /** The same in the account menu. */
   inAccountMenu?: Words;
+  /** The same in the row of links that the pages about alerts share. */
+  inAlerts?: Words;
   view: View;
 }
 
@@ -42,6 +48,36 @@ const LIST = {
     title: (text) => text.login.title,
     opensFor: 'everyone',
     view: { Content: LoginPage },
+  },
+  alerts: {
+    path: '/alerts',
+    title: (text) => text.alerts.overview.title,
+    opensFor: 'users',
+    inNavigation: (text) => text.nav.alerts,
+    badge: { count: firingCount, words: (text) => text.alerts.overview.firingCount(firingCount.value) },
+    inAlerts: (text) => text.alerts.overview.nav,
+    view: later(() => import('./AlertsPage')),
+  },
+  rules: {
+    path: '/rules',
+    title: (text) => text.alerts.rules.title,
+    opensFor: 'users',
+    inAlerts: (text) => text.alerts.rules.nav,
+    view: later(() => import('./RulesPage')),
+  },
+  channels: {
+    path: '/channels',
+    title: (text) => text.alerts.channels.title,
+    opensFor: 'users',
+    inAlerts: (text) => text.alerts.channels.nav,
+    view: later(() => import('./ChannelsPage')),
+  },
+  silences: {
+    path: '/silences',
+    title: (text) => text.alerts.silences.title,
+    opensFor: 'users',
+    inAlerts: (text) => text.alerts.silences.nav,
+    view: later(() => import('./SilencesPage')),
   },
   tokens: {
     path: '/api',

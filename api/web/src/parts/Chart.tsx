@@ -4,6 +4,8 @@ import type { JSX } from 'preact';
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 
+import type { AlertSpan } from '../alerts/alert';
+import type { Severity } from '../alerts/rule';
 import { NOTHING } from '../format';
 import type { ChartSpec } from '../history/charts';
 import { axisLabels, momentText } from '../history/clock';
@@ -27,10 +29,12 @@ interface ChartProps {
   from: number;
   to: number;
   rangeName: string;
+  /** Times that are marked. */
+  alerts: readonly AlertSpan[];
 }
 
 /** Series over time; its label says in words what is to be seen. */
-export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.Element {
+export function Chart({ spec, series, from, to, rangeName, alerts }: ChartProps): JSX.Element {
   const text = messages.value.server;
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | null>(null);
@@ -38,12 +42,15 @@ export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.El
   const data = useMemo(() => align(series), [series]);
   const bounds = useRef({ from, to });
   bounds.current = { from, to };
+  const marked = useRef(alerts);
+  marked.current = alerts;
   const dark = isDark();
 
   useEffect(() => {
     const element = box.current;
     if (!element) return;
     const options = optionsOf(spec, element.clientWidth, () => bounds.current, setCursor, languageTag.value);
+    options.hooks = { ...options.hooks, drawClear: [(chart) => drawAlerts(chart, marked.current)] };
     const made = new uPlot(options, data as uPlot.AlignedData, element);
     plot.current = made;
     const observer = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: HEIGHT }));
@@ -56,6 +63,7 @@ export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.El
   }, [spec, dark, languageTag.value]);
 
   useEffect(() => plot.current?.setData(data as uPlot.AlignedData), [data, from, to]);
+  useEffect(() => plot.current?.redraw(false), [alerts]);
 
   const extents = data.slice(1).map(extentOf);
   const isEmpty = extents.every((extent) => extent === null);
@@ -70,7 +78,8 @@ export function Chart({ spec, series, from, to, rangeName }: ChartProps): JSX.El
     );
   });
   const cursorTime = cursor === null ? null : data[0][cursor];
-  const summary = isEmpty ? text.nothingReported : inWords.join(' ');
+  const marks = alerts.length === 0 ? [] : [messages.value.alerts.charts.marked(alerts.length)];
+  const summary = [...(isEmpty ? [text.nothingReported] : inWords), ...marks].join(' ');
 
   return (
     <section class="chart">
@@ -151,6 +160,30 @@ function optionsOf(
     ],
     hooks: { setCursor: [(chart) => onCursor(chart.cursor.idx ?? null)] },
   };
+}
+
+const ALERT_COLOURS: Record<Severity, string> = {
+  info: '--quiet',
+  warning: '--load-middle',
+  critical: '--load-high',
+};
+
+/** Behind the lines, the times for which alerts fired; at the beginning of each a line of its own. */
+function drawAlerts(chart: uPlot, alerts: readonly AlertSpan[]): void {
+  const { ctx, bbox } = chart;
+  const right = bbox.left + bbox.width;
+  const placeOf = (time: number): number => Math.min(right, Math.max(bbox.left, chart.valToPos(time, 'x', true)));
+  ctx.save();
+  for (const { severity, from, to } of alerts) {
+    const start = placeOf(from);
+    const end = to === null ? right : placeOf(to);
+    ctx.fillStyle = colourOf(ALERT_COLOURS[severity]);
+    ctx.globalAlpha = 0.15;
+    ctx.fillRect(start, bbox.top, end - start, bbox.height);
+    ctx.globalAlpha = 0.8;
+    ctx.fillRect(start, bbox.top, devicePixelRatio, bbox.height);
+  }
+  ctx.restore();
 }
 
 /** A line through one point is not seen: those between gaps are dots. */

@@ -21,18 +21,21 @@ export interface RowAction<Row> {
   /** An icon, or text for a button with words. */
   face: JSX.Element | string;
   isDangerous?: boolean;
+  /** Whether a row has it; without this every row has. */
+  appliesTo?: (row: Row) => boolean;
   run: (row: Row) => void;
 }
 
 interface DataTableProps<Row> {
   rows: readonly Row[];
   columns: readonly Column<Row>[];
+  /** Without any there is no column for them. */
   actions: readonly RowAction<Row>[];
   isSelected?: (row: Row) => boolean;
 }
 
 /** A table of what the hub has, a row each, with buttons at a row's end. */
-export function DataTable<Row extends { id: number }>(props: DataTableProps<Row>): JSX.Element {
+export function DataTable<Row extends { id: number | string }>(props: DataTableProps<Row>): JSX.Element {
   const { rows, columns, actions, isSelected } = props;
   return (
     <div class="table-box">
@@ -44,9 +47,11 @@ export function DataTable<Row extends { id: number }>(props: DataTableProps<Row>
                 {head ?? title}
               </th>
             ))}
-            <th scope="col">
-              <span class="off-screen">{messages.value.actions}</span>
-            </th>
+            {actions.length > 0 && (
+              <th scope="col">
+                <span class="off-screen">{messages.value.actions}</span>
+              </th>
+            )}
           </tr>
         </thead>
         <tbody>
@@ -57,11 +62,15 @@ export function DataTable<Row extends { id: number }>(props: DataTableProps<Row>
                   {cell(row)}
                 </td>
               ))}
-              <td class="row-actions">
-                {actions.map((action) => (
-                  <ActionButton key={action.label(row)} action={action} row={row} />
-                ))}
-              </td>
+              {actions.length > 0 && (
+                <td class="row-actions">
+                  {actions
+                    .filter(({ appliesTo }) => appliesTo?.(row) ?? true)
+                    .map((action) => (
+                      <ActionButton key={action.label(row)} action={action} row={row} />
+                    ))}
+                </td>
+              )}
             </tr>
           ))}
         </tbody>

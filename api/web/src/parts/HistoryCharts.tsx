@@ -1,12 +1,15 @@
 import type { JSX } from 'preact';
 import { useEffect, useMemo, useState } from 'preact/hooks';
 
+import type { AlertSpan } from '../alerts/alert';
+import { useSpans } from '../alerts/useSpans';
 import { errorText } from '../errors';
 import { type ChartSpec, chartsOf } from '../history/charts';
-import { zoneText } from '../history/clock';
+import { momentText, zoneText } from '../history/clock';
 import { type History, loadHistory, type RangeName, RANGES, type Series } from '../history/series';
-import { messages } from '../i18n';
+import { languageTag, messages } from '../i18n';
 import { Alert } from './Alert';
+import { SeverityMark } from './alerts/marks';
 import { Chart } from './Chart';
 
 const REFRESH_HOUR_MS = 15_000;
@@ -24,6 +27,7 @@ export function HistoryCharts({ id, memTotal, diskTotal }: HistoryChartsProps): 
   const [range, setRange] = useState<RangeName>('1h');
   const specs = useMemo(() => chartsOf(text, { memTotal, diskTotal }), [text, memTotal, diskTotal]);
   const { loaded, error } = useHistory(id, specs, range);
+  const alerts = useSpans(id, loaded?.history.from ?? null, loaded?.history.to ?? null);
   return (
     <section aria-labelledby="history-title">
       <div class="section-head">
@@ -42,8 +46,9 @@ export function HistoryCharts({ id, memTotal, diskTotal }: HistoryChartsProps): 
         // What is there of another range stays until this one comes, under its own name.
         <div class={loaded.range === range ? '' : 'stale'}>
           <p class="quiet">{text.timesAreIn(zoneText(loaded.history.from, loaded.history.to))}</p>
+          <AlertSpans alerts={alerts} />
           <div class="charts">
-            <Charts specs={specs} history={loaded.history} rangeName={text.ranges[loaded.range]} />
+            <Charts specs={specs} history={loaded.history} rangeName={text.ranges[loaded.range]} alerts={alerts} />
           </div>
         </div>
       )}
@@ -55,9 +60,31 @@ interface ChartsProps {
   specs: ChartSpec[];
   history: History;
   rangeName: string;
+  alerts: readonly AlertSpan[];
 }
 
-function Charts({ specs, history, rangeName }: ChartsProps): JSX.Element {
+/** In words what the charts mark. */
+function AlertSpans({ alerts }: { alerts: readonly AlertSpan[] }): JSX.Element | null {
+  const text = messages.value.alerts.charts;
+  if (alerts.length === 0) return null;
+  const moment = (time: number): string => momentText(time, languageTag.value);
+  return (
+    <details class="alert-spans">
+      <summary>
+        {text.title} ({alerts.length})
+      </summary>
+      <ul>
+        {[...alerts].reverse().map(({ rule, severity, from, to }, index) => (
+          <li key={index} class="breakable">
+            <SeverityMark severity={severity} /> {text.span(rule, moment(from), to === null ? null : moment(to))}
+          </li>
+        ))}
+      </ul>
+    </details>
+  );
+}
+
+function Charts({ specs, history, rangeName, alerts }: ChartsProps): JSX.Element {
   const drawn = useMemo(
     () =>
       specs
@@ -71,7 +98,15 @@ function Charts({ specs, history, rangeName }: ChartsProps): JSX.Element {
   return (
     <>
       {drawn.map(({ spec, series }) => (
-        <Chart key={spec.id} spec={spec} series={series} from={history.from} to={history.to} rangeName={rangeName} />
+        <Chart
+          key={spec.id}
+          spec={spec}
+          series={series}
+          from={history.from}
+          to={history.to}
+          rangeName={rangeName}
+          alerts={alerts}
+        />
       ))}
     </>
   );

@@ -8,7 +8,8 @@ interface ResourcePageProps<Item> {
   title: string;
   intro?: string;
   addLabel: string;
-  onAdd: () => void;
+  /** `null` for those who may only look. */
+  onAdd: (() => void) | null;
   resource: Resource<Item[]>;
   /** Shown in the list's place when the hub has none. */
   emptyText?: string;
@@ -26,10 +27,12 @@ export function ResourcePage<Item>(props: ResourcePageProps<Item>): JSX.Element 
     <div class="page">
       <div class="page-head">
         <h1>{title}</h1>
-        <button type="button" class="button primary" onClick={onAdd}>
-          <PlusIcon />
-          {addLabel}
-        </button>
+        {onAdd !== null && (
+          <button type="button" class="button primary" onClick={onAdd}>
+            <PlusIcon />
+            {addLabel}
+          </button>
+        )}
       </div>
       {intro !== undefined && <p class="quiet">{intro}</p>}
       <ResourceState resource={resource} />

@@ -8,6 +8,7 @@ import { shownName } from '../live/fleet';
 import { HiddenMark } from './live/marks';
 import { type Column, DataTable, dateOrNever, Note, type RowAction } from './DataTable';
 import { EditIcon, KeyIcon, TrashIcon } from './Icons';
+import { Pager } from './Pager';
 
 /** A server as administrators see it. */
 export interface ManagedServer {
@@ -106,22 +107,7 @@ export function ServerTable(props: ServerTableProps): JSX.Element {
       {found.length > 0 && (
         <DataTable rows={shown} columns={columns} actions={actions} isSelected={({ id }) => selected.has(id)} />
       )}
-      {pages > 1 && (
-        <div class="pager">
-          <button type="button" class="button small" disabled={shownPage === 0} onClick={() => setPage(shownPage - 1)}>
-            {text.previous}
-          </button>
-          <span aria-live="polite">{text.page(shownPage + 1, pages)}</span>
-          <button
-            type="button"
-            class="button small"
-            disabled={shownPage === pages - 1}
-            onClick={() => setPage(shownPage + 1)}
-          >
-            {text.next}
-          </button>
-        </div>
-      )}
+      <Pager page={shownPage} pages={pages} onChange={setPage} />
     </>
   );
 }

@@ -1,6 +1,7 @@
-import { useCallback, useEffect, useState } from 'preact/hooks';
+import { useCallback, useState } from 'preact/hooks';
 
 import { errorText } from '../errors';
+import { usePolling } from './usePolling';
 
 export interface Resource<T> {
   /** `null` until it is loaded. */
@@ -9,8 +10,8 @@ export interface Resource<T> {
   reload: () => Promise<void>;
 }
 
-/** What the hub has, loaded when the page opens and again on demand. */
-export function useResource<T>(load: () => Promise<T>): Resource<T> {
+/** What the hub has, loaded when the page opens and again on demand; with an interval, also by itself. */
+export function useResource<T>(load: () => Promise<T>, intervalMs?: number): Resource<T> {
   const [data, setData] = useState<T | null>(null);
   const [error, setError] = useState<string | null>(null);
   const reload = useCallback(async () => {
@@ -21,6 +22,6 @@ export function useResource<T>(load: () => Promise<T>): Resource<T> {
       setError(errorText(failure));
     }
   }, []);
-  useEffect(() => void reload(), []);
+  usePolling(reload, intervalMs);
   return { data, error, reload };
 }
