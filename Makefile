@@ -77,6 +77,7 @@ lint: tools ## Check format, clippy, documentation and who may import whom, and 
 	bash .ci/arrows
 	bash .ci/loops
 	python3 .ci/circles
+	python3 .ci/manifests
 	bash .ci/lines
 	bash .ci/shell
 	bash .ci/words
