@@ -141,6 +141,11 @@ compare: build ## Give the same work to a hub and to VictoriaMetrics, and print 
 deny: ## Check licences, sources, duplicates and advisories of dependencies
 	@bash .ci/deny
 
+.PHONY: msrv
+msrv: tools ## Compile everything with the oldest Rust that Cargo.toml promises, if that can be had
+	@python3 .ci/rust-version
+	@bash .ci/msrv
+
 # What people run, without the harness that tests need.
 .PHONY: programs
 programs: compilers
