@@ -14,6 +14,8 @@ AGENTS ?= 1000
 DURATION ?= 60s
 FLEET ?=
 COMPARE ?=
+# The platform whose programs `make sbom` describes; default: this machine's.
+TARGET ?=
 # What `make run` listens on; the defaults of the hub.
 HTTP ?= 127.0.0.1:8008
 QUIC ?= 0.0.0.0:5555
@@ -145,6 +147,10 @@ deny: ## Check licences, sources, duplicates and advisories of dependencies
 msrv: tools ## Compile everything with the oldest Rust that Cargo.toml promises, if that can be had
 	@python3 .ci/rust-version
 	@bash .ci/msrv
+
+.PHONY: sbom
+sbom: ## Write what is inside hub and agent, for TARGET, into target/sbom (CycloneDX)
+	@python3 .ci/sbom target/sbom $(TARGET)
 
 # What people run, without the harness that tests need.
 .PHONY: programs
