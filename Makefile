@@ -143,6 +143,10 @@ compare: build ## Give the same work to a hub and to VictoriaMetrics, and print 
 deny: ## Check licences, sources, duplicates and advisories of dependencies
 	@bash .ci/deny
 
+.PHONY: gates
+gates: tools ## Check the oldest Rust, unsafe code of dependencies, and the list of what is inside the programs
+	@bash .ci/gates
+
 .PHONY: msrv
 msrv: tools ## Compile everything with the oldest Rust that Cargo.toml promises, if that can be had
 	@python3 .ci/rust-version
