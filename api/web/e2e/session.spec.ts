@@ -1,4 +1,5 @@
 import { Api, expect, signIn, test } from './hub';
+import { ADMIN_PATHS } from './pages';
 
 const COOKIE = 'nezha-dashboard';
 
@@ -77,7 +78,7 @@ test('a viewer sees no administration', async ({ page, hub, api }) => {
   await expect(links).toHaveText(['Live']);
   await page.getByRole('button', { name: 'Account menu' }).click();
   await expect(page.getByRole('menuitem')).toHaveText(['Back to Homepage', 'Change password', 'Sign out']);
-  for (const path of ['/api', '/manage', '/enrol', '/users']) {
+  for (const path of ADMIN_PATHS) {
     await page.goto(`${hub.url}${path}`);
     await expect(page.getByRole('heading', { name: 'Only administrators can see this page.' })).toBeVisible();
   }
