@@ -2,6 +2,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 
 import { expect, signIn, test } from './hub';
+import { ADMIN_PATHS } from './pages';
 
 async function expectAccessible(page: Page, what: string): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
@@ -32,7 +33,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await page.goto(`${hub.url}/server/${id}`);
       await expect(page.getByRole('heading', { name: 'Memory' })).toBeVisible();
       await expectAccessible(page, 'server');
-      for (const path of ['/api', '/manage', '/enrol', '/users']) {
+      for (const path of ADMIN_PATHS) {
         await page.goto(`${hub.url}${path}`);
         await expect(page.getByRole('table')).toBeVisible();
         await expectAccessible(page, path);

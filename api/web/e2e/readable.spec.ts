@@ -1,6 +1,7 @@
 import type { Page } from '@playwright/test';
 
 import { expect, signIn, test } from './hub';
+import { ADMIN_PATHS } from './pages';
 
 /** Texts that are cut off, or run out of the page, and have no title that says them whole. */
 function cutTexts(page: Page): Promise<string[]> {
@@ -76,7 +77,7 @@ for (const width of [320, 390, 768, 1280]) {
       await page.goto(`${hub.url}/server/${id}`);
       await expect(page.locator('.chart').first()).toBeVisible();
       expect.soft(await cutTexts(page), 'server').toEqual([]);
-      for (const path of ['/api', '/manage', '/enrol', '/users']) {
+      for (const path of ADMIN_PATHS) {
         await page.goto(`${hub.url}${path}`);
         await expect(page.getByRole('table')).toBeVisible();
         expect.soft(await cutTexts(page), path).toEqual([]);

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, it, vi } from 'vitest';
 
+import { ADMIN_PATHS } from '../e2e/pages';
 import { PAGE_NAMES, PAGES } from './pages';
 import { routeOf } from './router';
 
@@ -23,6 +24,11 @@ it('knows the pages that the hub serves, and no others', () => {
   const onlyHub = hub.filter((path) => !panel.includes(path));
   expect(onlyPanel, 'the hub does not serve these paths: add them to PAGES in api/src/pages.rs').toEqual([]);
   expect(onlyHub, 'no page is at these paths: add one to api/web/src/pages/index.ts').toEqual([]);
+});
+
+it('has each page of administrators in the tests in a browser', () => {
+  const panel = PAGE_NAMES.map((name) => PAGES[name]).filter(({ opensFor }) => opensFor === 'admins');
+  expect(ADMIN_PATHS, 'list the same pages in api/web/e2e/pages.ts').toEqual(panel.map(({ path }) => path));
 });
 
 it('shows every listed page at its path', () => {
