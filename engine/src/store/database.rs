@@ -13,7 +13,7 @@ use super::durable::{self, Durable};
 use super::error::StoreError;
 use super::format::{self, Found, begin_store};
 use super::options::open_db_read_only;
-use super::whole::{check_database, check_durable, no_database, open_whole, rehearse};
+use super::whole::{check_database, check_durable, no_database, open_again, open_whole, rehearse};
 use super::write_gate::{WriteGate, WritePoint, pass};
 use super::{clock, key};
 use crate::clock::StoredClock;
@@ -116,13 +116,17 @@ impl Store {
         Ok(Self::of(folder, db, None))
     }
 
-    /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
+    /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back. While it is
+    /// not, or another is in its place, the store stays closed.
     pub(crate) fn reopen(&self) -> Result<(), StoreError> {
         let mut db = self.db.write();
         // The old one holds the folder's lock.
         drop(db.take());
         self.reach(FailPoint::StoreClosed);
-        *db = Some(open_whole(&self.folder)?);
+        *db = Some(open_again(&self.folder, self.durable.as_ref().map(Durable::number))?);
+        if let Some(durable) = &self.durable {
+            durable.reopen();
+        }
         Ok(())
     }
 

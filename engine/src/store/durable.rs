@@ -10,7 +10,7 @@
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parking_lot::Mutex;
 
@@ -20,6 +20,7 @@ const PREFIX: &str = "windfire durable ";
 
 /// The note, open for writing.
 pub(super) struct Durable {
+    path: PathBuf,
     /// Where it is, and what it says. No file where none can be made: then nothing is noticed, and everything else works.
     note: Mutex<(Option<File>, u64)>,
 }
@@ -27,8 +28,18 @@ pub(super) struct Durable {
 impl Durable {
     /// Opens the note of the store in `folder`, or makes one.
     pub(super) fn open(folder: &Path) -> Self {
-        let file = File::options().write(true).create(true).truncate(false).open(folder.join(FILE));
-        Self { note: Mutex::new((file.ok(), 0)) }
+        let path = folder.join(FILE);
+        Self { note: Mutex::new((open_file(&path), 0)), path }
+    }
+
+    /// Opens the file again: the folder's disk may have been mounted again.
+    pub(super) fn reopen(&self) {
+        self.note.lock().0 = open_file(&self.path);
+    }
+
+    /// The highest number that this process noted; 0 before the first.
+    pub(super) fn number(&self) -> u64 {
+        self.note.lock().1
     }
 
     /// Notes that every change up to this number is synced.
@@ -42,6 +53,10 @@ impl Durable {
             note.1 = number;
         }
     }
+}
+
+fn open_file(path: &Path) -> Option<File> {
+    File::options().write(true).create(true).truncate(false).open(path).ok()
 }
 
 /// What the note of the store in `folder` says; `None` when there is none that can be read.

@@ -7,6 +7,7 @@ use rocksdb::DB;
 
 use super::durable;
 use super::error::StoreError;
+use super::format::{self, Found};
 use super::options::{DB_FOLDER, open_db, open_db_read_only};
 
 /// Bytes of write-ahead log that a start reads twice, in memory, to see that nothing is missing before it changes anything.
@@ -17,6 +18,20 @@ const REHEARSED_WAL_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub(super) fn open_whole(folder: &Path) -> Result<DB, StoreError> {
     let db = open_db(folder)?;
     check_durable(folder, durable::read(folder), &db)?;
+    Ok(db)
+}
+
+/// Opens the database again that this process had open, with the changes up to `known` at least. Nothing is created:
+/// while the folder's disk is not mounted, an empty folder may be in its place, and RocksDB would begin a new database
+/// there.
+pub(super) fn open_again(folder: &Path, known: Option<u64>) -> Result<DB, StoreError> {
+    if format::check(folder)? == Found::New {
+        let reason = "its file FORMAT is gone: mount its disk, or put the folder back".to_owned();
+        return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
+    }
+    check_database(folder)?;
+    let db = open_db(folder)?;
+    check_durable(folder, durable::read(folder).max(known), &db)?;
     Ok(db)
 }
 
