@@ -55,8 +55,8 @@ impl Verified {
 }
 
 impl History {
-    /// Reads every block of every tier, the log, and the records of all else. For a healthy store `corrupt` is empty and
-    /// `doubled` 0.
+    /// Reads every block of every tier, the log, and the records of all else. For a healthy store `corrupt` is empty
+    /// and `doubled` 0.
     pub(crate) fn verify(&self, store: &Store) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         for tier in Tier::ALL {
