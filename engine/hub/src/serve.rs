@@ -203,12 +203,7 @@ fn shared_out(config: &Config) -> Budgets {
 fn announce(config: &Config, http: Option<SocketAddr>, quic: Option<SocketAddr>, fingerprint: &str) {
     let scheme = if config.https { "https" } else { "http" };
     let address = |address: Option<SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
-    tracing::info!(
-        http = format!("{scheme}://{}", address(http)),
-        quic = address(quic),
-        fingerprint,
-        "ready"
-    );
+    tracing::info!(http = format!("{scheme}://{}", address(http)), quic = address(quic), fingerprint, "ready");
 }
 
 /// Takes as many descriptors as the process may have: the usual 1,024 are for programs that `select`.

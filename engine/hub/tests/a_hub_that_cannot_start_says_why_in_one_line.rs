@@ -120,6 +120,9 @@ fn a_missing_file_of_the_database_is_named_with_what_can_be_done() {
     assert!(words.contains("write-ahead log") && words.contains("windfire salvage"), "{words}");
 }
 
+/// What becomes of a file's text.
+type Damage = fn(&str) -> String;
+
 #[test]
 fn a_damaged_certificate_is_named_and_the_hub_is_never_ready() {
     let (_folder, mut hub) = new_hub(&[]);
@@ -127,8 +130,7 @@ fn a_damaged_certificate_is_named_and_the_hub_is_never_ready() {
     hub.kill();
     let cut = |text: &str| text[..text.len() / 2].to_owned();
     let emptied = |_: &str| "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
-    let damages: [(&str, &dyn Fn(&str) -> String); 3] =
-        [("tls/cert.pem", &cut), ("tls/key.pem", &cut), ("tls/key.pem", &emptied)];
+    let damages: [(&str, Damage); 3] = [("tls/cert.pem", cut), ("tls/key.pem", cut), ("tls/key.pem", emptied)];
     for (name, damage) in damages {
         let path = hub.data().join(name);
         let sound = fs::read_to_string(&path).expect("PEM");
