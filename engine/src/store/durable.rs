@@ -17,7 +17,7 @@
 //! damaged says nothing. Older hubs wrote the first line only.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
@@ -69,9 +69,11 @@ impl Durable {
         Self { folder: folder.to_owned(), open: Mutex::new(open) }
     }
 
-    /// Opens the file again: the folder's disk may have been mounted again.
+    /// Opens the file again: the folder's disk may have been mounted again, and its manifest may be another one.
     pub(super) fn reopen(&self) {
-        self.open.lock().file = open_file(&self.folder);
+        let mut open = self.open.lock();
+        open.file = open_file(&self.folder);
+        open.note.manifest = None;
     }
 
     /// The highest number that this process noted; 0 before the first.
@@ -134,18 +136,23 @@ impl Note {
 }
 
 impl Manifest {
-    /// The manifest as it is now; `None` when it is still the `known` one.
+    /// The manifest as it is now; `None` when it is still the `known` one. It only grows, so what is known of it is not
+    /// read again.
     fn newer(database: &Path, known: Option<&Self>) -> io::Result<Option<Self>> {
         let name = current(database)?;
         let path = database.join(&name);
         let length = fs::metadata(&path)?.len();
-        if known.is_some_and(|known| known.name == name && known.bytes == length) {
+        let known = known.filter(|known| known.name == name && known.bytes <= length);
+        if known.is_some_and(|known| known.bytes == length) {
             return Ok(None);
         }
-        let bytes = fs::read(&path)?;
+        let (from, sum) = known.map_or((0, 0), |known| (known.bytes, known.sum));
+        let mut file = File::open(&path)?;
+        file.seek(SeekFrom::Start(from))?;
+        let (read, sum) = sum_on(&mut file, sum)?;
         // RocksDB may have written the end a moment ago, and may not have synced it yet.
-        File::open(&path)?.sync_data()?;
-        Ok(Some(Self { name, bytes: bytes.len() as u64, sum: crc32fast::hash(&bytes) }))
+        file.sync_data()?;
+        Ok(Some(Self { name, bytes: from + read, sum }))
     }
 
     /// Whether the database still has these bytes, or has another manifest by now. RocksDB itself misses one that is
@@ -154,12 +161,32 @@ impl Manifest {
         if current(database)? != self.name {
             return Ok(true);
         }
-        let bytes = match fs::read(database.join(&self.name)) {
+        let file = match File::open(database.join(&self.name)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(true),
-            bytes => bytes?,
+            file => file?,
         };
-        let known = usize::try_from(self.bytes).ok().and_then(|length| bytes.get(..length));
-        Ok(known.is_some_and(|known| crc32fast::hash(known) == self.sum))
+        Ok(sum_on(&mut file.take(self.bytes), 0)? == (self.bytes, self.sum))
+    }
+}
+
+/// Reads to the end. Returns the bytes read, and the CRC-32 of them and of what comes before, whose CRC-32 is `before`.
+fn sum_on(from: &mut impl Read, before: u32) -> io::Result<(u64, u32)> {
+    let mut sum = Sum(crc32fast::Hasher::new_with_initial(before));
+    let read = io::copy(from, &mut sum)?;
+    Ok((read, sum.0.finalize()))
+}
+
+/// Takes bytes, and keeps their CRC-32 only.
+struct Sum(crc32fast::Hasher);
+
+impl Write for Sum {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 
@@ -224,6 +251,12 @@ mod tests {
         assert!(is_kept(b"0123456789, and more"));
         durable.raise(4);
         assert!(!is_kept(b"0123456789"), "it had grown before the second note");
+        assert!(is_kept(b"0123456789, and more, and more") && !is_kept(b"1123456789, and more"));
+        // As on a disk that was put back with other contents.
+        fs::write(&path, b"0123456789, or another end").expect("written");
+        durable.reopen();
+        durable.raise(5);
+        assert!(is_kept(b"0123456789, or another end") && !is_kept(b"0123456789, and more, and more"));
         // RocksDB begins a new one at each start.
         fs::write(database.join("CURRENT"), "MANIFEST-000009\n").expect("written");
         assert!(is_kept(b""));
