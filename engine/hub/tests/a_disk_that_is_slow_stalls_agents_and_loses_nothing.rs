@@ -12,8 +12,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use hub::frozen_disk::FrozenDisk;
-use hub::sick_disk::{Reader, acked, eager_agents, given, settle};
+use hub::sick_disk::{Reader, acked, eager_agents, settle};
 use hub::{HUB, wait_until};
+use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
 use windfire_engine::limits::{PENDING_BYTES_PER_SHARD_MAX, SHARDS};

@@ -15,8 +15,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use hub::frozen_disk::FrozenDisk;
-use hub::sick_disk::{Reader, acked, eager_agents, given, outlast, settle};
+use hub::sick_disk::{Outages, Reader, acked, eager_agents, settle};
 use hub::{HUB, wait_until};
+use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Swarm;
 
@@ -37,25 +38,19 @@ fn a_disk_that_turns_read_only_stops_acks_until_it_is_back() {
     hub.start();
     let mut swarm = Swarm::start(&hub, &credentials, eager_agents());
     let reader = Reader::start(&hub, &token, &[]);
-    let (mut acked_meanwhile, mut without_ack) = (0, Duration::ZERO);
-    for _ in 0..rounds {
-        let unmount_and_mount = || {
-            disk.take_away();
-            let failures = || hub.metric("windfire_commit_failures_total");
-            let before = failures();
-            wait_until("commits were tried without the disk, and failed", || failures() >= before + 2.0);
-            let entries = fs::read_dir(disk.path()).expect("the mount point").flatten();
-            let made: Vec<_> = entries.map(|entry| entry.file_name()).collect();
-            assert!(made.is_empty(), "made beneath the mount point: {made:?}");
-            disk.bring_back();
-        };
-        let outage = outlast(&hub, &swarm, READ_ONLY, || disk.turn_read_only(), unmount_and_mount);
-        acked_meanwhile += outage.acked;
-        without_ack = without_ack.max(outage.without_ack);
-    }
+    let unmount_and_mount = || {
+        disk.take_away();
+        let failures = || hub.metric("windfire_commit_failures_total");
+        let before = failures();
+        wait_until("commits were tried without the disk, and failed", || failures() >= before + 2.0);
+        let entries = fs::read_dir(disk.path()).expect("the mount point").flatten();
+        let made: Vec<_> = entries.map(|entry| entry.file_name()).collect();
+        assert!(made.is_empty(), "made beneath the mount point: {made:?}");
+        disk.bring_back();
+    };
+    let fail = || disk.turn_read_only();
+    let outages = Outages::outlast((&hub, &swarm), rounds, (READ_ONLY, "Read-only"), fail, unmount_and_mount);
     let answers = reader.finish();
-    let said = hub.log().iter().filter(|line| line.contains("commit failed") && line.contains("Read-only")).count();
-    assert!(said as u64 >= rounds, "{said} commits failed because the file system was read-only, in {rounds} rounds");
 
     let acked_at_kill = acked(&swarm);
     hub.kill();
@@ -63,10 +58,9 @@ fn a_disk_that_turns_read_only_stops_acks_until_it_is_back() {
     let (pushed, lost, doubled) = settle(&mut hub, &mut swarm);
     println!(
         "{rounds} times read-only for {READ_ONLY:?}, unmounted, and mounted again, then kill -9: {pushed} reports, \
-         {acked_at_kill} of them acknowledged before the kill, {acked_meanwhile} while commits failed, as they were \
-         durable before; {lost} lost, {doubled} doubled; {} answers, none for {:?} at the longest; no ack for \
-         {without_ack:?} at the longest",
-        answers.count, answers.longest_silence
+         {acked_at_kill} of them acknowledged before the kill, {} while commits failed, as they were durable before; \
+         {lost} lost, {doubled} doubled; {} answers, none for {:?} at the longest; no ack for {:?} at the longest",
+        outages.acked, answers.count, answers.longest_silence, outages.without_ack
     );
     assert_eq!((lost, doubled), (0, 0));
 }

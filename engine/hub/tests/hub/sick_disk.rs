@@ -1,5 +1,5 @@
 //! What holds while a hub's disk is unwell: what needs no disk is answered, and nothing is acknowledged that is not
-//! durable.
+//! durable. And what holds afterwards: nothing is lost or doubled.
 
 use std::panic::resume_unwind;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use windfire_bench::hub_process::{HubProcess, request};
-use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions};
 
 use super::{quick_backoff, wait_until};
 
@@ -18,11 +18,6 @@ const ANSWER_MAX: Duration = Duration::from_secs(1);
 const PAUSE: Duration = Duration::from_millis(20);
 /// What a hub answers from memory.
 const ANSWERED: [&str; 4] = ["/healthz", "/metrics", "/api/v1/server/list", "/api/v1/server/details"];
-
-/// The number in a variable, or the usual one.
-pub(crate) fn given(variable: &str, usual: u64) -> u64 {
-    std::env::var(variable).ok().and_then(|number| number.parse().ok()).unwrap_or(usual)
-}
 
 /// Agents that report often, and ask for an ack of every report.
 pub(crate) fn eager_agents() -> SwarmOptions {
@@ -36,7 +31,7 @@ pub(crate) fn eager_agents() -> SwarmOptions {
 
 /// Reports of all agents that are acknowledged.
 pub(crate) fn acked(swarm: &Swarm) -> u64 {
-    swarm.accounts().iter().map(|account| account.acked).sum()
+    Account::total(&swarm.accounts()).acked
 }
 
 /// Somebody who asks a hub for what needs no disk, again and again. Any other answer than 200, and a slow one, fails.
@@ -89,24 +84,41 @@ impl Reader {
     }
 }
 
-/// A time in which commits failed.
-#[derive(Debug)]
-pub(crate) struct Outage {
-    /// Reports that were acknowledged in it: they were durable before.
+/// The times in which commits failed.
+#[derive(Debug, Default)]
+pub(crate) struct Outages {
+    /// Reports that were acknowledged in them: they were durable before.
     pub(crate) acked: u64,
     /// Longest time without an ack: until the hub was ready again, and its agents had one.
     pub(crate) without_ack: Duration,
 }
 
-/// Lets commits fail with `fail` for this time, and mends the disk with `mend`: `/readyz` says so, nothing becomes
-/// durable, no ack is given for what is not, the hub tries again, and is well without a restart.
-pub(crate) fn outlast(
-    hub: &HubProcess,
-    swarm: &Swarm,
-    time: Duration,
-    fail: impl FnOnce(),
-    mend: impl FnOnce(),
-) -> Outage {
+impl Outages {
+    /// Lets commits fail so many times, each time with `fail` and for this time, and mends the disk with `mend`. The
+    /// hub's log has `words` about each.
+    pub(crate) fn outlast(
+        (hub, swarm): (&HubProcess, &Swarm),
+        rounds: u64,
+        (time, words): (Duration, &str),
+        fail: impl Fn(),
+        mend: impl Fn(),
+    ) -> Self {
+        let mut outages = Self::default();
+        for _ in 0..rounds {
+            let (acked, without_ack) = outlast_one(hub, swarm, time, &fail, &mend);
+            outages.acked += acked;
+            outages.without_ack = outages.without_ack.max(without_ack);
+        }
+        let is_told = |line: &&String| line.contains("commit failed") && line.contains(words);
+        let told = hub.log().iter().filter(is_told).count();
+        assert!(told as u64 >= rounds, "{told} commits failed with {words:?} in {rounds} rounds");
+        outages
+    }
+}
+
+/// One of them: `/readyz` says so, nothing becomes durable, no ack is given for what is not, the hub tries again, and
+/// is well without a restart. Returns the reports that were acknowledged in it, and the time without an ack.
+fn outlast_one(hub: &HubProcess, swarm: &Swarm, time: Duration, fail: &impl Fn(), mend: &impl Fn()) -> (u64, Duration) {
     let (durable, failures) = ("windfire_reports_durable_total", "windfire_commit_failures_total");
     let (acked_before, failures_before) = (acked(swarm), hub.metric(failures));
     wait_until("reports are acknowledged", || acked(swarm) > acked_before);
@@ -132,7 +144,7 @@ pub(crate) fn outlast(
     mend();
     wait_until("the hub is ready, without a restart", || hub.get("/readyz", "").status == 200);
     wait_until("reports are acknowledged again", || acked(swarm) > known);
-    Outage { acked: known - acked_then, without_ack: newest_ack.elapsed() }
+    (known - acked_then, newest_ack.elapsed())
 }
 
 /// After the hub was killed and is back: every agent sends what is left. Returns the reports made, all of them
@@ -142,7 +154,7 @@ pub(crate) fn settle(hub: &mut HubProcess, swarm: &mut Swarm) -> (u64, u64, u64)
     wait_until("every agent is back", || hub.metric("windfire_sessions").to_string() == agents.to_string());
     let accounts = swarm.finish();
     assert!(hub.terminate().success());
-    let (pushed, acked) = accounts.iter().fold((0, 0), |sum, one| (sum.0 + one.pushed, sum.1 + one.acked));
+    let Account { pushed, acked } = Account::total(&accounts);
     assert_eq!(acked, pushed, "reports that are not acknowledged at the end");
     let (lost, doubled) = hub.check_history(accounts.iter().map(|account| account.pushed));
     (pushed, lost, doubled)
