@@ -14,6 +14,8 @@ AGENTS ?= 1000
 DURATION ?= 60s
 FLEET ?=
 COMPARE ?=
+# The platform whose programs `make sbom` describes; default: this machine's.
+TARGET ?=
 # What `make run` listens on; the defaults of the hub.
 HTTP ?= 127.0.0.1:8008
 QUIC ?= 0.0.0.0:5555
@@ -77,6 +79,7 @@ lint: tools ## Check format, clippy, documentation and who may import whom, and 
 	bash .ci/arrows
 	bash .ci/loops
 	python3 .ci/circles
+	python3 .ci/manifests
 	bash .ci/lines
 	bash .ci/shell
 	bash .ci/words
@@ -139,6 +142,19 @@ compare: build ## Give the same work to a hub and to VictoriaMetrics, and print 
 .PHONY: deny
 deny: ## Check licences, sources, duplicates and advisories of dependencies
 	@bash .ci/deny
+
+.PHONY: gates
+gates: tools ## Check the oldest Rust, unsafe code of dependencies, and the list of what is inside the programs
+	@bash .ci/gates
+
+.PHONY: msrv
+msrv: tools ## Compile everything with the oldest Rust that Cargo.toml promises, if that can be had
+	@python3 .ci/rust-version
+	@bash .ci/msrv
+
+.PHONY: sbom
+sbom: ## Write what is inside hub and agent, for TARGET, into target/sbom (CycloneDX)
+	@python3 .ci/sbom target/sbom $(TARGET)
 
 # What people run, without the harness that tests need.
 .PHONY: programs

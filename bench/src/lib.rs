@@ -10,6 +10,7 @@ pub mod compare;
 pub mod crashed_log;
 pub mod fast;
 pub mod fleet;
+pub mod given;
 pub mod http_client;
 pub mod hub_process;
 mod latencies;

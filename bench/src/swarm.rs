@@ -143,6 +143,14 @@ pub struct Account {
     pub acked: u64,
 }
 
+impl Account {
+    /// The reports of all these agents together.
+    pub fn total(accounts: &[Self]) -> Self {
+        let add = |sum: Self, one: &Self| Self { pushed: sum.pushed + one.pushed, acked: sum.acked + one.acked };
+        accounts.iter().fold(Self { pushed: 0, acked: 0 }, add)
+    }
+}
+
 impl Swarm {
     /// Starts one agent for each credential, with its outbox in memory. Reports carry their own number, from 1, as
     /// their count of UDP sockets, so that each can be found again in history.

@@ -9,6 +9,7 @@ use std::process::{Command, ExitStatus};
 use std::{fs, thread};
 
 use parking_lot::Mutex;
+use windfire_bench::given::{given, seed};
 use windfire_bench::numbered::{Checked, FORMAT_1, INTERVAL_MS, check, leave_format_1};
 use windfire_engine::history::verify_unopened;
 use windfire_engine::limits::{FULL_HEADS_MAX, HEAD_ROWS_MAX, RECOVERED_HEADS_MAX};
@@ -192,9 +193,7 @@ fn usual_life(rounds: u64, random: &mut fastrand::Rng, kills: &Kills) {
 
 #[test]
 fn kill_9_at_any_named_point_loses_and_doubles_nothing() {
-    let number = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let (seed, rounds) = (number("SEED").unwrap_or_else(|| fastrand::u64(..)), number("ROUNDS").unwrap_or(1));
-    println!("{rounds} rounds, seed {seed} (set SEED to repeat its choices)");
+    let (seed, rounds) = (seed(), given("ROUNDS", 1));
     let kills = Kills::default();
     thread::scope(|scope| {
         scope.spawn(|| {

@@ -83,6 +83,47 @@ fn a_log_that_is_missing_empty_or_shorter_is_missed_and_nothing_is_changed() {
 }
 
 #[test]
+fn a_manifest_that_lost_its_end_is_missed_and_what_it_listed_is_saved() {
+    let (folder, data) = store();
+    // Opened again, the log becomes table files, and the end of a new manifest lists them. The next change notes that.
+    let engine = Engine::open(&data, Options::default()).expect("whole");
+    engine.registry().add_server(NewServer { name: "one more".to_owned(), ..NewServer::default() }, 0).expect("room");
+    drop(engine);
+    let is_manifest =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("MANIFEST"));
+    let mut entries = fs::read_dir(data.join("rocksdb")).expect("a folder").flatten().map(|entry| entry.path());
+    let manifest = entries.find(is_manifest).expect("a manifest");
+    let sound = fs::read(&manifest).expect("readable");
+    let damages: [fn(&mut Vec<u8>); 3] = [
+        |bytes| bytes.truncate(bytes.len() - 1),
+        |bytes| bytes.truncate(bytes.len() * 3 / 4),
+        |bytes| {
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+        },
+    ];
+    for (number, damage) in damages.into_iter().enumerate() {
+        let mut bytes = sound.clone();
+        damage(&mut bytes);
+        fs::write(&manifest, bytes).expect("written");
+        let before = everything(&data);
+        for error in [refusal(&data), contents(&data).expect_err("refused")] {
+            assert!(matches!(error, StoreError::Corrupt(_)), "{error}");
+            assert!(error.to_string().contains("MANIFEST"), "{error}");
+        }
+        let new = folder.path().join(format!("new {number}"));
+        let saved = salvage(&data, &new).expect("something");
+        assert!(everything(&data) == before, "the damaged store was only read");
+        assert!(!saved.lost.is_empty());
+        let engine = Engine::open(&new, Options::default()).expect("a whole store");
+        assert_eq!(engine.registry().server_count(), SERVERS + 1, "{saved:?}");
+    }
+    fs::write(&manifest, sound).expect("put back");
+    let engine = Engine::open(&data, Options::default()).expect("whole again");
+    assert_eq!(engine.registry().server_count(), SERVERS + 1);
+}
+
+#[test]
 fn a_store_that_was_opened_again_and_again_misses_nothing() {
     let (_folder, data) = store();
     for _ in 0..3 {

@@ -68,7 +68,8 @@ fn newest_log(folder: &Path) -> Result<Option<PathBuf>, String> {
 /// The last change that was synced; 0 where nothing says so.
 fn durable(data: &Path) -> u64 {
     let text = fs::read_to_string(data.join("DURABLE")).unwrap_or_default();
-    text.strip_prefix("windfire durable ").and_then(|number| number.trim().parse().ok()).unwrap_or(0)
+    let first = text.lines().next().unwrap_or_default();
+    first.strip_prefix("windfire durable ").and_then(|number| number.parse().ok()).unwrap_or(0)
 }
 
 fn batches(bytes: &[u8]) -> Vec<Batch> {

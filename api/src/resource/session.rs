@@ -3,13 +3,15 @@
 use http::header::SET_COOKIE;
 use serde::Deserialize;
 use serde_json::json;
+use windfire_engine::limits::{PASSWORD_CHARS_MAX, PASSWORD_CHARS_MIN};
 use windfire_engine::user::{LOGIN_S, NewLogin, PasswordHash, User, UserEdit};
 
 use crate::answer::Answer;
 use crate::csrf;
+use crate::limits::SERVERS_PER_CHANGE_MAX;
 use crate::operation::{Access, Kind, MANAGE, Operation, parameter};
 use crate::request::{ApiError, ApiRequest, ApiResult, success};
-use crate::schema::{Schemas, body, envelope, flag, maybe, object, password, text};
+use crate::schema::{Schemas, body, envelope, flag, integer, maybe, object, password, text};
 
 pub(crate) const OPERATIONS: [Operation; 4] = [
     Operation {
@@ -128,6 +130,12 @@ fn described(request: &ApiRequest<'_>, login: Option<(&User, &str)>) -> Answer {
         "csrf": login.map(|(_, cookie)| csrf::token(cookie)),
         "guests": request.api.are_guests_allowed,
         "version": env!("CARGO_PKG_VERSION"),
+        // What the panel's forms say and hold to, so that it is written once.
+        "limits": {
+            "password_chars_min": PASSWORD_CHARS_MIN,
+            "password_chars_max": PASSWORD_CHARS_MAX,
+            "servers_per_change_max": SERVERS_PER_CHANGE_MAX,
+        },
     }))
 }
 
@@ -142,8 +150,12 @@ fn set_cookie(request: &ApiRequest<'_>, value: &str, seconds: i64) -> String {
 
 /// Schemas of its bodies and answers.
 pub(crate) fn schemas() -> Schemas {
+    let limits = json!({
+        "password_chars_min": integer(), "password_chars_max": integer(), "servers_per_change_max": integer(),
+    });
     let session = json!({
         "user": maybe("string"), "role": maybe("string"), "csrf": maybe("string"), "guests": flag(), "version": text(),
+        "limits": object(limits),
     });
     vec![
         ("Session", envelope(object(session))),

@@ -1,3 +1,4 @@
+import type { Limits } from '../src/session';
 import { Api, expect, signIn, test } from './hub';
 import { ADMIN_PATHS } from './pages';
 
@@ -50,7 +51,8 @@ test('a wrong password is refused, and many of them lock out', async ({ page, hu
   }).toPass({ timeout: 30_000 });
 });
 
-test('one changes the own password', async ({ page, hub }) => {
+test('one changes the own password, within the bounds of the hub', async ({ page, hub, api }) => {
+  const { limits } = await api.call<{ limits: Limits }>('GET', '/session');
   await signIn(page, hub);
   await page.getByRole('button', { name: 'Account menu' }).click();
   await page.getByRole('menuitem', { name: 'Change password' }).click();
@@ -61,6 +63,12 @@ test('one changes the own password', async ({ page, hub }) => {
     await dialog.getByLabel('Repeat new password').fill(next);
     await dialog.getByRole('button', { name: 'Save' }).click();
   };
+  const next = dialog.getByLabel('New password', { exact: true });
+  await expect(next).toHaveAttribute('minlength', String(limits.password_chars_min));
+  await expect(next).toHaveAttribute('maxlength', String(limits.password_chars_max));
+  await expect(next).toHaveAccessibleDescription(
+    `${limits.password_chars_min} to ${limits.password_chars_max} characters`,
+  );
   await fill('not the password', 'a much better one');
   await expect(dialog.getByRole('alert')).toHaveText('The old password is wrong.');
   await fill(hub.password, 'a much better one');

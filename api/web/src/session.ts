@@ -5,6 +5,14 @@ import { call, setCsrfToken, whenSessionEnds } from './api';
 
 export type Role = 'admin' | 'viewer';
 
+/** Bounds of what the hub takes. */
+export interface Limits {
+  password_chars_min: number;
+  password_chars_max: number;
+  /** Servers that one request changes. */
+  servers_per_change_max: number;
+}
+
 export interface Session {
   user: string | null;
   role: Role | null;
@@ -12,6 +20,7 @@ export interface Session {
   /** Guests may see servers that are not hidden. */
   guests: boolean;
   version: string;
+  limits: Limits;
 }
 
 /** Who may open a page. Users are signed in. Guests are users too, and all visitors while the hub lets guests in. */
@@ -23,6 +32,8 @@ export type SignInReason = 'expired' | 'signed-out';
 /** `null` until the hub has said who this is. */
 export const session = signal<Session | null>(null);
 export const signInReason = signal<SignInReason | null>(null);
+/** `null` until the hub has told them. It refuses what is beyond them in any case. */
+export const limits = computed((): Limits | null => session.value?.limits ?? null);
 export const isAdmin = computed(() => session.value?.role === 'admin');
 export const isSignedIn = computed(() => session.value?.user != null);
 /** A viewer of other servers than before is somebody else. */

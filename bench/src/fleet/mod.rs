@@ -145,7 +145,7 @@ impl Run {
         wait_for_acks(&fleet);
         let accounts = fleet.finish();
         let refused = fleet.refused();
-        let (sent, acked) = sums(&accounts);
+        let Account { pushed: sent, acked } = Account::total(&accounts);
         progress.show("looking for every report in history");
         let checked = watch.stop_and_check(&mut hub, &accounts);
         progress.end();
@@ -215,15 +215,11 @@ fn own_cpu_s() -> f64 {
     usage_of(std::process::id()).cpu_s()
 }
 
-fn sums(accounts: &[Account]) -> (u64, u64) {
-    accounts.iter().fold((0, 0), |(pushed, acked), account| (pushed + account.pushed, acked + account.acked))
-}
-
 /// Waits up to 2 s for acks. Agents that gather samples ask for their last ack only when they stop.
 fn wait_for_acks(fleet: &Swarm) {
     let deadline = Instant::now() + Duration::from_secs(2);
     while Instant::now() < deadline {
-        let (pushed, acked) = sums(&fleet.accounts());
+        let Account { pushed, acked } = Account::total(&fleet.accounts());
         if pushed == acked {
             return;
         }

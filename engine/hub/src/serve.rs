@@ -41,6 +41,8 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let (engine, admin_socket) = open(config, with_new_certificate)?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
+    let fingerprint = own.fingerprint();
+    let agents_tls = own.for_agents().map_err(|error| tls::damaged(&config.data, &error))?;
     let reset_key = tls::reset_key(&config.data)?;
     let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
     let quic_sockets = Sockets::bind(config.quic, config.udp_buffer_bytes, listeners(config))?;
@@ -50,7 +52,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let mut signals = signals.map_or_else(Signals::watch, Ok)?;
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
-    let agents_way = agents_way(config, quic_address, &own);
+    let agents_way = agents_way(config, quic_address, &fingerprint);
     let mut threads = Threads::new();
     let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
@@ -96,11 +98,11 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     };
     admin::make_administrator(&engine, clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
-    announce(config, http_address, quic_address, &own);
+    announce(config, http_address, quic_address, &fingerprint);
 
     // A slow answer or a slow disk does not hold up the others, because each has its own thread. They end in this
     // order.
-    let lanes = ingest.lanes(quic_sockets, own.for_agents()?, &reset_key)?;
+    let lanes = ingest.lanes(quic_sockets, agents_tls, &reset_key)?;
     let listeners = lanes.len();
     for lane in lanes {
         threads.start_driving("listener", Phase::Draining, move |runtime| {
@@ -168,9 +170,9 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
 }
 
 /// How agents reach this hub.
-fn agents_way(config: &Config, quic: Option<SocketAddr>, own: &Certificate) -> Agents {
+fn agents_way(config: &Config, quic: Option<SocketAddr>, fingerprint: &str) -> Agents {
     let port = quic.map_or(0, |address| address.port());
-    Agents { address: config.agents_address_at(port), port, fingerprint: own.fingerprint() }
+    Agents { address: config.agents_address_at(port), port, fingerprint: fingerprint.to_owned() }
 }
 
 fn api(config: &Config, agents: Agents) -> Api {
@@ -199,15 +201,10 @@ fn shared_out(config: &Config) -> Budgets {
     budgets
 }
 
-fn announce(config: &Config, http: Option<SocketAddr>, quic: Option<SocketAddr>, own: &Certificate) {
+fn announce(config: &Config, http: Option<SocketAddr>, quic: Option<SocketAddr>, fingerprint: &str) {
     let scheme = if config.https { "https" } else { "http" };
     let address = |address: Option<SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
-    tracing::info!(
-        http = format!("{scheme}://{}", address(http)),
-        quic = address(quic),
-        fingerprint = own.fingerprint(),
-        "ready"
-    );
+    tracing::info!(http = format!("{scheme}://{}", address(http)), quic = address(quic), fingerprint, "ready");
 }
 
 /// Takes as many descriptors as the process may have: the usual 1,024 are for programs that `select`.

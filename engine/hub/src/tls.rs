@@ -33,6 +33,16 @@ pub(crate) fn missing(data: &Path) -> Result<Option<&'static str>, String> {
     Ok(None)
 }
 
+/// Why the hub's own certificate cannot be used, with the remedy.
+pub(crate) fn damaged(data: &Path, error: &str) -> String {
+    format!(
+        "data folder {}: {CERT} or {KEY}, by which agents verify the hub, is damaged ({error}): put both back, for \
+         example from a backup; or remove both, start once with --new-certificate, and give every agent the new \
+         fingerprint",
+        data.display()
+    )
+}
+
 /// A certificate chain and its key.
 pub(crate) struct Certificate {
     chain: Vec<CertificateDer<'static>>,
@@ -43,7 +53,7 @@ impl Certificate {
     /// The hub's own.
     pub(crate) fn own(data: &Path) -> Result<Self, String> {
         match missing(data)? {
-            None => Self::from_files(&data.join(CERT), &data.join(KEY)),
+            None => Self::from_files(&data.join(CERT), &data.join(KEY)).map_err(|error| damaged(data, &error)),
             Some(missing) => Err(format!(
                 "data folder {} has lost its {missing}, by which agents verify the hub: put it back, for example from \
                  a backup; or start once with --new-certificate, and give every agent the new fingerprint",

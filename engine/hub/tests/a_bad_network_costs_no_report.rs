@@ -10,7 +10,8 @@ use std::time::Duration;
 
 use bad_network::{Badness, Relay};
 use hub::{new_hub, quick_backoff, wait_until};
-use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::given::{given, seed};
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
 
 const AGENTS: usize = 20;
 /// Payload of the longest UDP packet where the path has the least MTU of IPv6.
@@ -64,7 +65,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     let mut swarm = Swarm::start_at(&target, &credentials, options);
     // Bad for a given time is what is asked for.
     std::thread::sleep(bad_for.max(badness.out.map_or(Duration::ZERO, |(_, end)| end)));
-    let in_time = swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
+    let in_time = Account::total(&swarm.accounts()).acked;
     relay.mend();
     wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == AGENTS);
     let before = swarm.accounts();
@@ -74,7 +75,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     let accounts = swarm.finish();
     let opened = hub.metric("windfire_sessions_opened_total");
     assert!(hub.terminate().success());
-    let (pushed, acked) = accounts.iter().fold((0, 0), |sum, one| (sum.0 + one.pushed, sum.1 + one.acked));
+    let Account { pushed, acked } = Account::total(&accounts);
     let (lost, doubled) = hub.check_history(accounts.iter().map(|account| account.pushed));
     let packets = &relay.packets;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
@@ -98,9 +99,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
 
 #[test]
 fn a_bad_network_costs_no_report() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    let seconds = std::env::var("NETWORK_S").ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(5);
-    println!("seed {seed} (set SEED to repeat its choices)");
+    let (seed, seconds) = (seed(), given("NETWORK_S", 5));
     std::thread::scope(|scope| {
         let runs = networks().map(|(name, badness)| {
             scope.spawn(move || report_through(name, badness, seed, Duration::from_secs(seconds)))

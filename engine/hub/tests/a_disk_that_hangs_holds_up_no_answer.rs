@@ -16,6 +16,7 @@ use hub::panel::{Panel, password, sign_in};
 use hub::raw_agent::RawAgent;
 use hub::{HUB, quick_backoff, wait_until};
 use quinn::Endpoint;
+use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
 use windfire_wire::{Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, Up};
@@ -26,8 +27,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(1);
 
 /// How long the disk hangs: `FROZEN_S` seconds.
 fn frozen() -> Duration {
-    let seconds = std::env::var("FROZEN_S").ok().and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(5))
+    Duration::from_secs(given("FROZEN_S", 5))
 }
 
 #[test]

@@ -4,7 +4,7 @@ mod hub;
 
 use std::fs;
 use std::net::{TcpListener, UdpSocket};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hub::{HUB, new_hub};
@@ -89,6 +89,58 @@ fn a_newer_or_damaged_store_is_left_alone() {
     fs::write(&current, "damaged").expect("written");
     let words = fails(hub.data(), &[]);
     assert!(words.contains("corrupt") || words.contains("store"), "{words}");
+}
+
+#[test]
+fn a_missing_file_of_the_database_is_named_with_what_can_be_done() {
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.start();
+    hub.kill();
+    let files = || {
+        let entries = fs::read_dir(hub.data().join("rocksdb")).expect("a folder").flatten();
+        entries.map(|entry| entry.path()).collect::<Vec<_>>()
+    };
+    let is_manifest = |path: &PathBuf| path.to_string_lossy().contains("/MANIFEST-");
+    let manifest = files().into_iter().find(is_manifest).expect("a manifest");
+    let sound = fs::read(&manifest).expect("readable");
+    fs::remove_file(&manifest).expect("there");
+    let words = fails(hub.data(), &[]);
+    let name = manifest.file_name().expect("a name").to_string_lossy();
+    assert!(words.contains(&*name) && words.contains("windfire salvage"), "{words}");
+    assert!(!words.contains("name another with --data"), "an empty store is no remedy: {words}");
+    fs::write(&manifest, sound).expect("put back");
+
+    let is_log = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "log");
+    let logs = files().into_iter().filter(is_log);
+    let log = logs.max_by_key(|path| path.metadata().map_or(0, |meta| meta.len())).expect("a write-ahead log");
+    let mut bytes = fs::read(&log).expect("readable");
+    bytes[20] ^= 1;
+    fs::write(&log, bytes).expect("written");
+    let words = fails(hub.data(), &[]);
+    assert!(words.contains("write-ahead log") && words.contains("windfire salvage"), "{words}");
+}
+
+/// What becomes of a file's text.
+type Damage = fn(&str) -> String;
+
+#[test]
+fn a_damaged_certificate_is_named_and_the_hub_is_never_ready() {
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.start();
+    hub.kill();
+    let cut = |text: &str| text[..text.len() / 2].to_owned();
+    let emptied = |_: &str| "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n".to_owned();
+    let damages: [(&str, Damage); 3] = [("tls/cert.pem", cut), ("tls/key.pem", cut), ("tls/key.pem", emptied)];
+    for (name, damage) in damages {
+        let path = hub.data().join(name);
+        let sound = fs::read_to_string(&path).expect("PEM");
+        fs::write(&path, damage(&sound)).expect("written");
+        let words = fails(hub.data(), &[]);
+        assert!(words.contains(name) && words.contains("--new-certificate"), "{words}");
+        assert!(hub.try_start().is_err(), "{name}: it said that it was ready");
+        fs::write(&path, sound).expect("put back");
+    }
+    hub.start();
 }
 
 #[test]

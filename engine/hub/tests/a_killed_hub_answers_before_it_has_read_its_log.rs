@@ -10,7 +10,8 @@ use hub::{new_hub, quick_backoff, wait_until};
 use serde_json::Value;
 use windfire_bench::clock::unix_ms;
 use windfire_bench::crashed_log::{self, CrashedLog};
-use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::given::seed;
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions};
 
 const SERVERS: usize = 400;
 /// Reports of each server in the log: three heads.
@@ -19,9 +20,7 @@ const KILLS: usize = 20;
 
 #[test]
 fn a_killed_hub_answers_before_it_has_read_its_log() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed} (set SEED to repeat its choices)");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed());
     let (_folder, mut hub) = new_hub(&[]);
     let token = hub.make_token();
     let log = CrashedLog { servers: SERVERS, seconds: SECONDS, commits_per_s: 1, end_ms: unix_ms() };
@@ -38,7 +37,7 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
     let mut swarm = Swarm::start(&hub, &credentials, options);
     let (mut in_the_middle, mut acked_meanwhile, mut noted) = (0, 0, 0);
     for _ in 0..KILLS {
-        let acked = |swarm: &Swarm| swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
+        let acked = |swarm: &Swarm| Account::total(&swarm.accounts()).acked;
         let (before, left) = (acked(&swarm), hub.metric("windfire_catch_up_commits"));
         let details: Value =
             serde_json::from_str(&hub.get("/api/v1/server/details", &token).text()).expect("an answer at once");

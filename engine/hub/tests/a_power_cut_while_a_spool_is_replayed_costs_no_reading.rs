@@ -10,6 +10,7 @@ use hub::cut_spools::CutSpools;
 use hub::frozen_disk::{FrozenDisk, stand_still};
 use hub::spools::{SpooledAgents, accounts, drain};
 use hub::{new_hub, wait_until};
+use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Account;
 use windfire_engine::sample::Sample;
@@ -22,10 +23,7 @@ const READINGS_PER_LIFE: u64 = 1_000_000;
 
 #[test]
 fn a_power_cut_while_a_spool_is_replayed_costs_no_reading() {
-    let given = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let (seed, cuts) = (given("SEED").unwrap_or_else(|| fastrand::u64(..)), given("CUTS").unwrap_or(4));
-    println!("seed {seed} (set SEED to repeat its choices)");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut random, cuts) = (fastrand::Rng::with_seed(seed()), given("CUTS", 4));
     let disk = match FrozenDisk::mount_of(DISK_BYTES) {
         Ok(disk) => disk,
         Err(why) => return eprintln!("skipped: no disk of its own: {why}"),

@@ -1,4 +1,4 @@
-//! 200 agents with spools on disk at 10 reports a second, in a process that is killed 20 numbers at random moments. Every
+//! 200 agents with spools on disk at 10 reports a second, in a process that is killed 20 times at random moments. Every
 //! report that was ever spooled arrives, in order, exactly once.
 
 mod hub;
@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use hub::new_hub;
 use hub::spools::{SpooledAgents, drain};
+use windfire_bench::given::seed;
 
 const AGENTS: usize = 200;
 const KILLS: usize = 20;
 
 #[test]
 fn acked_reports_survive_kill_9_of_the_agents_exactly_once() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed} (set SEED to repeat its choices)");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed());
     let (folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS, "");
     let credentials_file = folder.path().join("credentials");

@@ -7,17 +7,15 @@ mod hub;
 use std::time::{Duration, Instant};
 
 use hub::{new_hub, quick_backoff, wait_until};
-use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::given::{given, seed};
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions};
 
 const AGENTS: usize = 200;
 const INTERVAL: Duration = Duration::from_millis(100);
 
 #[test]
 fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
-    let seed = std::env::var("SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or_else(|| fastrand::u64(..));
-    println!("seed {seed} (set SEED to repeat its choices)");
-    let kills = std::env::var("KILLS").ok().and_then(|kills| kills.parse().ok()).unwrap_or(20);
-    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut random, kills) = (fastrand::Rng::with_seed(seed()), given("KILLS", 20));
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS, "");
     hub.start_at_once();
@@ -32,7 +30,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     for _ in 0..kills {
         std::thread::sleep(Duration::from_millis(random.u64(50..1500)));
         hub.kill();
-        acked_at_kills += swarm.accounts().iter().map(|account| account.acked).sum::<u64>();
+        acked_at_kills += Account::total(&swarm.accounts()).acked;
         hub.start_at_once();
     }
     let started = Instant::now();

@@ -11,7 +11,7 @@ use std::time::Duration;
 use hub::{HUB, quick_backoff, wait_until};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use windfire_bench::hub_process::HubProcess;
-use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions};
 
 #[test]
 fn commits_that_fail_stop_acks_until_the_disk_is_back() {
@@ -38,7 +38,7 @@ fn commits_that_fail_stop_acks_until_the_disk_is_back() {
     limit_files(Some(0)).expect("own child");
     wait_until("commits fail", || hub.get("/readyz", "").status == 503);
     let durable = hub.metric("windfire_reports_durable_total");
-    let acked: u64 = swarm.accounts().iter().map(|account| account.acked).sum();
+    let acked = Account::total(&swarm.accounts()).acked;
     assert!(acked as f64 <= durable, "{acked} acked, {durable} durable");
     assert_eq!(hub.get("/api/v1/server/list", &token).status, 200, "reads go on");
     assert_eq!(hub.get("/healthz", "").status, 200);

@@ -13,6 +13,7 @@ use hub::{new_hub, quick_backoff, wait_until};
 use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_bench::clock::unix_ms;
+use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 use windfire_engine::sample::Sample;
 
@@ -58,7 +59,7 @@ fn check_minutes(times: &[i64], from_ms: i64, to_ms: i64) -> i64 {
 
 #[test]
 fn four_hours_of_outage_are_replayed_from_the_spool_exactly_once() {
-    let right = std::env::var("OUTAGE_AGENTS").ok().and_then(|agents| agents.parse().ok()).unwrap_or(6);
+    let right = given("OUTAGE_AGENTS", 6);
     let agents = right + AGENTS_BEHIND;
     let (folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(agents, "");

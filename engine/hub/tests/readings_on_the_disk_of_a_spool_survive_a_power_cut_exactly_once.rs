@@ -15,6 +15,7 @@ use hub::frozen_disk::{FrozenDisk, stand_still};
 use hub::spools::{SpooledAgents, accounts, drain, times_in_answers};
 use hub::{new_hub, wait_until};
 use windfire_bench::clock::unix_ms;
+use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_engine::sample::Sample;
 
@@ -38,10 +39,7 @@ fn time(sample: &Sample) -> u64 {
 
 #[test]
 fn readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once() {
-    let given = |name: &str| std::env::var(name).ok().and_then(|number| number.parse().ok());
-    let (seed, cuts) = (given("SEED").unwrap_or_else(|| fastrand::u64(..)), given("CUTS").unwrap_or(4));
-    println!("seed {seed} (set SEED to repeat its choices)");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let (mut random, cuts) = (fastrand::Rng::with_seed(seed()), given("CUTS", 4));
     let disk = match FrozenDisk::mount_of(DISK_BYTES) {
         Ok(disk) => disk,
         Err(why) => return eprintln!("skipped: no disk of its own: {why}"),

@@ -17,6 +17,7 @@
 //! value is legal.
 
 use std::cell::RefCell;
+use std::io;
 
 use pco::data_types::Number;
 use pco::wrapped::{FileCompressor, FileDecompressor};
@@ -264,20 +265,15 @@ fn integrate(values: &mut [u64], order: u8) {
 
 thread_local! {
     // Making one costs more than most columns do.
-    static COMPRESSOR: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
-    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    static COMPRESSOR: RefCell<io::Result<Compressor<'static>>> = RefCell::new(Compressor::new(ZSTD_LEVEL));
+    static DECOMPRESSOR: RefCell<io::Result<Decompressor<'static>>> = RefCell::new(Decompressor::new());
 }
 
 fn zstd_of(differences: &[u64]) -> Option<Vec<u8>> {
     let mut varints = Vec::with_capacity(differences.len() * 2);
     let mut record = RecordWriter(&mut varints);
     differences.iter().for_each(|difference| record.u64(*difference));
-    COMPRESSOR.with_borrow_mut(|kept| {
-        if kept.is_none() {
-            *kept = Some(Compressor::new(ZSTD_LEVEL).ok()?);
-        }
-        kept.as_mut()?.compress(&varints).ok()
-    })
+    COMPRESSOR.with_borrow_mut(|kept| kept.as_mut().ok()?.compress(&varints).ok())
 }
 
 fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corrupt> {
@@ -285,12 +281,8 @@ fn un_zstd(record: &mut RecordReader<'_>, count: usize) -> Result<Vec<u64>, Corr
     const VARINT_BYTES_MAX: usize = 10;
     let length = record.length()?;
     let data = record.take(length)?;
-    let varints = DECOMPRESSOR.with_borrow_mut(|kept| {
-        if kept.is_none() {
-            *kept = Some(Decompressor::new().ok()?);
-        }
-        kept.as_mut()?.decompress(data, count * VARINT_BYTES_MAX).ok()
-    });
+    let varints =
+        DECOMPRESSOR.with_borrow_mut(|kept| kept.as_mut().ok()?.decompress(data, count * VARINT_BYTES_MAX).ok());
     let varints = varints.ok_or_else(|| record.corrupt())?;
     let mut varints = RecordReader::new("a zstd column", &varints);
     let values = (0..count).map(|_| varints.u64()).collect::<Result<_, _>>()?;

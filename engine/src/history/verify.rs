@@ -19,13 +19,13 @@ pub struct Verified {
     pub bytes: u64,
     /// Reports that history has twice.
     pub doubled: u64,
-    /// Blocks that cannot be read, by name. At most [`crate::limits::CORRUPT_BLOCKS_NAMED_MAX`].
+    /// Blocks and other parts that cannot be read, by name. At most [`crate::limits::CORRUPT_BLOCKS_NAMED_MAX`].
     pub corrupt: Vec<String>,
-    /// Blocks that cannot be read.
+    /// Blocks and other parts that cannot be read.
     pub corrupt_blocks: u64,
 }
 
-/// Reads every block of the store in `folder`, and its log. Changes nothing there; no hub may run on it.
+/// Reads every block of the store in `folder`, its log, and all else. Changes nothing there; no hub may run on it.
 ///
 /// # Errors
 /// There is no store, or it cannot be read. Corrupt blocks are in the answer.
@@ -34,13 +34,34 @@ pub fn verify_unopened(folder: &Path) -> Result<Verified, StoreError> {
     History::open(&store, Retention::default())?.verify(&store)
 }
 
+impl Verified {
+    fn note_corrupt(&mut self, name: String) {
+        self.corrupt_blocks += 1;
+        if self.corrupt.len() < CORRUPT_BLOCKS_NAMED_MAX {
+            self.corrupt.push(name);
+        }
+    }
+
+    /// Notes how the reading of a family ended. A damaged table file ends that of its family, and of no other.
+    fn note_end(&mut self, family: &str, read: Result<(), StoreError>) -> Result<(), StoreError> {
+        match read {
+            Err(StoreError::Corrupt(corrupt)) => {
+                self.note_corrupt(format!("{family}, which was read no further: {corrupt}"));
+                Ok(())
+            }
+            other => other,
+        }
+    }
+}
+
 impl History {
-    /// Reads every block of every tier, and the log. For a healthy store `corrupt` is empty and `doubled` 0.
+    /// Reads every block of every tier, the log, and the records of all else. For a healthy store `corrupt` is empty
+    /// and `doubled` 0.
     pub(crate) fn verify(&self, store: &Store) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         for tier in Tier::ALL {
             let (mut hour_and_server, mut last_sequence) = (None, 0);
-            store.scan(tier.family(), &key::time_key(self.floor(tier)), &mut |key, value| {
+            let scanned = store.scan(tier.family(), &key::time_key(self.floor(tier)), &mut |key, value| {
                 verified.blocks += 1;
                 verified.bytes += value.len() as u64;
                 let read = Block::read(value).and_then(|block| {
@@ -66,22 +87,20 @@ impl History {
                         }
                     }
                     Err(error) => {
-                        verified.corrupt_blocks += 1;
-                        if verified.corrupt.len() < CORRUPT_BLOCKS_NAMED_MAX {
-                            verified.corrupt.push(format!("{}: {error}", key::describe(tier.family(), key)));
-                        }
+                        verified.note_corrupt(format!("{}: {error}", key::describe(tier.family(), key)));
                     }
                 }
                 Ok(())
-            })?;
+            });
+            verified.note_end(tier.family(), scanned)?;
         }
         let mut read = |_: &[u8], value: &[u8]| Ok(log::read(value, &mut |_| {}).map(|()| true)?);
-        store.walk_log(0, &mut read, &mut |lost| {
-            verified.corrupt_blocks += 1;
-            if verified.corrupt.len() < CORRUPT_BLOCKS_NAMED_MAX {
-                verified.corrupt.push(lost);
-            }
-        })?;
+        store.walk_log(0, &mut read, &mut |lost| verified.note_corrupt(lost))?;
+        // A start reads some of these, and upkeep the others: their damage would stop either.
+        for family in key::FAMILIES.into_iter().filter(|family| *family != key::LOG && !key::TIERS.contains(family)) {
+            let scanned = store.scan(family, &[], &mut |_, _| Ok(()));
+            verified.note_end(family, scanned)?;
+        }
         Ok(verified)
     }
 }

@@ -9,11 +9,13 @@ use rocksdb::{
 
 use super::changes::Changes;
 use super::checkpoints::Checkpoints;
-use super::durable::{self, Durable};
+use super::durable::Durable;
 use super::error::StoreError;
 use super::format::{self, Found, begin_store};
 use super::options::open_db_read_only;
-use super::whole::{check_database, check_durable, no_database, open_whole, rehearse};
+use super::whole::{
+    check_database, check_durable, check_manifest, durable_number, no_database, open_again, open_whole, rehearse,
+};
 use super::write_gate::{WriteGate, WritePoint, pass};
 use super::{clock, key};
 use crate::clock::StoredClock;
@@ -60,8 +62,8 @@ pub(crate) type AtWrite = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
 impl Store {
     /// Opens the store in `folder`, or creates one there.
     ///
-    /// A newer or foreign format, a database that is missing, and a log that is shorter than it was are refused before
-    /// anything is written.
+    /// A newer or foreign format, a database that is missing, and a log or a manifest that is shorter than it was are
+    /// refused before anything is written.
     pub(crate) fn open(folder: &Path, at_fail_point: AtFailPoint) -> Result<Self, StoreError> {
         let found = format::check(folder)?;
         if found == Found::New {
@@ -69,6 +71,7 @@ impl Store {
             reach(at_fail_point, FailPoint::StoreBegun);
         } else {
             check_database(folder)?;
+            check_manifest(folder)?;
             rehearse(folder)?;
         }
         let db = open_whole(folder)?;
@@ -110,19 +113,24 @@ impl Store {
             return Err(no_database(folder, "FORMAT"));
         }
         check_database(folder)?;
-        let durable = durable::read(folder);
+        check_manifest(folder)?;
+        let durable = durable_number(folder);
         let db = open_db_read_only(folder)?;
         check_durable(folder, durable, &db)?;
         Ok(Self::of(folder, db, None))
     }
 
-    /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back.
+    /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back. While it is
+    /// not, or another is in its place, the store stays closed.
     pub(crate) fn reopen(&self) -> Result<(), StoreError> {
         let mut db = self.db.write();
         // The old one holds the folder's lock.
         drop(db.take());
         self.reach(FailPoint::StoreClosed);
-        *db = Some(open_whole(&self.folder)?);
+        *db = Some(open_again(&self.folder, self.durable.as_ref().map(Durable::number))?);
+        if let Some(durable) = &self.durable {
+            durable.reopen();
+        }
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DB, DBCompressio
 
 use super::error::StoreError;
 use super::key;
+use crate::record::Corrupt;
 
 /// RocksDB's own folder within the store's.
 pub(super) const DB_FOLDER: &str = "rocksdb";
@@ -38,8 +39,7 @@ pub(super) fn open_db(folder: &Path) -> Result<DB, StoreError> {
     options.set_env(&env);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    DB::open_cf_descriptors(&options, folder.join(DB_FOLDER), families())
-        .map_err(|error| StoreError::from_rocksdb(folder, &error))
+    DB::open_cf_descriptors(&options, folder.join(DB_FOLDER), families()).map_err(|error| not_opened(folder, &error))
 }
 
 /// Opens the database as it is, with the families that it has: one of an older format has fewer. Its write-ahead log is
@@ -51,7 +51,21 @@ pub(super) fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
         let families = families().filter(|family| has.iter().any(|name| name == family.name()));
         DB::open_cf_descriptors_read_only(&options(), &path, families, false)
     };
-    open().map_err(|error| StoreError::from_rocksdb(folder, &error))
+    open().map_err(|error| not_opened(folder, &error))
+}
+
+/// Why a database that is there cannot be opened.
+fn not_opened(folder: &Path, error: &rocksdb::Error) -> StoreError {
+    match StoreError::from_rocksdb(folder, error) {
+        // One of its files is missing.
+        StoreError::Unusable { reason, .. } if reason.contains("No such file") => Corrupt::at(reason).into(),
+        // RocksDB names its other files in its words, and of the log only what is wrong with it.
+        StoreError::Corrupt(Corrupt { what }) if !what.contains('/') && !what.contains("CURRENT") => {
+            let log = folder.join(DB_FOLDER).join("*.log");
+            Corrupt::at(format!("the write-ahead log, one of {}: {what}", log.display())).into()
+        }
+        other => other,
+    }
 }
 
 fn options() -> Options {

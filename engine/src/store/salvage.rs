@@ -14,9 +14,9 @@ use rocksdb::{ColumnFamily, DB, DBRecoveryMode, InfoLogger, LogLevel, Options, W
 use super::database::handle;
 use super::error::StoreError;
 use super::format::{self, Found};
+use super::key;
 use super::options::{BLOCK_CACHE_BYTES, DB_FOLDER, family_options, open_db};
-use super::whole::open_whole;
-use super::{durable, key};
+use super::whole::{check_manifest, durable_number, open_whole};
 use crate::limits::CORRUPT_BLOCKS_NAMED_MAX;
 
 /// Folder of the copy that RocksDB repairs, within the new one.
@@ -70,7 +70,10 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
         other => other?,
     };
     let said = Said::default();
-    let damaged = match open(&from.join(DB_FOLDER), &said) {
+    // A manifest that was cut can be opened, and does not list every table file.
+    let opened = check_manifest(from)
+        .and_then(|()| open(&from.join(DB_FOLDER), &said).map_err(|error| StoreError::from_rocksdb(from, &error)));
+    let damaged = match opened {
         Ok(db) => db,
         Err(error) => {
             salvaged.lose(format!("the database as it is ({error}): saved from a repaired copy"));
@@ -79,7 +82,7 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
     };
     said.lock().drain(..).for_each(|line| salvaged.lose(line));
     let change = damaged.latest_sequence_number();
-    if let Some(durable) = durable::read(from).filter(|durable| *durable > change) {
+    if let Some(durable) = durable_number(from).filter(|durable| *durable > change) {
         salvaged.lose(format!("{} changes after number {change}, which were on disk once", durable - change));
     }
     let new = open_db(to)?;

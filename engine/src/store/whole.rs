@@ -7,7 +7,9 @@ use rocksdb::DB;
 
 use super::durable;
 use super::error::StoreError;
+use super::format::{self, Found};
 use super::options::{DB_FOLDER, open_db, open_db_read_only};
+use crate::record::Corrupt;
 
 /// Bytes of write-ahead log that a start reads twice, in memory, to see that nothing is missing before it changes anything.
 /// More of it than this was neither emptied nor lost; what is missing of it is seen afterwards.
@@ -16,7 +18,21 @@ const REHEARSED_WAL_BYTES_MAX: u64 = 32 * 1024 * 1024;
 /// Opens the database for writing, and sees that nothing that was durable is missing.
 pub(super) fn open_whole(folder: &Path) -> Result<DB, StoreError> {
     let db = open_db(folder)?;
-    check_durable(folder, durable::read(folder), &db)?;
+    check_durable(folder, durable_number(folder), &db)?;
+    Ok(db)
+}
+
+/// Opens the database again that this process had open, with the changes up to `known` at least. Nothing is created:
+/// while the folder's disk is not mounted, an empty folder may be in its place, and RocksDB would begin a new database
+/// there.
+pub(super) fn open_again(folder: &Path, known: Option<u64>) -> Result<DB, StoreError> {
+    if format::check(folder)? == Found::New {
+        let reason = "its file FORMAT is gone: mount its disk, or put the folder back".to_owned();
+        return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
+    }
+    check_database(folder)?;
+    let db = open_db(folder)?;
+    check_durable(folder, durable_number(folder).max(known), &db)?;
     Ok(db)
 }
 
@@ -30,10 +46,27 @@ pub(super) fn check_durable(folder: &Path, durable: Option<u64>, db: &DB) -> Res
     }
 }
 
+/// Number of a change that was on disk; `None` when nothing says so.
+pub(super) fn durable_number(folder: &Path) -> Option<u64> {
+    durable::read(folder).map(|note| note.number)
+}
+
+/// Whether the manifest has all that was durable of it. To be called before RocksDB deletes what a shorter one does not
+/// list.
+pub(super) fn check_manifest(folder: &Path) -> Result<(), StoreError> {
+    let Some(manifest) = durable::read(folder).and_then(|note| note.manifest) else { return Ok(()) };
+    let database = folder.join(DB_FOLDER);
+    if manifest.is_kept(&database).map_err(|error| StoreError::unusable(folder, &error))? {
+        return Ok(());
+    }
+    let path = database.join(&manifest.name);
+    Err(Corrupt::at(format!("{}, whose first {} bytes are not as they were", path.display(), manifest.bytes)).into())
+}
+
 /// Opens the database for reading and checks it, when its write-ahead log is short enough to be held in memory.
 pub(super) fn rehearse(folder: &Path) -> Result<(), StoreError> {
     // Read before the database: a hub may run on the folder, and write in the meantime.
-    let durable = durable::read(folder);
+    let durable = durable_number(folder);
     if durable.is_none() || wal_bytes(folder)? > REHEARSED_WAL_BYTES_MAX {
         return Ok(());
     }

@@ -283,10 +283,13 @@ impl Spool {
                     return Ok(Some((record.raw, record.report)));
                 }
             }
-            if from_segment + 1 == segments.len() {
-                return Ok(None);
-            }
+            let (bytes, next) = (reader.records.rest_bytes(), reader.next.max(from));
             from_segment += 1;
+            let Some(following) = segments.get(from_segment).map(|segment| segment.first) else { return Ok(None) };
+            // Its end was cut off, or a file between these two is gone: what was settled is below `from`.
+            if bytes > 0 || following > next {
+                segments[from_segment - 1].tell_damage(bytes, following.saturating_sub(next));
+            }
         }
     }
 

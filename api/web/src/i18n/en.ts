@@ -294,7 +294,7 @@ export const en = {
     roles: { admin: 'Administrator', viewer: 'Viewer' },
     created: 'Created',
     password: 'Password',
-    passwordHint: '12 to 128 characters',
+    passwordHint: (min: number, max: number) => `${min} to ${max} characters`,
     newPassword: 'New password',
     setPassword: 'Set password',
     setPasswordFor: (name: string) => `Set password of ${name}`,

@@ -281,7 +281,7 @@ export const zh: Messages = {
     roles: { admin: '管理员', viewer: '查看者' },
     created: '创建时间',
     password: '密码',
-    passwordHint: '12 至 128 个字符',
+    passwordHint: (min, max) => `${min} 至 ${max} 个字符`,
     newPassword: '新密码',
     setPassword: '设置密码',
     setPasswordFor: (name) => `设置 ${name} 的密码`,

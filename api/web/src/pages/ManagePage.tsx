@@ -13,9 +13,7 @@ import { AddServerDialog, EditServerDialog } from '../parts/ServerDialogs';
 import { type ManagedServer, ServerTable } from '../parts/ServerTable';
 import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
-
-/** As the hub takes them. */
-const BULK_IDS_MAX = 2500;
+import { limits } from '../session';
 
 type Open =
   | { dialog: 'add' | 'retag' | 'removeMany' }
@@ -127,9 +125,10 @@ export default function ManagePage(): JSX.Element {
 /** Changes many servers, in portions that the hub takes; how many it changed. */
 async function inBulk(ids: ReadonlySet<number>, change: { tag: string } | { remove: true }): Promise<number> {
   const all = [...ids];
+  const atOnce = limits.value?.servers_per_change_max ?? all.length;
   let changed = 0;
-  for (let start = 0; start < all.length; start += BULK_IDS_MAX) {
-    const body = { ids: all.slice(start, start + BULK_IDS_MAX), ...change };
+  for (let start = 0; start < all.length; start += atOnce) {
+    const body = { ids: all.slice(start, start + atOnce), ...change };
     changed += (await call<{ changed: number }>('POST', '/manage/server/bulk', { body })).changed;
   }
   return changed;

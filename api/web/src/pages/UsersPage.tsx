@@ -10,7 +10,7 @@ import { type Column, DataTable, dateOrNever, type RowAction } from '../parts/Da
 import { Field } from '../parts/Field';
 import { FormDialog } from '../parts/FormDialog';
 import { TrashIcon } from '../parts/Icons';
-import { PasswordField } from '../parts/PasswordDialog';
+import { PasswordField, passwordHint } from '../parts/PasswordDialog';
 import { ResourcePage } from '../parts/ResourcePage';
 import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
@@ -155,7 +155,7 @@ function AddDialog({ onAdded, onClose }: { onAdded: () => Promise<void>; onClose
       </Field>
       <PasswordField
         label={text.users.password}
-        hint={text.users.passwordHint}
+        hint={passwordHint()}
         isNew
         autocomplete="new-password"
         onInput={setPassword}
@@ -197,7 +197,7 @@ function SetPasswordDialog({ user, onSet, onClose }: SetPasswordDialogProps): JS
     >
       <PasswordField
         label={text.users.newPassword}
-        hint={text.users.passwordHint}
+        hint={passwordHint()}
         isNew
         autocomplete="new-password"
         onInput={setPassword}

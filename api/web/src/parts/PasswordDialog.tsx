@@ -3,13 +3,10 @@ import { useState } from 'preact/hooks';
 
 import { ApiError } from '../api';
 import { messages } from '../i18n';
-import { changePassword, session } from '../session';
+import { changePassword, limits, session } from '../session';
 import { Field } from './Field';
 import { FormDialog } from './FormDialog';
 import { announce } from './Toast';
-
-export const PASSWORD_MIN = 12;
-export const PASSWORD_MAX = 128;
 
 /** Changes the password of who is signed in. */
 export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Element {
@@ -45,7 +42,7 @@ export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Elemen
       <PasswordField label={text.password.old} autocomplete="current-password" onInput={setOld} />
       <PasswordField
         label={text.password.new}
-        hint={text.users.passwordHint}
+        hint={passwordHint()}
         isNew
         autocomplete="new-password"
         onInput={setNext}
@@ -53,6 +50,12 @@ export function PasswordDialog({ onClose }: { onClose: () => void }): JSX.Elemen
       <PasswordField label={text.password.repeat} isNew autocomplete="new-password" onInput={setRepeated} />
     </FormDialog>
   );
+}
+
+/** What the hub takes as a new password, in words. */
+export function passwordHint(): string {
+  const bounds = limits.value;
+  return bounds ? messages.value.users.passwordHint(bounds.password_chars_min, bounds.password_chars_max) : '';
 }
 
 interface PasswordFieldProps {
@@ -65,6 +68,7 @@ interface PasswordFieldProps {
 }
 
 export function PasswordField({ label, hint, autocomplete, isNew = false, onInput }: PasswordFieldProps): JSX.Element {
+  const bounds = isNew ? limits.value : null;
   return (
     <Field label={label} {...(hint === undefined ? {} : { hint })}>
       {(attributes) => (
@@ -73,7 +77,8 @@ export function PasswordField({ label, hint, autocomplete, isNew = false, onInpu
           type="password"
           required
           autocomplete={autocomplete}
-          {...(isNew ? { minLength: PASSWORD_MIN, maxLength: PASSWORD_MAX } : {})}
+          minLength={bounds?.password_chars_min}
+          maxLength={bounds?.password_chars_max}
           onInput={(event) => onInput(event.currentTarget.value)}
         />
       )}

@@ -6,6 +6,7 @@ use windfire_engine::Selection;
 use windfire_engine::history::{Retention, Verified};
 
 use super::{Hub, StorageAnswer, TierLine, VerifiedAnswer};
+use crate::folder::explain;
 
 /// Numbers of a report that count as data points: Nezha's fifteen.
 const POINTS_PER_REPORT: f64 = 15.0;
@@ -62,7 +63,7 @@ fn whole(bytes: f64) -> u64 {
 }
 
 pub(super) fn verify(hub: &Hub<'_>) -> Result<VerifiedAnswer, String> {
-    hub.engine.history().verify().map(verified_answer).map_err(|error| error.to_string())
+    hub.engine.history().verify().map(verified_answer).map_err(|error| explain(&error))
 }
 
 pub(super) fn verified_answer(verified: Verified) -> VerifiedAnswer {

@@ -9,8 +9,15 @@ const HUB_PLACEHOLDER: &str = "HUB";
 /// Stands for the fingerprint of a certificate that does not exist yet.
 const FINGERPRINT_PLACEHOLDER: &str = "FINGERPRINT";
 
+/// What the hub answered, for a script: with the command as `command`. `field` is where the answer has the secret.
+pub(super) fn with_agent_command(result: &Value, variable: &str, field: &str, agents: &AgentsLine) -> Value {
+    let mut shown = result.clone();
+    shown["command"] = agent_command(variable, &result[field], agents).into();
+    shown
+}
+
 /// The command that starts an agent with a secret. `variable` is the end of the variable's name, such as `ENROL`.
-pub(super) fn agent_command(variable: &str, secret: &Value, agents: &AgentsLine) -> String {
+fn agent_command(variable: &str, secret: &Value, agents: &AgentsLine) -> String {
     let AgentsLine { address, port, fingerprint } = agents;
     let secret = secret.as_str().unwrap_or_default();
     let hub = address.clone().unwrap_or_else(|| format!("{HUB_PLACEHOLDER}:{port}"));

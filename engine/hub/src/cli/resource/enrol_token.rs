@@ -1,9 +1,9 @@
 //! `windfire enrol-token`: tokens with which agents create their own servers.
 
 use clap::Subcommand;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::cli::agent_command::{agent_command, agent_lines};
+use crate::cli::agent_command::{agent_lines, with_agent_command};
 use crate::cli::call::{Call, Output, given};
 use crate::cli::table::{table_of, text, until};
 use crate::cli::values::{days, id, uses};
@@ -21,11 +21,7 @@ pub(in crate::cli) const ADDED: View = View {
             text(&result["token"])
         )
     },
-    json: |result, context| {
-        let mut shown: Value = result.clone();
-        shown["command"] = agent_command("ENROL", &result["token"], context.agents).into();
-        shown
-    },
+    json: |result, context| with_agent_command(result, "ENROL", "token", context.agents),
     ..View::DONE
 };
 

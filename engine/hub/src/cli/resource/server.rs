@@ -1,9 +1,9 @@
 //! `windfire server`: watched servers.
 
 use clap::Subcommand;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
-use crate::cli::agent_command::{agent_command, agent_lines};
+use crate::cli::agent_command::{agent_lines, with_agent_command};
 use crate::cli::call::{Call, Output, given};
 use crate::cli::table::{since, table_of, text};
 use crate::cli::values::id;
@@ -20,11 +20,7 @@ pub(in crate::cli) const CREDENTIAL: View = View {
             text(&result["credential"])
         )
     },
-    json: |result, context| {
-        let mut shown: Value = result.clone();
-        shown["command"] = agent_command("CREDENTIAL", &result["credential"], context.agents).into();
-        shown
-    },
+    json: |result, context| with_agent_command(result, "CREDENTIAL", "credential", context.agents),
     remedy,
 };
 
