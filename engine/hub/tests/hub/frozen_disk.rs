@@ -107,6 +107,12 @@ impl FrozenDisk {
         run("chattr", &[Path::new("-i"), &self.image()]).expect("own file");
     }
 
+    /// Whether it takes no writes though its device does: the kernel gives a file system up whose journal it could not
+    /// write.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.try_write().is_err()
+    }
+
     /// The kernel finds an error, and makes the file system read-only under whoever uses it. (`mount -o remount,ro` is
     /// refused while a file is open for writing.)
     pub(crate) fn turn_read_only(&self) {
