@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::journal::{AlertEvent, EventKind};
 use super::notice::Notice;
 use super::queue::{Queue, QueueEdit, Telling};
+use super::rate::Rates;
 use super::roster::Roster;
 use super::state::{Alert, AlertOptions, AlertTime};
 use crate::limits::{ALERT_LOG_DAYS, ALERT_LOG_ROWS_MAX};
@@ -51,6 +52,7 @@ pub(super) struct Writing {
     /// The newest time before the start that is known.
     alive_ms: i64,
     pub(super) guard: Option<Guard>,
+    pub(super) rates: Rates,
     pub(super) roster: Roster,
     /// The roster before the newest one, until alerts without a rule or a server are closed.
     pub(super) before: Option<Roster>,
@@ -113,6 +115,7 @@ impl AlertBook {
             found,
             alive_ms,
             guard: None,
+            rates: Rates::default(),
             roster: Roster::default(),
             before: None,
             cut_off: None,
