@@ -13,7 +13,7 @@ use windfire_api::live::Live;
 use windfire_api::{Agents, Api, DetailsCache, SignInLimit};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options, waits};
-use windfire_outbound::Outbound;
+use windfire_outbound::{Outbound, check_templates};
 
 use crate::admin;
 use crate::alert::{NoticeThread, PassThread};
@@ -208,6 +208,7 @@ fn api(config: &Config, agents: Agents) -> Api {
         agents,
         sign_in_limit: SignInLimit::default(),
         details: DetailsCache::default(),
+        check_templates,
     }
 }
 

@@ -450,7 +450,8 @@ impl Alerts<'_> {
         Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
     }
 
-    /// The newest rows of the log within a range of Unix milliseconds, of one server or of all, the newest first.
+    /// The newest rows of the log within a range of Unix milliseconds that are about servers which are wanted, the newest
+    /// first. The hub has the id 0.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -458,10 +459,10 @@ impl Alerts<'_> {
         &self,
         from_ms: i64,
         to_ms: i64,
-        server_id: Option<u64>,
+        is_wanted: &dyn Fn(u64) -> bool,
         max: usize,
     ) -> Result<Vec<AlertEvent>, StoreError> {
-        read_log(self.parts.store, &(from_ms..to_ms), server_id, max)
+        read_log(self.parts.store, &(from_ms..to_ms), is_wanted, max)
     }
 
     /// What a rule would have done in the last day.
