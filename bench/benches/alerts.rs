@@ -70,7 +70,7 @@ fn alerts(criterion: &mut Criterion) {
     engine.registry().add_rule(firing, 0).expect("a rule");
     println!("{:?}", pass());
     group.bench_function(format!("a pass over {servers} servers, {} firing", servers / 100), |bencher| {
-        bencher.iter(pass)
+        bencher.iter(pass);
     });
     group.finish();
 }

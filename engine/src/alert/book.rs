@@ -212,7 +212,7 @@ impl AlertBook {
         }
         let board = self.board.read();
         let is_drafted = |sequence: &u64| edit.notices.contains_key(sequence) || draft.gone.contains(sequence);
-        for sequence in unstored.notices.iter().filter(|sequence| !is_drafted(*sequence)) {
+        for sequence in unstored.notices.iter().filter(|sequence| !is_drafted(sequence)) {
             if let Some(notice) = board.queue.get(*sequence) {
                 changes.put(key::NOTICES, &key::id_key(*sequence), notices::write(notice));
             }

@@ -205,8 +205,7 @@ mod tests {
                 (Some(stage), Seen::Nothing) => (Some(stage), if was_frozen { Change::None } else { Change::Frozen }),
                 (Some(Stage::Pending), seen) => {
                     let bad = bad_parts(terms, &looks[begun..=number]);
-                    let wanted = (terms.share * 64.0).ceil() as usize;
-                    if *seen == Seen::Bad && lasted_ms >= terms.for_ms && bad >= wanted {
+                    if *seen == Seen::Bad && lasted_ms >= terms.for_ms && bad as f64 >= terms.share * 64.0 {
                         (Some(Stage::Firing), Change::Fired)
                     } else if (terms.share >= 1.0 && *seen != Seen::Bad) || bad == 0 {
                         (None, Change::Withdrawn)

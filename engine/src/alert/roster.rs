@@ -230,7 +230,7 @@ mod tests {
         ];
         let slots: Vec<Arc<Slot>> =
             (1..=300).zip(["", "web", "db"].into_iter().cycle()).map(|(id, tag)| slot(id, tag)).collect();
-        let roster = Roster::new(7, slots.clone(), rules.clone(), &mut Roster::default());
+        let roster = Roster::new(7, slots, rules.clone(), &mut Roster::default());
         assert_eq!(roster.rules[0].rule.id, 2, "absence comes first");
         for member in &roster.members {
             let tag = member.slot.record.read().tag.clone();

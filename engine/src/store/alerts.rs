@@ -91,7 +91,7 @@ mod tests {
             acknowledged_by: None,
             told: 0,
             is_withheld: false,
-            ..full.clone()
+            ..full
         };
         for alert in [full, empty] {
             let key = key::alert_key(alert.rule_id, alert.server_id);
