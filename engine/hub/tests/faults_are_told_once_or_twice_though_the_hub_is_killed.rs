@@ -88,8 +88,13 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
                 Some("resolved") => {
                     *ended.entry(server).or_default() += 1;
                     let open = open.entry(server).or_default();
-                    assert!(*open > 0, "a recovery without its fault: {message}");
-                    *open -= 1;
+                    // A fault that ended while its message waited is told together with its end. A recovery without a
+                    // fault would be one that the log does not have.
+                    if *open == 0 {
+                        *told.entry(server).or_default() += 1;
+                    } else {
+                        *open -= 1;
+                    }
                 }
                 other => panic!("{other:?}: {message}"),
             }
