@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 use http::HeaderValue;
+use windfire_engine::alert::channel::NewChannel;
 
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
@@ -24,6 +25,8 @@ pub struct Api {
     pub sign_in_limit: SignInLimit,
     /// `details` of all servers.
     pub details: DetailsCache,
+    /// Renders the templates of a channel. The error begins with the field, as other errors about fields do.
+    pub check_templates: fn(&NewChannel) -> Result<(), String>,
 }
 
 /// How agents reach the hub.
@@ -47,6 +50,7 @@ impl Default for Api {
             agents: Agents::default(),
             sign_in_limit: SignInLimit::default(),
             details: DetailsCache::default(),
+            check_templates: |_| Ok(()),
         }
     }
 }

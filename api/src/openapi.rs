@@ -107,7 +107,7 @@ fn responses(operation: &Operation) -> Value {
     } else if is_ours && operation.access != Access::Anyone {
         error(403, "Not allowed");
     }
-    if operation.path.contains("{id}") {
+    if operation.path.contains('{') {
         error(404, "Nothing has this id");
     }
     if operation.body == Some("ChangeServers") {

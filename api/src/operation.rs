@@ -72,7 +72,7 @@ pub(crate) struct Operation {
     /// The cost of an answer, as far as the operation determines it. An answer from history adds more once it is
     /// planned.
     pub(crate) work: Work,
-    /// As OpenAPI writes it: `{id}` is a number.
+    /// As OpenAPI writes it: a part such as `{id}` is a number. There are two of them at most.
     pub(crate) path: &'static str,
     /// The method. GET includes HEAD.
     pub(crate) method: &'static str,
@@ -129,13 +129,17 @@ pub(crate) const NEZHA: Operation = Operation { refusal: RefusalStyle::InBody, i
 pub(crate) const MANAGE: Operation =
     Operation { access: Access::Scope(Scope::Admin), answer: "Done", wants_csrf_token: true, ..READ };
 
-pub(crate) const ID_IN_PATH: Parameter =
-    Parameter { name: "id", is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about: "The id" };
+pub(crate) const ID_IN_PATH: Parameter = in_path("id", "The id");
+
+/// A number in the path.
+pub(crate) const fn in_path(name: &'static str, about: &'static str) -> Parameter {
+    Parameter { name, is_in_path: true, is_required: true, kind: Kind::Number(0, u64::MAX), about }
+}
 
 /// The match of a path and a method.
 pub(crate) enum Match {
-    /// An operation, and the number in the path where it has one.
-    Operation(&'static Operation, u64),
+    /// An operation, and the numbers in the path, 0 where there is none.
+    Operation(&'static Operation, [u64; 2]),
     /// The path only has other methods, for the header `Allow`.
     OtherMethods(String),
     /// No such path.
@@ -149,9 +153,9 @@ impl Operation {
         path: &str,
         method: &http::Method,
     ) -> Match {
-        let of_path = || operations.clone().filter_map(|operation| Some((operation, operation.number_in(path)?)));
-        if let Some((operation, number)) = of_path().find(|(operation, _)| operation.answers_to(method)) {
-            return Match::Operation(operation, number);
+        let of_path = || operations.clone().filter_map(|operation| Some((operation, operation.numbers_in(path)?)));
+        if let Some((operation, numbers)) = of_path().find(|(operation, _)| operation.answers_to(method)) {
+            return Match::Operation(operation, numbers);
         }
         let methods: Vec<&str> = of_path().flat_map(|(operation, _)| operation.methods()).copied().collect();
         if methods.is_empty() { Match::Nothing } else { Match::OtherMethods(methods.join(", ")) }
@@ -166,14 +170,21 @@ impl Operation {
         query.check(&names)
     }
 
-    /// The number in the path, 0 if it has none. `None` for another path.
-    fn number_in(&self, path: &str) -> Option<u64> {
-        match self.path.split_once("{id}") {
-            None => (self.path == path).then_some(0),
-            Some((before, after)) => {
-                let number = path.strip_prefix(before)?.strip_suffix(after)?;
-                let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
-                number.parse().ok().filter(|_| is_number)
+    /// The numbers in the path, 0 where it has none. `None` for another path.
+    fn numbers_in(&self, path: &str) -> Option<[u64; 2]> {
+        let (mut numbers, mut found) = ([0; 2], 0);
+        let (mut parts, mut given) = (self.path.split('/'), path.split('/'));
+        loop {
+            match (parts.next(), given.next()) {
+                (None, None) => return Some(numbers),
+                (Some(part), Some(text)) if part.starts_with('{') => {
+                    // u64::from_str takes a plus sign.
+                    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+                    *numbers.get_mut(found)? = text.parse().ok().filter(|_| is_number)?;
+                    found += 1;
+                }
+                (Some(part), Some(text)) if part == text => {}
+                _ => return None,
             }
         }
     }
@@ -197,4 +208,22 @@ impl Operation {
 /// request waits for it.
 pub fn is_blocking(method: &http::Method) -> bool {
     !matches!(*method, http::Method::GET | http::Method::HEAD | http::Method::OPTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_stand_in_the_path_where_it_has_them() {
+        let numbers = |of: &'static str, path: &str| Operation { path: of, ..READ }.numbers_in(path);
+        assert_eq!(numbers("/a/{id}", "/a/7"), Some([7, 0]));
+        assert_eq!(numbers("/a/{rule}/{server}/do", "/a/7/0/do"), Some([7, 0]));
+        assert_eq!(numbers("/a/{rule}/{server}/do", "/a/1/18446744073709551615/do"), Some([1, u64::MAX]));
+        assert_eq!(numbers("/a/b", "/a/b"), Some([0, 0]));
+        for path in ["/a/", "/a", "/a/+7", "/a/7/", "/a/x", "/a/7/b", "/b/7", "/a/18446744073709551616", "a/7", ""] {
+            assert_eq!(numbers("/a/{id}", path), None, "{path}");
+        }
+        assert_eq!(numbers("/a/{rule}/{server}/do", "/a/7/do"), None);
+    }
 }

@@ -30,6 +30,8 @@ pub(crate) struct ApiRequest<'a> {
     pub(crate) caller: Caller,
     /// The number in the path.
     pub(crate) number: u64,
+    /// The one after it.
+    pub(crate) second_number: u64,
 }
 
 impl ApiRequest<'_> {

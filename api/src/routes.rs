@@ -57,9 +57,9 @@ pub fn handle_local(api: &Api, engine: &Arc<Engine>, request: &Request<Bytes>, n
     let caller = Caller { peer: IpAddr::V4(Ipv4Addr::LOCALHOST), now_ms };
     let (viewer, query) = (Viewer::local(), Query::parse(request.uri().query().unwrap_or_default()));
     let answer = match Operation::find(&operations(), request.uri().path(), request.method()) {
-        Match::Operation(operation, number) => {
-            let (viewer, query) = (&viewer, &query);
-            let request = ApiRequest { admission: &Unbounded, api, engine, viewer, query, request, caller, number };
+        Match::Operation(operation, [number, second_number]) => {
+            let (viewer, query, admission) = (&viewer, &query, &Unbounded);
+            let request = ApiRequest { admission, api, engine, viewer, query, request, caller, number, second_number };
             (operation.answered_by)(&request).unwrap_or_else(ApiError::into_answer)
         }
         Match::OtherMethods(allow) => Answer::method_not_allowed(&allow),
@@ -88,8 +88,8 @@ fn route(
     if path == "/ws" {
         return web_socket(admission, api, engine, request, caller);
     }
-    let (operation, number) = match Operation::find(&operations(), &path, method) {
-        Match::Operation(operation, number) => (operation, number),
+    let (operation, [number, second_number]) = match Operation::find(&operations(), &path, method) {
+        Match::Operation(operation, numbers) => (operation, numbers),
         Match::OtherMethods(allow) => return Answer::method_not_allowed(&allow),
         Match::Nothing => return page_or_nothing(&path, request),
     };
@@ -104,7 +104,8 @@ fn route(
     if let Err(busy) = admission.admit(&viewer, operation.work) {
         return Answer::busy(busy);
     }
-    let request = ApiRequest { admission, api, engine, viewer: &viewer, query: &query, request, caller, number };
+    let (viewer, query) = (&viewer, &query);
+    let request = ApiRequest { admission, api, engine, viewer, query, request, caller, number, second_number };
     (operation.answered_by)(&request).unwrap_or_else(ApiError::into_answer)
 }
 

@@ -8,10 +8,12 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use windfire_api::{Api, Caller, handle};
+use windfire_engine::alert::Outside;
 use windfire_engine::alert::channel::{ChannelKind, NewChannel};
 use windfire_engine::alert::measure::Measure;
 use windfire_engine::alert::rule::{Condition, NewRule, Operator, Scope as ServerScope, Severity};
 use windfire_engine::alert::silence::{NewSilence, Window};
+use windfire_engine::alert::state::AlertTime;
 use windfire_engine::server::NewServer;
 use windfire_engine::token::{NewToken, Scope, Scopes};
 use windfire_engine::user::{PasswordHash, Role};
@@ -58,7 +60,7 @@ enum For {
     AdminBrowsers,
 }
 
-const OPERATIONS: [(&str, &str, For); 43] = [
+const OPERATIONS: [(&str, &str, For); 48] = [
     ("GET", "/openapi.json", For::Anyone),
     ("GET", "/api/v1/server/list", For::Readers),
     ("GET", "/api/v1/server/details", For::Readers),
@@ -101,6 +103,11 @@ const OPERATIONS: [(&str, &str, For); 43] = [
     ("POST", "/api/v1/alert/silence", For::Managers),
     ("PATCH", "/api/v1/alert/silence/{id}", For::Managers),
     ("DELETE", "/api/v1/alert/silence/{id}", For::Managers),
+    ("GET", "/api/v1/alert", For::Readers),
+    ("GET", "/api/v1/alert/log", For::Readers),
+    ("POST", "/api/v1/alert/{rule}/{server}/acknowledge", For::Managers),
+    ("POST", "/api/v1/alert/channel/{id}/test", For::Managers),
+    ("POST", "/api/v1/alert/rule/preview", For::Managers),
     ("GET", "/api/v1/hub", For::Managers),
 ];
 
@@ -198,7 +205,8 @@ impl Hub {
     /// Whether the client was let in, even if the answer says that the request is wrong.
     fn lets_in(&self, who: Who, method: &str, path: &str) -> bool {
         // An id that does not exist, so that allowed requests change nothing.
-        let (status, body) = self.ask(who, method, &path.replace("{id}", "999"), "{\"unknown\":1}");
+        let path = ["{id}", "{rule}", "{server}"].iter().fold(path.to_owned(), |path, part| path.replace(part, "999"));
+        let (status, body) = self.ask(who, method, &path, "{\"unknown\":1}");
         let is_refused_in_body = serde_json::from_str::<Value>(&body).is_ok_and(|body| body["code"] == 403);
         !matches!(status, 401 | 403) && !is_refused_in_body
     }
@@ -326,4 +334,76 @@ fn a_token_of_a_tag_sees_the_alerts_set_up_for_it_and_nothing_of_others() {
             assert!(!hub.ask(who, "GET", path, "").1.contains("a-secret"), "{who:?} {path}");
         }
     }
+}
+
+#[test]
+fn alerts_are_seen_by_those_who_see_their_servers() {
+    let hub = Hub::new();
+    let registry = hub.engine.registry();
+    registry.begin_rules(NOW_S).expect("on disk");
+    for (name, tag) in [("old-web", "web"), ("old-db", "db")] {
+        let new = NewServer { name: name.to_owned(), tag: tag.to_owned(), ..NewServer::default() };
+        registry.add_server(new, NOW_S - 1000).expect("room");
+    }
+    let away = Condition { measure: Measure::Offline, operator: Operator::Above, value: 60.0, clear: None };
+    let rule = NewRule { never: true, ..NewRule::of("away", Severity::Critical, vec![away]) };
+    let rule = registry.add_rule(rule, NOW_S).expect("room");
+    // The first pass gives everybody time. The disk is almost full in both.
+    let outside = Outside { disk_free_percent: Some(5.0), ..Outside::default() };
+    for before_s in [200, 0] {
+        let time = AlertTime { now_ms: (NOW_S - before_s) * 1000, uptime_ms: (200 - before_s) * 1000 };
+        hub.engine.alerts().evaluate(time, &outside).expect("on disk");
+    }
+    let (alerts, log) = ("/api/v1/alert", "/api/v1/alert/log");
+    let names = |who, path: &str| column(&hub, who, path, "server_name");
+    assert_eq!(names(Who::TaggedToken, alerts), [json!("old-web")]);
+    assert_eq!(names(Who::TaggedToken, log), [json!("old-web")]);
+    assert_eq!(names(Who::TaggedToken, "/api/v1/alert?tag=db"), Vec::<Value>::new());
+    let firing = |who| {
+        let all = column(&hub, who, "/api/v1/alert/rule", "firing").into_iter();
+        all.map(|count| count.as_u64().expect("a number")).sum::<u64>()
+    };
+    assert_eq!(firing(Who::TaggedToken), 1);
+    for who in [Who::ReadToken, Who::Viewer, Who::AdminToken, Who::Admin] {
+        let mut all = names(who, alerts);
+        all.sort_by_key(ToString::to_string);
+        assert_eq!(all, [json!(""), json!("old-db"), json!("old-web")], "{who:?}: the hub and both servers");
+        assert_eq!((names(who, log).len(), firing(who)), (3, 3), "{who:?}");
+        assert_eq!(names(who, "/api/v1/alert/log?id=0"), [json!("")], "{who:?}");
+        assert_eq!(names(who, "/api/v1/alert/log?limit=1").len(), 1, "{who:?}");
+        assert_eq!(names(who, "/api/v1/alert?severity=critical&tag=db"), [json!("old-db")], "{who:?}");
+        assert!(names(who, "/api/v1/alert?state=pending").is_empty(), "{who:?}");
+    }
+    assert_eq!(hub.ask(Who::ReadToken, "GET", "/api/v1/alert?state=gone", "").0, 400);
+    // Whoever sees no alert of the hub changes none either.
+    let acknowledge = |who, server: u64| hub.ask(who, "POST", &format!("{alerts}/{rule}/{server}/acknowledge"), "").0;
+    assert_eq!(acknowledge(Who::ReadToken, 4), 403);
+    assert_eq!((acknowledge(Who::Admin, 4), acknowledge(Who::Admin, 1)), (200, 404));
+    let by: Vec<Value> = column(&hub, Who::Viewer, "/api/v1/alert?tag=web", "acknowledged_by");
+    assert_eq!(by, [json!("ada")]);
+}
+
+#[test]
+fn a_channel_whose_templates_cannot_be_rendered_is_not_saved() {
+    let mut hub = Hub::new();
+    hub.api.check_templates = |channel| match channel.body.as_deref() {
+        Some("{{ wrong") => Err("body: line 1: it does not end".to_owned()),
+        _ => Ok(()),
+    };
+    let path = "/api/v1/alert/channel";
+    let settings = "\"kind\":\"slack\",\"settings\":{\"url\":\"https://hooks.example.org/x\"}";
+    let good: &'static str = format!("{{\"name\":\"ops\",{settings}}}").leak();
+    let wrong: &'static str = format!("{{\"name\":\"ops\",\"body\":\"{{{{ wrong\",{settings}}}").leak();
+    let (status, said) = hub.ask(Who::Admin, "POST", path, wrong);
+    assert!(status == 400 && said.contains("body: line 1"), "{status} {said}");
+    assert_eq!(hub.ask(Who::Admin, "POST", path, good).0, 200);
+    let (status, said) = hub.ask(Who::Admin, "PATCH", "/api/v1/alert/channel/1", "{\"body\":\"{{ wrong\"}");
+    assert!(status == 400 && said.contains("body: line 1"), "{status} {said}");
+    assert_eq!(column(&hub, Who::Admin, path, "body"), [Value::Null]);
+    assert_eq!(column(&hub, Who::Admin, path, "failing_since"), [Value::Null]);
+    // A test message of a channel that is disabled would go nowhere.
+    let test = "/api/v1/alert/channel/1/test";
+    assert_eq!((hub.ask(Who::Admin, "POST", test, "").0, hub.engine.alerts().notices_waiting()), (200, 1));
+    assert_eq!(hub.ask(Who::Admin, "PATCH", "/api/v1/alert/channel/1", "{\"enabled\":false}").0, 200);
+    assert_eq!((hub.ask(Who::Admin, "POST", test, "").0, hub.engine.alerts().notices_waiting()), (409, 1));
 }

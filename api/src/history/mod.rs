@@ -30,7 +30,7 @@ pub use export::{export, parse_range};
 pub(crate) use operations::{OPERATIONS, schemas};
 
 /// Default range, milliseconds.
-const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
+pub(crate) const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
 /// The same for facts, which change rarely.
 const FACTS_RANGE_USUAL_MS: i64 = 30 * RANGE_USUAL_MS;
 /// Bytes that any answer holds while it is computed: a few pieces that wait for the reader, and a compressor.
@@ -39,11 +39,11 @@ const STREAM_BYTES: usize = 16 * PIECE_BYTES;
 const NOTE: HeaderName = HeaderName::from_static("windfire-note");
 
 /// A range of time, Unix milliseconds.
-struct AskedRange {
-    from_ms: i64,
-    to_ms: i64,
+pub(crate) struct AskedRange {
+    pub(crate) from_ms: i64,
+    pub(crate) to_ms: i64,
     /// The differences from the request.
-    notes: Vec<String>,
+    pub(crate) notes: Vec<String>,
 }
 
 impl ApiRequest<'_> {
@@ -67,7 +67,7 @@ impl ApiRequest<'_> {
 
     /// A body that is computed while it is sent, and holds that many bytes besides [`STREAM_BYTES`]. Fails if there is
     /// no room.
-    fn stream(
+    pub(crate) fn stream(
         &self,
         content_type: &'static str,
         bytes: usize,
@@ -80,7 +80,7 @@ impl ApiRequest<'_> {
     }
 
     /// `from` and `to`. `from` is by default `usual_ms` milliseconds before `to`. The range ends now at the latest.
-    fn range(&self, usual_ms: i64) -> Result<AskedRange, String> {
+    pub(crate) fn range(&self, usual_ms: i64) -> Result<AskedRange, String> {
         let time = |name: &str| self.query.given(name).map(|text| time_ms(text, self.caller.now_ms)).transpose();
         let asked_to_ms = time("to")?.unwrap_or(self.caller.now_ms);
         let to_ms = asked_to_ms.min(self.caller.now_ms);
@@ -97,7 +97,7 @@ impl ApiRequest<'_> {
     }
 
     /// A note that reports may be missing, while history reads the log after a start.
-    fn catch_up_note(&self) -> Option<String> {
+    pub(crate) fn catch_up_note(&self) -> Option<String> {
         let percent = self.engine.history().catch_up()?.percent();
         Some(format!(
             "the hub has started and reads its log ({percent} %): reports from before the start may be missing; ask again in \
@@ -146,7 +146,7 @@ impl ApiRequest<'_> {
     }
 
     /// A whole number from 1 to `max`.
-    fn number(&self, name: &str, usual: usize, max: usize) -> Result<usize, String> {
+    pub(crate) fn number(&self, name: &str, usual: usize, max: usize) -> Result<usize, String> {
         let Some(text) = self.query.given(name) else { return Ok(usual) };
         let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
         let number = if is_number { text.parse().ok() } else { None };
@@ -171,12 +171,12 @@ fn seconds(ms: i64) -> String {
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn io_error(error: StoreError) -> io::Error {
+pub(crate) fn io_error(error: StoreError) -> io::Error {
     io::Error::other(error.to_string())
 }
 
 /// The answer with its notes in a header, so that formats without a place for notes have them too.
-fn noted(notes: &[String], answer: Answer) -> Answer {
+pub(crate) fn noted(notes: &[String], answer: Answer) -> Answer {
     notes.iter().fold(answer, |answer, note| answer.with(NOTE, note))
 }
 

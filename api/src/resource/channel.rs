@@ -15,7 +15,7 @@ use crate::request::{ApiError, ApiRequest, ApiResult, success};
 use crate::schema::{Schemas, body, envelope, flag, integer, list, maybe, name, nullable, object, one_of, short, text};
 use crate::whole_number::WholeNumber;
 
-pub(crate) const OPERATIONS: [Operation; 4] = [
+pub(crate) const OPERATIONS: [Operation; 5] = [
     Operation {
         name: "Channels",
         answered_by: |request| Ok(show(request)),
@@ -55,6 +55,15 @@ pub(crate) const OPERATIONS: [Operation; 4] = [
         parameters: &[ID_IN_PATH],
         ..MANAGE
     },
+    Operation {
+        name: "TestChannel",
+        answered_by: test,
+        path: "/api/v1/alert/channel/{id}/test",
+        method: "POST",
+        about: "Sends a test message to a channel. How that went is in the list of channels",
+        parameters: &[ID_IN_PATH],
+        ..MANAGE
+    },
 ];
 
 #[derive(Deserialize)]
@@ -80,6 +89,7 @@ struct ChannelBody {
 fn show(request: &ApiRequest<'_>) -> Answer {
     let channels = if request.viewer.sees_all() { request.engine.registry().channels() } else { Vec::new() };
     let line = |channel: &Channel| {
+        let health = request.engine.alerts().channel_health(channel.id);
         json!({
             "id": channel.id,
             "name": channel.name,
@@ -93,6 +103,11 @@ fn show(request: &ApiRequest<'_>) -> Answer {
             "time_zone": channel.time_zone,
             "language": channel.language.name(),
             "created": channel.created_s,
+            "failing_since": health.failing_since_ms.map(seconds),
+            "failure": health.failure,
+            "last_sent": health.last_sent_ms.map(seconds),
+            "sent": health.sent,
+            "failed": health.failed,
         })
     };
     success(channels.iter().map(|channel| line(channel)).collect::<Vec<_>>())
@@ -114,6 +129,7 @@ fn add(request: &ApiRequest<'_>) -> ApiResult {
         name: usual.name,
         kind: usual.kind,
     };
+    check_templates(request, &new)?;
     let id = request.engine.registry().add_channel(new, request.now_s())?;
     Ok(success(json!({"id": id})))
 }
@@ -123,6 +139,9 @@ fn edit(request: &ApiRequest<'_>) -> ApiResult {
     let registry = request.engine.registry();
     let before = registry.channel(request.number);
     let edit = body.into_edit(before.as_ref().map(|before| &before.kind))?;
+    if let Some(before) = &before {
+        check_templates(request, &changed_by(before, &edit))?;
+    }
     registry.edit_channel(request.number, edit)?;
     Ok(success(()))
 }
@@ -130,6 +149,41 @@ fn edit(request: &ApiRequest<'_>) -> ApiResult {
 fn remove(request: &ApiRequest<'_>) -> ApiResult {
     request.engine.registry().remove_channel(request.number)?;
     Ok(success(()))
+}
+
+fn test(request: &ApiRequest<'_>) -> ApiResult {
+    let id = request.number;
+    // One that is not there is said by the engine.
+    if request.engine.registry().channel(id).is_some_and(|channel| !channel.enabled) {
+        return Err(ApiError::new(409, format!("channel {id} is disabled: enable it first")));
+    }
+    request.engine.alerts().test(id, request.caller.now_ms)?;
+    Ok(success(()))
+}
+
+fn check_templates(request: &ApiRequest<'_>, channel: &NewChannel) -> Result<(), ApiError> {
+    (request.api.check_templates)(channel).map_err(|wrong| ApiError::new(400, wrong))
+}
+
+/// A channel as it would be after a change. Secrets that stay need not be known to look at its templates.
+fn changed_by(before: &Channel, edit: &ChannelEdit) -> NewChannel {
+    let edit = edit.clone();
+    NewChannel {
+        name: edit.name.unwrap_or_else(|| before.name.clone()),
+        enabled: edit.enabled.unwrap_or(before.enabled),
+        kind: edit.kind.unwrap_or_else(|| before.kind.clone()),
+        subject: edit.subject.unwrap_or_else(|| before.subject.clone()),
+        body: edit.body.unwrap_or_else(|| before.body.clone()),
+        messages_per_minute: edit.messages_per_minute.unwrap_or(before.messages_per_minute),
+        tls_verify: edit.tls_verify.unwrap_or(before.tls_verify),
+        time_zone: edit.time_zone.unwrap_or_else(|| before.time_zone.clone()),
+        language: edit.language.unwrap_or(before.language),
+    }
+}
+
+/// Unix seconds.
+fn seconds(ms: i64) -> i64 {
+    ms.div_euclid(1000)
 }
 
 impl ChannelBody {
@@ -171,7 +225,8 @@ pub(crate) fn schemas() -> Schemas {
     let channel = json!({
         "id": integer(), "name": text(), "enabled": flag(), "kind": text(), "settings": {"type": "object"},
         "subject": maybe("string"), "body": maybe("string"), "messages_per_minute": integer(), "tls_verify": flag(),
-        "time_zone": text(), "language": text(), "created": integer(),
+        "time_zone": text(), "language": text(), "created": integer(), "failing_since": maybe("integer"),
+        "failure": maybe("string"), "last_sent": maybe("integer"), "sent": integer(), "failed": integer(),
     });
     let kinds: Vec<&str> = kinds().collect();
     let template = || json!({"type": ["string", "null"], "maxLength": TEMPLATE_CHARS_MAX});

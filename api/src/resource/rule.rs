@@ -1,5 +1,7 @@
 //! Rules of alerts.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 use serde_json::{Value, json};
 use windfire_engine::alert::measure::Measure;
@@ -103,8 +105,15 @@ enum ScopeBody {
 }
 
 fn show(request: &ApiRequest<'_>) -> Answer {
-    let rules = request.engine.registry().rules();
-    success(rules.iter().filter_map(|rule| seen(request, rule)).collect::<Vec<_>>())
+    let (rules, firing) = (request.engine.registry().rules(), request.engine.alerts().firing());
+    let line = |rule: &Arc<Rule>| {
+        let mut line = seen(request, rule)?;
+        let servers = firing.get(&rule.id).map_or(&[][..], Vec::as_slice);
+        // The hub is the server 0, whose rules only those see who see all.
+        line["firing"] = json!(request.viewer.seen_ids(request.engine, servers).len());
+        Some(line)
+    };
+    success(rules.iter().filter_map(line).collect::<Vec<_>>())
 }
 
 /// The part of a rule that the viewer sees; nothing when it is about none of the viewer's servers. Only administrators
@@ -166,7 +175,7 @@ fn remove(request: &ApiRequest<'_>) -> ApiResult {
 }
 
 /// The rule that the body describes.
-fn wanted(request: &ApiRequest<'_>) -> Result<NewRule, ApiError> {
+pub(super) fn wanted(request: &ApiRequest<'_>) -> Result<NewRule, ApiError> {
     let given = request.body::<RuleBody>()?.into_edit()?;
     let missing = |field: &str| ApiError::new(400, format!("{field}: it is missing, and a rule needs it"));
     let name = given.name.ok_or_else(|| missing("name"))?;
@@ -264,7 +273,7 @@ pub(crate) fn schemas() -> Schemas {
         "id": integer(), "name": text(), "note": text(), "enabled": flag(), "severity": text(),
         "when": list(object(condition)), "for_s": integer(), "share": number(), "keep_s": integer(),
         "scope": {"type": "object"}, "except_ids": list(integer()), "never": flag(), "channels": list(integer()),
-        "repeat_s": integer(), "resolved": flag(), "built_in": flag(), "created": integer(),
+        "repeat_s": integer(), "resolved": flag(), "built_in": flag(), "created": integer(), "firing": integer(),
     });
     let mut add = fields();
     add["name"] = name();

@@ -61,7 +61,10 @@ impl CommitThread {
     fn commit(&self) -> bool {
         let was_poisoned = self.engine.poison_reason().is_some();
         let started = Instant::now();
-        match self.engine.commit() {
+        self.counters.commit_begun.note(started);
+        let committed = self.engine.commit();
+        self.counters.commit_begun.forget();
+        match committed {
             Ok(_) => {
                 self.counters.observe_commit(started.elapsed());
                 if was_poisoned {

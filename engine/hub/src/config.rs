@@ -11,11 +11,14 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
 use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
-use crate::limits::{LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES};
+use crate::limits::{
+    ALERT_WAIT_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
+};
 use crate::memory;
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
@@ -110,6 +113,22 @@ pub(crate) struct Settings {
     /// Seconds without a report after which the panel shows a server as offline, 5 to 3600 [default: 30]
     #[arg(long, env = "WINDFIRE_OFFLINE_AFTER_S", value_name = "N", value_parser = number::<u32>)]
     offline_after_s: Option<u32>,
+    /// Seconds between two looks at what rules of alerts say, 1 to 60 [default: 5]
+    #[arg(long, env = "WINDFIRE_ALERT_INTERVAL_S", value_name = "N", value_parser = number::<u32>)]
+    alert_interval_s: Option<u32>,
+    /// Seconds that servers have to come back before they count as offline, after a start of the hub and after it was
+    /// cut off, 0 to 3600 [default: 120]
+    #[arg(long, env = "WINDFIRE_ALERT_GRACE_S", value_name = "N", value_parser = number::<u32>)]
+    alert_grace_s: Option<u32>,
+    /// Seconds that a message about alerts waits for others of the same rule to join it, 0 to 3600 [default: 10]
+    #[arg(long, env = "WINDFIRE_GROUP_WAIT_S", value_name = "N", value_parser = number::<u32>)]
+    group_wait_s: Option<u32>,
+    /// Seconds between two messages to a channel about the same rule, 0 to 3600 [default: 60]
+    #[arg(long, env = "WINDFIRE_GROUP_INTERVAL_S", value_name = "N", value_parser = number::<u32>)]
+    group_interval_s: Option<u32>,
+    /// Web address of the panel, for links in messages about alerts
+    #[arg(long, env = "WINDFIRE_PUBLIC_URL", value_name = "URL", value_parser = some_text)]
+    public_url: Option<String>,
     /// Host and port at which agents reach this hub, for the commands that the panel shows
     #[arg(long, env = "WINDFIRE_AGENTS_ADDRESS", value_name = "HOST:PORT", value_parser = agents_address)]
     #[serde(deserialize_with = "agents_address_of_file")]
@@ -149,6 +168,13 @@ pub(crate) struct Config {
     pub(crate) cors_origin: Option<String>,
     pub(crate) guests: bool,
     pub(crate) offline_after_s: u32,
+    pub(crate) alert_interval_s: u32,
+    pub(crate) alert_grace_s: u32,
+    pub(crate) group_wait_s: u32,
+    pub(crate) group_interval_s: u32,
+    /// Without a slash at its end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) public_url: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) agents_address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -193,6 +219,11 @@ impl Config {
             cors_origin: given.cors_origin.or(file.cors_origin),
             guests: given.guests.or(file.guests).unwrap_or(true),
             offline_after_s: given.offline_after_s.or(file.offline_after_s).unwrap_or(30),
+            alert_interval_s: given.alert_interval_s.or(file.alert_interval_s).unwrap_or(5),
+            alert_grace_s: given.alert_grace_s.or(file.alert_grace_s).unwrap_or(120),
+            group_wait_s: given.group_wait_s.or(file.group_wait_s).unwrap_or(10),
+            group_interval_s: given.group_interval_s.or(file.group_interval_s).unwrap_or(60),
+            public_url: given.public_url.or(file.public_url).map(|url| plain(&url).trim_end_matches('/').to_owned()),
             agents_address: given.agents_address.or(file.agents_address),
             country_db: given.country_db.or(file.country_db),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
@@ -217,6 +248,17 @@ impl Config {
         }
     }
 
+    /// How alerts are judged and told.
+    pub(crate) fn alerts(&self) -> AlertOptions {
+        let ms = |seconds: u32| i64::from(seconds) * 1000;
+        AlertOptions {
+            grace_ms: ms(self.alert_grace_s),
+            offline_after_ms: ms(self.offline_after_s),
+            group_wait_ms: ms(self.group_wait_s),
+            group_interval_ms: ms(self.group_interval_s),
+        }
+    }
+
     fn check(&self) -> Result<(), String> {
         let within = |key: &str, value: u64, min: u64, max: u64| {
             if (min..=max).contains(&value) {
@@ -233,6 +275,15 @@ impl Config {
         within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
         within("history_gib_max", self.history_gib_max, 0, 1 << 20)?;
         within("offline_after_s", self.offline_after_s.into(), 5, 3600)?;
+        within("alert_interval_s", self.alert_interval_s.into(), 1, 60)?;
+        within("alert_grace_s", self.alert_grace_s.into(), 0, ALERT_WAIT_S_MAX)?;
+        within("group_wait_s", self.group_wait_s.into(), 0, ALERT_WAIT_S_MAX)?;
+        within("group_interval_s", self.group_interval_s.into(), 0, ALERT_WAIT_S_MAX)?;
+        if let Some(url) = &self.public_url
+            && !is_web_address(url)
+        {
+            return Err(format!("public_url = {url:?} is no web address: write one such as https://hub.example.org"));
+        }
         // With 0 the agents' default interval counts, which is one second. A frame is at most ten seconds old.
         let gathering_s = (self.report_interval_s.max(1) * self.samples_per_frame).min(FRAME_AGE_S_MAX);
         let frames_s = self.report_interval_s.max(if self.samples_per_frame > 1 { gathering_s } else { 0 });
@@ -277,6 +328,15 @@ impl Config {
             None => EnvFilter::try_new(log).map_err(|error| format!("log = {log:?} is no filter: {error}")),
         }
     }
+}
+
+/// Whether a link may begin so.
+fn is_web_address(text: &str) -> bool {
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    rest.is_some_and(|rest| {
+        let is_part = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte);
+        !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_part)
+    })
 }
 
 fn http_address(text: &str) -> Result<SocketAddr, String> {
@@ -351,89 +411,4 @@ fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("windfire.toml");
-        fs::write(&path, "http = \"0.0.0.0:80\"\ncommit_interval_ms = 20\ndata = \"/var/lib/windfire\"\n")
-            .expect("written");
-        let place = Place { config: Some(path), data: None };
-        let given = Settings { commit_interval_ms: Some(5), ..Settings::default() };
-        let config = Config::load(&place, given).expect("valid");
-        assert_eq!((config.http.port(), config.commit_interval_ms, config.quic.port()), (80, 5, 5555));
-        assert_eq!(config.data, Path::new("/var/lib/windfire"));
-    }
-
-    #[test]
-    fn what_is_wrong_in_the_file_is_shown_where_it_stands_with_what_is_right() {
-        for (text, line, words) in [
-            ("# a comment\nhtpp = \"127.0.0.1:1\"\n", 2, "key \"htpp\" is unknown: did you mean \"http\"?"),
-            ("commit-interval-ms = 5\n", 1, "did you mean \"commit_interval_ms\"?"),
-            ("listen = \"127.0.0.1:1\"\n", 1, "key \"listen\" is unknown: the keys are data, http, quic,"),
-            ("[server]\nname = \"x\"\n", 1, "key \"server\" is unknown"),
-            ("\n\ncommit_interval_ms = \"20\"\n", 3, "write a whole number, without quotes"),
-            ("commit_interval_ms = 20ms\n", 1, ""),
-            ("report_interval_s = -1\n", 1, "within the key's bounds"),
-            ("report_interval_s = 1.5\n", 1, "write a whole number"),
-            ("guests = \"yes\"\n", 1, "write true or false, without quotes"),
-            ("log = 3\n", 1, "write it in quotes"),
-            ("data = [\"a\"]\n", 1, "write it in quotes"),
-            ("log = info\n", 1, ""),
-            ("log = \"a\"\nlog = \"b\"\n", 2, "duplicate key"),
-            ("log = \"never ends\n", 1, ""),
-        ] {
-            let error = parse(text).expect_err("wrong");
-            assert!(error.starts_with(&format!("line {line}, column ")), "{text:?}: {error}");
-            assert!(error.contains(&format!("\n{line} | ")) && error.contains('^'), "{text:?}: {error}");
-            assert!(error.lines().next().is_some_and(|first| first.contains(words)), "{text:?}: {error}");
-        }
-    }
-
-    #[test]
-    fn values_out_of_bounds_are_refused() {
-        for text in [
-            "commit_interval_ms = 0",
-            "report_interval_s = 61",
-            "https_cert = \"a\"",
-            "raw_retention_days = 0",
-            "memory_bytes_max = 1000000",
-            "cookie_name = \"a b\"",
-            "report_interval_s = 20",
-            "offline_after_s = 15\nsamples_per_frame = 10",
-        ] {
-            let settings = parse(text).expect("well-formed");
-            assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
-        }
-        for text in ["report_interval_s = 15", "offline_after_s = 5", "offline_after_s = 20\nsamples_per_frame = 10"] {
-            let settings = parse(text).expect("well-formed");
-            assert!(Config::load(&Place::default(), settings).is_ok(), "{text}");
-        }
-    }
-    #[test]
-    fn addresses_in_the_file_are_read_as_those_on_the_command_line() {
-        let http = |text: &str| parse(text).map(|settings| settings.http.map(|address| address.to_string()));
-        assert_eq!(http("http = \"localhost:80\""), Ok(Some("127.0.0.1:80".to_owned())));
-        assert_eq!(http("http = 18208"), Ok(Some("127.0.0.1:18208".to_owned())));
-        assert_eq!(http(""), Ok(None));
-        let error = http("http = \":8008\"").expect_err("two meanings");
-        assert!(error.lines().next().is_some_and(|first| first.contains("0.0.0.0:8008")), "{error}");
-        assert!(http("http = true").expect_err("no address").contains("port"));
-    }
-
-    #[test]
-    fn what_the_file_leaves_empty_is_not_given() {
-        let keys =
-            ["data", "http", "quic", "https_cert", "https_key", "cookie_name", "cors_origin", "country_db", "log"];
-        let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
-        let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
-        let usual = Config::load(&Place::default(), Settings::default()).expect("valid");
-        assert_eq!(format!("{config:?}"), format!("{usual:?}"));
-        let agents = |text: &str| parse(text).map(|settings| settings.agents_address);
-        assert_eq!(agents("agents_address = \"\""), Ok(None));
-        assert_eq!(agents("agents_address = \"a, b:1\""), Ok(Some("a,b:1".to_owned())));
-        assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("hub:5555"));
-    }
-}
+mod tests;

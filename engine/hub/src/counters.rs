@@ -6,8 +6,11 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use windfire_engine::Engine;
+use windfire_engine::alert::state::AlertState;
 use windfire_engine::counters::Counter;
 use windfire_wire::RefuseReason;
+
+use crate::moment::Moment;
 
 /// Upper ends of the commit histogram's buckets, milliseconds.
 const COMMIT_BUCKETS_MS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
@@ -78,6 +81,13 @@ pub(crate) struct Counters {
     round_us_total: Counter,
     /// A float's bits.
     busy_bits: AtomicU64,
+    /// When a packet came from an agent.
+    pub(crate) agent_heard: Moment,
+    /// When the commit that is under way began.
+    pub(crate) commit_begun: Moment,
+    passes: Counter,
+    pass_us_total: Counter,
+    alerts_refused: AtomicU64,
 }
 
 impl Counters {
@@ -116,6 +126,17 @@ impl Counters {
 
     pub(crate) fn observe_upkeep(&self, took: Duration) {
         self.upkeep_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Counts the time of one pass of alerts.
+    pub(crate) fn observe_pass(&self, took: Duration) {
+        self.passes.add(1);
+        self.pass_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// Notes how many alerts found no room in the newest pass.
+    pub(crate) fn set_alerts_refused(&self, count: u64) {
+        self.alerts_refused.store(count, Ordering::Relaxed);
     }
 
     /// The page, in Prometheus' text format.
@@ -231,7 +252,34 @@ impl Counters {
         page.line("windfire_commit_seconds_bucket{le=\"+Inf\"}", sum);
         page.line("windfire_commit_seconds_sum", self.commit_us_total.get() as f64 / 1e6);
         page.line("windfire_commit_seconds_count", sum);
+        self.render_alerts(&mut page, engine);
         page.0
+    }
+
+    fn render_alerts(&self, page: &mut Page, engine: &Engine) {
+        let alerts = engine.alerts();
+        page.head("windfire_alerts", "Alerts that are not ok, by state.", "gauge");
+        for (state, count) in AlertState::ALL.iter().zip(alerts.counts()) {
+            page.line(&format!("windfire_alerts{{state=\"{}\"}}", state.name()), count);
+        }
+        page.head("windfire_alerts_refused", "Alerts that found no room in the newest pass.", "gauge");
+        page.line("windfire_alerts_refused", self.alerts_refused.load(Ordering::Relaxed));
+        page.gauge(
+            "windfire_notices_pending",
+            "Messages about alerts that wait or are sent.",
+            alerts.notices_waiting(),
+        );
+        page.head("windfire_notices_sent_total", "Messages about alerts, by channel and result.", "counter");
+        for channel in engine.registry().channels() {
+            let health = alerts.channel_health(channel.id);
+            for (result, count) in [("sent", health.sent), ("failed", health.failed)] {
+                let labels = format!("channel=\"{}\",result=\"{result}\"", channel.id);
+                page.line(&format!("windfire_notices_sent_total{{{labels}}}"), count);
+            }
+        }
+        page.head("windfire_alert_pass_seconds", "Time of a pass over all servers and rules.", "summary");
+        page.line("windfire_alert_pass_seconds_sum", self.pass_us_total.get() as f64 / 1e6);
+        page.line("windfire_alert_pass_seconds_count", self.passes.get());
     }
 }
 

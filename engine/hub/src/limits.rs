@@ -118,6 +118,24 @@ pub(crate) const ADMIN_MEANWHILE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) const START_QUIET: Duration = Duration::from_secs(1);
 /// Time between two messages on how far it is.
 pub(crate) const START_SIGN_INTERVAL: Duration = Duration::from_secs(5);
+/// Maximum of seconds that servers may have to come back before they count as offline, and that messages about alerts
+/// may wait for others.
+pub(crate) const ALERT_WAIT_S_MAX: u64 = 3600;
+/// Time for which a commit may last before silence of agents is taken for the hub's own fault.
+pub(crate) const COMMIT_STALL: Duration = Duration::from_secs(5);
+/// Time between two looks for a notice that is due.
+pub(crate) const NOTICE_INTERVAL: Duration = Duration::from_millis(250);
+/// Messages that are sent at once, each to another channel.
+pub(crate) const SENDS_MAX: usize = 8;
+/// Time that messages under way have at a stop. The next start sends those again that were not done.
+pub(crate) const NOTICE_STOP_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between two times that an Alertmanager is told which alerts fire.
+pub(crate) const ALERTMANAGER_INTERVAL: Duration = Duration::from_secs(60);
+/// Milliseconds after which an Alertmanager takes an alert for resolved that it is not told of again: four intervals.
+pub(crate) const ALERTMANAGER_LASTS_MS: i64 = 240_000;
+/// Milliseconds for which an Alertmanager is told that an alert has ended, in case that it misses one time.
+pub(crate) const ALERTMANAGER_ENDED_MS: i64 = 300_000;
+
 /// Users that an error names if the asked one does not exist.
 pub(crate) const USERS_NAMED_MAX: usize = 10;
 

@@ -1,6 +1,7 @@
 //! The hub's process. `serve` runs the hub. Every other verb asks a running hub or works on its stopped store.
 
 mod admin;
+mod alert;
 mod cli;
 mod clock;
 mod commit_thread;
@@ -15,6 +16,7 @@ mod ingest;
 mod limits;
 mod maintenance_thread;
 mod memory;
+mod moment;
 mod output;
 mod pacer;
 mod progress;
@@ -153,7 +155,7 @@ fn export(place: &Place, request: Request, out: Option<&Path>, mask: Mode, now_m
 /// Asks the hub of this place, or works on its store.
 fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -> Result<Response, String> {
     let config = Config::load(place, Settings::default())?;
-    let options = Options { retention: config.retention(), ..Options::default() };
+    let options = Options { retention: config.retention(), alerts: config.alerts(), ..Options::default() };
     let agents = || Agents {
         address: config.agents_address_at(config.quic.port()),
         port: config.quic.port(),

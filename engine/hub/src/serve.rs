@@ -13,8 +13,10 @@ use windfire_api::live::Live;
 use windfire_api::{Agents, Api, DetailsCache, SignInLimit};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options, waits};
+use windfire_outbound::{Outbound, check_templates};
 
 use crate::admin;
+use crate::alert::{NoticeThread, PassThread};
 use crate::clock::clock_of;
 use crate::commit_thread::CommitThread;
 use crate::config::Config;
@@ -69,6 +71,21 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         clock: Arc::clone(&clock),
         stop: threads.stop(),
     };
+    let pass_thread = PassThread {
+        engine: Arc::clone(&engine),
+        counters: Arc::clone(&counters),
+        clock: Arc::clone(&clock),
+        data: config.data.clone(),
+        interval: Duration::from_secs(config.alert_interval_s.into()),
+        stop: threads.stop(),
+    };
+    let notice_thread = NoticeThread {
+        engine: Arc::clone(&engine),
+        clock: Arc::clone(&clock),
+        outbound: Outbound::new(env!("CARGO_PKG_VERSION")),
+        public_url: config.public_url.clone(),
+        stop: threads.stop(),
+    };
     let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&counters), Arc::clone(&clock));
     let ingest = Ingest {
         engine: Arc::clone(&engine),
@@ -118,6 +135,12 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         runtime.spawn(ticking);
         runtime.block_on(http.run(http_socket, https, stop))
     })?;
+    // The agents are being sent away: from now on their silence says nothing.
+    threads.start(Worker::new("alerts", Phase::Draining, || pass_thread.run()))?;
+    threads.start_driving("notices", Phase::Draining, |runtime| {
+        notice_thread.run(runtime);
+        Ok(())
+    })?;
     // Ends when no thread can ask it any more, and the waiting requests are done.
     threads.start(Worker::new("enrolments", Phase::Draining, || enroller.run()))?;
     threads.start(Worker::new("history", Phase::LastWrites, || maintenance_thread.run()))?;
@@ -149,6 +172,7 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
         report_interval_ms: config.report_interval_s * 1000,
         samples_per_frame_min: config.samples_per_frame,
         retention: config.retention(),
+        alerts: config.alerts(),
         country_of,
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
@@ -184,6 +208,7 @@ fn api(config: &Config, agents: Agents) -> Api {
         agents,
         sign_in_limit: SignInLimit::default(),
         details: DetailsCache::default(),
+        check_templates,
     }
 }
 

@@ -7,8 +7,8 @@ mod hub;
 use std::collections::{BTreeMap, BTreeSet};
 
 use api_document::*;
-use hub::new_hub;
 use hub::panel::{self, Stream};
+use hub::{new_hub, wait_until};
 use regex::Regex;
 use serde_json::{Value, json};
 
@@ -100,9 +100,15 @@ fn who_may_ask_is_one_rule_on_every_route() {
 
 #[test]
 fn each_route_answers_as_the_document_says() {
-    let (_folder, hub, token, callers) = hub_with_history(&[]);
+    let (_folder, hub, token, callers) = hub_with_history(&["--alert-interval-s", "1"]);
     // One of each, so that lists have an entry.
     callers.session.done(&hub, "POST", "/api/v1/enrol-token", &json!({}));
+    // No disk is all free.
+    let when = json!([{"metric": "hub.disk_free", "op": "<", "value": 100}]);
+    let rule = json!({"name": "fires", "severity": "info", "when": when});
+    let made = callers.session.done(&hub, "POST", "/api/v1/alert/rule", &rule);
+    assert_eq!(made["id"], FIRING_RULE);
+    wait_until("the rule fires", || hub.get("/api/v1/alert?state=firing", &token).text().contains("\"fires\""));
     let is_listed =
         |route: &&Route| matches!(&*route.name(), "POST /api/v1/alert/channel" | "POST /api/v1/alert/silence");
     for route in routes().iter().filter(is_listed) {
@@ -122,10 +128,10 @@ fn each_route_answers_as_the_document_says() {
     for route in &routes {
         let (mut path, body) = sample(route);
         // What was made is what is removed.
-        if let (Some((before, _)), false) = (route.path.split_once("/{id}"), route.path.contains("/server/{id}"))
+        if let (Some((before, after)), false) = (route.path.split_once("/{id}"), route.path.contains("/server/{id}"))
             && let Some(id) = made.get(before)
         {
-            path = format!("{before}/{id}");
+            path = format!("{before}/{id}{after}");
         }
         let own_password = route.path == "/api/v1/session/password";
         let headers = if own_password {

@@ -81,6 +81,16 @@ fn manage_alerts(hub: &HubProcess, server: &str) {
     assert_eq!((&edited["when"], &edited["for_s"], &edited["enabled"]), (&conditions, &60.into(), &false.into()));
     assert_eq!(edited["scope"], value!({"ids": [server.parse::<u64>().expect("an id")]}));
 
+    let preview = json(hub, &["rule", "preview", "--when", "offline > 60", "--id", server]);
+    assert_eq!(preview, value!({"servers": 1, "server_days": 1, "cut": false, "firings": []}));
+    assert!(hub.cli(&["rule", "preview", "--when", "rebooted"]).status.success(), "as a text");
+    json(hub, &["channel", "test", &channel]);
+    assert_eq!(json(hub, &["alerts", "list", "--state", "firing", "--tag", "a b"]), value!([]));
+    assert!(json(hub, &["alerts", "log", "--from", "2026-01-01T00:00:00+01:00", "--id", "0"]).is_array());
+    for verb in ["list", "log"] {
+        assert!(hub.cli(&["alerts", verb]).status.success(), "alerts {verb} as a table");
+    }
+
     let silence = add(&["silence", "add", "--minutes", "60", "--comment", "updates", "--rules", &rule, "--tag", "web"]);
     let added = entry(hub, "silence", &silence);
     assert_eq!((&added["active"], &added["by"]), (&true.into(), &"the command line".into()));
@@ -92,13 +102,17 @@ fn manage_alerts(hub: &HubProcess, server: &str) {
     assert_eq!((&edited["weekly"], &edited["to"], &edited["tags"]), (&expected, &Value::Null, &value!(["web"])));
 
     for (arguments, words) in [
-        (["channel", "remove", &channel], "is used by rule"),
-        (["rule", "remove", "5"], "is the hub's own"),
-        (["rule", "remove", "999"], "rule list"),
-        (["channel", "remove", "999"], "channel list"),
-        (["silence", "remove", "999"], "silence list"),
+        (&["channel", "remove", &channel][..], "is used by rule"),
+        (&["rule", "remove", "5"], "is the hub's own"),
+        (&["rule", "remove", "999"], "rule list"),
+        (&["rule", "preview", "--for-s", "5"], "--when"),
+        (&["channel", "remove", "999"], "channel list"),
+        (&["channel", "test", "999"], "channel list"),
+        (&["silence", "remove", "999"], "silence list"),
+        (&["alerts", "acknowledge", "1", "999"], "alerts list"),
+        (&["alerts", "log", "--from", "yesterday"], "yesterday"),
     ] {
-        let refused = hub.cli(&arguments);
+        let refused = hub.cli(arguments);
         let said = String::from_utf8_lossy(&refused.stderr).into_owned();
         assert!(!refused.status.success() && said.contains(words), "{arguments:?}: {said}");
     }

@@ -10,6 +10,7 @@ use super::guard::Guard;
 use super::journal::{AlertEvent, EventKind};
 use super::notice::Notice;
 use super::queue::{Queue, QueueEdit, Telling};
+use super::rate::Rates;
 use super::roster::Roster;
 use super::state::{Alert, AlertOptions, AlertTime};
 use crate::limits::{ALERT_LOG_DAYS, ALERT_LOG_ROWS_MAX};
@@ -51,6 +52,7 @@ pub(super) struct Writing {
     /// The newest time before the start that is known.
     alive_ms: i64,
     pub(super) guard: Option<Guard>,
+    pub(super) rates: Rates,
     pub(super) roster: Roster,
     /// The roster before the newest one, until alerts without a rule or a server are closed.
     pub(super) before: Option<Roster>,
@@ -113,6 +115,7 @@ impl AlertBook {
             found,
             alive_ms,
             guard: None,
+            rates: Rates::default(),
             roster: Roster::default(),
             before: None,
             cut_off: None,
@@ -310,7 +313,7 @@ fn put_alert(changes: &mut Changes, rule_id: u64, server_id: u64, entry: Option<
 pub(super) fn read_log(
     store: &Store,
     range_ms: &Range<i64>,
-    server_id: Option<u64>,
+    is_wanted: &dyn Fn(u64) -> bool,
     max: usize,
 ) -> Result<Vec<AlertEvent>, StoreError> {
     let Some((first, last)) = store.times(key::ALERT_LOG)? else { return Ok(Vec::new()) };
@@ -327,7 +330,7 @@ pub(super) fn read_log(
         let (from, to) = (key::alert_log_key(day, 0), key::alert_log_key(day.saturating_add(1), 0));
         store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
             let event = alert_log::read(key, value)?;
-            if range_ms.contains(&event.time_ms) && server_id.is_none_or(|server_id| server_id == event.server_id) {
+            if range_ms.contains(&event.time_ms) && is_wanted(event.server_id) {
                 of_day.push_back(event);
                 if of_day.len() > wanted {
                     of_day.pop_front();

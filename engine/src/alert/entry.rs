@@ -16,30 +16,8 @@ pub(super) struct Entry {
 
 impl Entry {
     /// An alert that begins.
-    pub(super) fn begun(
-        (rule_id, server_id): (u64, u64),
-        edition: u32,
-        progress: Progress,
-        value: Option<f64>,
-        now: AlertTime,
-    ) -> Self {
-        let alert = Alert {
-            rule_id,
-            server_id,
-            state: AlertState::Pending,
-            since_ms: now.now_ms,
-            fired_ms: None,
-            first_value: value,
-            worst_value: value,
-            value,
-            frozen_since_ms: None,
-            notified_ms: None,
-            times_notified: 0,
-            acknowledged_by: None,
-            edition,
-            told: 0,
-            is_withheld: false,
-        };
+    pub(super) fn begun(ids: (u64, u64), edition: u32, progress: Progress, value: Option<f64>, now: AlertTime) -> Self {
+        let alert = Alert::begun(ids, edition, value, now.now_ms);
         Self { alert, progress, notified_uptime_ms: now.uptime_ms }
     }
 

@@ -1,6 +1,6 @@
 //! What may be asked of the alerts.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::book::{AlertBook, ChannelHealth, Draft, Writing, read_log};
@@ -37,8 +37,8 @@ pub(crate) struct Parts<'a> {
 /// The alerts of a hub. What writes to the disk waits for it, and for a pass under way; lists never wait for the disk.
 #[derive(Clone, Copy)]
 pub struct Alerts<'a> {
-    book: &'a AlertBook,
-    parts: Parts<'a>,
+    pub(super) book: &'a AlertBook,
+    pub(super) parts: Parts<'a>,
 }
 
 /// What one pass did.
@@ -98,6 +98,11 @@ pub struct SendFailure {
 impl<'a> Alerts<'a> {
     pub(crate) fn new(book: &'a AlertBook, parts: Parts<'a>) -> Self {
         Self { book, parts }
+    }
+
+    /// Goes on with the alerts that the start found, so that they are shown before the first pass. A pass does it too.
+    pub fn resume(&self, now: AlertTime) {
+        self.book.resume(&mut self.book.writing.lock(), now);
     }
 
     /// One pass: looks at every server once, takes each alert on, and writes what has changed in one write, with the
@@ -241,16 +246,19 @@ impl<'a> Alerts<'a> {
 
 /// Notices.
 impl Alerts<'_> {
-    /// The notices that are to be sent now, the oldest first, one of a channel at most. Each is to be answered with
-    /// [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given again, and its channel gets no other.
+    /// The notices that are to be sent now, the oldest first, one of a channel at most, and no more than the channel
+    /// takes in a minute. Each is to be answered with [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given
+    /// again, and its channel gets no other.
     pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
         let mut writing = self.book.writing.lock();
-        let due = self.book.board.write().queue.take_due(now_ms, max, &self.book.options);
+        let resting = self.keep_to_rates(&mut writing, now_ms);
+        let due = self.book.board.write().queue.take_due(now_ms, max, &self.book.options, &resting);
         let registry = self.parts.registry;
         let mut ready = Vec::with_capacity(due.len());
         for notice in due {
             match registry.channel(notice.channel_id).filter(|channel| channel.enabled) {
                 Some(channel) => {
+                    writing.rates.note(channel.id, now_ms);
                     ready.push(DueNotice { channel, rule: registry.rule(notice.rule_id), notice });
                 }
                 None => {
@@ -402,10 +410,14 @@ impl Alerts<'_> {
         counts
     }
 
-    /// How many alerts of a rule fire.
-    pub fn firing_of(&self, rule_id: u64) -> usize {
+    /// The servers of which alerts fire, by rule; 0 is the hub.
+    pub fn firing(&self) -> HashMap<u64, Vec<u64>> {
+        let mut firing: HashMap<u64, Vec<u64>> = HashMap::new();
         let board = self.book.board.read();
-        board.entries.all().filter(|entry| entry.alert.rule_id == rule_id && entry.alert.fires()).count()
+        for alert in board.entries.all().map(|entry| &entry.alert).filter(|alert| alert.fires()) {
+            firing.entry(alert.rule_id).or_default().push(alert.server_id);
+        }
+        firing
     }
 
     /// Notes that somebody knows of an alert: it is not repeated.
@@ -438,7 +450,8 @@ impl Alerts<'_> {
         Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
     }
 
-    /// The newest rows of the log within a range of Unix milliseconds, of one server or of all, the newest first.
+    /// The newest rows of the log within a range of Unix milliseconds that are about servers which are wanted, the newest
+    /// first. The hub has the id 0.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -446,10 +459,10 @@ impl Alerts<'_> {
         &self,
         from_ms: i64,
         to_ms: i64,
-        server_id: Option<u64>,
+        is_wanted: &dyn Fn(u64) -> bool,
         max: usize,
     ) -> Result<Vec<AlertEvent>, StoreError> {
-        read_log(self.parts.store, &(from_ms..to_ms), server_id, max)
+        read_log(self.parts.store, &(from_ms..to_ms), is_wanted, max)
     }
 
     /// What a rule would have done in the last day.

@@ -21,10 +21,12 @@ mod pass;
 pub mod preset;
 mod preview;
 mod queue;
+mod rate;
 mod roster;
 pub mod rule;
 pub mod silence;
 pub mod state;
+mod surplus;
 #[cfg(test)]
 mod tests;
 mod zone;

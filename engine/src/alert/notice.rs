@@ -118,15 +118,44 @@ impl Notice {
         if let Some(ended_ms) = server.ended_ms {
             self.note_end(ended_ms);
         }
+        self.name(server);
+    }
+
+    /// Names a server, or counts it by its tag when there are too many.
+    fn name(&mut self, server: &NoticeServer) {
         if self.servers.len() < NOTICE_SERVERS_MAX {
             self.servers.push(server.clone());
-        } else if let Some((_, count)) = self.by_tag.iter_mut().find(|(tag, _)| *tag == server.tag) {
-            *count += 1;
-        } else if self.by_tag.len() < NOTICE_TAGS_MAX {
-            self.by_tag.push((server.tag.clone(), 1));
         } else {
-            self.dropped += 1;
+            self.count_by_tag(&server.tag, 1);
         }
+    }
+
+    fn count_by_tag(&mut self, tag: &str, more: u64) {
+        if let Some((_, count)) = self.by_tag.iter_mut().find(|(found, _)| found == tag) {
+            *count += more;
+        } else if self.by_tag.len() < NOTICE_TAGS_MAX {
+            self.by_tag.push((tag.to_owned(), more));
+        } else {
+            self.dropped += more;
+        }
+    }
+
+    /// One notice that tells of all that these tell of.
+    pub(crate) fn digest_of(channel_id: u64, notices: &[Self], now_ms: i64) -> Self {
+        let mut digest = Self::new(channel_id, 0, NoticeKind::Digest, now_ms);
+        for notice in notices {
+            digest.created_ms = digest.created_ms.min(notice.created_ms);
+            digest.since_ms = digest.since_ms.min(notice.since_ms);
+            if let Some(ended_ms) = notice.ended_ms {
+                digest.ended_ms = Some(digest.ended_ms.map_or(ended_ms, |before| before.max(ended_ms)));
+            }
+            digest.ended += notice.ended;
+            digest.count += notice.count;
+            digest.dropped += notice.dropped;
+            notice.servers.iter().for_each(|server| digest.name(server));
+            notice.by_tag.iter().for_each(|(tag, count)| digest.count_by_tag(tag, *count));
+        }
+        digest
     }
 
     /// An alert that it tells of has ended before it was sent.
@@ -240,6 +269,24 @@ mod tests {
         assert_eq!((whole.key.as_str(), whole.rule), ("w-7", Some((2, "offline".to_owned()))));
         assert_eq!((whole.measure, notice.message(None, None).measure), (Some(Measure::Offline), None));
         assert_eq!(whole.servers.iter().map(|server| server.ended_ms).collect::<Vec<_>>(), [Some(5_500), Some(6_000)]);
+    }
+
+    #[test]
+    fn a_digest_counts_all_that_its_notices_tell_of() {
+        let notice = |sequence: u64, kind, servers: std::ops::Range<u64>, tag: &str| {
+            let created_ms = 5_000 - sequence.cast_signed();
+            let mut notice = Notice { sequence, ..Notice::new(1, 2, kind, created_ms) };
+            servers.for_each(|id| notice.add(&server(id, tag)));
+            notice
+        };
+        let fires = notice(1, NoticeKind::Firing, 0..25, "web");
+        let mut ends = notice(2, NoticeKind::Resolved, 0..4, "db");
+        (0..4).for_each(|id| ends.end(id, 7_000));
+        let digest = Notice::digest_of(1, &[fires, ends], 9_000);
+        assert_eq!((digest.kind, digest.rule_id, digest.count, digest.ended), (NoticeKind::Digest, 0, 29, 4));
+        assert_eq!((digest.created_ms, digest.not_before_ms, digest.ended_ms), (4_998, 9_000, Some(7_000)));
+        let told = digest.servers.len() as u64 + digest.by_tag.iter().map(|(_, count)| count).sum::<u64>();
+        assert_eq!((told, digest.since_ms), (29, 976));
     }
 
     #[test]

@@ -81,16 +81,42 @@ impl Queue {
         self.next = edit.next;
     }
 
-    /// Takes the oldest notices that are due, one of a channel at most, so that each channel is told in order.
-    pub(super) fn take_due(&mut self, now_ms: i64, max: usize, options: &AlertOptions) -> Vec<Notice> {
-        let mut busy: HashSet<u64> =
-            self.taken.iter().filter_map(|taken| self.notices.get(taken)).map(|notice| notice.channel_id).collect();
+    /// The notices that are due and not being sent, in the order in which they are sent.
+    fn due(&self, now_ms: i64) -> Vec<&Notice> {
         let is_due = |notice: &&Notice| {
             notice.not_before_ms <= now_ms || notice.not_before_ms.saturating_sub(now_ms) > WAIT_MS_MAX
         };
         let mut due: Vec<&Notice> = self.notices.values().filter(is_due).collect();
+        due.retain(|notice| !self.taken.contains(&notice.sequence));
         due.sort_by_key(|notice| (notice.not_before_ms, notice.kind, notice.sequence));
-        due.retain(|notice| !self.taken.contains(&notice.sequence) && busy.insert(notice.channel_id));
+        due
+    }
+
+    /// Numbers of the notices that are due, by channel. Those that others cannot be told with are left out.
+    pub(super) fn due_by_channel(&self, now_ms: i64) -> HashMap<u64, Vec<u64>> {
+        let mut by_channel: HashMap<u64, Vec<u64>> = HashMap::new();
+        for notice in self.due(now_ms) {
+            let due = by_channel.entry(notice.channel_id).or_default();
+            if !matches!(notice.kind, NoticeKind::Isolated | NoticeKind::Test) {
+                due.push(notice.sequence);
+            }
+        }
+        by_channel
+    }
+
+    /// Takes the oldest notices that are due, one of a channel at most, so that each channel is told in order. None of
+    /// channels that rest.
+    pub(super) fn take_due(
+        &mut self,
+        now_ms: i64,
+        max: usize,
+        options: &AlertOptions,
+        resting: &HashSet<u64>,
+    ) -> Vec<Notice> {
+        let taken = self.taken.iter().filter_map(|taken| self.notices.get(taken)).map(|notice| notice.channel_id);
+        let mut busy: HashSet<u64> = taken.chain(resting.iter().copied()).collect();
+        let mut due = self.due(now_ms);
+        due.retain(|notice| busy.insert(notice.channel_id));
         let due: Vec<Notice> = due.into_iter().take(max).cloned().collect();
         self.next_ms.retain(|_, next_ms| *next_ms > now_ms);
         for notice in &due {
@@ -203,6 +229,12 @@ mod tests {
     const OPTIONS: AlertOptions =
         AlertOptions { grace_ms: 0, offline_after_ms: 0, group_wait_ms: 10_000, group_interval_ms: 60_000 };
 
+    impl Queue {
+        fn take(&mut self, now_ms: i64, max: usize) -> Vec<Notice> {
+            self.take_due(now_ms, max, &OPTIONS, &HashSet::new())
+        }
+    }
+
     fn telling(server_id: u64, kind: NoticeKind, told: u64) -> Telling {
         let ended_ms = (kind == NoticeKind::Resolved).then_some(NOW_MS);
         let name = format!("s{server_id}");
@@ -223,8 +255,8 @@ mod tests {
         let mut queue = Queue::new(Vec::new(), 1);
         tell(&mut queue, NOW_MS, &(1..=5_000).map(|id| telling(id, NoticeKind::Firing, 0)).collect::<Vec<_>>());
         tell(&mut queue, NOW_MS + 5_000, &[telling(6_000, NoticeKind::Firing, 0)]);
-        assert!(queue.take_due(NOW_MS + 9_999, 9, &OPTIONS).is_empty());
-        let due = queue.take_due(NOW_MS + 10_000, 9, &OPTIONS);
+        assert!(queue.take(NOW_MS + 9_999, 9).is_empty());
+        let due = queue.take(NOW_MS + 10_000, 9);
         assert_eq!(
             due.iter().map(|notice| (notice.channel_id, notice.count)).collect::<Vec<_>>(),
             [(1, 5001), (2, 5001)]
@@ -232,8 +264,8 @@ mod tests {
         // The next one waits for its interval.
         tell(&mut queue, NOW_MS + 11_000, &[telling(7_000, NoticeKind::Firing, 0)]);
         due.iter().for_each(|notice| drop(queue.remove(notice.sequence)));
-        assert!(queue.take_due(NOW_MS + 69_999, 9, &OPTIONS).is_empty());
-        assert_eq!(queue.take_due(NOW_MS + 70_000, 1, &OPTIONS).len(), 1);
+        assert!(queue.take(NOW_MS + 69_999, 9).is_empty());
+        assert_eq!(queue.take(NOW_MS + 70_000, 1).len(), 1);
     }
 
     #[test]
@@ -241,7 +273,7 @@ mod tests {
         let mut queue = Queue::new(Vec::new(), 1);
         let told = tell(&mut queue, NOW_MS, &[telling(1, NoticeKind::Firing, 0), telling(2, NoticeKind::Firing, 0)]);
         tell(&mut queue, NOW_MS + 1_000, &[telling(1, NoticeKind::Resolved, told)]);
-        let due = queue.take_due(NOW_MS + 10_000, 9, &OPTIONS);
+        let due = queue.take(NOW_MS + 10_000, 9);
         assert_eq!(due.iter().map(|notice| (notice.count, notice.ended)).collect::<Vec<_>>(), [(2, 1), (2, 1)]);
         tell(&mut queue, NOW_MS + 11_000, &[telling(3, NoticeKind::Firing, 0), telling(2, NoticeKind::Resolved, told)]);
         let waiting: Vec<_> = queue.notices.values().skip(2).map(|notice| (notice.kind, notice.count)).collect();
@@ -257,11 +289,11 @@ mod tests {
         tell(&mut queue, NOW_MS + 1_000, &[telling(1, NoticeKind::Firing, 0)]);
         let mut kinds = Vec::new();
         for _ in 0..2 {
-            let due = queue.take_due(NOW_MS + 11_000, 1, &OPTIONS);
+            let due = queue.take(NOW_MS + 11_000, 1);
             kinds.extend(due.iter().filter(|notice| notice.channel_id == 1).map(|notice| notice.kind));
             due.iter().for_each(|notice| drop(queue.remove(notice.sequence)));
         }
-        let rest = queue.take_due(NOW_MS + 11_000, 9, &OPTIONS);
+        let rest = queue.take(NOW_MS + 11_000, 9);
         kinds.extend(rest.iter().filter(|notice| notice.channel_id == 1).map(|notice| notice.kind));
         assert_eq!(kinds, [NoticeKind::Resolved, NoticeKind::Firing]);
     }
@@ -288,6 +320,6 @@ mod tests {
         assert_eq!(queue.notices.keys().copied().collect::<Vec<_>>(), [40, 41, 42]);
         // A clock that was ahead when it was written.
         let ahead = Notice { sequence: 1, not_before_ms: NOW_MS + 2 * WAIT_MS_MAX, ..found };
-        assert_eq!(Queue::new(vec![ahead], 1).take_due(NOW_MS, 9, &OPTIONS).len(), 1);
+        assert_eq!(Queue::new(vec![ahead], 1).take(NOW_MS, 9).len(), 1);
     }
 }

@@ -77,6 +77,27 @@ pub struct Alert {
 }
 
 impl Alert {
+    /// An alert of these, a rule and a server, that begins. `edition` is that of the rule.
+    pub fn begun((rule_id, server_id): (u64, u64), edition: u32, value: Option<f64>, now_ms: i64) -> Self {
+        Self {
+            rule_id,
+            server_id,
+            state: AlertState::Pending,
+            since_ms: now_ms,
+            fired_ms: None,
+            first_value: value,
+            worst_value: value,
+            value,
+            frozen_since_ms: None,
+            notified_ms: None,
+            times_notified: 0,
+            acknowledged_by: None,
+            edition,
+            told: 0,
+            is_withheld: false,
+        }
+    }
+
     /// Whether it is told to people: it fires, even if it is about to end.
     pub fn fires(&self) -> bool {
         self.state != AlertState::Pending

@@ -159,7 +159,7 @@ impl World {
     }
 
     fn log(&self) -> Vec<AlertEvent> {
-        let mut log = self.engine().alerts().log(i64::MIN, i64::MAX, None, usize::MAX).expect("readable");
+        let mut log = self.engine().alerts().log(i64::MIN, i64::MAX, &|_| true, usize::MAX).expect("readable");
         log.reverse();
         log
     }

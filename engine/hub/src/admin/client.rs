@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use windfire_api::Agents;
+use windfire_engine::alert::state::AlertTime;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::socket::{connect, path};
@@ -54,6 +55,8 @@ pub(crate) fn ask(
             if matches!(request, Request::Api { .. }) {
                 // As at a start of the hub: a verb sees the same rules before and after the first one.
                 begin_rules(&engine, now_ms.div_euclid(1000));
+                // The clock that never leaps is only read by passes.
+                engine.alerts().resume(AlertTime { now_ms, uptime_ms: now_ms });
             }
             Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms }, request, out))
         }

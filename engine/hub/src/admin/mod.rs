@@ -15,6 +15,7 @@ use serde_json::Value;
 use windfire_api::{Agents, Api};
 use windfire_engine::secret::new_password;
 use windfire_engine::user::{PasswordHash, Role, User, UserEdit};
+use windfire_outbound::check_templates;
 
 use crate::limits::USERS_NAMED_MAX;
 
@@ -64,7 +65,7 @@ fn call(
     let body = body.map(|body| body.to_string()).unwrap_or_default();
     let request = http::Request::builder().method(method).uri(path).header(CONTENT_TYPE, "application/json");
     let request = request.body(body.into()).map_err(|error| format!("{method} {path}: {error}"))?;
-    let api = Api { agents: hub.agents.clone(), ..Api::default() };
+    let api = Api { agents: hub.agents.clone(), check_templates, ..Api::default() };
     let response = windfire_api::handle_local(&api, hub.engine, &request, hub.now_ms);
     let status = response.status().as_u16();
     let bytes = response.into_body().collect().map_err(|error| format!("{method} {path}: {error}"))?;

@@ -14,6 +14,23 @@ pub(super) fn id(text: &str) -> Result<u64, String> {
     whole(text, 1, u64::MAX).ok_or_else(|| "ids are whole numbers from 1 on, as the verb 'list' shows them".to_owned())
 }
 
+/// The id of a server, or 0 for the hub.
+///
+/// # Errors
+/// The text is neither.
+pub(super) fn server_or_hub(text: &str) -> Result<u64, String> {
+    whole(text, 0, u64::MAX).ok_or_else(|| "write the id of a server, as the verb 'list' shows it, or 0".to_owned())
+}
+
+/// A text as a query has it.
+pub(super) fn query_text(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// Ids with commas, or none of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ids(pub(super) Vec<u64>);

@@ -61,6 +61,8 @@ struct Packets {
     blocked: Option<(Transmit, Vec<u8>)>,
     /// The last round received some.
     are_any_received: bool,
+    /// Some of them came from agents that are connected or connecting.
+    are_any_of_agents: bool,
 }
 
 impl Listener {
@@ -90,7 +92,13 @@ impl Listener {
             awaiting_commit: Vec::new(),
             mailbox: Mailbox(sender),
             mail,
-            packets: Packets { received, to_send: Vec::new(), blocked: None, are_any_received: false },
+            packets: Packets {
+                received,
+                to_send: Vec::new(),
+                blocked: None,
+                are_any_received: false,
+                are_any_of_agents: false,
+            },
             scratch: RefCell::default(),
             is_late: false,
             is_stopping: false,
@@ -184,7 +192,7 @@ impl Listener {
     fn receive(&mut self, now: Instant) {
         let mut received = std::mem::take(&mut self.packets.received);
         let slot_bytes = received.len() / BATCH_SIZE;
-        self.packets.are_any_received = false;
+        (self.packets.are_any_received, self.packets.are_any_of_agents) = (false, false);
         for _ in 0..RECEIVES_PER_ROUND_MAX {
             let mut metas = [RecvMeta::default(); BATCH_SIZE];
             let mut slots = received.chunks_mut(slot_bytes).map(IoSliceMut::new);
@@ -213,6 +221,9 @@ impl Listener {
             }
         }
         self.packets.received = received;
+        if self.packets.are_any_of_agents {
+            self.ingest.counters.agent_heard.note(now);
+        }
     }
 
     fn on_datagram(&mut self, now: Instant, meta: &RecvMeta, datagram: BytesMut) {
@@ -222,6 +233,7 @@ impl Listener {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 if let Some(Some(conversation)) = self.conversations.get_mut(handle.0) {
                     conversation.connection.handle_event(event);
+                    self.packets.are_any_of_agents = true;
                     self.touch(handle);
                 }
             }

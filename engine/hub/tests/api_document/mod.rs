@@ -22,6 +22,8 @@ pub(crate) const INTERVAL_MS: i64 = 4000;
 /// Routes that are not in the table of which `/openapi.json` is made.
 pub(crate) const HUBS_OWN: [&str; 4] = ["/ws", "/healthz", "/readyz", "/metrics"];
 pub(crate) const DAY_S: i64 = 86_400;
+/// The first rule after those of a new hub.
+pub(crate) const FIRING_RULE: u64 = 6;
 
 // What the document says.
 
@@ -164,7 +166,7 @@ pub(crate) fn expected(route: &Route, caller: &str, has_guests: bool) -> u16 {
 
 /// What to ask of a route so that it says yes: the path with its query, and the body.
 pub(crate) fn sample(route: &Route) -> (String, Value) {
-    let path = route.path.replace("{id}", "1");
+    let path = route.path.replace("{id}", "1").replace("{rule}", &FIRING_RULE.to_string()).replace("{server}", "0");
     let (query, body) = match &*route.name() {
         "GET /api/v1/server/list" | "GET /api/v1/server/details" => ("", json!(null)),
         "POST /api/v1/server/register" => ("", json!({"Name": "by a script", "HideForGuest": "off"})),
@@ -176,6 +178,8 @@ pub(crate) fn sample(route: &Route) -> (String, Value) {
         "GET /healthz" | "GET /readyz" | "GET /metrics" => ("", json!(null)),
         "GET /api/v1/session" | "GET /api/v1/token" | "GET /api/v1/manage/server" => ("", json!(null)),
         "GET /api/v1/enrol-token" | "GET /api/v1/user" | "GET /api/v1/hub" => ("", json!(null)),
+        "GET /api/v1/alert" | "GET /api/v1/alert/log" => ("", json!(null)),
+        "POST /api/v1/alert/{rule}/{server}/acknowledge" | "POST /api/v1/alert/channel/{id}/test" => ("", json!(null)),
         "GET /api/v1/alert/rule" | "GET /api/v1/alert/channel" | "GET /api/v1/alert/silence" => ("", json!(null)),
         "POST /api/v1/session" => ("", json!({"user": "viewer", "password": "looks, and nothing else"})),
         "DELETE /api/v1/session" => ("", json!(null)),
@@ -199,7 +203,7 @@ pub(crate) fn sample(route: &Route) -> (String, Value) {
         "POST /api/v1/enrol-token" => ("", json!({"note": "", "tag": "", "uses": 1, "expires": unix_ms()})),
         "POST /api/v1/user" => ("", json!({"name": "one", "password": "a long password", "role": "viewer"})),
         "PATCH /api/v1/user/{id}" => ("", json!({"role": "viewer", "password": "a long password"})),
-        "POST /api/v1/alert/rule" => (
+        "POST /api/v1/alert/rule" | "POST /api/v1/alert/rule/preview" => (
             "",
             json!({
                 "name": "disk", "note": "", "enabled": true, "severity": "warning",

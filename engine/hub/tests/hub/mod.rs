@@ -10,6 +10,8 @@ pub(crate) mod frozen_disk;
 pub(crate) mod namespaces;
 pub(crate) mod panel;
 pub(crate) mod raw_agent;
+#[allow(dead_code, reason = "few tests are told of alerts")]
+pub(crate) mod receiver;
 #[allow(dead_code, reason = "few tests have a disk that is unwell")]
 pub(crate) mod sick_disk;
 #[allow(dead_code, reason = "few tests have agents with spools")]

@@ -1,7 +1,8 @@
 //! What is told of a fault, and what is not.
 
 use super::*;
-use crate::alert::rule::RuleEdit;
+use crate::alert::channel::ChannelEdit;
+use crate::alert::rule::{RuleEdit, Scope};
 use crate::alert::silence::{NewSilence, Window};
 
 const FIRING: NoticeKind = NoticeKind::Firing;
@@ -269,4 +270,32 @@ fn the_log_is_kept_for_its_days() {
     world.run(10, &[id]);
     // The first pair is 120 days old, the second 80.
     assert_eq!(world.events().len(), 4);
+}
+
+#[test]
+fn what_is_more_than_a_channel_takes_in_a_minute_is_one_digest_that_counts_it() {
+    let mut world = World::new(12);
+    let channel = world.channel();
+    let edit = ChannelEdit { messages_per_minute: Some(2), ..ChannelEdit::default() };
+    world.engine().registry().edit_channel(channel, edit).expect("on disk");
+    // Each server has a rule of its own, so that nothing is grouped.
+    let ids = world.ids();
+    for id in &ids {
+        world.rule(Measure::Cpu, 90.0, |rule| rule.scope = Scope::Ids(vec![*id]));
+    }
+    world.report_all(99.0);
+    world.run(120, &ids);
+    let told = world.told();
+    assert_eq!(told.iter().map(|(_, count, _)| count).sum::<u64>(), 12, "{told:?}");
+    assert_eq!(told, [(NoticeKind::Firing, 1, 0), (NoticeKind::Digest, 11, 0)]);
+    assert_eq!(world.engine().alerts().notices_waiting(), 0);
+    // What comes within the same minute waits for its end.
+    world.report_all(1.0);
+    world.run(30, &ids);
+    world.report_all(99.0);
+    world.run(120, &ids);
+    let counted: u64 = world.told().iter().map(|(_, count, _)| count).sum();
+    println!("{:?}", world.told());
+    assert_eq!(counted, 36);
+    assert!(world.told().len() <= 6, "two in any minute: {:?}", world.told());
 }

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::call::{Call, Output, given};
-use crate::cli::table::{table_of, text};
+use crate::cli::table::{since, table_of, text};
 use crate::cli::values::{count, id};
 use crate::cli::view::View;
 
@@ -30,9 +30,30 @@ const CHANGED: View = View {
     ..View::DONE
 };
 
-const LIST: View = View::list(|result, _| {
-    table_of(["ID", "NAME", "KIND", "PER MINUTE", "ZONE", "LANGUAGE", "ENABLED"], result, |channel| {
-        ["id", "name", "kind", "messages_per_minute", "time_zone", "language", "enabled"].map(|key| text(&channel[key]))
+const TESTED: View = View {
+    text: |_, _| "a test message is on its way: \"windfire channel list\" shows how that went".to_owned(),
+    remedy: |status, _| if status == 404 { ": \"windfire channel list\" shows all of them" } else { "" },
+    ..View::DONE
+};
+
+const LIST: View = View::list(|result, context| {
+    let head = ["ID", "NAME", "KIND", "PER MINUTE", "ZONE", "LANGUAGE", "ENABLED", "LAST SENT", "FAILS"];
+    table_of(head, result, |channel| {
+        let fails = match &channel["failing_since"] {
+            Value::Null => String::new(),
+            at => format!("since {}: {}", since(context.now_s, at), text(&channel["failure"])),
+        };
+        [
+            text(&channel["id"]),
+            text(&channel["name"]),
+            text(&channel["kind"]),
+            text(&channel["messages_per_minute"]),
+            text(&channel["time_zone"]),
+            text(&channel["language"]),
+            text(&channel["enabled"]),
+            since(context.now_s, &channel["last_sent"]),
+            fails,
+        ]
     })
 });
 
@@ -102,6 +123,14 @@ pub(crate) enum ChannelVerb {
         #[command(flatten)]
         output: Output,
     },
+    /// Send a test message to a channel
+    Test {
+        /// Its id, as "list" shows it
+        #[arg(value_parser = id, allow_negative_numbers = true)]
+        id: u64,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Remove a channel that no rule names
     Remove {
         /// Its id, as "list" shows it
@@ -136,6 +165,7 @@ impl ChannelVerb {
                 }
                 Call::edit(PATH, id, body, CHANGED, output)
             }
+            Self::Test { id, output } => Call::new("POST", format!("{PATH}/{id}/test"), None, TESTED, output),
             Self::Remove { id, output } => Call::remove(PATH, id, CHANGED, output),
         })
     }

@@ -1,6 +1,7 @@
 //! The resources of the API as verbs. A resource is a file: its verbs, the requests they make, and how answers are
 //! shown. A new one is a line in each list here.
 
+mod alert;
 mod channel;
 mod enrol_token;
 mod rule;
@@ -33,6 +34,9 @@ pub(crate) enum ResourceVerb {
     /// Manage silences, in which alerts are not told
     #[command(subcommand)]
     Silence(silence::SilenceVerb),
+    /// Show alerts and their log, and acknowledge alerts
+    #[command(subcommand)]
+    Alerts(alert::AlertVerb),
     /// Manage users of the panel
     #[command(subcommand)]
     Admin(user::AdminVerb),
@@ -49,6 +53,7 @@ impl ResourceVerb {
             Self::Rule(verb) => verb.into_call(),
             Self::Channel(verb) => verb.into_call(),
             Self::Silence(verb) => verb.into_call(),
+            Self::Alerts(verb) => Ok(verb.into_call()),
             Self::Admin(verb) => Ok(verb.into_call()),
         }
     }

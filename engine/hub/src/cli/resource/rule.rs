@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
 use crate::cli::call::{Call, Output, given};
-use crate::cli::table::{table_of, text};
+use crate::cli::table::{since, span, table_of, text};
 use crate::cli::values::{Ids, count, id, ids};
 use crate::cli::view::View;
 
@@ -19,7 +19,8 @@ const CHANGED: View = View {
 };
 
 const LIST: View = View::list(|result, _| {
-    table_of(["ID", "NAME", "SEVERITY", "WHEN", "FOR", "SERVERS", "CHANNELS", "ENABLED"], result, |rule| {
+    let head = ["ID", "NAME", "SEVERITY", "WHEN", "FOR", "SERVERS", "CHANNELS", "ENABLED", "FIRING"];
+    table_of(head, result, |rule| {
         [
             text(&rule["id"]),
             text(&rule["name"]),
@@ -29,9 +30,36 @@ const LIST: View = View::list(|result, _| {
             servers_of(rule),
             text(&rule["channels"]),
             text(&rule["enabled"]),
+            text(&rule["firing"]),
         ]
     })
 });
+
+const PREVIEW: View = View {
+    text: |result, context| {
+        let (servers, firings) = (text(&result["servers"]), &result["firings"]);
+        let cut = if result["cut"] == true { ", which are not all of them" } else { "" };
+        let count = firings.as_array().map_or(0, Vec::len);
+        let words = format!("in the last 24 hours it would have fired for {count} of {servers} servers{cut}");
+        if count == 0 {
+            return words;
+        }
+        let head = ["SERVER", "NAME", "TIMES", "IN ALL", "FIRST", "WORST"];
+        let firings = table_of(head, firings, |firing| {
+            [
+                text(&firing["server"]),
+                text(&firing["name"]),
+                text(&firing["times"]),
+                span(firing["total_s"].as_i64().unwrap_or_default()),
+                since(context.now_s, &firing["first"]),
+                text(&firing["worst"]),
+            ]
+        });
+        format!("{firings}\n\n{words}")
+    },
+    json: |result, _| result.clone(),
+    remedy: |_, _| "",
+};
 
 /// The conditions of a rule, as `--when` takes them.
 fn when_of(rule: &Value) -> String {
@@ -138,6 +166,13 @@ pub(crate) enum RuleVerb {
         #[command(flatten)]
         output: Output,
     },
+    /// Show what a rule would have done in the last 24 hours, without creating it
+    Preview {
+        #[command(flatten)]
+        settings: Box<Settings>,
+        #[command(flatten)]
+        output: Output,
+    },
     /// Remove a rule; those of the hub itself stay
     Remove {
         /// Its id, as "list" shows it
@@ -153,12 +188,17 @@ impl RuleVerb {
     /// Options that make no request.
     pub(super) fn into_call(self) -> Result<Call, String> {
         Ok(match self {
-            Self::Add { settings, .. } if settings.when.is_empty() => {
+            Self::Add { settings, .. } | Self::Preview { settings, .. } if settings.when.is_empty() => {
                 return Err("a rule needs a condition: give --when, such as --when \"disk > 90\"".to_owned());
             }
             Self::Add { name, mut settings, output } => {
                 settings.severity.get_or_insert_with(|| "warning".to_owned());
                 Call::add(PATH, settings.body(Some(&name)), ADDED, output)
+            }
+            Self::Preview { mut settings, output } => {
+                settings.severity.get_or_insert_with(|| "warning".to_owned());
+                let body = settings.body(Some("preview"));
+                Call::new("POST", format!("{PATH}/preview"), Some(body), PREVIEW, output)
             }
             Self::List { output } => Call::list(PATH, LIST, output),
             Self::Edit { id, name, settings, output } => {

@@ -1,0 +1,36 @@
+//! Alerts: one thread judges, and another tells people.
+//!
+//! ```text
+//! pass_thread    every few seconds ──► Alerts::evaluate ──► alerts, notices and the log, in one write
+//! notice_thread  due_notices ──► Outbound ──► the channel ──► sent, or failed and when it is tried again
+//!                                   └──► alertmanager, which is told all alerts that fire, again and again
+//! ```
+//! Both begin when history has all of the log after a start: until then full heads may hold agents up, and their silence
+//! would be the hub's own fault.
+
+mod alertmanager;
+mod notice_thread;
+mod pass_thread;
+
+use std::thread;
+use std::time::Duration;
+
+use windfire_engine::Engine;
+
+use crate::threads::{Phase, Stop};
+pub(crate) use notice_thread::NoticeThread;
+pub(crate) use pass_thread::PassThread;
+
+/// Time between two checks whether there is something to do, or a stop.
+const POLL: Duration = Duration::from_millis(50);
+
+/// Waits until history has all of the log. Returns whether the hub goes on after that.
+fn wait_for_history(engine: &Engine, stop: &Stop) -> bool {
+    while !stop.has_reached(Phase::Draining) {
+        if engine.history().catch_up().is_none() {
+            return true;
+        }
+        thread::sleep(POLL);
+    }
+    false
+}

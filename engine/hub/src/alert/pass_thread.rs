@@ -1,0 +1,151 @@
+//! The thread that judges: every few seconds one pass over all servers and rules.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use windfire_engine::Engine;
+use windfire_engine::alert::state::AlertTime;
+use windfire_engine::alert::{Outside, Passed};
+
+use super::{POLL, wait_for_history};
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::limits::COMMIT_STALL;
+use crate::threads::{Phase, Stop};
+
+/// Agents that were heard in such a time are in contact.
+const HEARD: Duration = Duration::from_secs(2);
+
+pub(crate) struct PassThread {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) counters: Arc<Counters>,
+    pub(crate) clock: Clock,
+    /// The data folder, whose disk may become full.
+    pub(crate) data: PathBuf,
+    pub(crate) interval: Duration,
+    pub(crate) stop: Stop,
+}
+
+impl PassThread {
+    /// Judges until the hub stops. Then agents are sent away, and their silence says nothing.
+    pub(crate) fn run(self) {
+        // Not a clock that counts the time asleep: that is nobody's silence.
+        let begun = Instant::now();
+        self.engine.alerts().resume(self.now(begun));
+        if !wait_for_history(&self.engine, &self.stop) {
+            return;
+        }
+        let (mut contact, mut is_failing) = (Contact::default(), false);
+        while !self.stop.has_reached(Phase::Draining) {
+            let started = Instant::now();
+            contact.look(&self.counters, started);
+            let outside = self.outside(contact, started);
+            let result = self.engine.alerts().evaluate(self.now(begun), &outside);
+            self.counters.observe_pass(started.elapsed());
+            match result {
+                Ok(passed) => {
+                    if is_failing {
+                        tracing::info!("what alerts find is stored again");
+                    }
+                    is_failing = false;
+                    self.note(&passed);
+                }
+                Err(error) => {
+                    if !is_failing {
+                        tracing::error!(%error, "what alerts found was not stored: later passes find it again");
+                    }
+                    is_failing = true;
+                }
+            }
+            self.pause(started + self.interval, &mut contact);
+        }
+    }
+
+    fn pause(&self, until: Instant, contact: &mut Contact) {
+        loop {
+            let now = Instant::now();
+            if now >= until || self.stop.has_reached(Phase::Draining) {
+                return;
+            }
+            contact.look(&self.counters, now);
+            thread::sleep(POLL.min(until - now));
+        }
+    }
+
+    fn now(&self, begun: Instant) -> AlertTime {
+        AlertTime { now_ms: (self.clock)(), uptime_ms: whole_ms(begun.elapsed()) }
+    }
+
+    fn outside(&self, contact: Contact, now: Instant) -> Outside {
+        Outside {
+            quiet_ms: self.counters.agent_heard.ago(now).map(whole_ms),
+            sessions: contact.sessions,
+            is_stalled: self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL),
+            disk_free_percent: self.disk_free_percent(),
+        }
+    }
+
+    /// The part that this user may still write, of what users may write at all.
+    fn disk_free_percent(&self) -> Option<f64> {
+        let disk = rustix::fs::statvfs(&self.data).ok()?;
+        let used = disk.f_blocks.saturating_sub(disk.f_bfree);
+        let writable = used.saturating_add(disk.f_bavail);
+        (writable > 0).then(|| disk.f_bavail as f64 * 100.0 / writable as f64)
+    }
+
+    fn note(&self, passed: &Passed) {
+        self.counters.set_alerts_refused(passed.refused);
+        if passed.fired > 0 || passed.resolved > 0 {
+            let Passed { fired, resolved, alerts, .. } = passed;
+            tracing::info!(fired, resolved, alerts, "alerts");
+        }
+    }
+}
+
+fn whole_ms(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// How many agents are connected, or were until they fell silent: QUIC gives them up some seconds after that.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Contact {
+    sessions: usize,
+}
+
+impl Contact {
+    fn look(&mut self, counters: &Counters, now: Instant) {
+        let sessions = counters.sessions.get();
+        let is_heard = counters.agent_heard.ago(now).is_some_and(|ago| ago < HEARD);
+        self.sessions = if is_heard { sessions } else { self.sessions.max(sessions) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn agents_that_fell_silent_together_are_remembered() {
+        let (counters, begun) = (Arc::new(Counters::default()), Instant::now());
+        let mut contact = Contact::default();
+        let mut sessions: Vec<_> = (0..5).map(|_| Counters::hold(&counters, |counters| &counters.sessions)).collect();
+        let mut look = |ms, counters: &Counters| {
+            contact.look(counters, begun + Duration::from_millis(ms));
+            contact.sessions
+        };
+        counters.agent_heard.note(begun + Duration::from_millis(1_000));
+        assert_eq!(look(1_500, &counters), 5);
+        // They are given up, one after the other, without a word.
+        sessions.truncate(1);
+        assert_eq!(look(20_000, &counters), 5);
+        // They said goodbye.
+        counters.agent_heard.note(begun + Duration::from_millis(21_000));
+        assert_eq!(look(21_100, &counters), 1);
+        drop(sessions);
+        assert_eq!(look(40_000, &counters), 1, "the last one fell silent");
+        counters.agent_heard.note(begun + Duration::from_millis(41_000));
+        assert_eq!(look(41_100, &counters), 0);
+    }
+}

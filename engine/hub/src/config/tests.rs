@@ -1,0 +1,106 @@
+use super::*;
+
+#[test]
+fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("windfire.toml");
+    fs::write(&path, "http = \"0.0.0.0:80\"\ncommit_interval_ms = 20\ndata = \"/var/lib/windfire\"\n")
+        .expect("written");
+    let place = Place { config: Some(path), data: None };
+    let given = Settings { commit_interval_ms: Some(5), ..Settings::default() };
+    let config = Config::load(&place, given).expect("valid");
+    assert_eq!((config.http.port(), config.commit_interval_ms, config.quic.port()), (80, 5, 5555));
+    assert_eq!(config.data, Path::new("/var/lib/windfire"));
+}
+
+#[test]
+fn what_is_wrong_in_the_file_is_shown_where_it_stands_with_what_is_right() {
+    for (text, line, words) in [
+        ("# a comment\nhtpp = \"127.0.0.1:1\"\n", 2, "key \"htpp\" is unknown: did you mean \"http\"?"),
+        ("commit-interval-ms = 5\n", 1, "did you mean \"commit_interval_ms\"?"),
+        ("listen = \"127.0.0.1:1\"\n", 1, "key \"listen\" is unknown: the keys are data, http, quic,"),
+        ("[server]\nname = \"x\"\n", 1, "key \"server\" is unknown"),
+        ("\n\ncommit_interval_ms = \"20\"\n", 3, "write a whole number, without quotes"),
+        ("commit_interval_ms = 20ms\n", 1, ""),
+        ("report_interval_s = -1\n", 1, "within the key's bounds"),
+        ("report_interval_s = 1.5\n", 1, "write a whole number"),
+        ("guests = \"yes\"\n", 1, "write true or false, without quotes"),
+        ("log = 3\n", 1, "write it in quotes"),
+        ("data = [\"a\"]\n", 1, "write it in quotes"),
+        ("log = info\n", 1, ""),
+        ("log = \"a\"\nlog = \"b\"\n", 2, "duplicate key"),
+        ("log = \"never ends\n", 1, ""),
+    ] {
+        let error = parse(text).expect_err("wrong");
+        assert!(error.starts_with(&format!("line {line}, column ")), "{text:?}: {error}");
+        assert!(error.contains(&format!("\n{line} | ")) && error.contains('^'), "{text:?}: {error}");
+        assert!(error.lines().next().is_some_and(|first| first.contains(words)), "{text:?}: {error}");
+    }
+}
+
+#[test]
+fn values_out_of_bounds_are_refused() {
+    for text in [
+        "commit_interval_ms = 0",
+        "report_interval_s = 61",
+        "https_cert = \"a\"",
+        "raw_retention_days = 0",
+        "memory_bytes_max = 1000000",
+        "cookie_name = \"a b\"",
+        "report_interval_s = 20",
+        "offline_after_s = 15\nsamples_per_frame = 10",
+        "alert_interval_s = 0",
+        "alert_interval_s = 61",
+        "alert_grace_s = 3601",
+        "group_wait_s = 3601",
+        "group_interval_s = 3601",
+        "public_url = \"hub.example.org\"",
+        "public_url = \"https:///alerts\"",
+        "public_url = \"https://hub.example.org/?a=b\"",
+        "public_url = \"https://hub.example.org/a b\"",
+    ] {
+        let settings = parse(text).expect("well-formed");
+        assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
+    }
+    for text in ["report_interval_s = 15", "offline_after_s = 5", "offline_after_s = 20\nsamples_per_frame = 10"] {
+        let settings = parse(text).expect("well-formed");
+        assert!(Config::load(&Place::default(), settings).is_ok(), "{text}");
+    }
+}
+
+#[test]
+fn links_begin_with_the_address_as_it_is_written() {
+    let url = |text: &str| Config::load(&Place::default(), parse(text)?).map(|config| config.public_url);
+    for (text, expected) in [
+        ("", None),
+        ("public_url = \"\"", None),
+        ("public_url = \" https://hub.example.org:8443/ \"", Some("https://hub.example.org:8443")),
+        ("public_url = \"http://[::1]:8008/windfire/\"", Some("http://[::1]:8008/windfire")),
+    ] {
+        assert_eq!(url(text), Ok(expected.map(str::to_owned)), "{text}");
+    }
+}
+
+#[test]
+fn addresses_in_the_file_are_read_as_those_on_the_command_line() {
+    let http = |text: &str| parse(text).map(|settings| settings.http.map(|address| address.to_string()));
+    assert_eq!(http("http = \"localhost:80\""), Ok(Some("127.0.0.1:80".to_owned())));
+    assert_eq!(http("http = 18208"), Ok(Some("127.0.0.1:18208".to_owned())));
+    assert_eq!(http(""), Ok(None));
+    let error = http("http = \":8008\"").expect_err("two meanings");
+    assert!(error.lines().next().is_some_and(|first| first.contains("0.0.0.0:8008")), "{error}");
+    assert!(http("http = true").expect_err("no address").contains("port"));
+}
+
+#[test]
+fn what_the_file_leaves_empty_is_not_given() {
+    let keys = ["data", "http", "quic", "https_cert", "https_key", "cookie_name", "cors_origin", "country_db", "log"];
+    let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
+    let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
+    let usual = Config::load(&Place::default(), Settings::default()).expect("valid");
+    assert_eq!(format!("{config:?}"), format!("{usual:?}"));
+    let agents = |text: &str| parse(text).map(|settings| settings.agents_address);
+    assert_eq!(agents("agents_address = \"\""), Ok(None));
+    assert_eq!(agents("agents_address = \"a, b:1\""), Ok(Some("a,b:1".to_owned())));
+    assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("hub:5555"));
+}

@@ -1,0 +1,43 @@
+//! Notices that are more than a channel takes in a minute: one message counts them.
+
+use std::collections::HashSet;
+
+use super::book::{Draft, Writing};
+use super::channel::ChannelKind;
+use super::front::Alerts;
+use super::notice::Notice;
+
+impl Alerts<'_> {
+    /// Where more notices are due than a channel takes in this minute, makes one digest of those that are too many.
+    /// Returns the channels that take none for now.
+    pub(super) fn keep_to_rates(&self, writing: &mut Writing, now_ms: i64) -> HashSet<u64> {
+        let mut resting = HashSet::new();
+        let due = self.book.board.read().queue.due_by_channel(now_ms);
+        for (channel_id, due) in due {
+            let Some(channel) = self.parts.registry.channel(channel_id).filter(|channel| channel.enabled) else {
+                continue;
+            };
+            if matches!(channel.kind, ChannelKind::Alertmanager { .. }) {
+                // It is told which alerts fire, not what happened.
+                continue;
+            }
+            let free = writing.rates.free(channel_id, channel.messages_per_minute, now_ms);
+            if free == 0 {
+                resting.insert(channel_id);
+                continue;
+            }
+            if due.len() > free {
+                let surplus: Vec<Notice> = {
+                    let board = self.book.board.read();
+                    due[free - 1..].iter().filter_map(|sequence| board.queue.get(*sequence).cloned()).collect()
+                };
+                let gone = surplus.iter().map(|notice| notice.sequence).collect();
+                let notices = vec![Notice::digest_of(channel_id, &surplus, now_ms)];
+                let mut draft = Draft { gone, notices, ..Draft::default() };
+                // If it cannot be written now, they wait as they are.
+                drop(self.book.write(self.parts.store, writing, &mut draft, now_ms));
+            }
+        }
+        resting
+    }
+}
