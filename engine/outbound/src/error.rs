@@ -49,7 +49,8 @@ impl Failure {
 
     /// The failure as it is shown. Secrets are cut out before the text is shortened: half a secret is one too.
     pub(crate) fn without(self, secrets: &Secrets) -> SendError {
-        let line: String = secrets.cut(&self.text).chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
+        let line: String =
+            secrets.cut(&self.text).chars().map(|one| if one.is_control() { ' ' } else { one }).collect();
         SendError { text: line.trim().chars().take(ERROR_CHARS_MAX).collect(), retry: self.retry }
     }
 }

@@ -17,7 +17,7 @@ pub(crate) const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Bytes of an answer's body that are read.
 pub(crate) const ANSWER_BYTES_MAX: usize = 64 * 1024;
 
-/// Bytes that a mail server may send in one conversation, TLS included.
+/// Bytes that a mail server may send in one conversation.
 pub(crate) const SMTP_BYTES_MAX: usize = 256 * 1024;
 
 /// Characters of an answer that are shown.

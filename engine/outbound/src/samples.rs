@@ -1,9 +1,17 @@
 //! Messages that templates are tried with when a channel is saved, and that the tests send.
 
+use std::sync::Arc;
+
 use windfire_engine::alert::measure::Measure;
 use windfire_engine::alert::notice::{Message, NoticeKind, NoticeServer};
 use windfire_engine::alert::rule::Severity;
+use windfire_engine::latest::{HostFacts, Latest};
 use windfire_engine::limits::NOTICE_SERVERS_MAX;
+use windfire_engine::sample::Sample;
+use windfire_engine::secret::SecretHash;
+use windfire_engine::server::ServerRecord;
+
+use crate::facts::Facts;
 
 /// Unix milliseconds of the samples.
 const SINCE_MS: i64 = 1_790_000_000_000;
@@ -67,4 +75,24 @@ pub(crate) fn many() -> Message {
         truncated: true,
         ..firing()
     }
+}
+
+/// The server of these messages.
+pub(crate) fn facts() -> Facts {
+    let record = ServerRecord {
+        id: 7,
+        name: "web-1".to_owned(),
+        tag: "prod".to_owned(),
+        note: String::new(),
+        display_index: 0,
+        hide_for_guest: false,
+        country: String::new(),
+        credential: SecretHash([0; 32]),
+        created_s: 0,
+    };
+    let address = "203.0.113.7/2001:db8::7".to_owned();
+    let host = HostFacts { address, country: "de".to_owned(), ..HostFacts::default() };
+    let sample = Sample { cpu: 97.5, mem_used: 4 << 30, load1: 1.25, tcp_conn_count: 13, ..Sample::default() };
+    let latest = Latest { facts: Arc::new(host), sample, last_active_ms: Some(SINCE_MS) };
+    Facts { record: Arc::new(record), latest: Some(Arc::new(latest)) }
 }
