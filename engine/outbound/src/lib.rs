@@ -19,7 +19,8 @@ mod nezha;
 mod ntfy;
 mod outbound;
 mod retry;
-mod samples;
+#[doc(hidden)]
+pub mod samples;
 mod saved;
 mod secrets;
 mod shape;

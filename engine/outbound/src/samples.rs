@@ -17,7 +17,7 @@ use crate::facts::Facts;
 const SINCE_MS: i64 = 1_790_000_000_000;
 
 /// What is about no rule and no server, as a test is.
-pub(crate) fn bare() -> Message {
+pub fn bare() -> Message {
     Message {
         key: "w-1".to_owned(),
         kind: NoticeKind::Test,
@@ -36,7 +36,7 @@ pub(crate) fn bare() -> Message {
 }
 
 /// One server's processor.
-pub(crate) fn firing() -> Message {
+pub fn firing() -> Message {
     Message {
         kind: NoticeKind::Firing,
         severity: Severity::Critical,
@@ -57,14 +57,14 @@ pub(crate) fn firing() -> Message {
 }
 
 /// The same after three minutes.
-pub(crate) fn over() -> Message {
+pub fn over() -> Message {
     let ended_ms = Some(SINCE_MS + 185_000);
     let servers = firing().servers.into_iter().map(|server| NoticeServer { ended_ms, ..server });
     Message { ended_ms, ended: 1, servers: servers.collect(), ..firing() }
 }
 
 /// Thousands of servers.
-pub(crate) fn many() -> Message {
+pub fn many() -> Message {
     let server = firing().servers.remove(0);
     let named = NOTICE_SERVERS_MAX as u64;
     let servers = (1..=named).map(|id| NoticeServer { id, name: format!("web-{id}"), ..server.clone() });
@@ -78,7 +78,7 @@ pub(crate) fn many() -> Message {
 }
 
 /// The server of these messages.
-pub(crate) fn facts() -> Facts {
+pub fn facts() -> Facts {
     let record = ServerRecord {
         id: 7,
         name: "web-1".to_owned(),
