@@ -139,3 +139,62 @@ impl<'a> Webhook<'a> {
         self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case(CONTENT_TYPE.as_str()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use windfire_engine::alert::channel::NewChannel;
+    use windfire_engine::alert::preset::PRESETS;
+
+    use super::*;
+    use crate::samples;
+    use crate::template::texts;
+
+    fn webhook(content: Content, body: Option<&str>) -> Channel {
+        let url = "https://hooks.example.org/{key}".to_owned();
+        let (body, engine) = (body.map(str::to_owned), TemplateEngine::Plain);
+        let (method, headers) = (channel::Method::Post, Vec::new());
+        let kind = ChannelKind::Webhook { method, url, headers, content, subject: None, body, engine };
+        NewChannel::of("hook", kind).into_channel(1, 0)
+    }
+
+    fn body(message: &Message, channel: &Channel) -> Result<String, TestCaseError> {
+        let facts = samples::facts();
+        let texts = texts(message, channel, Some(&facts));
+        let webhook = Webhook::of(&channel.kind).ok_or_else(|| TestCaseError::fail("not a webhook"))?;
+        let call = webhook.checked_call(message, channel, Some(&facts), &texts).map_err(TestCaseError::fail)?;
+        String::from_utf8(call.body).map_err(|error| TestCaseError::fail(error.to_string()))
+    }
+
+    fn read(body: &str) -> Result<Value, TestCaseError> {
+        serde_json::from_str(body).map_err(|error| TestCaseError::fail(format!("{error}: {body}")))
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_names_there_are_a_body_is_json(
+            server in "(?s).{0,40}",
+            tag in "(?s).{0,20}",
+            rule in "(?s).{0,40}",
+            value in proptest::option::of(any::<f64>()),
+        ) {
+            let mut message = samples::firing();
+            message.rule = Some((3, rule.clone()));
+            for named in &mut message.servers {
+                (named.name, named.tag, named.value) = (server.clone(), tag.clone(), value);
+            }
+            let all = read(&body(&message, &webhook(Content::Json, None))?)?;
+            let line = |text: &str| text.replace(char::is_control, " ");
+            let (server, rule) = (line(&server), line(&rule));
+            prop_assert_eq!(all["servers"][0]["name"].as_str(), Some(server.as_str()));
+            prop_assert_eq!(all["rule"]["name"].as_str(), Some(rule.as_str()));
+            for preset in &PRESETS {
+                let made = read(&body(&message, &webhook(Content::Json, Some(preset.body)))?)?;
+                prop_assert!(made.is_object(), "{}: {}", preset.name, made);
+            }
+            let fields = r#"{"a":{{ text }},"b":{{ servers[0].name }}}"#;
+            let form = body(&message, &webhook(Content::Form, Some(fields)))?;
+            prop_assert!(form.starts_with("a=") && form.matches(['&', '=']).count() == 3, "{}", form);
+        }
+    }
+}

@@ -50,13 +50,14 @@ async fn a_get_to_telegram() {
 
 #[tokio::test]
 async fn a_post_of_json() {
-    let body = r##"{"text":"#NEZHA#","at":"#DATETIME#","mem":#SERVER.MEM#,"of":#SERVER.MEMTOTAL#,"ip":"#SERVER.IP#","ip6":"#SERVER.IPV6#"}"##;
+    let body = r##"{"text":"#NEZHA#","at":"#DATETIME#","mem":#SERVER.MEM#,"of":#SERVER.MEMTOTAL#,"ip":["#SERVER.IP#",
+"#SERVER.IPV6#"]}"##;
     let request = sent(Method::Post, "/x", Content::Json, Some(body), Some(&facts())).await;
     assert_eq!(request.header("content-type"), Some("application/json"));
     assert_eq!(
         request.body,
         "{\"text\":\"[Incident] web-1 \\u0026 co\\nCPU +97%\",\"at\":\"2026-09-21 22:13:20 +0800 CST\",\
-         \"mem\":4294967296,\"of\":8589934592,\"ip\":\"203.0.113.7\",\"ip6\":\"2001:db8::7\"}"
+         \"mem\":4294967296,\"of\":8589934592,\"ip\":[\"203.0.113.7\",\n\"2001:db8::7\"]}"
     );
 }
 
