@@ -119,7 +119,7 @@ pub(crate) fn form(fields: impl IntoIterator<Item = (String, String)>) -> String
 
 /// As Go's `url.QueryEscape`: a space is `+`.
 fn query_escaped(text: &str) -> String {
-    percent_encoded(text.as_bytes(), |byte| is_unreserved(byte)).replace("%20", "+")
+    percent_encoded(text.as_bytes(), is_unreserved).replace("%20", "+")
 }
 
 /// The inside of a JSON string, as Go's encoder writes it: what HTML knows is escaped too.

@@ -29,8 +29,14 @@ impl Secrets {
                 token.split(':').for_each(|part| add(&mut found, part));
             }
             ChannelKind::Ntfy { token, .. } => token.iter().for_each(|token| add(&mut found, token)),
-            ChannelKind::Email { password, .. } => password.iter().for_each(|password| add(&mut found, password)),
-            ChannelKind::Alertmanager { .. } => {}
+            ChannelKind::Email { user, password: Some(password), .. } => {
+                add(&mut found, password);
+                // As it is sent, with the user's name and alone: a server may repeat a command that it does not know.
+                let user = user.as_deref().unwrap_or_default();
+                add(&mut found, &base64(format!("\0{user}\0{password}").as_bytes()));
+                add(&mut found, &base64(password.as_bytes()));
+            }
+            ChannelKind::Alertmanager { .. } | ChannelKind::Email { password: None, .. } => {}
         }
         // A secret that contains another one is cut out as a whole.
         found.sort_by_key(|secret| Reverse(secret.len()));
@@ -63,9 +69,23 @@ fn add_url(found: &mut Vec<String>, url: &str) {
     }
 }
 
+/// Bytes as SMTP sends what nobody shall read by chance.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut written = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for three in bytes.chunks(3) {
+        let bits = three.iter().fold(0_usize, |bits, byte| bits << 8 | usize::from(*byte)) << (8 * (3 - three.len()));
+        for at in 0..4 {
+            let letter = LETTERS[bits >> (18 - 6 * at) & 63];
+            written.push(if at <= three.len() { char::from(letter) } else { '=' });
+        }
+    }
+    written
+}
+
 #[cfg(test)]
 mod tests {
-    use windfire_engine::alert::channel::{Content, Method, TemplateEngine};
+    use windfire_engine::alert::channel::{Content, Method, Security, TemplateEngine};
 
     use super::*;
 
@@ -86,7 +106,18 @@ mod tests {
             chat_id: "1".to_owned(),
             thread_id: None,
         };
+        let mail = ChannelKind::Email {
+            host: "mail.example.org".to_owned(),
+            port: 587,
+            security: Security::StartTls,
+            user: Some("ops".to_owned()),
+            password: Some("pass-word".to_owned()),
+            from: "a@example.org".to_owned(),
+            to: vec!["b@example.org".to_owned()],
+        };
         for (kind, said, shown) in [
+            (&mail, "500 what is AUTH PLAIN AG9wcwBwYXNzLXdvcmQ=", "500 what is AUTH PLAIN ••••"),
+            (&mail, "500 what is cGFzcy13b3Jk, or pass-word?", "500 what is ••••, or ••••?"),
             (&webhook, "no abcdef123 here", "no •••• here"),
             (&webhook, "POST /services/T0001/abcdef123?token=hunter22&x=1 failed", "POST •••• failed"),
             (&webhook, "{\"path\":\"\\/services\\/T0001\\/abcdef123\"}", "{\"path\":\"\\/••••\\/T0001\\/••••\"}"),
@@ -97,6 +128,13 @@ mod tests {
             (&telegram, "AAF-secret", "••••"),
         ] {
             assert_eq!(Secrets::of(kind).cut(said), shown, "{said}");
+        }
+    }
+
+    #[test]
+    fn bytes_are_written_as_mail_servers_read_them() {
+        for (bytes, written) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob\u{ff}", "Zm9vYsO/")] {
+            assert_eq!(base64(bytes.as_bytes()), written);
         }
     }
 }
