@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::answer::Answer;
 use crate::error::Failure;
-use crate::limits::{ANSWER_BYTES_MAX, EXCHANGE_MAX, HEAD_BYTES_MAX};
+use crate::limits::{ANSWER_BYTES_MAX, HEAD_BYTES_MAX};
 use crate::stream::connect;
 use crate::tls::Tls;
 
@@ -49,8 +49,8 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    pub(crate) fn new(version: &str, tls: Tls) -> Self {
-        Self { user_agent: format!("windfire/{version}"), tls, exchange_max: EXCHANGE_MAX }
+    pub(crate) fn new(version: &str, tls: Tls, exchange_max: Duration) -> Self {
+        Self { user_agent: format!("windfire/{version}"), tls, exchange_max }
     }
 
     /// Makes a request, and waits for the answer.

@@ -13,7 +13,7 @@ use crate::client::{Call, Client};
 use crate::email::Mailer;
 use crate::error::{Failure, SendError};
 use crate::facts::{Facts, ShownAlert};
-use crate::limits::ALERTMANAGER_BATCH;
+use crate::limits::{ALERTMANAGER_BATCH, EXCHANGE_MAX};
 use crate::secrets::Secrets;
 use crate::template::texts;
 use crate::tls::Tls;
@@ -29,17 +29,17 @@ pub struct Outbound {
 impl Outbound {
     /// One that says it is this version of Windfire, and believes the certificates that this machine believes.
     pub fn new(version: &str) -> Self {
-        Self { client: Arc::new(Client::new(version, Tls::of_system())) }
+        Self { client: Arc::new(Client::new(version, Tls::of_system(), EXCHANGE_MAX)) }
     }
 
     /// One that believes only these root certificates, and waits only so long for an exchange. For tests.
     #[doc(hidden)]
     pub fn for_tests(version: &str, roots: Vec<Vec<u8>>, exchange_max: Duration) -> Self {
         let tls = Tls::of(roots.into_iter().map(CertificateDer::from).collect());
-        Self { client: Arc::new(Client { exchange_max, ..Client::new(version, tls) }) }
+        Self { client: Arc::new(Client::new(version, tls, exchange_max)) }
     }
 
-    /// Sends one message to one channel, within [`EXCHANGE_MAX`](crate::limits::EXCHANGE_MAX). Not to an Alertmanager,
+    /// Sends one message to one channel, within [`EXCHANGE_MAX`]. Not to an Alertmanager,
     /// which takes no messages.
     ///
     /// # Errors
