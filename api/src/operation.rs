@@ -172,7 +172,7 @@ impl Operation {
 
     /// The numbers in the path, 0 where it has none. `None` for another path.
     fn numbers_in(&self, path: &str) -> Option<[u64; 2]> {
-        let (mut numbers, mut found) = ([0; 2], 0);
+        let (mut numbers, mut found) = ([0u64; 2], 0);
         let (mut parts, mut given) = (self.path.split('/'), path.split('/'));
         loop {
             match (parts.next(), given.next()) {
