@@ -9,6 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::identity::hex;
 use crate::outbox::error::{SpoolError, at};
 
+const PREFIX: &str = "windfire spool ";
+const VERSION: u32 = 2;
 const TITLE: &str = "windfire spool 2";
 pub(super) const TITLE_1: &str = "windfire spool 1";
 /// Hexadecimal digits of the digest of a machine's id.
@@ -72,8 +74,9 @@ pub(super) fn read_state(folder: &Path, has_earlier: bool) -> Result<Option<Stat
         Err(error) => return Err(SpoolError::Io { path, error }),
     };
     let text = String::from_utf8_lossy(&bytes);
-    let is_of_newer_version =
-        text.starts_with("windfire spool ") && !text.starts_with(TITLE) && !text.starts_with(TITLE_1);
+    // A title that was cut or damaged is no version.
+    let version = text.strip_prefix(PREFIX).and_then(|rest| rest.lines().next()?.parse::<u32>().ok());
+    let is_of_newer_version = version.is_some_and(|version| version > VERSION);
     match parse_state(&text) {
         Some(state) if state.earlier.is_some() || !has_earlier => Ok(Some(state)),
         _ if has_earlier || is_of_newer_version => Err(SpoolError::State { path }),

@@ -342,20 +342,28 @@ fn a_state_that_was_lost_or_damaged_costs_nothing() {
     let options = options(folder.path());
     let state = options.folder.join("state");
     let mut hub = Hub::default();
-    for (id, damage) in [(7u32, &b""[..]), (8, b"windfire spool 2\nmachi"), (9, b"\0\0\0\xff"), (10, b"")] {
+    let damages = [
+        &b""[..],
+        b"windfire spool 2\nmachi",
+        b"\0\0\0\xff",
+        b"windfire spool ",
+        b"windfire spool r\nmachine -\n",
+        b"",
+    ];
+    for (id, damage) in (7u32..).zip(damages) {
         let mut outbox = Outbox::in_spool(&options, id.into()).expect("opened");
         push(&mut outbox, [id.into()]);
         drop(outbox);
         fs::write(&state, damage).expect("written");
     }
     fs::remove_file(&state).expect("removed");
-    hub.drain(&mut Outbox::in_spool(&options, 11).expect("opened"));
-    assert_eq!(hub.times(), [7, 8, 9, 10]);
+    hub.drain(&mut Outbox::in_spool(&options, 13).expect("opened"));
+    assert_eq!(hub.times(), [7, 8, 9, 10, 11, 12]);
     // But a newer version's folder is not touched, nor one whose old segments nothing names.
     fs::write(&state, "windfire spool 3\nwhatever").expect("written");
-    assert!(matches!(Outbox::in_spool(&options, 12), Err(SpoolError::State { .. })));
+    assert!(matches!(Outbox::in_spool(&options, 14), Err(SpoolError::State { .. })));
     write_version_1(&options, "windf", 1..=2);
-    assert!(matches!(Outbox::in_spool(&options, 12), Err(SpoolError::State { .. })));
+    assert!(matches!(Outbox::in_spool(&options, 14), Err(SpoolError::State { .. })));
 }
 
 #[test]
