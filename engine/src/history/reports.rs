@@ -25,7 +25,17 @@ impl History {
         let heads = Heads::of(slot, &range_ms)?;
         // Only hours that exist: a range may be much longer than what is kept.
         let in_heads = heads.hours.first().copied().zip(heads.hours.last().copied());
-        let extents = [store.times(key::RAW)?, in_heads].into_iter().flatten();
+        let in_blocks = match store.times(key::RAW) {
+            // The first or the last block is damaged. Table files also say where they begin. Blocks that are newer than
+            // all of them may be in memory.
+            Err(StoreError::Corrupt(_)) => {
+                let files = store.files(key::RAW)?;
+                let first = files.iter().filter_map(|file| key::time_of(&file.first_key)).min();
+                first.map(|first| (first, i64::MAX))
+            }
+            times => times?,
+        };
+        let extents = [in_blocks, in_heads].into_iter().flatten();
         let Some((first, last)) = extents.reduce(|(a, b), (c, d)| (a.min(c), b.max(d))) else { return Ok(()) };
         let first = first.max(from_ms.div_euclid(HOUR_MS)).max(self.floor(Tier::Raw));
         let export = Export { store, server_id: slot.id, heads };
