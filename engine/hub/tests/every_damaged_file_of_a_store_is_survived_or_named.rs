@@ -37,6 +37,8 @@ const HOUR_MS: i64 = 3_600_000;
 const REPORTS_PER_LIFE: u64 = 300;
 /// Time between two of them: each agent may bring so many at once.
 const REPORT_INTERVAL: Duration = Duration::from_millis(5);
+/// Hours of a server that one damage makes unreadable, at the most: a block of a table file has a few of them.
+const HOURS_UNREADABLE_MAX: usize = 12;
 /// One of these is in every refusal.
 const REMEDIES: [&str; 6] =
     ["windfire salvage", "restore a backup", "put it back", "put both back", "delete it", "use the newer hub"];
@@ -236,6 +238,10 @@ impl Copies {
     fn check_survival(&self, damaged: &Path, file: &Path, said: &[String]) -> Result<Outcome, String> {
         let contents = Contents::read(self.hub.data()).map_err(|why| format!("after it served: {why}"))?;
         let missing = self.sound.missing_in(&contents)?;
+        let unreadable = contents.hours.values().filter(|hour| hour.is_none()).count();
+        if unreadable > HOURS_UNREADABLE_MAX {
+            return Err(format!("{unreadable} of {} hours cannot be read", contents.hours.len()));
+        }
         self.put(damaged);
         let verified = self.hub.cli(&["verify"]);
         let (words, name) = (String::from_utf8_lossy(&verified.stderr), file.file_name().expect("a name"));
