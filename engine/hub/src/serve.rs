@@ -155,6 +155,8 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
     };
     let is_new = !windfire_engine::is_store(&config.data);
     if is_new {
+        let certificate = tls::missing(&config.data)?.filter(|_| !with_new_certificate);
+        folder::check_unfinished(&config.data, certificate)?;
         // If this is interrupted, the next start begins it again.
         windfire_engine::begin_store(&config.data).map_err(|error| error.to_string())?;
     }
