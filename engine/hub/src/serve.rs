@@ -41,8 +41,11 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let (engine, admin_socket) = open(config, with_new_certificate)?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
-    let fingerprint = own.fingerprint();
+    let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
     let agents_tls = own.for_agents().map_err(|error| tls::damaged(&config.data, &error))?;
+    if is_created_here {
+        tls::note(&config.data, &fingerprint)?;
+    }
     let reset_key = tls::reset_key(&config.data)?;
     let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
     let quic_sockets = Sockets::bind(config.quic, config.udp_buffer_bytes, listeners(config))?;
