@@ -15,12 +15,12 @@ use std::time::Duration;
 
 use hub::agent_process::{AgentProcess, with_spool};
 use hub::damage::{Damage, copy, files};
-use hub::sick_disk::given;
 use hub::{new_hub, wait_until};
 use windfire_agent::clock::Clock;
 use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions};
 use windfire_bench::clock::unix_ms;
+use windfire_bench::given::{given, seed};
 use windfire_wire::{Report, Temperature};
 
 /// With these a reading has some 2 KB, so that few of them fill a file.
@@ -63,10 +63,8 @@ struct Case {
 
 #[test]
 fn an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost() {
-    let seed = given("SEED", fastrand::u64(..));
     let rounds = given("DAMAGES", 1);
-    println!("seed {seed} (set SEED to repeat its choices)");
-    let mut random = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed());
     let (folder, mut hub) = new_hub(&[]);
     // Only to get its addresses: the agent that makes the sound spool does not reach it.
     hub.start();

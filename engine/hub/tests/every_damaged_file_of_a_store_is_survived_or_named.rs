@@ -16,11 +16,12 @@ use std::time::Duration;
 
 use hub::damage::{Damage, copy, files};
 use hub::panel::Panel;
-use hub::sick_disk::{acked, eager_agents, given};
+use hub::sick_disk::{acked, eager_agents};
 use hub::{HUB, wait_until};
 use serde_json::Value;
 use tempfile::TempDir;
 use windfire_bench::clock::unix_ms;
+use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
 use windfire_bench::swarm::{Swarm, SwarmOptions};
@@ -78,8 +79,7 @@ enum Outcome {
 
 #[test]
 fn every_damaged_file_of_a_store_is_survived_or_named() {
-    let seed = given("SEED", fastrand::u64(..));
-    println!("seed {seed} (set SEED to repeat its choices)");
+    let seed = seed();
     let mut random = fastrand::Rng::with_seed(seed);
     let mut copies = Copies::new();
     let sound = copies.sound_folder();
