@@ -191,7 +191,7 @@ mod tests {
             let sound = aside.path().join("sound");
             fs::copy(table, &sound).expect("copied");
             let bytes = fs::read(table).expect("readable");
-            let longer = [&bytes[..], b"x"].concat();
+            let longer = [&bytes[..], &b"x"[..]].concat();
             let states: [Option<&[u8]>; 4] = [None, Some(&bytes[..bytes.len() - 1]), Some(&[]), Some(&longer)];
             for found in states {
                 let found_bytes = found.map(<[u8]>::len);
