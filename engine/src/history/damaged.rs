@@ -120,7 +120,7 @@ fn readable_minutes(store: &Store, server_id: u64, hour: i64) -> SummaryRun {
             store.scan_while(key::RAW, &key::raw_key(hour, server_id, sequence), &mut |_, _| Ok(false)).is_ok()
         })
     };
-    let (mut minutes, mut from) = (SummaryRun::default(), 0);
+    let (mut minutes, mut from) = (SummaryRun::default(), 0u64);
     loop {
         let mut damaged = from;
         let scanned = store.scan_while(key::RAW, &key::raw_key(hour, server_id, from), &mut |key, value| {

@@ -61,7 +61,7 @@ pub enum StoreError {
         /// Number of the newest that is there.
         found: u64,
     },
-    /// A table file went missing, whole or in part.
+    /// A table file is not there, or is shorter or longer than it was.
     #[error(
         "data folder {folder} has lost stored data: its file {folder}/{file} {state}: put it back, or restore a backup, or \
          save what is left with \"windfire salvage NEW_FOLDER\""

@@ -58,7 +58,7 @@ struct LostTable {
     found_bytes: Option<u64>,
 }
 
-/// Whether every table file that the manifest lists is there, with all its bytes. RocksDB itself opens the first sixteen
+/// Whether every table file that the manifest lists is there, in its size. RocksDB itself opens the first sixteen
 /// at a start, and any other when it is first read: hours later, while the hub serves.
 pub(super) fn check_tables(folder: &Path, db: &DB) -> Result<(), StoreError> {
     let lost = lost_tables(folder, db)?;
@@ -71,7 +71,7 @@ pub(super) fn check_tables(folder: &Path, db: &DB) -> Result<(), StoreError> {
         Some(LostTable { file, bytes, found_bytes }) => {
             let state = match found_bytes {
                 None => "is not there".to_owned(),
-                Some(found) => format!("has {found} of its {bytes} bytes"),
+                Some(found) => format!("has {found} bytes instead of {bytes}"),
             };
             Err(StoreError::TableLost { folder: folder.to_owned(), file, state })
         }
@@ -89,7 +89,7 @@ fn lost_tables(folder: &Path, db: &DB) -> Result<Vec<LostTable>, StoreError> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(StoreError::unusable(folder, &error)),
         };
-        if found_bytes.is_none_or(|found| found < bytes) {
+        if found_bytes != Some(bytes) {
             lost.push(LostTable { file, bytes, found_bytes });
         }
     }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn each_table_file_that_is_gone_or_short_is_missed_before_anything_is_read() {
+    fn each_table_file_that_is_gone_or_of_another_size_is_missed_before_anything_is_read() {
         let (folder, tables) = store_with_tables();
         assert!(tables.len() > OPENED_AT_START, "{tables:?}");
         let aside = tempfile::tempdir().expect("a temporary folder");
@@ -191,13 +191,16 @@ mod tests {
             let sound = aside.path().join("sound");
             fs::copy(table, &sound).expect("copied");
             let bytes = fs::read(table).expect("readable");
-            for kept_bytes in [None, Some(bytes.len() - 1), Some(0)] {
-                match kept_bytes {
+            let longer = [&bytes[..], &b"x"[..]].concat();
+            let states: [Option<&[u8]>; 4] = [None, Some(&bytes[..bytes.len() - 1]), Some(&[]), Some(&longer)];
+            for found in states {
+                let found_bytes = found.map(<[u8]>::len);
+                match found {
                     None => fs::remove_file(table).expect("there"),
-                    Some(kept) => fs::write(table, &bytes[..kept]).expect("written"),
+                    Some(found) => fs::write(table, found).expect("written"),
                 }
                 for error in [Store::open(folder.path(), None).err(), Store::open_read_only(folder.path()).err()] {
-                    let error = error.unwrap_or_else(|| panic!("{} with {kept_bytes:?} bytes", table.display()));
+                    let error = error.unwrap_or_else(|| panic!("{} with {found_bytes:?} bytes", table.display()));
                     let words = error.to_string();
                     assert!(words.contains(&*table.to_string_lossy()), "{words}");
                     match error {
