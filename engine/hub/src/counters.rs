@@ -124,7 +124,11 @@ impl Counters {
         let counts = engine.counters();
         page.gauge("windfire_servers", "Watched servers.", engine.registry().server_count());
         page.gauge("windfire_sessions", "Agents connected.", self.sessions.get());
-        page.gauge("windfire_handshakes", "Agents connecting.", self.handshakes.get());
+        page.gauge(
+            "windfire_handshakes",
+            "Connections whose agent is not known yet: their Hello was not accepted so far.",
+            self.handshakes.get(),
+        );
         page.counter("windfire_sessions_opened_total", "Agents welcomed.", &self.sessions_opened);
         page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
         page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);

@@ -23,7 +23,7 @@ use crate::country;
 use crate::enroller::Enrolments;
 use crate::folder;
 use crate::http::{self, Http};
-use crate::ingest::{Ingest, Refusals, Sockets};
+use crate::ingest::{Ingest, Places, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
@@ -75,6 +75,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         sessions_max: config.sessions_max,
+        places: Arc::new(Places::default()),
         enrolments,
         refusals: Arc::new(Refusals::new(Instant::now())),
         committed,

@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::budget::network;
 use crate::counters::{Counters, Held};
 use crate::limits::{HTTP_HALF_CLOSED_TIMEOUT, SILENCE_LOOK_INTERVAL};
+use crate::network::network;
 
 /// All of them.
 pub(crate) struct Connections {

@@ -14,6 +14,7 @@ use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
 use super::mailbox::{Mail, Mailbox};
+use super::places::Place;
 use crate::counters::{Counters, Held};
 use crate::limits::{
     ACK_HOLD, ADDRESS_SETTLE_TIME, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT,
@@ -96,7 +97,9 @@ pub(super) struct Conversation {
     kicked: Option<RefuseReason>,
     /// The result of the enrolment that the session waits for.
     enrolled: Option<Result<u64, Refusal>>,
-    /// Counts as a handshake first, then as a session.
+    /// Until its `Hello` is accepted.
+    place: Option<Place>,
+    /// It counts as a session from then on.
     counted: Option<Held>,
 }
 
@@ -105,6 +108,7 @@ impl Conversation {
         connection: Connection,
         handle: ConnectionHandle,
         number: u64,
+        place: Place,
         context: RoundContext<'_>,
     ) -> Self {
         let peer = connection.remote_address().ip().to_canonical();
@@ -127,7 +131,8 @@ impl Conversation {
             delayed_until: None,
             kicked: None,
             enrolled: None,
-            counted: Some(Counters::hold(&context.ingest.counters, |counters| &counters.handshakes)),
+            place: Some(place),
+            counted: None,
         }
     }
 
@@ -174,7 +179,7 @@ impl Conversation {
     pub(super) fn close(&mut self, now: Instant) {
         self.connection.close(now, VarInt::from_u32(0), Bytes::new());
         self.part(Phase::Closed, None);
-        self.counted = None;
+        (self.place, self.counted) = (None, None);
     }
 
     fn advance(&mut self, context: RoundContext<'_>) -> Result<(), End> {
@@ -212,16 +217,12 @@ impl Conversation {
             Event::Connected if self.phase == Phase::Handshaking => {
                 self.phase = Phase::Opening;
                 self.until = Some(context.now + HELLO_TIMEOUT);
-                self.counted = Some(Counters::hold(&context.ingest.counters, |counters| &counters.sessions));
                 self.peer = self.connection.remote_address().ip().to_canonical();
                 self.session =
                     Some(Session::new(self.peer.to_string(), context.mailbox.kick_of(self.handle, self.number)));
             }
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
-                if context.ingest.counters.sessions.get() > context.ingest.sessions_max {
-                    return Err(Refusal::new(RefuseReason::Full, "the hub has reached its limit of sessions").into());
-                }
             }
             Event::Stream(StreamEvent::Finished { .. } | StreamEvent::Stopped { .. })
                 if self.phase == Phase::Parting =>
@@ -286,10 +287,15 @@ impl Conversation {
         }
         if let Some(body) = self.reader.next_body()? {
             ingest.counters.frames_received.add(1);
+            if self.place.is_some() && ingest.counters.sessions.get() >= ingest.sessions_max {
+                return Err(Refusal::new(RefuseReason::Full, "the hub has reached its limit of sessions").into());
+            }
             self.flow = session.on_body(&ingest.engine, body, &mut context.scratch.borrow_mut(), context.now_ms)?;
             if self.phase == Phase::Opening && self.until.take().is_some() {
                 // That was Hello. From now on the agent may have to wait for the disk, so it has no deadline.
                 self.reader.take_any();
+                self.place = None;
+                self.counted = Some(Counters::hold(&ingest.counters, |counters| &counters.sessions));
             }
             if self.flow == Flow::Enrol {
                 self.ask_to_enrol(context)?;
