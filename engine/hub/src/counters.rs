@@ -56,6 +56,12 @@ pub(crate) struct Counters {
     pub(crate) http_connections: Gauge,
     pub(crate) live_streams: Gauge,
     pub(crate) sessions_opened: Counter,
+    pub(crate) handshakes_retried: Counter,
+    pub(crate) handshakes_refused: Counter,
+    pub(crate) handshakes_failed: Counter,
+    pub(crate) hellos_missed: Counter,
+    pub(crate) agents_unread: Counter,
+    pub(crate) agents_in_breach: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) frames_received: Counter,
     pub(crate) acks_sent: Counter,
@@ -130,6 +136,36 @@ impl Counters {
             self.handshakes.get(),
         );
         page.counter("windfire_sessions_opened_total", "Agents welcomed.", &self.sessions_opened);
+        page.counter(
+            "windfire_handshake_retries_total",
+            "First packets that were answered with Retry: the client must prove its address.",
+            &self.handshakes_retried,
+        );
+        page.counter(
+            "windfire_handshakes_refused_total",
+            "Handshakes refused because all places were taken, or the share of an address.",
+            &self.handshakes_refused,
+        );
+        page.counter(
+            "windfire_handshakes_failed_total",
+            "Handshakes that were begun and not finished, most of them because the client fell silent.",
+            &self.handshakes_failed,
+        );
+        page.counter(
+            "windfire_hellos_missed_total",
+            "Connections that ended after their handshake and before a Hello.",
+            &self.hellos_missed,
+        );
+        page.counter(
+            "windfire_agents_unread_total",
+            "Agents disconnected because they did not take what the hub sent.",
+            &self.agents_unread,
+        );
+        page.counter(
+            "windfire_agents_in_breach_total",
+            "Connections of agents ended because the other side broke QUIC's rules, such as a limit of streams or bytes.",
+            &self.agents_in_breach,
+        );
         page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
         page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);
         page.counter("windfire_acks_sent_total", "Acks to agents.", &self.acks_sent);

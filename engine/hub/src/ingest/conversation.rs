@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use quinn_proto::{Connection, ConnectionHandle, Dir, Event, ReadError, StreamEvent, StreamId, VarInt, WriteError};
+use quinn_proto::{
+    Connection, ConnectionError, ConnectionHandle, Dir, Event, ReadError, StreamEvent, StreamId, VarInt, WriteError,
+};
 use windfire_engine::error::Refusal;
 use windfire_engine::{Flow, Scratch, Session};
 use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
@@ -25,6 +27,10 @@ use crate::limits::{
 enum End {
     /// The agent or the network is gone.
     Gone(String),
+    /// The agent does not take what was sent to it.
+    Unread,
+    /// The other side broke QUIC's rules.
+    Breach(String),
     /// The hub ended it, and the agent gets the reason.
     Refused(Refusal),
 }
@@ -232,6 +238,9 @@ impl Conversation {
             Event::Stream(StreamEvent::Stopped { .. }) => {
                 return Err(End::Gone("the agent does not receive".to_owned()));
             }
+            Event::ConnectionLost { reason: ConnectionError::TransportError(breach) } => {
+                return Err(End::Breach(breach.to_string()));
+            }
             Event::ConnectionLost { reason } => return Err(End::Gone(reason.to_string())),
             _ => {}
         }
@@ -346,7 +355,7 @@ impl Conversation {
                 Ok(taken) => drop(self.unsent.drain(..taken)),
                 Err(WriteError::Blocked) => {
                     let until = *self.unsaid_until.get_or_insert(now + SAY_TIMEOUT);
-                    return if now < until { Ok(()) } else { Err(End::Gone("the agent does not read".to_owned())) };
+                    return if now < until { Ok(()) } else { Err(End::Unread) };
                 }
                 Err(error) => return Err(End::Gone(error.to_string())),
             }
@@ -369,13 +378,10 @@ impl Conversation {
     fn end(&mut self, end: End, context: RoundContext<'_>) {
         let peer = self.connection.remote_address();
         let server = self.session.as_ref().and_then(Session::server_id);
-        match end {
-            End::Gone(why) => {
-                tracing::debug!(%peer, server, why, "agent gone");
-                self.close(context.now);
-            }
+        let counters = &context.ingest.counters;
+        let why = match end {
             End::Refused(refusal) => {
-                context.ingest.counters.count_refusal(refusal.reason);
+                counters.count_refusal(refusal.reason);
                 context.ingest.refusals.note(context.now, || {
                     let reason = refusal.reason.name();
                     tracing::info!(%peer, server, reason, detail = refusal.detail, "agent refused");
@@ -383,8 +389,26 @@ impl Conversation {
                 if self.send_refusal(refusal, context.now).is_none() {
                     self.close(context.now);
                 }
+                return;
             }
+            End::Gone(why) => why,
+            End::Unread => {
+                counters.agents_unread.add(1);
+                "the agent does not read".to_owned()
+            }
+            End::Breach(why) => {
+                // A handshake that fails, for example because the client speaks another protocol, breaks no rule.
+                counters.agents_in_breach.add(u64::from(self.phase != Phase::Handshaking));
+                why
+            }
+        };
+        match self.phase {
+            Phase::Handshaking => counters.handshakes_failed.add(1),
+            Phase::Opening if self.place.is_some() => counters.hellos_missed.add(1),
+            Phase::Opening | Phase::Open | Phase::Parting | Phase::Closed => {}
         }
+        tracing::debug!(%peer, server, why, "agent gone");
+        self.close(context.now);
     }
 
     /// Sends the reason, and leaves some time to read it: closing at once could overtake it.

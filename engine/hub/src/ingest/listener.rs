@@ -235,6 +235,7 @@ impl Listener {
         // An address that is not proven may be forged, so it is not asked whether that address has its share.
         let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
         if counters.handshakes.get() >= UNPROVEN_HANDSHAKES_MAX && !is_proven {
+            counters.handshakes_retried.add(1);
             match self.endpoint.retry(incoming, &mut self.packets.to_send) {
                 Ok(transmit) => self.respond(&transmit),
                 Err(error) => self.endpoint.ignore(error.into_incoming()),
@@ -242,6 +243,7 @@ impl Listener {
             return;
         }
         let Some(place) = self.ingest.places.enter(incoming.remote_address().ip(), counters) else {
+            counters.handshakes_refused.add(1);
             let transmit = self.endpoint.refuse(incoming, &mut self.packets.to_send);
             return self.respond(&transmit);
         };
@@ -258,6 +260,7 @@ impl Listener {
                 self.touch(handle);
             }
             Err(error) => {
+                counters.handshakes_failed.add(1);
                 tracing::debug!(error = %error.cause, "no handshake");
                 if let Some(transmit) = error.response {
                     self.respond(&transmit);
