@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api, DetailsCache, SignInLimit};
+use windfire_api::{Agents, Api, DetailsCache, SignInLimit, Tries};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options, waits};
 
@@ -183,6 +183,7 @@ fn api(config: &Config, agents: Agents) -> Api {
         is_https: config.https,
         agents,
         sign_in_limit: SignInLimit::default(),
+        tries: Tries::default(),
         details: DetailsCache::default(),
     }
 }

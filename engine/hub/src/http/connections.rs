@@ -202,6 +202,13 @@ impl Connection {
     }
 }
 
+impl Slot {
+    /// Counts that its client let bytes wait for too long.
+    pub(super) fn count_unread(&self) {
+        self.connections.counters.http_unread.add(1);
+    }
+}
+
 impl Drop for Slot {
     fn drop(&mut self) {
         self.connections.table.lock().open.remove(&self.id);
