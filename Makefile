@@ -118,6 +118,11 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	OUTAGE_AGENTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test four_hours_of_outage_are_replayed_from_the_spool_exactly_once -- --nocapture
 	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test a_bad_network_costs_no_report -- --nocapture
 	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_hangs_holds_up_no_answer -- --nocapture
+	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_whose_writes_fail_stops_acks_until_it_is_well -- --nocapture
+	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_turns_read_only_stops_acks_until_it_is_back -- --nocapture
+	DISK_ROUNDS=100 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_is_slow_stalls_agents_and_loses_nothing -- --nocapture
+	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test every_damaged_file_of_a_store_is_survived_or_named -- --nocapture
+	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost -- --nocapture
 	ROUNDS=20 $(CARGO) test $(PROFILE) -p windfire-bench --test kill_9_at_any_named_point_loses_and_doubles_nothing -- --nocapture
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s

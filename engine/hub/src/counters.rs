@@ -209,6 +209,11 @@ impl Counters {
         page.counter("windfire_hours_packed_total", "Hours of a server that were packed.", &self.hours_packed);
         page.counter("windfire_days_packed_total", "Days of a server that were packed.", &self.days_packed);
         page.counter("windfire_corrupt_blocks_total", "Corrupt blocks met by upkeep.", &self.corrupt_blocks);
+        page.gauge(
+            "windfire_history_unreadable",
+            "Hours and days of a server that upkeep cannot read. They stay as they are, and are tried again every hour.",
+            engine.history().unreadable(),
+        );
         page.counter(
             "windfire_reports_expired_total",
             "Reports that were older than the retention when they came.",

@@ -41,8 +41,11 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let (engine, admin_socket) = open(config, with_new_certificate)?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
-    let fingerprint = own.fingerprint();
+    let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
     let agents_tls = own.for_agents().map_err(|error| tls::damaged(&config.data, &error))?;
+    if is_created_here {
+        tls::note(&config.data, &fingerprint)?;
+    }
     let reset_key = tls::reset_key(&config.data)?;
     let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
     let quic_sockets = Sockets::bind(config.quic, config.udp_buffer_bytes, listeners(config))?;
@@ -156,6 +159,8 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
     };
     let is_new = !windfire_engine::is_store(&config.data);
     if is_new {
+        let certificate = tls::missing(&config.data)?.filter(|_| !with_new_certificate);
+        folder::check_unfinished(&config.data, certificate)?;
         // If this is interrupted, the next start begins it again.
         windfire_engine::begin_store(&config.data).map_err(|error| error.to_string())?;
     }

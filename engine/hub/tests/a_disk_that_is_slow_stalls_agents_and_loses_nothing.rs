@@ -67,7 +67,7 @@ fn a_disk_that_is_slow_stalls_agents_and_loses_nothing() {
     let rss_bytes_before = hub.usage().rss_bytes;
     let reader = Reader::start(&hub, &token, &["/readyz"]);
 
-    disk.freeze();
+    let mut frozen = disk.freeze();
     let options = SwarmOptions { backlog: BACKLOG, ..eager_agents() };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     let now = Instant::now();
@@ -86,11 +86,11 @@ fn a_disk_that_is_slow_stalls_agents_and_loses_nothing() {
             thread::sleep(PAUSE);
         }
         let before = commits();
-        disk.thaw();
+        drop(frozen);
         wait_until("a commit is on disk", || commits() > before);
-        disk.freeze();
+        frozen = disk.freeze();
     }
-    disk.thaw();
+    drop(frozen);
     let slow_commits = commits() - commits_before;
     wait_until("what waited is acknowledged", || {
         seen.look(&hub, &swarm);

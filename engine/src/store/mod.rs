@@ -30,6 +30,7 @@ pub(crate) use database::{Store, TableFile};
 pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
+pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 pub use write_gate::{WriteGate, WritePoint};
 

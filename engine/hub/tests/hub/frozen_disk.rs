@@ -90,14 +90,10 @@ impl FrozenDisk {
         self.folder.path().join("disk")
     }
 
-    /// From now on writes wait.
-    pub(crate) fn freeze(&self) {
+    /// From now on writes wait, until what is returned is dropped.
+    pub(crate) fn freeze(&self) -> Frozen<'_> {
         run("fsfreeze", &[Path::new("-f"), &self.path()]).expect("a mounted file system");
-    }
-
-    /// They go on.
-    pub(crate) fn thaw(&self) {
-        run("fsfreeze", &[Path::new("-u"), &self.path()]).expect("a frozen file system");
+        Frozen(self)
     }
 
     /// From now on the device refuses every write with an I/O error: a write into memory succeeds, and a sync fails.
@@ -109,6 +105,12 @@ impl FrozenDisk {
     /// The device takes writes again.
     pub(crate) fn mend_writes(&self) {
         run("chattr", &[Path::new("-i"), &self.image()]).expect("own file");
+    }
+
+    /// Whether it takes no writes though its device does: the kernel gives a file system up whose journal it could not
+    /// write.
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.try_write().is_err()
     }
 
     /// The kernel finds an error, and makes the file system read-only under whoever uses it. (`mount -o remount,ro` is
@@ -172,9 +174,20 @@ impl FrozenDisk {
     }
 }
 
+/// A disk whose writes wait. A test that fails meanwhile lets them go on first: the system does not end a process that
+/// waits for a disk.
+#[must_use = "writes go on when it is dropped"]
+pub(crate) struct Frozen<'a>(&'a FrozenDisk);
+
+impl Drop for Frozen<'_> {
+    fn drop(&mut self) {
+        let thawed = run("fsfreeze", &[Path::new("-u"), &self.0.path()]);
+        assert!(thawed.is_ok() || std::thread::panicking(), "a frozen file system: {thawed:?}");
+    }
+}
+
 impl Drop for FrozenDisk {
     fn drop(&mut self) {
-        let _not_frozen = run("fsfreeze", &[Path::new("-u"), &self.path()]);
         let _not_failing = run("chattr", &[Path::new("-i"), &self.image()]);
         let _not_mounted = run("umount", &[&self.path()]);
     }

@@ -4,6 +4,8 @@
 pub(crate) mod agent_process;
 #[allow(dead_code, reason = "few tests cut the power of spools")]
 pub(crate) mod cut_spools;
+#[allow(dead_code, reason = "few tests damage files")]
+pub(crate) mod damage;
 #[allow(dead_code, reason = "few tests freeze a disk")]
 pub(crate) mod frozen_disk;
 #[allow(dead_code, reason = "few tests run in namespaces")]
