@@ -155,12 +155,7 @@ fn who(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Resul
 }
 
 /// The viewer of the token. `None` if there is no token.
-fn by_token(
-    api: &Api,
-    engine: &Engine,
-    headers: &HeaderMap,
-    caller: Caller,
-) -> Option<Result<Viewer, NotKnown>> {
+fn by_token(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Option<Result<Viewer, NotKnown>> {
     viewer::shows_token(headers).then(|| {
         Viewer::of_token(engine, headers, caller.now_s()).ok_or_else(|| {
             api.tries.tokens_unknown.add(1);

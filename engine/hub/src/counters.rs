@@ -159,7 +159,7 @@ impl Counters {
         );
         page.counter(
             "windfire_handshakes_refused_total",
-            "Handshakes refused because all places were taken, or the share of an address.",
+            "Handshakes refused because all places were taken, or the share or the pace of an address.",
             &self.handshakes_refused,
         );
         page.counter(

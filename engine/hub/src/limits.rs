@@ -7,6 +7,16 @@ pub(crate) const SESSIONS_MAX: usize = 100_000;
 /// Strangers above which a client must first prove its address, so that forged ones cost the hub little. A stranger is a
 /// connection from its first packet until its `Hello` is accepted.
 pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
+/// Strangers whose address is not proven that may begin at once, and the time after which one more may: 256 per second.
+/// Further clients must prove their address. A stranger that begins and leaves at once is in no other bound.
+pub(crate) const UNPROVEN_AT_ONCE: u32 = 256;
+/// See [`UNPROVEN_AT_ONCE`].
+pub(crate) const UNPROVEN_INTERVAL: Duration = Duration::from_micros(1_000_000 / 256);
+/// Strangers of one address that may leave without being known at once, and the time after which one more may: 100 per
+/// second, so that whoever tries credentials gets some hundredths of a core. Agents that are known do not count.
+pub(crate) const STRANGERS_AT_ONCE: u32 = 4096;
+/// See [`STRANGERS_AT_ONCE`].
+pub(crate) const STRANGER_INTERVAL: Duration = Duration::from_millis(10);
 /// Strangers above which new ones are refused. Agents come back with jitter.
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
 /// An address may have so many strangers for each further one that would be taken: so a single address leaves one place

@@ -224,6 +224,9 @@ impl Conversation {
                 self.phase = Phase::Opening;
                 self.until = Some(context.now + HELLO_TIMEOUT);
                 self.peer = self.connection.remote_address().ip().to_canonical();
+                if let Some(place) = &mut self.place {
+                    place.prove(context.now);
+                }
                 self.session =
                     Some(Session::new(self.peer.to_string(), context.mailbox.kick_of(self.handle, self.number)));
             }
@@ -303,7 +306,9 @@ impl Conversation {
             if self.phase == Phase::Opening && self.until.take().is_some() {
                 // That was Hello. From now on the agent may have to wait for the disk, so it has no deadline.
                 self.reader.take_any();
-                self.place = None;
+                if let Some(place) = self.place.take() {
+                    place.leave_known();
+                }
                 self.counted = Some(Counters::hold(&ingest.counters, |counters| &counters.sessions));
             }
             if self.flow == Flow::Enrol {

@@ -23,7 +23,7 @@ use super::conversation::{Conversation, RoundContext};
 use super::deadlines::Deadlines;
 use super::mailbox::{Addressed, Mailbox};
 use super::transport::Transport;
-use crate::limits::{RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX};
+use crate::limits::{RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT};
 use crate::threads::Phase;
 
 /// One core's share of the agents.
@@ -232,9 +232,9 @@ impl Listener {
     fn admit(&mut self, incoming: Incoming, now: Instant) {
         let counters = &self.ingest.counters;
         self.packets.to_send.clear();
-        // An address that is not proven may be forged, so it is not asked whether that address has its share.
+        let (peer, places) = (incoming.remote_address().ip(), &self.ingest.places);
         let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
-        if counters.handshakes.get() >= UNPROVEN_HANDSHAKES_MAX && !is_proven {
+        if !is_proven && places.must_prove(peer, now) {
             counters.handshakes_retried.add(1);
             match self.endpoint.retry(incoming, &mut self.packets.to_send) {
                 Ok(transmit) => self.respond(&transmit),
@@ -242,7 +242,7 @@ impl Listener {
             }
             return;
         }
-        let Some(place) = self.ingest.places.enter(incoming.remote_address().ip(), counters) else {
+        let Some(place) = places.enter(peer, is_proven, now, counters) else {
             counters.handshakes_refused.add(1);
             let transmit = self.endpoint.refuse(incoming, &mut self.packets.to_send);
             return self.respond(&transmit);
