@@ -39,8 +39,9 @@ fn guess_tokens(hub: &HubProcess) -> usize {
     let mut connection = BufReader::new(connect_from(ATTACKER, hub));
     let (began, mut tried) = (Instant::now(), 0);
     while began.elapsed() < TOKENS_TIME {
-        let guess =
-            |number| format!("GET /api/v1/server/list HTTP/1.1\r\nHost: hub\r\nAuthorization: {number:032x}\r\n\r\n");
+        let guess = |number: usize| {
+            format!("GET /api/v1/server/list HTTP/1.1\r\nHost: hub\r\nAuthorization: {number:032x}\r\n\r\n")
+        };
         let guesses: String = (tried..tried + TOKENS_AT_ONCE).map(guess).collect();
         connection.get_mut().write_all(guesses.as_bytes()).expect("sent");
         for _ in 0..TOKENS_AT_ONCE {

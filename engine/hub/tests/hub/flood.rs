@@ -73,7 +73,7 @@ impl Bystanders {
         );
         assert!(grown < growth_bytes_max, "{} MiB more", grown / MIB);
         assert!(acks as f64 >= took.as_secs_f64() * ACKS_PER_S_MIN * HONEST as f64, "{acks} acks in {took:?}");
-        assert!(meanwhile <= (2 * before).max(ACK_P99_FLOOR), "acks took {meanwhile:?}, {before:?} before");
+        assert!(meanwhile <= (before * 2).max(ACK_P99_FLOOR), "acks took {meanwhile:?}, {before:?} before");
         assert_eq!(account.acked, account.pushed, "an honest agent was left without its ack");
     }
 }
