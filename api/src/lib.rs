@@ -37,7 +37,7 @@ mod whole_number;
 pub use admission::{Admission, Busy, Unbounded, Work};
 pub use answer::{busy, failed};
 pub use body::{Body, PIECE_BYTES, Producer, Streamed};
-pub use context::{Agents, Api, Caller};
+pub use context::{Agents, Api, Caller, Tries};
 pub use details::DetailsCache;
 pub use history::{export, parse_range};
 pub use operation::is_blocking;

@@ -15,6 +15,7 @@ mod ingest;
 mod limits;
 mod maintenance_thread;
 mod memory;
+mod network;
 mod output;
 mod pacer;
 mod progress;

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api, DetailsCache, SignInLimit};
+use windfire_api::{Agents, Api, DetailsCache, SignInLimit, Tries};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options, waits};
 
@@ -23,7 +23,7 @@ use crate::country;
 use crate::enroller::Enrolments;
 use crate::folder;
 use crate::http::{self, Http};
-use crate::ingest::{Ingest, Refusals, Sockets};
+use crate::ingest::{Ingest, Places, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
@@ -78,6 +78,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         sessions_max: config.sessions_max,
+        places: Arc::new(Places::default()),
         enrolments,
         refusals: Arc::new(Refusals::new(Instant::now())),
         committed,
@@ -187,6 +188,7 @@ fn api(config: &Config, agents: Agents) -> Api {
         is_https: config.https,
         agents,
         sign_in_limit: SignInLimit::default(),
+        tries: Tries::default(),
         details: DetailsCache::default(),
     }
 }
