@@ -189,11 +189,11 @@ impl World {
     }
 
     /// An agent says a frame. Its session ends if that is refused.
-    fn say(&mut self, agent: usize, up: Up) {
+    fn say(&mut self, agent: usize, up: &Up) {
         let Some(mut talk) = self.talks[agent].take() else { return };
         let mut frame = Vec::new();
-        encode_up(&up, &mut frame).expect("within limits");
-        let expected = expected(&talk, &up);
+        encode_up(up, &mut frame).expect("within limits");
+        let expected = expected(&talk, up);
         let flow = talk.session.on_body(self.engine, &frame[4..], &mut self.scratch, self.now_ms);
         match &flow {
             Ok(Flow::Stalled) => self.wait(&mut talk),
@@ -204,7 +204,7 @@ impl World {
         if flow.is_err() {
             return;
         }
-        if let Up::Reports(reports) = &up {
+        if let Up::Reports(reports) = up {
             let first = reports.first_sequence;
             let values: Vec<u64> = (self.model.made - reports.reports.len() as u64..self.model.made).collect();
             talk.taken += self.model.offer(talk.outbox_id, first, &values);
@@ -236,7 +236,7 @@ impl World {
         let reports = values.map(|mem_used| Report { time_ms, mem_used, uptime_s: 1000, ..Report::default() });
         let reports = reports.map(|report| talk.chain.shrink(&report).expect("within limits")).collect();
         self.model.made += count as u64;
-        self.say(agent, Up::Reports(Reports { first_sequence: first, ack_now, reports }));
+        self.say(agent, &Up::Reports(Reports { first_sequence: first, ack_now, reports }));
     }
 
     fn next_of(&self, agent: usize) -> u64 {
@@ -334,13 +334,13 @@ impl World {
             11 => self.tidy_up(),
             12 => {
                 let ahead_ms = i64::from(how.cast_signed()) * 60_000;
-                self.say(agent, Up::Clock(HelloClock { now_ms: self.now_ms + ahead_ms, uptime_ms: 1_000_000 }));
+                self.say(agent, &Up::Clock(HelloClock { now_ms: self.now_ms + ahead_ms, uptime_ms: 1_000_000 }));
             }
             13 if how & 1 == 0 => {
                 let ip = format!("192.0.2.{how}");
-                self.say(agent, Up::Host(Box::new(Host { ip, ..Host::default() })));
+                self.say(agent, &Up::Host(Box::new(Host { ip, ..Host::default() })));
             }
-            13 => self.say(agent, self.hello(7, PROTOCOL_VERSION)),
+            13 => self.say(agent, &self.hello(7, PROTOCOL_VERSION)),
             14 => self.stranger(how, take(input, usize::from(how / 4))),
             _ => self.nonsense(agent, take(input, usize::from(how))),
         }
