@@ -6,6 +6,9 @@ SHELL := bash
 
 DATA ?= ./windfire-data
 FUZZ_SECONDS ?= 20
+# Fuzz targets by name, default all; and how many run at once.
+TARGETS ?=
+JOBS ?= 1
 CASES ?= 500
 SEEDS ?= 200
 SEED ?=
@@ -101,8 +104,8 @@ fuzz-corpora: build ## Give each fuzz target its kept inputs and damaged copies 
 	@BIN='$(BIN)' bash .ci/fuzz-corpora 200
 
 .PHONY: fuzz
-fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
-	@bash .ci/fuzz '$(FUZZ_SECONDS)'
+fuzz: tools fuzz-tool build ## Run each fuzz target, or TARGETS, for FUZZ_SECONDS of processor time, JOBS at once
+	@TARGETS='$(TARGETS)' JOBS='$(JOBS)' bash .ci/fuzz '$(FUZZ_SECONDS)'
 
 .PHONY: sim
 sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED; options of the simulator in SIM

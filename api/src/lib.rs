@@ -45,6 +45,16 @@ pub use routes::{handle, handle_if, handle_local};
 pub use sign_in_limit::SignInLimit;
 pub use viewer::{Audience, Viewer};
 
+/// Writes a text and a number as JSON, one after the other, for the fuzzer.
+#[doc(hidden)]
+pub fn write_json(text: &str, number: f64) -> (String, String) {
+    let mut texts = render::json::JsonWriter::with_capacity(text.len() + 2);
+    texts.string(text);
+    let mut numbers = render::json::JsonWriter::with_capacity(32);
+    numbers.float(number);
+    (texts.into_text(), numbers.into_text())
+}
+
 /// Parses a query string by Go's rules, for the fuzzer.
 #[doc(hidden)]
 pub fn parse_query(query: &str) -> Vec<(String, String)> {
