@@ -60,7 +60,7 @@ impl Model {
         let before = self.last();
         let new = (first..).zip(values).filter(|(sequence, _)| *sequence > before);
         let new: Vec<(u64, u64)> = new.map(|(sequence, value)| (sequence, *value)).collect();
-        self.taken.extend(&new);
+        self.taken.extend(new.iter().copied());
         if let Some((last, _)) = new.last() {
             self.outboxes.insert(outbox_id, *last);
         }

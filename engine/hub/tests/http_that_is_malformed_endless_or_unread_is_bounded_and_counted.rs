@@ -5,12 +5,12 @@ mod hub;
 
 use std::io::{BufReader, Read, Write};
 use std::net::TcpStream;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use hub::flood::{ATTACKER, Bystanders, HONEST, MIB, NEWCOMER_MAX, browse_until, connect_from, counted, read_status};
+use hub::flood::{ATTACKER, Bystanders, HONEST, MIB, connect_from, counted, read_status};
+use hub::sick_disk::Reader;
 use hub::{new_hub, wait_until};
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use windfire_bench::hub_process::HubProcess;
 
 /// All kinds together have fewer connections than there are slots, so none has to go for another.
