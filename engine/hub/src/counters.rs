@@ -79,6 +79,7 @@ pub(crate) struct Counters {
     pub(crate) http_malformed: Counter,
     pub(crate) http_heads_too_large: Counter,
     pub(crate) http_unread: Counter,
+    pub(crate) http_broken: Counter,
     http_answers: [Counter; HTTP_STATUSES.len() + 1],
     refusals: [Counter; RefuseReason::ALL.len()],
     commit_buckets: [Counter; COMMIT_BUCKETS_MS.len() + 1],
@@ -284,12 +285,13 @@ impl Counters {
         }
         let others = self.http_answers[HTTP_STATUSES.len()].get();
         page.line("windfire_http_answers_total{status=\"other\"}", others);
-        page.head("windfire_http_ended_total", "HTTP connections that the hub ended, by reason.", "counter");
+        page.head("windfire_http_ended_total", "HTTP connections that did not end well, by reason.", "counter");
         for (reason, count) in [
             ("silent", &self.http_silent),
             ("malformed", &self.http_malformed),
             ("head_too_large", &self.http_heads_too_large),
             ("unread", &self.http_unread),
+            ("broken", &self.http_broken),
         ] {
             page.line(&format!("windfire_http_ended_total{{reason=\"{reason}\"}}"), count.get());
         }

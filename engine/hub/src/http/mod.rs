@@ -261,7 +261,7 @@ impl Http {
 }
 
 /// Counts a connection that ended because of something that its client sent, or did not send. hyper itself answers a
-/// head that it cannot read.
+/// head that it cannot read. If the client is gone by then, it only says that the connection broke.
 fn count_end(counters: &Counters, error: &hyper::Error) {
     if error.is_timeout() {
         counters.http_silent.add(1);
@@ -269,6 +269,8 @@ fn count_end(counters: &Counters, error: &hyper::Error) {
         counters.http_heads_too_large.add(1);
     } else if error.is_parse() {
         counters.http_malformed.add(1);
+    } else {
+        counters.http_broken.add(1);
     }
 }
 
