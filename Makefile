@@ -6,6 +6,9 @@ SHELL := bash
 
 DATA ?= ./windfire-data
 FUZZ_SECONDS ?= 20
+# Fuzz targets by name, default all; and how many run at once.
+TARGETS ?=
+JOBS ?= 1
 CASES ?= 500
 SEEDS ?= 200
 SEED ?=
@@ -101,8 +104,8 @@ fuzz-corpora: build ## Give each fuzz target its kept inputs and damaged copies 
 	@BIN='$(BIN)' bash .ci/fuzz-corpora 200
 
 .PHONY: fuzz
-fuzz: tools fuzz-tool build ## Run each fuzz target for FUZZ_SECONDS
-	@bash .ci/fuzz '$(FUZZ_SECONDS)'
+fuzz: tools fuzz-tool build ## Run each fuzz target, or TARGETS, for FUZZ_SECONDS of processor time, JOBS at once
+	@TARGETS='$(TARGETS)' JOBS='$(JOBS)' bash .ci/fuzz '$(FUZZ_SECONDS)'
 
 .PHONY: sim
 sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED; options of the simulator in SIM
@@ -119,6 +122,11 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	OUTAGE_AGENTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test four_hours_of_outage_are_replayed_from_the_spool_exactly_once -- --nocapture
 	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test a_bad_network_costs_no_report -- --nocapture
 	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_hangs_holds_up_no_answer -- --nocapture
+	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_whose_writes_fail_stops_acks_until_it_is_well -- --nocapture
+	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_turns_read_only_stops_acks_until_it_is_back -- --nocapture
+	DISK_ROUNDS=100 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_is_slow_stalls_agents_and_loses_nothing -- --nocapture
+	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test every_damaged_file_of_a_store_is_survived_or_named -- --nocapture
+	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost -- --nocapture
 	ROUNDS=20 $(CARGO) test $(PROFILE) -p windfire-bench --test kill_9_at_any_named_point_loses_and_doubles_nothing -- --nocapture
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s

@@ -66,13 +66,16 @@ def leaves(tree):
 class Module:
     def __init__(self, file, parent, root):
         self.file, self.parent, self.root = file, parent, root or self
-        self.code = code_of(file.read_text())
+        text = file.read_text()
+        self.code = code_of(text)
         self.items = set(ITEM.findall(self.code))
         self.children, self.names, self.globs = {}, {}, []
         is_folder = file.name in ("mod.rs", "lib.rs", "main.rs") or parent is None
         folder = file.parent if is_folder else file.parent / file.stem
-        for attributes, name in MOD.findall(self.code):
-            other = re.search(r'#\[path\s*=\s*"([^"]+)"', attributes)
+        for found in MOD.finditer(self.code):
+            name = found[2]
+            # The code has no literals any more; the text has the path at the same place.
+            other = re.search(r'#\[path\s*=\s*"([^"]+)"', text[found.start(1) : found.end(1)])
             places = [file.parent / other[1]] if other else [folder / f"{name}.rs", folder / name / "mod.rs"]
             for place in places:
                 if place.exists():

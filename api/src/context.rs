@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use http::HeaderValue;
 use windfire_engine::alert::channel::NewChannel;
+use windfire_engine::counters::Counter;
 
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
@@ -23,10 +24,25 @@ pub struct Api {
     pub agents: Agents,
     /// Addresses that tried to sign in too often.
     pub sign_in_limit: SignInLimit,
+    /// Secrets that were not right.
+    pub tries: Tries,
     /// `details` of all servers.
     pub details: DetailsCache,
     /// Renders the templates of a channel. The error begins with the field, as other errors about fields do.
     pub check_templates: fn(&NewChannel) -> Result<(), String>,
+}
+
+/// Counts requests whose secret was not right. Nezha's routes answer them with HTTP 200, so statuses do not show them.
+#[derive(Debug, Default)]
+pub struct Tries {
+    /// Requests with a token that is not known.
+    pub tokens_unknown: Counter,
+    /// Requests with a cookie that is not known, and without a token.
+    pub cookies_unknown: Counter,
+    /// Wrong passwords, at a sign-in or to change one.
+    pub passwords_wrong: Counter,
+    /// Sign-ins refused because the address had tried too often.
+    pub sign_ins_limited: Counter,
 }
 
 /// How agents reach the hub.
@@ -49,6 +65,7 @@ impl Default for Api {
             is_https: false,
             agents: Agents::default(),
             sign_in_limit: SignInLimit::default(),
+            tries: Tries::default(),
             details: DetailsCache::default(),
             check_templates: |_| Ok(()),
         }

@@ -38,13 +38,23 @@ mod whole_number;
 pub use admission::{Admission, Busy, Unbounded, Work};
 pub use answer::{busy, failed};
 pub use body::{Body, PIECE_BYTES, Producer, Streamed};
-pub use context::{Agents, Api, Caller};
+pub use context::{Agents, Api, Caller, Tries};
 pub use details::DetailsCache;
 pub use history::{export, parse_range};
 pub use operation::is_blocking;
 pub use routes::{handle, handle_if, handle_local};
 pub use sign_in_limit::SignInLimit;
 pub use viewer::{Audience, Viewer};
+
+/// Writes a text and a number as JSON, one after the other, for the fuzzer.
+#[doc(hidden)]
+pub fn write_json(text: &str, number: f64) -> (String, String) {
+    let mut texts = render::json::JsonWriter::with_capacity(text.len() + 2);
+    texts.string(text);
+    let mut numbers = render::json::JsonWriter::with_capacity(32);
+    numbers.float(number);
+    (texts.into_text(), numbers.into_text())
+}
 
 /// Parses a query string by Go's rules, for the fuzzer.
 #[doc(hidden)]

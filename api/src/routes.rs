@@ -145,14 +145,24 @@ fn who(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Resul
     if let Some(viewer) = Viewer::of_cookies(engine, headers, &api.cookie_name, caller.now_s()) {
         return Ok(viewer);
     }
-    let no = if viewer::shows_cookie(headers, &api.cookie_name) { NotKnown::Session } else { NotKnown::Nobody };
-    by_token(engine, headers, caller).unwrap_or(Err(no))
+    if let Some(known) = by_token(api, engine, headers, caller) {
+        return known;
+    }
+    if viewer::shows_cookie(headers, &api.cookie_name) {
+        api.tries.cookies_unknown.add(1);
+        return Err(NotKnown::Session);
+    }
+    Err(NotKnown::Nobody)
 }
 
 /// The viewer of the token. `None` if there is no token.
-fn by_token(engine: &Engine, headers: &HeaderMap, caller: Caller) -> Option<Result<Viewer, NotKnown>> {
-    let is_shown = viewer::shows_token(headers);
-    is_shown.then(|| Viewer::of_token(engine, headers, caller.now_s()).ok_or(NotKnown::Token))
+fn by_token(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Option<Result<Viewer, NotKnown>> {
+    viewer::shows_token(headers).then(|| {
+        Viewer::of_token(engine, headers, caller.now_s()).ok_or_else(|| {
+            api.tries.tokens_unknown.add(1);
+            NotKnown::Token
+        })
+    })
 }
 
 fn lacks(scope: Scope) -> String {
@@ -232,7 +242,7 @@ fn web_socket(
     let known = if csrf::is_same_origin(headers) {
         who(api, engine, headers, caller)
     } else {
-        by_token(engine, headers, caller).unwrap_or(Err(NotKnown::Nobody))
+        by_token(api, engine, headers, caller).unwrap_or(Err(NotKnown::Nobody))
     };
     let refused = |status: u16, message: &str| Answer::json(status, render::error(status, message)).no_store();
     let viewer = match known {

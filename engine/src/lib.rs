@@ -53,5 +53,5 @@ pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
 pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};
 #[doc(hidden)]
-pub use store::{WriteGate, WritePoint, is_any_record};
+pub use store::{WriteGate, WritePoint, durable_note, format_version, is_any_record};
 pub use view::{Selection, ServerView};

@@ -112,6 +112,9 @@ pub const HOUR_GRACE_MS: i64 = HEAD_AGE_MS_MAX + 2 * 60 * 1000;
 /// Milliseconds after a day's end when it is packed: its last hour is packed by then.
 pub const DAY_GRACE_MS: i64 = HOUR_GRACE_MS + 60 * 60 * 1000;
 
+/// Milliseconds until an hour or a day that could not be read is tried again.
+pub const DAMAGED_RETRY_MS: i64 = 60 * 60 * 1000;
+
 /// Hours, and days, of one server each that are packed before heads are sealed again.
 pub const PACKS_PER_ROUND_MAX: usize = 64;
 

@@ -83,14 +83,19 @@ fn show(request: &ApiRequest<'_>) -> Answer {
 
 fn sign_in(request: &ApiRequest<'_>) -> ApiResult {
     let SignIn { user, password } = request.body()?;
-    request.api.sign_in_limit.check(request.caller.peer).map_err(|seconds| ApiError {
-        retry_after_s: Some(seconds),
-        ..ApiError::new(429, format!("too many tries to sign in: wait {seconds} s"))
+    let tries = &request.api.tries;
+    request.api.sign_in_limit.check(request.caller.peer).map_err(|seconds| {
+        tries.sign_ins_limited.add(1);
+        let message = format!("too many tries to sign in: wait {seconds} s");
+        ApiError { retry_after_s: Some(seconds), ..ApiError::new(429, message) }
     })?;
     let user = request.engine.registry().user(&user);
     let hash = user.as_ref().map_or_else(PasswordHash::of_nobody, |user| user.password.clone());
     let matches = hash.matches(&password);
-    let user = user.filter(|_| matches).ok_or_else(|| ApiError::new(401, "user or password is wrong"))?;
+    let user = user.filter(|_| matches).ok_or_else(|| {
+        tries.passwords_wrong.add(1);
+        ApiError::new(401, "user or password is wrong")
+    })?;
     // A new cookie each time, so that a cookie that an attacker planted before is never signed in.
     let NewLogin { cookie, .. } = request.engine.registry().add_login(None, user.name.clone(), request.now_s())?;
     let set_cookie = set_cookie(request, &cookie, LOGIN_S);
@@ -112,6 +117,7 @@ fn change_password(request: &ApiRequest<'_>) -> ApiResult {
     let (user, cookie) = request.viewer.login().ok_or_else(not_signed_in)?;
     let OwnPassword { old, new } = request.body()?;
     if !user.password.matches(&old) {
+        request.api.tries.passwords_wrong.add(1);
         return Err(ApiError::new(401, "the old password is wrong"));
     }
     let password = PasswordHash::of(&new).map_err(|wrong| ApiError::new(400, wrong))?;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use windfire_api::Tries;
 use windfire_engine::Engine;
 use windfire_engine::alert::state::AlertState;
 use windfire_engine::counters::Counter;
@@ -14,6 +15,10 @@ use crate::moment::Moment;
 
 /// Upper ends of the commit histogram's buckets, milliseconds.
 const COMMIT_BUCKETS_MS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
+
+/// Status codes of HTTP answers that are counted one by one; the others are counted together.
+const HTTP_STATUSES: [u16; 19] =
+    [101, 200, 204, 301, 304, 307, 400, 401, 403, 404, 405, 408, 409, 413, 415, 426, 429, 500, 503];
 
 /// A number that goes up when a guard is created, and down when it is dropped.
 #[derive(Debug, Default)]
@@ -59,6 +64,12 @@ pub(crate) struct Counters {
     pub(crate) http_connections: Gauge,
     pub(crate) live_streams: Gauge,
     pub(crate) sessions_opened: Counter,
+    pub(crate) handshakes_retried: Counter,
+    pub(crate) handshakes_refused: Counter,
+    pub(crate) handshakes_failed: Counter,
+    pub(crate) hellos_missed: Counter,
+    pub(crate) agents_unread: Counter,
+    pub(crate) agents_in_breach: Counter,
     pub(crate) bytes_received: Counter,
     pub(crate) frames_received: Counter,
     pub(crate) acks_sent: Counter,
@@ -67,6 +78,12 @@ pub(crate) struct Counters {
     pub(crate) http_requests: Counter,
     pub(crate) http_busy: Counter,
     pub(crate) http_evicted: Counter,
+    pub(crate) http_silent: Counter,
+    pub(crate) http_malformed: Counter,
+    pub(crate) http_heads_too_large: Counter,
+    pub(crate) http_unread: Counter,
+    pub(crate) http_broken: Counter,
+    http_answers: [Counter; HTTP_STATUSES.len() + 1],
     refusals: [Counter; RefuseReason::ALL.len()],
     commit_buckets: [Counter; COMMIT_BUCKETS_MS.len() + 1],
     commit_us_total: Counter,
@@ -117,6 +134,12 @@ impl Counters {
         self.refusals[reason.code() as usize].add(1);
     }
 
+    /// Counts an HTTP answer.
+    pub(crate) fn count_answer(&self, status: u16) {
+        let place = HTTP_STATUSES.iter().position(|known| *known == status);
+        self.http_answers[place.unwrap_or(HTTP_STATUSES.len())].add(1);
+    }
+
     pub(crate) fn observe_commit(&self, took: Duration) {
         let ms = took.as_millis();
         let bucket = COMMIT_BUCKETS_MS.iter().position(|upper| ms <= u128::from(*upper));
@@ -139,14 +162,48 @@ impl Counters {
         self.alerts_refused.store(count, Ordering::Relaxed);
     }
 
-    /// The page, in Prometheus' text format.
-    pub(crate) fn render(&self, engine: &Engine) -> String {
+    /// The page, in Prometheus' text format. `tries` are counted by the API.
+    pub(crate) fn render(&self, engine: &Engine, tries: &Tries) -> String {
         let mut page = Page(String::with_capacity(4096));
         let counts = engine.counters();
         page.gauge("windfire_servers", "Watched servers.", engine.registry().server_count());
         page.gauge("windfire_sessions", "Agents connected.", self.sessions.get());
-        page.gauge("windfire_handshakes", "Agents connecting.", self.handshakes.get());
+        page.gauge(
+            "windfire_handshakes",
+            "Connections whose agent is not known yet: their Hello was not accepted so far.",
+            self.handshakes.get(),
+        );
         page.counter("windfire_sessions_opened_total", "Agents welcomed.", &self.sessions_opened);
+        page.counter(
+            "windfire_handshake_retries_total",
+            "First packets that were answered with Retry: the client must prove its address.",
+            &self.handshakes_retried,
+        );
+        page.counter(
+            "windfire_handshakes_refused_total",
+            "Handshakes refused because all places were taken, or the share or the pace of an address.",
+            &self.handshakes_refused,
+        );
+        page.counter(
+            "windfire_handshakes_failed_total",
+            "Handshakes that were begun and not finished, most of them because the client fell silent.",
+            &self.handshakes_failed,
+        );
+        page.counter(
+            "windfire_hellos_missed_total",
+            "Connections that ended after their handshake and before a Hello.",
+            &self.hellos_missed,
+        );
+        page.counter(
+            "windfire_agents_unread_total",
+            "Agents disconnected because they did not take what the hub sent.",
+            &self.agents_unread,
+        );
+        page.counter(
+            "windfire_agents_in_breach_total",
+            "Connections of agents ended because the other side broke QUIC's rules, such as a limit of streams or bytes.",
+            &self.agents_in_breach,
+        );
         page.counter("windfire_received_bytes_total", "Bytes of frames from agents.", &self.bytes_received);
         page.counter("windfire_received_frames_total", "Frames from agents.", &self.frames_received);
         page.counter("windfire_acks_sent_total", "Acks to agents.", &self.acks_sent);
@@ -174,6 +231,11 @@ impl Counters {
         page.counter("windfire_hours_packed_total", "Hours of a server that were packed.", &self.hours_packed);
         page.counter("windfire_days_packed_total", "Days of a server that were packed.", &self.days_packed);
         page.counter("windfire_corrupt_blocks_total", "Corrupt blocks met by upkeep.", &self.corrupt_blocks);
+        page.gauge(
+            "windfire_history_unreadable",
+            "Hours and days of a server that upkeep cannot read. They stay as they are, and are tried again every hour.",
+            engine.history().unreadable(),
+        );
         page.counter(
             "windfire_reports_expired_total",
             "Reports that were older than the retention when they came.",
@@ -237,6 +299,38 @@ impl Counters {
             "windfire_http_evicted_total",
             "HTTP connections closed to make room for newer ones.",
             &self.http_evicted,
+        );
+        page.head("windfire_http_answers_total", "HTTP answers, by status.", "counter");
+        for (status, count) in HTTP_STATUSES.iter().zip(&self.http_answers) {
+            page.line(&format!("windfire_http_answers_total{{status=\"{status}\"}}"), count.get());
+        }
+        let others = self.http_answers[HTTP_STATUSES.len()].get();
+        page.line("windfire_http_answers_total{status=\"other\"}", others);
+        page.head("windfire_http_ended_total", "HTTP connections that did not end well, by reason.", "counter");
+        for (reason, count) in [
+            ("silent", &self.http_silent),
+            ("malformed", &self.http_malformed),
+            ("head_too_large", &self.http_heads_too_large),
+            ("unread", &self.http_unread),
+            ("broken", &self.http_broken),
+        ] {
+            page.line(&format!("windfire_http_ended_total{{reason=\"{reason}\"}}"), count.get());
+        }
+        page.counter(
+            "windfire_tokens_unknown_total",
+            "Requests with a token that is not known: removed, expired, or tried.",
+            &tries.tokens_unknown,
+        );
+        page.counter(
+            "windfire_cookies_unknown_total",
+            "Requests with a cookie that is not known, most of them of a sign-in session that has ended.",
+            &tries.cookies_unknown,
+        );
+        page.counter("windfire_passwords_wrong_total", "Wrong passwords.", &tries.passwords_wrong);
+        page.counter(
+            "windfire_sign_ins_limited_total",
+            "Tries to sign in that were refused because the address had made too many.",
+            &tries.sign_ins_limited,
         );
         page.head("windfire_refusals_total", "Agents refused, by reason.", "counter");
         for (reason, count) in RefuseReason::ALL.iter().zip(&self.refusals) {

@@ -34,6 +34,41 @@ pub(crate) fn prepare(data: &Path) -> Result<(), String> {
     close(data)
 }
 
+/// Refuses a folder without `FORMAT` that has something else than a first start leaves that was interrupted. Such a start
+/// makes the certificate before the database, and `CURRENT` before any table file. The folder is a part of a backup, or of
+/// a copy of a data folder. `certificate` is the missing file of the hub's certificate.
+pub(crate) fn check_unfinished(data: &Path, certificate: Option<&str>) -> Result<(), String> {
+    let database = data.join("rocksdb");
+    let has_database = database.join("CURRENT").try_exists().map_err(|error| unusable(data, &error))?;
+    let has_tables_only = !has_database && has_tables(&database).map_err(|error| unusable(data, &error))?;
+    let (missing, otherwise) = match certificate {
+        Some(file) if has_database => {
+            (file, "; if no agent knows this hub yet, start once with --new-certificate to create a certificate")
+        }
+        _ if has_tables_only => ("rocksdb/CURRENT", ""),
+        _ => return Ok(()),
+    };
+    Err(format!(
+        "data folder {} is a part of a backup or of a data folder: it has tables or a database, but no file FORMAT and no \
+         {missing}. Copy all of it again, or restore a backup into another folder{otherwise}. Nothing was changed",
+        data.display()
+    ))
+}
+
+/// Whether there are table files of RocksDB in a folder.
+fn has_tables(folder: &Path) -> io::Result<bool> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        entries => entries?,
+    };
+    for entry in entries {
+        if entry?.path().extension().is_some_and(|extension| extension == "sst") {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Refuses a folder on which no hub was started.
 pub(crate) fn check_is_hubs(data: &Path) -> Result<(), String> {
     if windfire_engine::is_store(data) {

@@ -4,10 +4,24 @@ use std::time::Duration;
 
 /// Default number of agents that may be connected at once.
 pub(crate) const SESSIONS_MAX: usize = 100_000;
-/// Handshakes under way above which a client must first prove its address, so that forged ones cost the hub little.
+/// Strangers above which a client must first prove its address, so that forged ones cost the hub little. A stranger is a
+/// connection from its first packet until its `Hello` is accepted.
 pub(crate) const UNPROVEN_HANDSHAKES_MAX: usize = 256;
-/// Handshakes under way above which new ones are refused. Agents come back with jitter.
+/// Strangers whose address is not proven that may begin at once, and the time after which one more may: 256 per second.
+/// Further clients must prove their address. A stranger that begins and leaves at once is in no other bound.
+pub(crate) const UNPROVEN_AT_ONCE: u32 = 256;
+/// See [`UNPROVEN_AT_ONCE`].
+pub(crate) const UNPROVEN_INTERVAL: Duration = Duration::from_micros(1_000_000 / 256);
+/// Strangers of one address that may leave without being known at once, and the time after which one more may: 100 per
+/// second, so that whoever tries credentials gets some hundredths of a core. Agents that are known do not count.
+pub(crate) const STRANGERS_AT_ONCE: u32 = 4096;
+/// See [`STRANGERS_AT_ONCE`].
+pub(crate) const STRANGER_INTERVAL: Duration = Duration::from_millis(10);
+/// Strangers above which new ones are refused. Agents come back with jitter.
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
+/// An address may have so many strangers for each further one that would be taken: so a single address leaves one place
+/// of four to others, and the agents of one address that all reconnect have 3,072 places.
+pub(crate) const HANDSHAKES_PER_FREE_PLACE: usize = 3;
 /// Time for a handshake, and again for `Hello`. There is no limit after that: an agent that has sent `Hello` may wait
 /// for a slow disk.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);

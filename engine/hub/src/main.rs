@@ -17,6 +17,7 @@ mod limits;
 mod maintenance_thread;
 mod memory;
 mod moment;
+mod network;
 mod output;
 mod pacer;
 mod progress;

@@ -100,6 +100,9 @@ impl MaintenanceThread {
         for name in &done.corrupt {
             tracing::error!(block = name, "corrupt block: skipped, everything else stays readable");
         }
+        for what in &done.set_aside {
+            tracing::error!("history cannot read {what}: it stays as it is, and is tried again every hour");
+        }
         if done.expired_reports > 0 {
             let reports = done.expired_reports;
             tracing::warn!(reports, "reports were older than the retention when they came");

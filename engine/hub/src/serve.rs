@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api, DetailsCache, SignInLimit};
+use windfire_api::{Agents, Api, DetailsCache, SignInLimit, Tries};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Options, waits};
 use windfire_outbound::{Outbound, check_templates};
@@ -25,7 +25,7 @@ use crate::country;
 use crate::enroller::Enrolments;
 use crate::folder;
 use crate::http::{self, Http};
-use crate::ingest::{Ingest, Refusals, Sockets};
+use crate::ingest::{Ingest, Places, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
@@ -43,8 +43,11 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let (engine, admin_socket) = open(config, with_new_certificate)?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
-    let fingerprint = own.fingerprint();
+    let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
     let agents_tls = own.for_agents().map_err(|error| tls::damaged(&config.data, &error))?;
+    if is_created_here {
+        tls::note(&config.data, &fingerprint)?;
+    }
     let reset_key = tls::reset_key(&config.data)?;
     let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
     let quic_sockets = Sockets::bind(config.quic, config.udp_buffer_bytes, listeners(config))?;
@@ -92,6 +95,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         sessions_max: config.sessions_max,
+        places: Arc::new(Places::default()),
         enrolments,
         refusals: Arc::new(Refusals::new(Instant::now())),
         committed,
@@ -180,6 +184,8 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
     };
     let is_new = !windfire_engine::is_store(&config.data);
     if is_new {
+        let certificate = tls::missing(&config.data)?.filter(|_| !with_new_certificate);
+        folder::check_unfinished(&config.data, certificate)?;
         // If this is interrupted, the next start begins it again.
         windfire_engine::begin_store(&config.data).map_err(|error| error.to_string())?;
     }
@@ -207,6 +213,7 @@ fn api(config: &Config, agents: Agents) -> Api {
         is_https: config.https,
         agents,
         sign_in_limit: SignInLimit::default(),
+        tries: Tries::default(),
         details: DetailsCache::default(),
         check_templates,
     }

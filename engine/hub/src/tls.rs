@@ -1,6 +1,7 @@
 //! The hub's own certificate, which agents verify by its fingerprint, and the keys that outlive a restart.
 //!
-//! `tls/cert.pem`, `tls/key.pem`: created at the first start only. `tls/reset.key`: signs QUIC's stateless resets. With
+//! `tls/cert.pem`, `tls/key.pem`: created at the first start only. `tls/fingerprint`: the fingerprint that agents were told,
+//! because most changes of a byte leave a certificate valid and give it another fingerprint. `tls/reset.key`: signs QUIC's stateless resets. With
 //! them, agents of a hub that was killed notice it at their next packet instead of after a timeout.
 
 use std::fs;
@@ -20,6 +21,10 @@ use crate::config::Config;
 const FOLDER: &str = "tls";
 const CERT: &str = "tls/cert.pem";
 const KEY: &str = "tls/key.pem";
+const FINGERPRINT: &str = "tls/fingerprint";
+const NOTE_PREFIX: &str = "windfire fingerprint ";
+/// In the name of each certificate that a hub created.
+const CREATED_HERE: &[u8] = b"rcgen self signed cert";
 const RESET_KEY_BYTES: usize = 64;
 
 /// Which file of the hub's own certificate is missing in the folder. `None` when none is.
@@ -53,7 +58,11 @@ impl Certificate {
     /// The hub's own.
     pub(crate) fn own(data: &Path) -> Result<Self, String> {
         match missing(data)? {
-            None => Self::from_files(&data.join(CERT), &data.join(KEY)).map_err(|error| damaged(data, &error)),
+            None => {
+                let own = Self::from_files(&data.join(CERT), &data.join(KEY)).map_err(|error| damaged(data, &error))?;
+                check_noted(data, &own.fingerprint())?;
+                Ok(own)
+            }
             Some(missing) => Err(format!(
                 "data folder {} has lost its {missing}, by which agents verify the hub: put it back, for example from \
                  a backup; or start once with --new-certificate, and give every agent the new fingerprint",
@@ -71,6 +80,12 @@ impl Certificate {
             .map_err(|error| format!("a certificate cannot be created: {error}"))?;
         let folder = data.join(FOLDER);
         fs::create_dir_all(&folder).map_err(|error| at(&folder, &error))?;
+        // The next start notes the new one.
+        let note = data.join(FINGERPRINT);
+        match fs::remove_file(&note) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&note, &error)),
+            _ => {}
+        }
         // The certificate is written last: if it exists, its key does too.
         write_private(&data.join(KEY), made.signing_key.serialize_pem().as_bytes())?;
         write_private(&data.join(CERT), made.cert.pem().as_bytes())
@@ -89,7 +104,12 @@ impl Certificate {
 
     /// SHA-256 of the certificate, in hexadecimal: what agents pin.
     pub(crate) fn fingerprint(&self) -> String {
-        Sha256::digest(&self.chain[0]).iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(&self.chain[0]))
+    }
+
+    /// Whether a hub created it. An operator's own is renewed now and then, and agents verify it by its authority.
+    pub(crate) fn is_created_here(&self) -> bool {
+        self.chain[0].windows(CREATED_HERE.len()).any(|part| part == CREATED_HERE)
     }
 
     /// TLS for agents: only version 1.3, only our protocol.
@@ -115,6 +135,61 @@ impl Certificate {
             .and_then(|builder| builder.with_no_client_auth().with_single_cert(self.chain, self.key))
             .map_err(|error| format!("certificate cannot be used: {error}"))
     }
+}
+
+/// What is known of the fingerprint that agents were told.
+enum Noted {
+    Nothing,
+    Damaged,
+    Said(String),
+}
+
+fn read_note(data: &Path) -> Result<Noted, String> {
+    let path = data.join(FINGERPRINT);
+    let text = match fs::read(&path) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Noted::Nothing),
+        Err(error) => return Err(at(&path, &error)),
+    };
+    let said = text.lines().next().and_then(|line| line.strip_prefix(NOTE_PREFIX));
+    let sound = said.filter(|said| note_of(said) == text);
+    Ok(sound.map_or(Noted::Damaged, |said| Noted::Said(said.to_owned())))
+}
+
+/// The note of a fingerprint, with a checksum: a note that is damaged says nothing.
+fn note_of(fingerprint: &str) -> String {
+    let check = hex(&Sha256::digest(fingerprint)[..4]);
+    format!("{NOTE_PREFIX}{fingerprint}\ncheck {check}\n")
+}
+
+/// Whether the certificate is the one that agents were told of, as far as that is noted.
+fn check_noted(data: &Path, fingerprint: &str) -> Result<(), String> {
+    match read_note(data)? {
+        Noted::Said(noted) if noted != fingerprint => Err(format!(
+            "data folder {}: {CERT} has fingerprint {fingerprint}, but agents know this hub by {noted} ({FINGERPRINT}). If \
+             {CERT} is damaged, put it back, for example from a backup; if you replaced it, delete {FINGERPRINT}, and give \
+             every agent the new fingerprint",
+            data.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
+/// Notes the fingerprint of a certificate that a hub created, unless it is noted.
+pub(crate) fn note(data: &Path, fingerprint: &str) -> Result<(), String> {
+    match read_note(data)? {
+        Noted::Said(_) => return Ok(()),
+        Noted::Damaged => {
+            tracing::warn!(
+                "{FINGERPRINT} is damaged and written again: compare \"windfire fingerprint\" with your agents"
+            );
+        }
+        Noted::Nothing => {}
+    }
+    if let Err(error) = write_private(&data.join(FINGERPRINT), note_of(fingerprint).as_bytes()) {
+        tracing::warn!("a change of the certificate will not be noticed: {error}");
+    }
+    Ok(())
 }
 
 /// The certificate for HTTPS: the operator's files, or the hub's own.
@@ -153,6 +228,10 @@ fn write_private(path: &Path, bytes: &[u8]) -> Result<(), String> {
         fs::rename(&draft, path)
     };
     write().map_err(|error| at(path, &error))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn at(path: &Path, error: &dyn std::fmt::Display) -> String {

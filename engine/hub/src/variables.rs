@@ -1,7 +1,7 @@
 //! The environment: which variables are the hub's, which other tools set, and how values are read.
 
 use std::ffi::OsStr;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::num::ParseIntError;
 use std::str::FromStr;
 
@@ -209,8 +209,9 @@ fn zoned(text: &str, port: u16) -> Result<SocketAddr, String> {
         None => (text, Some(port)),
     };
     let port = port.ok_or("has no port after its bracket: write [fe80::1%eth0]:PORT")?;
-    let found = (inside, port).to_socket_addrs().ok().and_then(|mut found| found.next());
-    // Any other text would be looked up as a name, but names have no "%".
+    // Any other text would be looked up as a name, and a start would wait for a name server.
+    let is_address = inside.split_once('%').is_some_and(|(ip, _)| ip.parse::<Ipv6Addr>().is_ok());
+    let found = is_address.then(|| (inside, port).to_socket_addrs().ok()?.next()).flatten();
     found.ok_or_else(|| "has no address, or an interface that does not exist: write [fe80::1%eth0]:PORT".to_owned())
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use hub::{HUB, new_hub};
+use windfire_bench::hub_process::HubProcess;
 
 /// Runs `serve` with these arguments, which must fail; gives the one line it says.
 fn fails(data: &Path, arguments: &[&str]) -> String {
@@ -141,6 +142,70 @@ fn a_damaged_certificate_is_named_and_the_hub_is_never_ready() {
         fs::write(&path, sound).expect("put back");
     }
     hub.start();
+}
+
+/// Changes a byte of the signature: any program takes the certificate as before, and its fingerprint is another.
+fn change_signature(certificate: &str) -> String {
+    let end = certificate.find("\n-----END").expect("PEM");
+    let mut bytes = certificate.as_bytes().to_vec();
+    let at = (0..end - 8).rev().find(|at| bytes[*at] != b'\n').expect("base64");
+    bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+    String::from_utf8(bytes).expect("ASCII")
+}
+
+#[test]
+fn a_certificate_that_agents_do_not_know_is_refused_unless_it_was_replaced_on_purpose() {
+    let (_folder, mut hub) = new_hub(&[]);
+    let data = hub.data().to_owned();
+    let path = |name: &str| data.join(name);
+    hub.start();
+    assert!(hub.terminate().success());
+    let fingerprint = |hub: &HubProcess| String::from_utf8(hub.cli(&["fingerprint"]).stdout).expect("text");
+    let (known, sound) = (fingerprint(&hub), fs::read_to_string(path("tls/cert.pem")).expect("PEM"));
+    let note = fs::read_to_string(path("tls/fingerprint")).expect("written by the start");
+    assert!(note.contains(known.trim()), "{note}");
+
+    fs::write(path("tls/cert.pem"), change_signature(&sound)).expect("written");
+    let words = fails(hub.data(), &[]);
+    for said in ["tls/cert.pem", "tls/fingerprint", "put it back", known.trim()] {
+        assert!(words.contains(said), "{said}: {words}");
+    }
+    assert!(!hub.cli(&["fingerprint"]).status.success(), "nobody is told to pin it");
+    fs::write(path("tls/cert.pem"), &sound).expect("put back");
+
+    // A note that is damaged or gone says nothing.
+    for damaged in [Some(note.replacen(known.trim(), "0f", 1)), Some(String::new()), None] {
+        match damaged {
+            Some(text) => fs::write(path("tls/fingerprint"), text).expect("written"),
+            None => fs::remove_file(path("tls/fingerprint")).expect("there"),
+        }
+        hub.start();
+        assert!(hub.terminate().success());
+        assert_eq!(fs::read_to_string(path("tls/fingerprint")).expect("written again"), note);
+    }
+
+    // Another one, on purpose.
+    let (_other_folder, mut other) = new_hub(&[]);
+    other.start();
+    for name in ["tls/cert.pem", "tls/key.pem"] {
+        fs::copy(other.data().join(name), path(name)).expect("copied");
+    }
+    assert!(fails(hub.data(), &[]).contains("delete tls/fingerprint"));
+    fs::remove_file(path("tls/fingerprint")).expect("there");
+    hub.start();
+    assert!(hub.terminate().success());
+    assert_eq!(fingerprint(&hub), fingerprint(&other));
+
+    // And a new one.
+    for name in ["tls/cert.pem", "tls/key.pem"] {
+        fs::remove_file(path(name)).expect("there");
+    }
+    // The harness's first start says --new-certificate.
+    let mut again = HubProcess::new(HUB.as_ref(), hub.data(), &[]);
+    again.start();
+    assert!(again.terminate().success());
+    again.start();
+    assert!(fingerprint(&again) != known && fingerprint(&again) != fingerprint(&other));
 }
 
 #[test]

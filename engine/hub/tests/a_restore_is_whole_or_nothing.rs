@@ -156,6 +156,39 @@ fn a_hub_that_lost_its_certificate_says_so() {
 }
 
 #[test]
+fn a_hub_makes_nothing_new_in_a_part_of_a_backup() {
+    let (folder, mut hub) = new_hub(&[]);
+    hub.make_servers(5, "");
+    // The second start makes table files of the write-ahead log.
+    for _ in 0..2 {
+        hub.start();
+        assert!(hub.terminate().success());
+    }
+    let fingerprint = run(hub.data(), &["fingerprint"]).stdout;
+    let data = hub.data().to_owned();
+    let path = |name: &str| data.join(name);
+    let files = || fs::read_dir(path("rocksdb")).expect("there").count();
+    let kept = folder.path().join("kept");
+    // As a copy is that has not come to FORMAT yet.
+    let (whole, part) = (path("FORMAT"), path("FORMAT.new"));
+    for (lost, remedy) in [("tls", "--new-certificate"), ("rocksdb/CURRENT", "restore a backup")] {
+        let (lost_path, files_before) = (path(lost), files());
+        fs::rename(&whole, &part).expect("there");
+        fs::rename(&lost_path, &kept).expect("there");
+        let error = hub.try_start().expect_err("refused");
+        assert!(error.contains(lost) && error.contains(remedy), "{error}");
+        assert!(!lost_path.exists() && !whole.exists(), "{lost}: nothing was made");
+        assert_eq!(files(), if lost == "tls" { files_before } else { files_before - 1 }, "{lost}: nothing is gone");
+        fs::rename(&kept, &lost_path).expect("put back");
+        fs::rename(&part, &whole).expect("put back");
+    }
+    hub.start();
+    assert_eq!(run(hub.data(), &["fingerprint"]).stdout, fingerprint);
+    let list = run(hub.data(), &["server", "list", "--json"]).stdout;
+    assert_eq!(String::from_utf8_lossy(&list).matches("\"id\"").count(), 5);
+}
+
+#[test]
 fn what_is_left_of_a_damaged_hub_is_saved() {
     let (folder, mut hub) = new_hub(&[]);
     hub.make_servers(5, "");

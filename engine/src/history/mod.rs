@@ -12,6 +12,7 @@
 //! Reading: `plan` chooses tier and step, `walk` reads, and `series`, `reports`, `facts` and `uptime` build the answers.
 
 mod catch_up;
+mod damaged;
 mod expire;
 mod facts;
 mod head_blocks;

@@ -5,24 +5,26 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::minutes::minutes_of;
 use super::storage::{forget_expired, note_heavy};
 use super::tier::{DAY_MS, HOUR_MS, QUARTER_MS, Tier};
-use super::upkeep::{History, State, Upkeep};
+use super::upkeep::{History, Place, State, Upkeep};
 use crate::block::{Block, Effort, Run, SummaryRun};
 use crate::fail_point::FailPoint;
 use crate::limits::{
-    BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES, HOUR_GRACE_MS,
-    PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,
+    BLOCK_SENSOR_VALUES_MAX, CORRUPT_BLOCKS_NAMED_MAX, DAMAGED_RETRY_MS, DAY_GRACE_MS, HEAD_ROWS_MAX, HEAVY_HOUR_BYTES,
+    HOUR_GRACE_MS, PACK_INTERVAL_MS, PACK_ROWS_MAX, PACKS_PER_ROUND_MAX,
 };
 use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, key};
 
-const HOURS_PER_DAY: i64 = DAY_MS / HOUR_MS;
+pub(super) const HOURS_PER_DAY: i64 = DAY_MS / HOUR_MS;
 
 /// Hours and days to be packed, from the family `todo`.
 #[derive(Default)]
 pub(super) struct Due {
     hours: Vec<(u64, i64)>,
     days: Vec<(u64, i64)>,
-    /// Oldest hour and day that are not packed, due or not.
+    /// Those that could not be read, due or not.
+    set_aside: BTreeSet<Place>,
+    /// Oldest hour and day that are not packed, due or not, except for those.
     oldest: [Option<i64>; 2],
 }
 
@@ -86,11 +88,12 @@ impl History {
         }
         let due = self.due(store, now_ms)?;
         let work = due.hours.len() + due.days.len();
+        self.set_aside.lock().retain(|place, _| due.set_aside.contains(place));
         for (server_id, hour) in due.hours.into_iter().take(PACKS_PER_ROUND_MAX) {
-            self.pack_hour(state, store, server_id, hour, upkeep)?;
+            self.pack_or_set_aside(state, store, (key::TODO_HOUR, server_id, hour), now_ms, upkeep)?;
         }
         for (server_id, day) in due.days.into_iter().take(PACKS_PER_ROUND_MAX) {
-            self.pack_day(state, store, server_id, day, upkeep)?;
+            self.pack_or_set_aside(state, store, (key::TODO_DAY, server_id, day), now_ms, upkeep)?;
         }
         let has_more = work > PACKS_PER_ROUND_MAX;
         if !has_more {
@@ -102,10 +105,21 @@ impl History {
 
     pub(super) fn due(&self, store: &Store, now_ms: i64) -> Result<Due, StoreError> {
         let (mut due, mut open_days) = (Due::default(), BTreeSet::new());
+        let set_aside = self.set_aside.lock().clone();
+        let waits = |tried_ms: Option<&i64>| {
+            tried_ms.is_some_and(|tried_ms| (0..DAMAGED_RETRY_MS).contains(&now_ms.saturating_sub(*tried_ms)))
+        };
         store.scan(key::TODO, &[key::TODO_HOUR], &mut |key, _| {
-            let (_, server_id, hour) = todo(key)?;
-            if (hour + 1).saturating_mul(HOUR_MS).saturating_add(HOUR_GRACE_MS) <= now_ms {
+            let place = todo(key)?;
+            let (_, server_id, hour) = place;
+            let tried_ms = set_aside.get(&place);
+            let is_over = (hour + 1).saturating_mul(HOUR_MS).saturating_add(HOUR_GRACE_MS) <= now_ms;
+            if is_over && !waits(tried_ms) {
                 due.hours.push((server_id, hour));
+            }
+            if tried_ms.is_some() {
+                due.set_aside.insert(place);
+                return Ok(());
             }
             open_days.insert((server_id, hour.div_euclid(HOURS_PER_DAY)));
             due.oldest[0] = Some(due.oldest[0].map_or(hour, |oldest| oldest.min(hour)));
@@ -113,10 +127,16 @@ impl History {
         })?;
         let (from, to) = ([key::TODO_DAY], [key::TODO_DAY + 1]);
         store.scan_range(key::TODO, &from, &to, &mut |key, _| {
-            let (_, server_id, day) = todo(key)?;
+            let place = todo(key)?;
+            let (_, server_id, day) = place;
+            let tried_ms = set_aside.get(&place);
             let is_over = (day + 1).saturating_mul(DAY_MS).saturating_add(DAY_GRACE_MS) <= now_ms;
-            if is_over && !open_days.contains(&(server_id, day)) {
+            if is_over && !open_days.contains(&(server_id, day)) && !waits(tried_ms) {
                 due.days.push((server_id, day));
+            }
+            if tried_ms.is_some() {
+                due.set_aside.insert(place);
+                return Ok(());
             }
             due.oldest[1] = Some(due.oldest[1].map_or(day, |oldest| oldest.min(day)));
             Ok(())
@@ -124,7 +144,8 @@ impl History {
         Ok(due)
     }
 
-    /// The oldest hour and day that are not packed yet. They must not expire.
+    /// The oldest hour and day that are not packed yet, and must not expire. One that cannot be read does not count: what can
+    /// be read of it is in the coarser tier.
     pub(super) fn oldest_unpacked(&self, store: &Store) -> Result<[Option<i64>; 2], StoreError> {
         Ok(self.due(store, i64::MIN)?.oldest)
     }
@@ -210,7 +231,7 @@ impl History {
     }
 
     /// The minutes of an hour as they are stored.
-    fn minutes_of_hour(
+    pub(super) fn minutes_of_hour(
         &self,
         state: &mut State,
         store: &Store,
@@ -231,7 +252,7 @@ impl History {
     }
 
     /// The rows of the block in a range of keys; none if there is no block.
-    fn stored_rows(
+    pub(super) fn stored_rows(
         &self,
         state: &mut State,
         store: &Store,
@@ -250,7 +271,7 @@ impl History {
         Ok(rows)
     }
 
-    fn pack_day(
+    pub(super) fn pack_day(
         &self,
         state: &mut State,
         store: &Store,
@@ -306,7 +327,7 @@ impl History {
 }
 
 /// The part of a day's minutes that an hour is.
-fn part_of_day(hour: i64) -> u8 {
+pub(super) fn part_of_day(hour: i64) -> u8 {
     u8::try_from(hour.rem_euclid(HOURS_PER_DAY)).unwrap_or_default()
 }
 

@@ -100,6 +100,11 @@ impl<'a> HistoryReader<'a> {
         self.history.clocks_off()
     }
 
+    /// Hours and days of a server that upkeep cannot read. They stay as they are, and are tried again.
+    pub fn unreadable(&self) -> usize {
+        self.history.unreadable()
+    }
+
     /// Whether a head is full, so that [`crate::Engine::upkeep`] has something to do at once.
     pub fn has_full_heads(&self) -> bool {
         self.history.has_full()

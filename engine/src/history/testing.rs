@@ -22,7 +22,7 @@ pub(super) const START_MS: i64 = HOUR * HOUR_MS;
 pub(super) struct Made {
     pub(super) store: Store,
     pub(super) history: History,
-    _folder: TempDir,
+    pub(super) folder: TempDir,
 }
 
 impl Made {
@@ -30,7 +30,7 @@ impl Made {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = Store::open(folder.path(), at_fail_point).expect("a new store");
         let history = History::open(&store, retention).expect("a new store");
-        Self { store, history, _folder: folder }
+        Self { store, history, folder }
     }
 
     /// Stores the reports of a server, numbered from 1, as heads of so many rows would become blocks, and notes that their

@@ -1,5 +1,6 @@
 //! The state of history, and one round of its upkeep: sealing, packing, expiring.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
@@ -14,6 +15,9 @@ use crate::limits::CLOCK_STORE_INTERVAL_MS;
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 
+/// An hour or a day of a server: a kind of entry of the family `todo`, server and time.
+pub(super) type Place = (u8, u64, i64);
+
 /// What one round of upkeep did.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Upkeep {
@@ -27,6 +31,8 @@ pub struct Upkeep {
     pub corrupt_blocks: u64,
     /// Names of some of them.
     pub corrupt: Vec<String>,
+    /// Names of hours and days that could not be read for the first time. They stay as they are.
+    pub set_aside: Vec<String>,
     /// Reports that were older than their tier is kept when they were sealed.
     pub expired_reports: u64,
     /// Whether a range expired.
@@ -42,6 +48,8 @@ pub(crate) struct History {
     pub(super) floors: [AtomicI64; 3],
     /// Servers whose clock is off, as of the last look at all heads.
     pub(super) clocks_off: AtomicUsize,
+    /// Hours and days that could not be read, and when that was tried last. They hold up no others.
+    pub(super) set_aside: Mutex<BTreeMap<Place, i64>>,
     catching_up: CatchingUp,
     /// Names of stretches of the log that cannot be read and were not handed out yet.
     lost: Mutex<Vec<String>>,
@@ -74,6 +82,7 @@ impl History {
             full: Mutex::default(),
             floors: floors.map(AtomicI64::new),
             clocks_off: AtomicUsize::new(0),
+            set_aside: Mutex::default(),
             catching_up: CatchingUp::default(),
             lost: Mutex::default(),
             state: Mutex::default(),
@@ -108,6 +117,11 @@ impl History {
     /// Servers whose clock was off when all were looked at last.
     pub(crate) fn clocks_off(&self) -> usize {
         self.clocks_off.load(Ordering::Relaxed)
+    }
+
+    /// Hours and days of a server that could not be read.
+    pub(crate) fn unreadable(&self) -> usize {
+        self.set_aside.lock().len()
     }
 
     /// Whether a head is full.

@@ -14,7 +14,8 @@ use super::error::StoreError;
 use super::format::{self, Found, begin_store};
 use super::options::open_db_read_only;
 use super::whole::{
-    check_database, check_durable, check_manifest, durable_number, no_database, open_again, open_whole, rehearse,
+    check_database, check_durable, check_manifest, check_tables, durable_number, no_database, open_again, open_whole,
+    rehearse,
 };
 use super::write_gate::{WriteGate, WritePoint, pass};
 use super::{clock, key};
@@ -63,7 +64,7 @@ impl Store {
     /// Opens the store in `folder`, or creates one there.
     ///
     /// A newer or foreign format, a database that is missing, and a log or a manifest that is shorter than it was are
-    /// refused before anything is written.
+    /// refused before anything is written. A table file that is missing is refused before anything is read.
     pub(crate) fn open(folder: &Path, at_fail_point: AtFailPoint) -> Result<Self, StoreError> {
         let found = format::check(folder)?;
         if found == Found::New {
@@ -117,6 +118,7 @@ impl Store {
         let durable = durable_number(folder);
         let db = open_db_read_only(folder)?;
         check_durable(folder, durable, &db)?;
+        check_tables(folder, &db)?;
         Ok(Self::of(folder, db, None))
     }
 

@@ -108,6 +108,11 @@ pub(super) fn read(folder: &Path) -> Option<Note> {
     Note::parse(&fs::read_to_string(folder.join(FILE)).ok()?)
 }
 
+/// The note that a text says, written again; `None` when it says nothing.
+pub(super) fn rewritten(text: &str) -> Option<String> {
+    Note::parse(text).map(|note| note.text())
+}
+
 impl Note {
     fn text(&self) -> String {
         let mut text = format!("{PREFIX}{:020}\n", self.number);

@@ -61,6 +61,19 @@ pub enum StoreError {
         /// Number of the newest that is there.
         found: u64,
     },
+    /// A table file is not there, or is shorter or longer than it was.
+    #[error(
+        "data folder {folder} has lost stored data: its file {folder}/{file} {state}: put it back, or restore a backup, or \
+         save what is left with \"windfire salvage NEW_FOLDER\""
+    )]
+    TableLost {
+        /// The folder.
+        folder: PathBuf,
+        /// The file, by its path in the folder.
+        file: String,
+        /// What is wrong with it.
+        state: String,
+    },
     /// Stored bytes do not mean anything.
     #[error("the store is {0}")]
     Corrupt(#[from] Corrupt),

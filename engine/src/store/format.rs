@@ -44,7 +44,7 @@ pub fn is_begun(folder: &Path) -> bool {
 pub(super) fn check(folder: &Path) -> Result<Found, StoreError> {
     let path = folder.join(FILE);
     match fs::read_to_string(&path) {
-        Ok(text) => match text.trim_end().strip_prefix(PREFIX).and_then(|version| version.parse::<u32>().ok()) {
+        Ok(text) => match version(&text) {
             Some(VERSION) => Ok(Found::Current),
             Some(1..VERSION) => Ok(Found::Older),
             Some(found) => Err(StoreError::NewerFormat { found, supported: VERSION }),
@@ -53,6 +53,11 @@ pub(super) fn check(folder: &Path) -> Result<Found, StoreError> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::New),
         Err(error) => Err(StoreError::unusable(folder, &error)),
     }
+}
+
+/// The version that the file's text says.
+pub(super) fn version(text: &str) -> Option<u32> {
+    text.trim_end().strip_prefix(PREFIX)?.parse().ok()
 }
 
 /// Makes the folder and notes that a store is being made there, which [`crate::Engine::open`] does to the end.

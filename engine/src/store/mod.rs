@@ -36,8 +36,21 @@ pub(crate) use database::{Store, TableFile};
 pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
+pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 pub use write_gate::{WriteGate, WritePoint};
+
+/// Reads a text as the file `FORMAT`, for the fuzzer: the version that it says.
+#[doc(hidden)]
+pub fn format_version(text: &str) -> Option<u32> {
+    format::version(text)
+}
+
+/// Reads a text as the file `DURABLE`, for the fuzzer: the same note as a hub writes it.
+#[doc(hidden)]
+pub fn durable_note(text: &str) -> Option<String> {
+    durable::rewritten(text)
+}
 
 /// Reads `value` as each kind of record, for the fuzzer: stored bytes may be damaged, and must never be worse than an
 /// error. Whether any kind took it.

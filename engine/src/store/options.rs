@@ -64,6 +64,11 @@ fn not_opened(folder: &Path, error: &rocksdb::Error) -> StoreError {
             let log = folder.join(DB_FOLDER).join("*.log");
             Corrupt::at(format!("the write-ahead log, one of {}: {what}", log.display())).into()
         }
+        // Whatever it finds in the files that the manifest lists, it says of the manifest.
+        StoreError::Corrupt(Corrupt { what }) if what.contains("MANIFEST") && !what.contains(".sst") => {
+            let tables = folder.join(DB_FOLDER).join("*.sst");
+            Corrupt::at(format!("the manifest, or one of {}: {what}", tables.display())).into()
+        }
         other => other,
     }
 }

@@ -218,7 +218,7 @@ fn place_of(key: &[u8]) -> u128 {
 
 /// The first place from `from` on that can be read, given that the damage is in one piece: by doubling steps, then by halving.
 /// `None` when nothing behind `from` can be read.
-pub(super) fn next_readable(from: u128, is_readable: &mut dyn FnMut(u128) -> bool) -> Option<u128> {
+pub(crate) fn next_readable(from: u128, is_readable: &mut dyn FnMut(u128) -> bool) -> Option<u128> {
     if is_readable(from) {
         return Some(from);
     }

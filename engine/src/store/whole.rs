@@ -1,7 +1,7 @@
 //! Checks that a store is whole: its database is there, and so is everything that was durable once.
 
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use rocksdb::DB;
 
@@ -19,6 +19,7 @@ const REHEARSED_WAL_BYTES_MAX: u64 = 32 * 1024 * 1024;
 pub(super) fn open_whole(folder: &Path) -> Result<DB, StoreError> {
     let db = open_db(folder)?;
     check_durable(folder, durable_number(folder), &db)?;
+    check_tables(folder, &db)?;
     Ok(db)
 }
 
@@ -33,6 +34,7 @@ pub(super) fn open_again(folder: &Path, known: Option<u64>) -> Result<DB, StoreE
     check_database(folder)?;
     let db = open_db(folder)?;
     check_durable(folder, durable_number(folder).max(known), &db)?;
+    check_tables(folder, &db)?;
     Ok(db)
 }
 
@@ -44,6 +46,54 @@ pub(super) fn check_durable(folder: &Path, durable: Option<u64>, db: &DB) -> Res
         Some(durable) => Err(StoreError::LogLost { folder: folder.to_owned(), durable, found }),
         None => Ok(()),
     }
+}
+
+/// A table file that is not as the manifest says.
+#[derive(PartialEq, Eq)]
+struct LostTable {
+    /// Its path in the data folder.
+    file: String,
+    bytes: u64,
+    /// `None` when it is gone.
+    found_bytes: Option<u64>,
+}
+
+/// Whether every table file that the manifest lists is there, in its size. RocksDB itself opens the first sixteen
+/// at a start, and any other when it is first read: hours later, while the hub serves.
+pub(super) fn check_tables(folder: &Path, db: &DB) -> Result<(), StoreError> {
+    let lost = lost_tables(folder, db)?;
+    if lost.is_empty() {
+        return Ok(());
+    }
+    // RocksDB deletes files that it has just replaced. What is still listed now, and was gone before, is missing.
+    match lost_tables(folder, db)?.into_iter().find(|table| lost.contains(table)) {
+        None => Ok(()),
+        Some(LostTable { file, bytes, found_bytes }) => {
+            let state = match found_bytes {
+                None => "is not there".to_owned(),
+                Some(found) => format!("has {found} bytes instead of {bytes}"),
+            };
+            Err(StoreError::TableLost { folder: folder.to_owned(), file, state })
+        }
+    }
+}
+
+fn lost_tables(folder: &Path, db: &DB) -> Result<Vec<LostTable>, StoreError> {
+    let mut lost = Vec::new();
+    for table in db.live_files().map_err(|error| StoreError::from_rocksdb(folder, &error))? {
+        // RocksDB's name of it begins with a slash.
+        let file = format!("{DB_FOLDER}/{}", table.name.trim_start_matches('/'));
+        let bytes = table.size as u64;
+        let found_bytes = match fs::metadata(folder.join(&file)) {
+            Ok(found) => Some(found.len()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(error) => return Err(StoreError::unusable(folder, &error)),
+        };
+        if found_bytes != Some(bytes) {
+            lost.push(LostTable { file, bytes, found_bytes });
+        }
+    }
+    Ok(lost)
 }
 
 /// Number of a change that was on disk; `None` when nothing says so.
@@ -79,8 +129,8 @@ pub(super) fn rehearse(folder: &Path) -> Result<(), StoreError> {
 
 fn wal_bytes(folder: &Path) -> Result<u64, StoreError> {
     let bytes = || {
-        let is_log = |entry: &std::fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "log");
-        let entries = std::fs::read_dir(folder.join(DB_FOLDER))?.collect::<io::Result<Vec<_>>>()?;
+        let is_log = |entry: &fs::DirEntry| entry.path().extension().is_some_and(|extension| extension == "log");
+        let entries = fs::read_dir(folder.join(DB_FOLDER))?.collect::<io::Result<Vec<_>>>()?;
         Ok(entries
             .iter()
             .filter(|entry| is_log(entry))
@@ -103,4 +153,67 @@ pub(super) fn check_database(folder: &Path) -> Result<(), StoreError> {
 
 pub(super) fn no_database(folder: &Path, missing: &str) -> StoreError {
     StoreError::NoDatabase { folder: folder.to_owned(), missing: missing.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::store::{Changes, Store, key};
+
+    /// Table files that RocksDB opens at a start.
+    const OPENED_AT_START: usize = 16;
+
+    /// A store with two table files of each family.
+    fn store_with_tables() -> (tempfile::TempDir, Vec<PathBuf>) {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for round in 0..2u8 {
+            let store = Store::open(folder.path(), None).expect("whole");
+            let mut changes = Changes::default();
+            key::FAMILIES.into_iter().for_each(|family| changes.put(family, &[round; 24], vec![round; 64]));
+            store.write_synced(&changes).expect("a healthy store");
+        }
+        // Each start makes table files of the write-ahead log.
+        drop(Store::open(folder.path(), None).expect("whole"));
+        let files = fs::read_dir(folder.path().join(DB_FOLDER)).expect("a folder").flatten().map(|entry| entry.path());
+        let tables = files.filter(|path| path.extension().is_some_and(|extension| extension == "sst")).collect();
+        (folder, tables)
+    }
+
+    #[test]
+    fn each_table_file_that_is_gone_or_of_another_size_is_missed_before_anything_is_read() {
+        let (folder, tables) = store_with_tables();
+        assert!(tables.len() > OPENED_AT_START, "{tables:?}");
+        let aside = tempfile::tempdir().expect("a temporary folder");
+        let (mut refused, mut lost) = (0, 0);
+        for table in &tables {
+            let sound = aside.path().join("sound");
+            fs::copy(table, &sound).expect("copied");
+            let bytes = fs::read(table).expect("readable");
+            let longer = [&bytes[..], &b"x"[..]].concat();
+            let states: [Option<&[u8]>; 4] = [None, Some(&bytes[..bytes.len() - 1]), Some(&[]), Some(&longer)];
+            for found in states {
+                let found_bytes = found.map(<[u8]>::len);
+                match found {
+                    None => fs::remove_file(table).expect("there"),
+                    Some(found) => fs::write(table, found).expect("written"),
+                }
+                for error in [Store::open(folder.path(), None).err(), Store::open_read_only(folder.path()).err()] {
+                    let error = error.unwrap_or_else(|| panic!("{} with {found_bytes:?} bytes", table.display()));
+                    let words = error.to_string();
+                    assert!(words.contains(&*table.to_string_lossy()), "{words}");
+                    match error {
+                        StoreError::TableLost { .. } => lost += 1,
+                        error => assert!(matches!(error, StoreError::Corrupt(_)), "{error:?}"),
+                    }
+                    refused += 1;
+                }
+            }
+            fs::copy(&sound, table).expect("put back");
+        }
+        drop(Store::open(folder.path(), None).expect("whole again"));
+        println!("{} table files: {refused} starts refused, {lost} of them not by RocksDB", tables.len());
+        assert!(lost > 0);
+    }
 }

@@ -1,10 +1,5 @@
-//! Backups of a hub: how they are created, checked and restored.
+//! Backups of a hub: how they are created, checked and restored. `backup_list.rs` has the bytes of their file `BACKUP`.
 //!
-//! ```text
-//! BACKUP = "windfire backup 1\n"
-//!          "servers " number "\n" "commit " number "\n" "change " number "\n"      what the store holds
-//!          { "file " bytes " " path "\n" }*                                         every other file, by its path in the backup
-//! ```
 //! The file is written last. Until then there is `BACKUP.new`, and the backup is refused. A hub that starts on a backup
 //! removes it. From then on the folder is a hub's data folder.
 
@@ -18,6 +13,7 @@ use windfire_engine::{Contents, Engine, Options, contents};
 
 use super::Hub;
 use super::VerifiedAnswer;
+use super::backup_list;
 use super::history::verified_answer;
 use crate::folder::{self, Draft};
 use crate::tls;
@@ -25,7 +21,6 @@ use crate::tls;
 const FILE: &str = "BACKUP";
 /// Marks a backup that is not complete. The list is written to it, and then it gets the list's name.
 const DRAFT: &str = "BACKUP.new";
-const FIRST_LINE: &str = "windfire backup 1";
 /// Folder in the data folder into which a backup is copied first. Its contents are then moved to their place.
 const RESTORING: &str = "restoring";
 /// Parts of a backup that are restored, in the order in which they are moved to their place. `FORMAT` comes last, as it
@@ -59,17 +54,12 @@ pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
 }
 
 fn write(folder: &Path, contents: Contents) -> io::Result<()> {
-    let Contents { servers, commit, change } = contents;
-    let mut text = format!("{FIRST_LINE}\nservers {servers}\ncommit {commit}\nchange {change}\n");
     let mut files = Vec::new();
     list(folder, "", &mut files)?;
     files.retain(|(path, _)| path != DRAFT);
     files.sort();
-    for (path, bytes) in files {
-        let _into_a_string = writeln!(text, "file {bytes} {path}");
-    }
     let draft = folder.join(DRAFT);
-    fs::write(&draft, text)?;
+    fs::write(&draft, backup_list::text(contents, files.iter().map(|(path, bytes)| (path.as_str(), *bytes))))?;
     fs::File::open(&draft)?.sync_all()?;
     fs::rename(draft, folder.join(FILE))
 }
@@ -99,7 +89,7 @@ fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         text => text.map_err(|error| wrong(&format!("{FILE}: {error}")))?,
     };
-    let said = parse(&text).ok_or_else(|| wrong(&format!("its file {FILE} is damaged")))?;
+    let said = backup_list::parse(&text).ok_or_else(|| wrong(&format!("its file {FILE} is damaged")))?;
     for (path, bytes) in said.files {
         match fs::symlink_metadata(backup.join(path)) {
             Ok(found) if found.is_file() && found.len() == bytes => {}
@@ -113,31 +103,6 @@ fn check_files(backup: &Path) -> Result<Option<Contents>, String> {
         }
     }
     Ok(Some(said.contents))
-}
-
-struct Said<'a> {
-    contents: Contents,
-    files: Vec<(&'a str, u64)>,
-}
-
-fn parse(text: &str) -> Option<Said<'_>> {
-    let mut lines = text.strip_suffix('\n')?.split('\n');
-    let mut number = |name: &str| lines.next()?.strip_prefix(name)?.strip_prefix(' ')?.parse::<u64>().ok();
-    lines_begin(text).then_some(())?;
-    let _first_line = number("windfire backup")?;
-    let contents = Contents { servers: number("servers")?, commit: number("commit")?, change: number("change")? };
-    let file = |line: &'_ str| -> Option<(usize, u64)> {
-        let (bytes, path) = line.strip_prefix("file ")?.split_once(' ')?;
-        // A path that leads out of the backup is refused.
-        let is_inside = !path.starts_with('/') && path.split('/').all(|part| !part.is_empty() && part != "..");
-        is_inside.then_some((line.len() - path.len(), bytes.parse().ok()?))
-    };
-    let files = lines.map(|line| file(line).map(|(at, bytes)| (&line[at..], bytes))).collect::<Option<Vec<_>>>()?;
-    Some(Said { contents, files })
-}
-
-fn lines_begin(text: &str) -> bool {
-    text.strip_prefix(FIRST_LINE).is_some_and(|rest| rest.starts_with('\n'))
 }
 
 fn compare(folder: &Path, said: Option<Contents>) -> Result<(), String> {
@@ -254,31 +219,4 @@ pub(crate) fn salvage(data: &Path, new: &Path) -> Result<String, String> {
     let _into_a_string =
         write!(text, "{place} has all that could be read: check it with --data {place} verify, then start a hub on it");
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TEXT: &str = "windfire backup 1\nservers 2\ncommit 30\nchange 400\nfile 5 FORMAT\nfile 0 rocksdb/a b.log\n";
-
-    #[test]
-    fn what_a_backup_says_is_read() {
-        let said = parse(TEXT).expect("well-formed");
-        assert_eq!(said.contents, Contents { servers: 2, commit: 30, change: 400 });
-        assert_eq!(said.files, [("FORMAT", 5), ("rocksdb/a b.log", 0)]);
-    }
-
-    #[test]
-    fn what_is_cut_or_leads_elsewhere_is_no_backup() {
-        for end in 0..TEXT.len() {
-            // Without its last lines the list names fewer files. The store checks the files that are not named.
-            assert!(parse(&TEXT[..end]).is_none() || TEXT[..end].ends_with('\n'), "{:?}", &TEXT[..end]);
-        }
-        for path in ["/etc/passwd", "../x", "rocksdb/../../x", "a//b", ""] {
-            assert!(parse(&format!("{TEXT}file 1 {path}\n")).is_none(), "{path}");
-        }
-        assert!(parse(&TEXT.replace("backup 1", "backup 2")).is_none());
-        assert!(parse(&TEXT.replace("backup 1", "backup 10")).is_none());
-    }
 }

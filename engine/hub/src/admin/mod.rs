@@ -2,6 +2,7 @@
 //! the store. Requests that the API has go to the API.
 
 mod backup;
+mod backup_list;
 mod client;
 mod first;
 mod history;

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use windfire_api::Busy;
 
 use crate::limits::{GUESTS_RESERVE, KNOWN_SHARE};
+use crate::network::network;
 
 /// The holder of a share: the guests of one network, or its clients with a token or a login.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,14 +21,6 @@ pub(crate) struct Client {
 impl Client {
     pub(super) fn new(peer: IpAddr, is_guest: bool) -> Self {
         Self { network: network(peer), is_guest }
-    }
-}
-
-/// The network that one household shares.
-pub(super) fn network(peer: IpAddr) -> IpAddr {
-    match peer.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6((u128::from(address) >> 64 << 64).into()),
-        address => address,
     }
 }
 

@@ -72,7 +72,10 @@ impl<S> ClientIo<S> {
 
     fn written(&mut self, context: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match written {
-            Poll::Pending => self.patience.wait(context).map(Err),
+            Poll::Pending => self.patience.wait(context).map(|too_long| {
+                self.slot.count_unread();
+                Err(too_long)
+            }),
             Poll::Ready(Ok(bytes)) => {
                 self.patience.took(bytes);
                 self.slot.connection.progressed();

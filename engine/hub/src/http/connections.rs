@@ -15,9 +15,9 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use super::budget::network;
 use crate::counters::{Counters, Held};
 use crate::limits::{HTTP_HALF_CLOSED_TIMEOUT, SILENCE_LOOK_INTERVAL};
+use crate::network::network;
 
 /// All of them.
 pub(crate) struct Connections {
@@ -199,6 +199,13 @@ impl Connection {
     pub(super) async fn broke(&self) {
         let Some(socket) = self.socket.upgrade() else { return };
         let _ready = socket.ready(tokio::io::Interest::ERROR).await;
+    }
+}
+
+impl Slot {
+    /// Counts that its client let bytes wait for too long.
+    pub(super) fn count_unread(&self) {
+        self.connections.counters.http_unread.add(1);
     }
 }
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, Request, Response, StatusCode};
+use windfire_api::Tries;
 use windfire_api::path::normal;
 use windfire_engine::Engine;
 
@@ -10,7 +11,12 @@ use crate::counters::Counters;
 use crate::maintenance_thread::{describe_catch_up, describe_clock};
 
 /// The answer, when the path is one of these.
-pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Counters) -> Option<Response<Bytes>> {
+pub(super) fn answer(
+    request: &Request<Bytes>,
+    engine: &Engine,
+    counters: &Counters,
+    tries: &Tries,
+) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine) {
@@ -23,7 +29,7 @@ pub(super) fn answer(request: &Request<Bytes>, engine: &Engine, counters: &Count
             }
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),
         },
-        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", counters.render(engine)),
+        "/metrics" => (StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", counters.render(engine, tries)),
         _ => return None,
     };
     let mut response = Response::new(Bytes::new());

@@ -33,6 +33,7 @@ use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use windfire_api::{Admission, Body, Busy, Caller, Viewer, Work, busy, handle_if, is_blocking};
 
+use crate::counters::Counters;
 use crate::limits::{
     HTTP_ACCEPT_LOG_INTERVAL, HTTP_ACCEPT_RETRY, HTTP_BACKLOG, HTTP_BODY_BYTES_MAX, HTTP_HEAD_BYTES_MAX,
     HTTP_READ_TIMEOUT, HTTP_UNSENT_BYTES_MAX, STOP_TIMEOUT,
@@ -138,7 +139,7 @@ impl Http {
         tls: Option<TlsAcceptor>,
         stop: Stop,
     ) -> Result<(), String> {
-        let connection = Arc::clone(connection);
+        let (connection, counters) = (Arc::clone(connection), Arc::clone(&self.counters));
         let service = service_fn(move |request| Arc::clone(&self).answer(request, Arc::clone(&connection)));
         let mut builder = http1::Builder::new();
         builder.timer(TokioTimer::new()).header_read_timeout(HTTP_READ_TIMEOUT);
@@ -149,11 +150,20 @@ impl Http {
             None => converse(&builder, stream, service, stop).await,
             Some(tls) => match timeout(HTTP_READ_TIMEOUT, tls.accept(stream)).await {
                 Ok(Ok(stream)) => converse(&builder, stream, service, stop).await,
-                Ok(Err(error)) => return Err(format!("no TLS: {error}")),
-                Err(_) => return Err("no TLS in time".to_owned()),
+                Ok(Err(error)) => {
+                    counters.http_malformed.add(1);
+                    return Err(format!("no TLS: {error}"));
+                }
+                Err(_) => {
+                    counters.http_silent.add(1);
+                    return Err("no TLS in time".to_owned());
+                }
             },
         };
-        ended.map_err(|error| error.to_string())
+        ended.map_err(|error| {
+            count_end(&counters, &error);
+            error.to_string()
+        })
     }
 
     async fn answer(
@@ -161,7 +171,17 @@ impl Http {
         request: Request<Incoming>,
         connection: Arc<Connection>,
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
-        self.counters.http_requests.add(1);
+        let counters = Arc::clone(&self.counters);
+        counters.http_requests.add(1);
+        let answered = self.answer_to(request, connection).await;
+        answered.inspect(|response| counters.count_answer(response.status().as_u16()))
+    }
+
+    async fn answer_to(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+        connection: Arc<Connection>,
+    ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
         let (mut head, body) = request.into_parts();
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
@@ -173,7 +193,7 @@ impl Http {
         };
         connection.progressed();
         let request = Request::from_parts(head, body);
-        if let Some(response) = health::answer(&request, &self.engine, &self.counters) {
+        if let Some(response) = health::answer(&request, &self.engine, &self.counters, &self.api.tries) {
             return Ok(response.map(whole));
         }
         let caller = Caller { peer: connection.peer.to_canonical(), now_ms: (self.clock)() };
@@ -237,6 +257,20 @@ impl Http {
             *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
             (response, Admitted::default())
         })
+    }
+}
+
+/// Counts a connection that ended because of something that its client sent, or did not send. hyper itself answers a
+/// head that it cannot read. If the client is gone by then, it only says that the connection broke.
+fn count_end(counters: &Counters, error: &hyper::Error) {
+    if error.is_timeout() {
+        counters.http_silent.add(1);
+    } else if error.is_parse_too_large() {
+        counters.http_heads_too_large.add(1);
+    } else if error.is_parse() {
+        counters.http_malformed.add(1);
+    } else {
+        counters.http_broken.add(1);
     }
 }
 

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use quinn_proto::{Connection, ConnectionHandle, Dir, Event, ReadError, StreamEvent, StreamId, VarInt, WriteError};
+use quinn_proto::{
+    Connection, ConnectionError, ConnectionHandle, Dir, Event, ReadError, StreamEvent, StreamId, VarInt, WriteError,
+};
 use windfire_engine::error::Refusal;
 use windfire_engine::{Flow, Scratch, Session};
 use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
@@ -14,6 +16,7 @@ use windfire_wire::{Down, FrameReader, RefuseReason, WireError, encode_down};
 
 use super::Ingest;
 use super::mailbox::{Mail, Mailbox};
+use super::places::Place;
 use crate::counters::{Counters, Held};
 use crate::limits::{
     ACK_HOLD, ADDRESS_SETTLE_TIME, CONNECTION_WINDOW_BYTES, HELLO_BYTES_MAX, HELLO_TIMEOUT, LAST_WORD_TIMEOUT,
@@ -24,6 +27,10 @@ use crate::limits::{
 enum End {
     /// The agent or the network is gone.
     Gone(String),
+    /// The agent does not take what was sent to it.
+    Unread,
+    /// The other side broke QUIC's rules.
+    Breach(String),
     /// The hub ended it, and the agent gets the reason.
     Refused(Refusal),
 }
@@ -96,7 +103,9 @@ pub(super) struct Conversation {
     kicked: Option<RefuseReason>,
     /// The result of the enrolment that the session waits for.
     enrolled: Option<Result<u64, Refusal>>,
-    /// Counts as a handshake first, then as a session.
+    /// Until its `Hello` is accepted.
+    place: Option<Place>,
+    /// It counts as a session from then on.
     counted: Option<Held>,
 }
 
@@ -105,6 +114,7 @@ impl Conversation {
         connection: Connection,
         handle: ConnectionHandle,
         number: u64,
+        place: Place,
         context: RoundContext<'_>,
     ) -> Self {
         let peer = connection.remote_address().ip().to_canonical();
@@ -127,7 +137,8 @@ impl Conversation {
             delayed_until: None,
             kicked: None,
             enrolled: None,
-            counted: Some(Counters::hold(&context.ingest.counters, |counters| &counters.handshakes)),
+            place: Some(place),
+            counted: None,
         }
     }
 
@@ -174,7 +185,7 @@ impl Conversation {
     pub(super) fn close(&mut self, now: Instant) {
         self.connection.close(now, VarInt::from_u32(0), Bytes::new());
         self.part(Phase::Closed, None);
-        self.counted = None;
+        (self.place, self.counted) = (None, None);
     }
 
     fn advance(&mut self, context: RoundContext<'_>) -> Result<(), End> {
@@ -212,16 +223,15 @@ impl Conversation {
             Event::Connected if self.phase == Phase::Handshaking => {
                 self.phase = Phase::Opening;
                 self.until = Some(context.now + HELLO_TIMEOUT);
-                self.counted = Some(Counters::hold(&context.ingest.counters, |counters| &counters.sessions));
                 self.peer = self.connection.remote_address().ip().to_canonical();
+                if let Some(place) = &mut self.place {
+                    place.prove(context.now);
+                }
                 self.session =
                     Some(Session::new(self.peer.to_string(), context.mailbox.kick_of(self.handle, self.number)));
             }
             Event::Stream(StreamEvent::Opened { dir: Dir::Bi }) if self.stream.is_none() => {
                 self.stream = self.connection.streams().accept(Dir::Bi);
-                if context.ingest.counters.sessions.get() > context.ingest.sessions_max {
-                    return Err(Refusal::new(RefuseReason::Full, "the hub has reached its limit of sessions").into());
-                }
             }
             Event::Stream(StreamEvent::Finished { .. } | StreamEvent::Stopped { .. })
                 if self.phase == Phase::Parting =>
@@ -230,6 +240,9 @@ impl Conversation {
             }
             Event::Stream(StreamEvent::Stopped { .. }) => {
                 return Err(End::Gone("the agent does not receive".to_owned()));
+            }
+            Event::ConnectionLost { reason: ConnectionError::TransportError(breach) } => {
+                return Err(End::Breach(breach.to_string()));
             }
             Event::ConnectionLost { reason } => return Err(End::Gone(reason.to_string())),
             _ => {}
@@ -286,10 +299,17 @@ impl Conversation {
         }
         if let Some(body) = self.reader.next_body()? {
             ingest.counters.frames_received.add(1);
+            if self.place.is_some() && ingest.counters.sessions.get() >= ingest.sessions_max {
+                return Err(Refusal::new(RefuseReason::Full, "the hub has reached its limit of sessions").into());
+            }
             self.flow = session.on_body(&ingest.engine, body, &mut context.scratch.borrow_mut(), context.now_ms)?;
             if self.phase == Phase::Opening && self.until.take().is_some() {
                 // That was Hello. From now on the agent may have to wait for the disk, so it has no deadline.
                 self.reader.take_any();
+                if let Some(place) = self.place.take() {
+                    place.leave_known();
+                }
+                self.counted = Some(Counters::hold(&ingest.counters, |counters| &counters.sessions));
             }
             if self.flow == Flow::Enrol {
                 self.ask_to_enrol(context)?;
@@ -340,7 +360,7 @@ impl Conversation {
                 Ok(taken) => drop(self.unsent.drain(..taken)),
                 Err(WriteError::Blocked) => {
                     let until = *self.unsaid_until.get_or_insert(now + SAY_TIMEOUT);
-                    return if now < until { Ok(()) } else { Err(End::Gone("the agent does not read".to_owned())) };
+                    return if now < until { Ok(()) } else { Err(End::Unread) };
                 }
                 Err(error) => return Err(End::Gone(error.to_string())),
             }
@@ -363,13 +383,10 @@ impl Conversation {
     fn end(&mut self, end: End, context: RoundContext<'_>) {
         let peer = self.connection.remote_address();
         let server = self.session.as_ref().and_then(Session::server_id);
-        match end {
-            End::Gone(why) => {
-                tracing::debug!(%peer, server, why, "agent gone");
-                self.close(context.now);
-            }
+        let counters = &context.ingest.counters;
+        let why = match end {
             End::Refused(refusal) => {
-                context.ingest.counters.count_refusal(refusal.reason);
+                counters.count_refusal(refusal.reason);
                 context.ingest.refusals.note(context.now, || {
                     let reason = refusal.reason.name();
                     tracing::info!(%peer, server, reason, detail = refusal.detail, "agent refused");
@@ -377,8 +394,26 @@ impl Conversation {
                 if self.send_refusal(refusal, context.now).is_none() {
                     self.close(context.now);
                 }
+                return;
             }
+            End::Gone(why) => why,
+            End::Unread => {
+                counters.agents_unread.add(1);
+                "the agent does not read".to_owned()
+            }
+            End::Breach(why) => {
+                // A handshake that fails, for example because the client speaks another protocol, breaks no rule.
+                counters.agents_in_breach.add(u64::from(self.phase != Phase::Handshaking));
+                why
+            }
+        };
+        match self.phase {
+            Phase::Handshaking => counters.handshakes_failed.add(1),
+            Phase::Opening if self.place.is_some() => counters.hellos_missed.add(1),
+            Phase::Opening | Phase::Open | Phase::Parting | Phase::Closed => {}
         }
+        tracing::debug!(%peer, server, why, "agent gone");
+        self.close(context.now);
     }
 
     /// Sends the reason, and leaves some time to read it: closing at once could overtake it.

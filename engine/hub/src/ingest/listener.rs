@@ -23,9 +23,7 @@ use super::conversation::{Conversation, RoundContext};
 use super::deadlines::Deadlines;
 use super::mailbox::{Addressed, Mailbox};
 use super::transport::Transport;
-use crate::limits::{
-    HANDSHAKES_MAX, RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT, UNPROVEN_HANDSHAKES_MAX,
-};
+use crate::limits::{RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT};
 use crate::threads::Phase;
 
 /// One core's share of the agents.
@@ -244,24 +242,28 @@ impl Listener {
     }
 
     fn admit(&mut self, incoming: Incoming, now: Instant) {
-        let handshakes = self.ingest.counters.handshakes.get();
+        let counters = &self.ingest.counters;
         self.packets.to_send.clear();
-        if handshakes >= HANDSHAKES_MAX {
-            let transmit = self.endpoint.refuse(incoming, &mut self.packets.to_send);
-            return self.respond(&transmit);
-        }
-        if handshakes >= UNPROVEN_HANDSHAKES_MAX && !incoming.remote_address_validated() && incoming.may_retry() {
+        let (peer, places) = (incoming.remote_address().ip(), &self.ingest.places);
+        let is_proven = incoming.remote_address_validated() || !incoming.may_retry();
+        if !is_proven && places.must_prove(peer, now) {
+            counters.handshakes_retried.add(1);
             match self.endpoint.retry(incoming, &mut self.packets.to_send) {
                 Ok(transmit) => self.respond(&transmit),
                 Err(error) => self.endpoint.ignore(error.into_incoming()),
             }
             return;
         }
+        let Some(place) = places.enter(peer, is_proven, now, counters) else {
+            counters.handshakes_refused.add(1);
+            let transmit = self.endpoint.refuse(incoming, &mut self.packets.to_send);
+            return self.respond(&transmit);
+        };
         match self.endpoint.accept(incoming, now, &mut self.packets.to_send, None) {
             Ok((handle, connection)) => {
                 self.numbers += 1;
                 let context = self.context(now, 0);
-                let conversation = Box::new(Conversation::new(connection, handle, self.numbers, context));
+                let conversation = Box::new(Conversation::new(connection, handle, self.numbers, place, context));
                 if handle.0 >= self.conversations.len() {
                     self.conversations.resize_with(handle.0 + 1, || None);
                 }
@@ -270,6 +272,7 @@ impl Listener {
                 self.touch(handle);
             }
             Err(error) => {
+                counters.handshakes_failed.add(1);
                 tracing::debug!(error = %error.cause, "no handshake");
                 if let Some(transmit) = error.response {
                     self.respond(&transmit);

@@ -8,6 +8,7 @@ mod deadlines;
 mod lane;
 mod listener;
 mod mailbox;
+mod places;
 mod refusals;
 mod socket;
 mod transport;
@@ -21,6 +22,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::enroller::Enrolments;
 use crate::threads::Stop;
+pub(crate) use places::Places;
 pub(crate) use refusals::Refusals;
 pub(crate) use socket::Sockets;
 
@@ -31,6 +33,7 @@ pub(crate) struct Ingest {
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
     pub(crate) sessions_max: usize,
+    pub(crate) places: Arc<Places>,
     pub(crate) enrolments: Enrolments,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) committed: watch::Receiver<u64>,

@@ -81,9 +81,14 @@ impl AgentProcess {
         let _reaped = self.child.wait();
     }
 
-    /// How many of the log's lines that nobody has waited for have that in them, once whoever writes it is gone.
+    /// The log's lines that nobody has waited for, once whoever writes it is gone.
+    pub(crate) fn rest_of_log(&mut self) -> Vec<String> {
+        self.log.take().expect("still read").iter().collect()
+    }
+
+    /// How many of them have that in them.
     pub(crate) fn lines_with(&mut self, what: &str) -> usize {
-        self.log.take().expect("still read").iter().filter(|line| line.contains(what)).count()
+        self.rest_of_log().iter().filter(|line| line.contains(what)).count()
     }
 
     /// Closes the pipe that it logs to, after its next line.

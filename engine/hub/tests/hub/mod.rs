@@ -4,8 +4,14 @@
 pub(crate) mod agent_process;
 #[allow(dead_code, reason = "few tests cut the power of spools")]
 pub(crate) mod cut_spools;
+#[allow(dead_code, reason = "few tests damage files")]
+pub(crate) mod damage;
+#[allow(dead_code, reason = "few tests are floods")]
+pub(crate) mod flood;
 #[allow(dead_code, reason = "few tests freeze a disk")]
 pub(crate) mod frozen_disk;
+#[allow(dead_code, reason = "few tests break QUIC's rules")]
+pub(crate) mod lawless;
 #[allow(dead_code, reason = "few tests run in namespaces")]
 pub(crate) mod namespaces;
 pub(crate) mod panel;

@@ -2,12 +2,14 @@
 //! reset, and the counters of each interface then. The next process of the same boot continues from there.
 //!
 //! ```text
-//! windfire transfers 1
+//! windfire transfers 2
 //! boot BOOT-ID
 //! transfer RECEIVED SENT
 //! index IFINDEX RECEIVED SENT      for each interface known by its number
 //! name NAME RECEIVED SENT          for each interface known by its name
+//! check CRC                        CRC-32 of everything before, 8 hexadecimal digits
 //! ```
+//! A file that is damaged is not used. Version 1 had no last line, and is still read.
 
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -19,7 +21,9 @@ use std::thread;
 use super::counters::{Bytes, Identity};
 use crate::collector::apart::STACK_BYTES;
 
-const TITLE: &str = "windfire transfers 1";
+const TITLE: &str = "windfire transfers 2";
+const TITLE_1: &str = "windfire transfers 1";
+const CHECK: &str = "check ";
 const BOOT_ID: &str = "/proc/sys/kernel/random/boot_id";
 /// Bytes read of the file: far more than is ever written.
 const FILE_BYTES_MAX: u64 = 1024 * 1024;
@@ -43,13 +47,15 @@ impl Counted {
                 Identity::Name(name) => writeln!(text, "name {name} {received} {sent}"),
             };
         }
+        let check = crc32fast::hash(text.as_bytes());
+        let _to_memory = writeln!(text, "{CHECK}{check:08x}");
         text
     }
 
     /// The contents of the file for that boot. `None` if it is of another boot, or not such a file.
     fn parse(text: &str, boot: &str) -> Option<Self> {
-        let mut lines = text.strip_suffix('\n')?.split('\n');
-        if lines.next()? != TITLE || lines.next()?.strip_prefix("boot ")? != boot {
+        let mut lines = sound(text)?.split('\n').skip(1);
+        if lines.next()?.strip_prefix("boot ")? != boot {
             return None;
         }
         let bytes = |text: &str| {
@@ -68,6 +74,20 @@ impl Counted {
             Some((identity, bytes(rest)?))
         };
         Some(Self { transfer, interfaces: lines.map(interface).collect::<Option<_>>()? })
+    }
+}
+
+/// The lines of a file that is not damaged, without its checksum.
+fn sound(text: &str) -> Option<&str> {
+    let lines = text.strip_suffix('\n')?;
+    match lines.split('\n').next()? {
+        TITLE_1 => Some(lines),
+        TITLE => {
+            let (body, check) = lines.rsplit_once('\n')?;
+            let check = u32::from_str_radix(check.strip_prefix(CHECK)?, 16).ok()?;
+            (crc32fast::hash(&text.as_bytes()[..=body.len()]) == check).then_some(body)
+        }
+        _ => None,
     }
 }
 
@@ -90,7 +110,11 @@ impl Keeper {
     /// Keeps transfers in `path`. Also returns the file's contents for this boot. `None` if the system has no boot id.
     pub(super) fn open(root: &Path, path: &Path) -> Option<(Self, Option<Counted>)> {
         let boot = fs::read_to_string(root.join(BOOT_ID.trim_start_matches('/'))).ok()?.trim().to_owned();
-        let counted = read(path).and_then(|text| Counted::parse(&text, &boot));
+        let text = read(path);
+        if text.as_deref().is_some_and(|text| sound(text).is_none()) {
+            tracing::warn!("{} is damaged and rewritten: transfers begin again", path.display());
+        }
+        let counted = text.and_then(|text| Counted::parse(&text, &boot));
         let (texts, to_write) = sync_channel::<String>(1);
         let path = path.to_owned();
         let run = move || {
@@ -130,9 +154,10 @@ impl Keeper {
 }
 
 fn read(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_string(&mut text).ok()?;
-    Some(text)
+    let mut bytes = Vec::new();
+    File::open(path).ok()?.take(FILE_BYTES_MAX).read_to_end(&mut bytes).ok()?;
+    // A byte that is no text is damage, and fails the check.
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Replaces the whole file. It is not synced: after a power cut there is another boot.
@@ -160,9 +185,38 @@ mod tests {
         assert_eq!(Counted::parse(&text, "b-1"), Some(counted()));
         assert_eq!(Counted::parse(&text, "b-2"), None, "another boot");
         for end in 0..text.len() {
-            let cut = Counted::parse(&text[..end], "b-1");
-            assert!(cut.is_none_or(|cut| text[..end].ends_with('\n') && cut.transfer == BYTES), "cut at {end}");
+            assert_eq!(Counted::parse(&text[..end], "b-1"), None, "cut at {end}");
         }
+    }
+
+    /// As version 1 wrote it.
+    fn text_1(counted: &Counted, boot: &str) -> String {
+        let text = counted.text(boot);
+        let (body, _) = text.split_once(CHECK).expect("a checksum");
+        body.replace(TITLE, TITLE_1)
+    }
+
+    #[test]
+    fn no_changed_bit_changes_a_transfer() {
+        let text = counted().text("b-1");
+        let mut refused = 0;
+        for (at, bit) in (0..text.len()).flat_map(|at| (0..8).map(move |bit| (at, bit))) {
+            let mut bytes = text.clone().into_bytes();
+            bytes[at] ^= 1 << bit;
+            // A digit of the checksum may have become a capital.
+            let read = Counted::parse(&String::from_utf8_lossy(&bytes), "b-1");
+            assert!(read.as_ref().is_none_or(|read| *read == counted()), "byte {at}, bit {bit}: {read:?}");
+            refused += usize::from(read.is_none());
+        }
+        println!("{refused} of {} changed bits refused", text.len() * 8);
+        assert!(refused >= (text.len() - 8) * 8);
+    }
+
+    #[test]
+    fn a_file_of_version_1_is_read_with_care() {
+        let text = text_1(&counted(), "b-1");
+        assert_eq!(Counted::parse(&text, "b-1"), Some(counted()));
+        assert_eq!(Counted::parse(&text, "b-2"), None, "another boot");
         let transfer = "transfer 18446744073709551615 7";
         assert!(text.contains(transfer));
         for odd in ["transfer 18446744073709551616 7", "transfer -1 7", "transfer 7", "transfer 7 7 7", ""] {
