@@ -64,6 +64,12 @@ impl Relay {
         self.is_mended.store(true, Ordering::Relaxed);
     }
 
+    /// From now on it is as bad as it was at first.
+    #[allow(dead_code, reason = "few networks turn bad again")]
+    pub(crate) fn spoil(&self) {
+        self.is_mended.store(false, Ordering::Relaxed);
+    }
+
     async fn run(self, socket: Arc<UdpSocket>, seed: u64) {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut clients: HashMap<SocketAddr, mpsc::Sender<Vec<u8>>> = HashMap::new();
