@@ -1,5 +1,6 @@
-//! Every packet between a hub and its 22 agents is lost for 25 seconds, or `CUT_S=1200`, and two of the agents stop in that
-//! time. The receiver is told that the hub is cut off, later from when to when it was, and of the two: nothing of the others.
+//! Every packet between a hub and its 22 agents is lost for 25 seconds, or `CUT_S=1200`, and two of the agents stop in
+//! that time. The receiver is told that the hub is cut off, later from when to when it was, and of the two: nothing of the
+//! others.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod bad_network;
@@ -83,8 +84,8 @@ fn a_hub_that_is_cut_off_tells_only_that() {
     let (fires, digests, offline) = (about(isolated, "firing"), about(isolated, "isolated"), about(away, "firing"));
     let all = receiver.told("ops").len();
     println!(
-        "{cut_s} s without a packet of {} agents: {told_in_the_cut} messages meanwhile, {all} in the end, of which {} say \
-         that the hub is cut off, {} from when to when, and {} that servers are away: {:?}",
+        "{cut_s} s without a packet of {} agents: {told_in_the_cut} messages meanwhile, {all} in the end, of which {} \
+         say that the hub is cut off, {} from when to when, and {} that servers are away: {:?}",
         credentials.len(),
         fires.len(),
         digests.len(),
