@@ -1,6 +1,6 @@
 //! Every packet between a hub and its 22 agents is lost for 25 seconds, or `CUT_S=1200`, and two of the agents stop in
-//! that time. The receiver is told that the hub is cut off, later from when to when it was, and of the two: nothing of the
-//! others.
+//! that time. The receiver is told that the hub is cut off, later from when to when it was, and of the two: nothing of
+//! the others.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod bad_network;
