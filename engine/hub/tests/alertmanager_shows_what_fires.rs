@@ -103,7 +103,7 @@ impl Manager {
         self.shown().into_iter().map(fires).collect()
     }
 
-    /// Until when it takes all of them for firing if it hears no more. It is a text, and that of a later time is greater.
+    /// Until when it takes all of them for firing if it hears no more. As texts, later times are the greater ones.
     fn lasts_until(&self) -> String {
         let ends = |alert: &Value| alert["endsAt"].as_str().expect("a time").to_owned();
         self.shown().iter().map(ends).min().expect("some fire")
