@@ -16,6 +16,7 @@ pub mod hub_process;
 mod latencies;
 pub mod month;
 pub mod numbered;
+pub mod receiver;
 pub mod sessions;
 pub mod sizes;
 pub mod start;

@@ -18,6 +18,7 @@ use windfire_bench::clock::unix_ms;
 use windfire_bench::compare::{self, Work};
 use windfire_bench::crashed_log::{self, COMMITS_PER_S_USUAL, CrashedLog};
 use windfire_bench::fleet::report;
+use windfire_bench::fleet::storm::Storm;
 use windfire_bench::month::{self, Month};
 use windfire_bench::numbered::{self, Numbered};
 use windfire_bench::sizes::{Fleet, stored, table};
@@ -136,6 +137,22 @@ enum Verb {
         #[arg(long)]
         cold: bool,
     },
+    /// Stop half of a fleet at once, let it come back at once, and kill the hub under all of it: count what channels
+    /// are told of that, and fail if it is more than a few messages
+    Storm {
+        /// Agents, of which half stop
+        #[arg(long, default_value_t = 10_000)]
+        agents: usize,
+        /// Seconds without a report after which the rule fires
+        #[arg(long, default_value_t = 20)]
+        offline_s: u32,
+        /// Seconds for which acks and passes are timed before and after
+        #[arg(long, default_value_t = 30)]
+        steady_s: u64,
+        /// Cores for the hub, such as 0 or 0,1 [default: all]
+        #[arg(long, default_value = "", hide_default_value = true)]
+        spawn: String,
+    },
     /// Report in fast time into a separate store, and die at a named point; for tests
     #[command(hide = true)]
     Numbered {
@@ -214,6 +231,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Start { data, servers, seconds, cold } => start(data, Killed { servers, seconds }, cold),
+        Verb::Storm { agents, offline_s, steady_s, spawn } => {
+            storm(Storm { agents, offline_s, steady: Duration::from_secs(steady_s) }, &spawn)
+        }
         Verb::Sizes { servers, seconds } => {
             for fleet in [Fleet::Trace, Fleet::Calm] {
                 println!("{}{}\n", table(fleet, servers, seconds, &[600, 3600]), stored(fleet, servers, seconds));
@@ -293,6 +313,17 @@ fn start(data: Option<PathBuf>, killed: Killed, cold: bool) -> ExitCode {
     }
     print!("{table}");
     ExitCode::SUCCESS
+}
+
+fn storm(storm: Storm, cores: &str) -> ExitCode {
+    let hub = std::env::current_exe().map(|path| path.with_file_name("windfire"));
+    let (Ok(folder), Ok(hub)) = (tempfile::tempdir(), hub) else {
+        eprintln!("windfire-bench: no temporary folder, or no hub next to this program");
+        return ExitCode::FAILURE;
+    };
+    let outcome = storm.run(&hub, &folder.path().join("data"), cores);
+    print!("{}", outcome.table());
+    if outcome.is_as_promised() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn fail_point(name: &str) -> Result<FailPoint, String> {

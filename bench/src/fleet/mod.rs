@@ -9,6 +9,7 @@ pub mod outcome;
 pub mod profile;
 mod recovery;
 pub mod report;
+pub mod storm;
 mod trend;
 
 use std::io::{IsTerminal, Write};
