@@ -410,5 +410,7 @@ fn in_file(path: &Path, error: &dyn std::fmt::Display) -> String {
     format!("configuration {}: {error}", path.display())
 }
 
+// Its path is given because a fuzz target has this file in another place.
 #[cfg(test)]
+#[path = "config/tests.rs"]
 mod tests;

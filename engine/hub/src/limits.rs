@@ -20,8 +20,13 @@ pub(crate) const STRANGER_INTERVAL: Duration = Duration::from_millis(10);
 /// Strangers above which new ones are refused. Agents come back with jitter.
 pub(crate) const HANDSHAKES_MAX: usize = 4096;
 /// An address may have so many strangers for each further one that would be taken: so a single address leaves one place
-/// of four to others, and the agents of one address that all reconnect have 3,072 places.
+/// of four to others, and the agents of one address that all reconnect have 2,880 places.
 pub(crate) const HANDSHAKES_PER_FREE_PLACE: usize = 3;
+/// The last places are only for addresses that have fewer than [`HANDSHAKES_FEW`] strangers: seven addresses, one after
+/// the other, would take all of them otherwise.
+pub(crate) const HANDSHAKES_KEPT: usize = 256;
+/// See [`HANDSHAKES_KEPT`].
+pub(crate) const HANDSHAKES_FEW: usize = 4;
 /// Time for a handshake, and again for `Hello`. There is no limit after that: an agent that has sent `Hello` may wait
 /// for a slow disk.
 pub(crate) const HELLO_TIMEOUT: Duration = Duration::from_secs(10);

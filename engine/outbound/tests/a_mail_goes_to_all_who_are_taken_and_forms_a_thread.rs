@@ -107,9 +107,12 @@ async fn connections_are_secured_as_the_channel_says() {
     stranger.send(&samples::firing(), &unchecked, None).await.expect("it is not checked");
 }
 
+/// What the server answers to commands that begin like this.
+type Answers = &'static [(&'static str, &'static str)];
+
 #[tokio::test]
 async fn answers_say_whether_to_try_again() {
-    let cases: [(&'static [(&'static str, &'static str)], Retry, &str); 12] = [
+    let cases: [(Answers, Retry, &str); 12] = [
         (&[("greeting", "421 busy")], Retry::Later, "busy"),
         (&[("greeting", "554 go away")], Retry::Never, "go away"),
         (&[("AUTH", "535 wrong pass-word")], Retry::Never, "wrong ••••"),

@@ -1,9 +1,9 @@
 //! Places for strangers: connections whose agent the hub does not know yet.
 //!
 //! A connection has a place from its first packet until the hub has accepted its `Hello`. An address (for IPv6, one
-//! /64) gets another place only while it has fewer than three times as many as are free. So one address takes three
-//! quarters of all places at most, ten addresses together leave one of 31 parts, and a new address finds a place. More
-//! than 1,300 addresses that attack together can take all of them.
+//! /64) gets another place only while it has fewer than three times as many as are free, and the last places are for
+//! addresses that have few. So one address takes less than three quarters of all places, and a new address finds a
+//! place. Seventy addresses that attack one after the other, faster than the hub gives up strangers, can take all.
 //!
 //! Places also have a pace, since a stranger that leaves at once costs a handshake and keeps no place. An address that
 //! is proven pays for each stranger, and gets it back when the hub accepts the `Hello`. So agents that the hub knows
@@ -19,8 +19,8 @@ use parking_lot::Mutex;
 
 use crate::counters::{Counters, Held};
 use crate::limits::{
-    HANDSHAKES_MAX, HANDSHAKES_PER_FREE_PLACE, STRANGER_INTERVAL, STRANGERS_AT_ONCE, UNPROVEN_AT_ONCE,
-    UNPROVEN_HANDSHAKES_MAX, UNPROVEN_INTERVAL,
+    HANDSHAKES_FEW, HANDSHAKES_KEPT, HANDSHAKES_MAX, HANDSHAKES_PER_FREE_PLACE, STRANGER_INTERVAL, STRANGERS_AT_ONCE,
+    UNPROVEN_AT_ONCE, UNPROVEN_HANDSHAKES_MAX, UNPROVEN_INTERVAL,
 };
 use crate::network::network;
 
@@ -111,7 +111,8 @@ impl Taken {
         }
         let free = HANDSHAKES_MAX.saturating_sub(self.all);
         let share = self.by_network.entry(network).or_insert_with(Share::new);
-        let has_room = share.places < HANDSHAKES_PER_FREE_PLACE * free;
+        let has_room = share.places < HANDSHAKES_PER_FREE_PLACE * free.saturating_sub(HANDSHAKES_KEPT)
+            || free > 0 && share.places < HANDSHAKES_FEW;
         if !has_room || is_proven && !share.strangers.take(now) {
             return false;
         }
@@ -197,14 +198,15 @@ mod tests {
             std::iter::from_fn(|| places.enter(address(number), true, now, &counters)).collect()
         };
         let one = fill(1);
-        assert_eq!(one.len(), HANDSHAKES_MAX / 4 * 3);
-        let others: Vec<Place> = (2..=10).flat_map(fill).collect();
+        assert_eq!(one.len(), (HANDSHAKES_MAX - HANDSHAKES_KEPT) / 4 * 3);
+        let mut others: Vec<Place> = (2..=60).flat_map(fill).collect();
         assert_eq!(counters.handshakes.get(), one.len() + others.len());
-        assert!(counters.handshakes.get() < HANDSHAKES_MAX, "a new address finds a place");
-        drop(places.enter(address(11), true, now, &counters).expect("a place"));
+        drop(places.enter(address(61), true, now, &counters).expect("a place"));
+        others.extend((62..=100).flat_map(fill));
+        assert!(places.enter(address(101), true, now, &counters).is_none(), "some seventy take all");
         // The share of an address grows when others leave.
         drop((one, others));
-        assert_eq!(fill(12).len(), HANDSHAKES_MAX / 4 * 3);
+        assert_eq!(fill(102).len(), (HANDSHAKES_MAX - HANDSHAKES_KEPT) / 4 * 3);
         assert_eq!((places.0.lock().all, counters.handshakes.get()), (0, 0), "all are given back");
     }
 
