@@ -223,7 +223,7 @@ pub(crate) fn sample(route: &Route) -> (String, Value) {
         "POST /api/v1/alert/channel" => (
             "",
             json!({
-                "name": "ops", "enabled": true, "kind": "slack", "settings": {"url": "https://hooks.example.org/x"},
+                "name": "ops", "enabled": true, "kind": "slack", "settings": {"url": "http://127.0.0.1:9/x"},
                 "subject": null, "body": null, "messages_per_minute": 20, "tls_verify": true, "time_zone": "UTC",
                 "language": "en",
             }),
