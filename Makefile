@@ -116,6 +116,10 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
 	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_kill_9_of_the_hub_exactly_once -- --nocapture
 	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test faults_are_told_once_or_twice_though_the_hub_is_killed -- --nocapture
+	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
+	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
+	INTERVALS=1 $(CARGO) test $(PROFILE) -p windfire-hub --test alertmanager_shows_what_fires -- --nocapture
+	$(BIN)/windfire-bench storm --agents 10000
 	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_a_power_cut_exactly_once -- --nocapture
 	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once -- --nocapture
 	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test a_power_cut_while_a_spool_is_replayed_costs_no_reading -- --nocapture
