@@ -1,7 +1,7 @@
 //! One pass over all servers and rules: what has become of each alert, and who is told. Nothing is changed yet: what a
 //! pass finds is written first.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::entry::{Edit, Entries, Entry};
@@ -97,10 +97,14 @@ pub(super) fn look_at_all(known: &Known<'_>, roster: &Roster, looks: &mut [Optio
         }
     }
     if let Some(((from_ms, _), notice)) = absent {
-        let isolation = roster.of_hub.iter().filter(|number| roster.rules[**number].is_of_isolation);
-        if let Some(number) = isolation.min_by_key(|number| roster.rules[**number].rule.id) {
-            let notice = Notice { rule_id: roster.rules[*number].rule.id, since_ms: from_ms, ..notice };
-            pass.found.cut_off = Some((notice, Arc::clone(&known.channels[*number])));
+        // Everybody who was told of the begin is told of the end, once.
+        let is_told = |number: &&usize| roster.rules[**number].is_of_isolation && !known.channels[**number].is_empty();
+        let isolation: Vec<usize> = roster.of_hub.iter().filter(is_told).copied().collect();
+        if let Some(rule_id) = isolation.iter().map(|number| roster.rules[*number].rule.id).min() {
+            let channels: BTreeSet<u64> =
+                isolation.iter().flat_map(|number| known.channels[*number].iter().copied()).collect();
+            let notice = Notice { rule_id, since_ms: from_ms, ..notice };
+            pass.found.cut_off = Some((notice, channels.into_iter().collect()));
         }
     }
     pass.found

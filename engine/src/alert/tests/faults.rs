@@ -221,6 +221,20 @@ fn a_hub_that_was_cut_off_tells_that_and_nothing_of_its_servers() {
 }
 
 #[test]
+fn the_end_of_a_cut_is_told_to_who_was_told_of_its_begin() {
+    let mut world = settled(30);
+    let ids = world.ids();
+    // The hub's own rule has no channel.
+    let own = world.rule(Measure::HubIsolated, 0.0, |_| {});
+    world.outside.quiet_ms = Some(20_000);
+    world.run(60, &[]);
+    world.outside.quiet_ms = Some(0);
+    world.run(300, &ids);
+    assert_eq!(world.told(), [(FIRING, 1, 0), (NoticeKind::Isolated, 0, 0)]);
+    assert!(world.received.iter().all(|notice| notice.rule_id == own));
+}
+
+#[test]
 fn a_disk_that_refuses_loses_no_fault_and_is_told_itself() {
     let mut world = settled(2);
     let ids = world.ids();
