@@ -187,13 +187,15 @@ test('a viewer sees alerts, rules and channels and changes none; a guest sees no
   const { command } = await api.addServer({ name: 'database', tag: 'db' });
   await makeAlerts(api, { name: 'any memory', tag: 'db' });
   hub.runCommand(command);
+  const alerts = async (): Promise<number> => (await api.call<unknown[]>('GET', '/alert')).length;
+  await expect.poll(alerts, { timeout: SHOWN_MS }).toBeGreaterThan(0);
   await page.goto(`${hub.url}/alerts`);
   await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
   await expect(page.getByRole('link', { name: /^Alerts/ })).toHaveCount(0);
   await api.call('POST', '/user', { name: 'bob', password: 'bobs long password', role: 'viewer' });
   await signIn(page, hub, 'bob', 'bobs long password');
   await page.goto(`${hub.url}/alerts`);
-  await expect(page.getByRole('row', { name: /Firing.*database/ })).toBeVisible({ timeout: SHOWN_MS });
+  await expect(page.getByRole('row', { name: /Firing.*database/ })).toBeVisible();
   await expect(page.getByRole('button', { name: /^Acknowledge/ })).toHaveCount(0);
   await expect(page.getByText('Nobody is told of alerts')).toHaveCount(0);
   for (const path of ['/rules', '/channels']) {

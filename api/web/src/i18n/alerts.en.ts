@@ -214,7 +214,8 @@ export const alertsEn = {
     },
     hints: {
       key: '{key} in the URL stands for the message’s key.',
-      secret: 'Stored secrets are shown as dots. They stay unless you write another one.',
+      secret: 'A stored secret is shown as dots. It stays unless you write another one.',
+      botToken: 'As @BotFather gave it.',
       body: 'Leave empty to send the whole message as JSON.',
       baseUrl: 'Leave empty for Telegram’s own.',
       chatId: 'A number, or @name of a channel.',

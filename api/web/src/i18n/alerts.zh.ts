@@ -210,6 +210,7 @@ export const alertsZh: typeof alertsEn = {
     hints: {
       key: 'URL 中的 {key} 代表消息的标识。',
       secret: '已保存的密钥显示为圆点，不改写则保持不变。',
+      botToken: '由 @BotFather 提供。',
       body: '留空则以 JSON 发送整条消息。',
       baseUrl: '留空则使用 Telegram 官方地址。',
       chatId: '数字，或频道的 @名称。',
