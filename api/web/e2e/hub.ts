@@ -197,6 +197,11 @@ export async function signIn(
   await expect(page.getByRole('button', { name: 'Account menu' })).toBeVisible();
 }
 
+interface Options {
+  /** What the hub's command line has besides. */
+  hubOptions: readonly string[];
+}
+
 interface Fixtures {
   hub: Hub;
   api: Api;
@@ -204,10 +209,10 @@ interface Fixtures {
   alarms: string[];
 }
 
-export const test = base.extend<Fixtures>({
-  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads what a fixture depends on from this pattern
-  hub: async ({}, use) => {
-    const hub = new Hub();
+export const test = base.extend<Options & Fixtures>({
+  hubOptions: [[], { option: true }],
+  hub: async ({ hubOptions }, use) => {
+    const hub = new Hub(hubOptions);
     try {
       await hub.start();
       await use(hub);

@@ -78,7 +78,7 @@ test('what the hub refuses is said at the field of its condition', async ({ page
   await expect(dialog.getByRole('alert')).toHaveCount(1);
   await dialog.getByLabel('End value').fill('');
   await dialog.getByRole('button', { name: 'Add', exact: true }).click();
-  await expect(page.getByRole('cell', { name: 'wrong' })).toBeVisible();
+  await expect(page.getByRole('cell', { name: 'wrong', exact: true })).toBeVisible();
 });
 
 test('of a rule of the hub only what may be changed is offered', async ({ page, hub, api }) => {

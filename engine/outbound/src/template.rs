@@ -42,7 +42,7 @@ pub(crate) fn texts(message: &Message, channel: &Channel, facts: Option<&Facts>)
     rendered(message, channel, facts).unwrap_or_else(|wrong| {
         let reason = match channel.language {
             Language::En => format!("The channel's template did not work: {wrong}"),
-            Language::Zh => format!("通知渠道的模板无法使用：{wrong}"),
+            Language::Zh => format!("通知方式的模板无法使用：{wrong}"),
         };
         let text = format!("{}\n{reason}", words::text(message, &style));
         Texts { subject: one_line(&words::subject(message, channel, &style)), text: within_bounds(&text) }

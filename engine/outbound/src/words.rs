@@ -32,7 +32,7 @@ pub(crate) fn subject(message: &Message, channel: &Channel, style: &Style) -> St
     let severity = severity(message.severity, style.language);
     match (message.kind, style.language) {
         (NoticeKind::Test, Language::En) => format!("TEST: channel {}", style.name(&channel.name)),
-        (NoticeKind::Test, Language::Zh) => format!("测试：通知渠道 {}", style.name(&channel.name)),
+        (NoticeKind::Test, Language::Zh) => format!("测试：通知方式 {}", style.name(&channel.name)),
         (NoticeKind::Digest, Language::En) => format!("DIGEST: {count} alerts"),
         (NoticeKind::Digest, Language::Zh) => format!("摘要：{count} 条告警"),
         (NoticeKind::Isolated, Language::En) => format!("ISOLATED: the hub heard no server; {who} did not come back"),

@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+
 import { expect, it } from 'vitest';
 
-import { type Alert, type AlertEvent, alertsToShow, type EventName, isOpen, spansOf } from './alert';
+import { alertsEn } from '../i18n/alerts.en';
+import { type Alert, type AlertEvent, alertsToShow, type EventName, isOpen, spansOf, STATES } from './alert';
 
 const ALERT: Alert = {
   rule: 1,
@@ -78,4 +81,17 @@ it('takes an end without a beginning for an alert that began before', () => {
   expect(spansOf([event(40, 1, 'resolved')], 5)).toEqual([{ rule: 'rule 1', severity: 'info', from: 5, to: 40 }]);
   // One that was only pending is closed too.
   expect(spansOf([event(40, 1, 'closed')], 5)).toEqual([]);
+});
+
+/** The names in a file of the engine, each written as `Self::Firing => "firing"`. */
+function namesIn(file: string): (string | undefined)[] {
+  const source = readFileSync(new URL(`../../../../engine/src/alert/${file}`, import.meta.url), 'utf8');
+  return Array.from(source.matchAll(/Self::\w+ => "(\w+)"/g), ([, name]) => name);
+}
+
+it('has words for each event that the hub logs, and for each state', () => {
+  const names = namesIn('journal.rs');
+  expect(names.length).toBeGreaterThan(5);
+  expect(Object.keys(alertsEn.overview.what)).toEqual(names);
+  expect([...STATES].sort()).toEqual(namesIn('state.rs').sort());
 });

@@ -21,9 +21,16 @@ export interface Channel {
   time_zone: string;
   language: 'en' | 'zh';
   created: number;
-  failing_since?: number | null;
-  failure?: string | null;
-  last_sent?: number | null;
+}
+
+/** How a channel does. Times are Unix seconds, and counts are of messages since the hub started. */
+export interface ChannelHealth {
+  failing_since: number | null;
+  failure: string | null;
+  last_sent: number | null;
+  sent: number;
+  /** Given up, and not tried again. */
+  failed: number;
 }
 
 /** How a setting is written, and what it is in JSON. */

@@ -56,6 +56,11 @@ export const alertsEn = {
   moreServers: (count: number) => `${count} more. Search to find them.`,
   removedServer: (id: number) => `#${id} (removed)`,
   removedRule: (id: number) => `rule ${id} (removed)`,
+  nobodyTold: {
+    said: 'Nobody is told of alerts, because no rule has a channel.',
+    addChannel: 'Add a channel.',
+    chooseChannel: 'Choose a channel in a rule.',
+  },
 
   overview: {
     title: 'Alerts',
@@ -119,7 +124,7 @@ export const alertsEn = {
     clearAt: (value: string) => `ends at ${value}`,
     conditions: 'Conditions',
     conditionsHint:
-      'All of them must hold. An alert ends at its end value, so that a value near the bound is one alert.',
+      'All of them must hold. An alert ends when the value is back at the end value, so that a value around the bound is one alert.',
     condition: (number: number) => `Condition ${number}`,
     metric: 'Metric',
     operator: 'Comparison',
@@ -154,9 +159,10 @@ export const alertsEn = {
       `In the last 24 hours this rule would have fired ${times === 1 ? 'once' : `${times} times`}, on ${servers === 1 ? '1 server' : `${servers} servers`}.`,
     previewNone: (servers: number) =>
       `In the last 24 hours this rule would not have fired. ${servers === 1 ? '1 server was' : `${servers} servers were`} looked at.`,
+    previewNobody: 'The hub has no server that this rule is about.',
     previewCut: (servers: number) => `Only ${servers} servers were looked at, because there are too many.`,
     previewLine: (name: string, times: number, total: string, worst: string) =>
-      `${name}: ${times === 1 ? 'once' : `${times} times`}, ${total} in all, worst ${worst}`,
+      `${name}: ${times === 1 ? 'once' : `${times} times`}, ${total} in all${worst === '' ? '' : `, worst ${worst}`}`,
     previewMore: (count: number) => `and ${count} more`,
   },
 
@@ -208,7 +214,8 @@ export const alertsEn = {
     },
     hints: {
       key: '{key} in the URL stands for the message’s key.',
-      secret: 'Stored secrets are shown as dots. They stay unless you write another one.',
+      secret: 'A stored secret is shown as dots. It stays unless you write another one.',
+      botToken: 'As @BotFather gave it.',
       body: 'Leave empty to send the whole message as JSON.',
       baseUrl: 'Leave empty for Telegram’s own.',
       chatId: 'A number, or @name of a channel.',
@@ -228,7 +235,7 @@ export const alertsEn = {
     texts: 'Texts and limits',
     subject: 'Subject template',
     body: 'Text template',
-    templateHint: 'Leave empty for the usual text.',
+    templateHint: 'Leave empty for the usual text. Values are written as {{ severity }} or {{ count }}.',
     rate: 'Messages a minute',
     rateHint: '1 to 600. What is more is put together into one message.',
     tlsVerify: 'Check the certificate of the other side',
@@ -242,9 +249,19 @@ export const alertsEn = {
     failing: (time: string) => `fails since ${time}`,
     testNamed: (name: string) => `Send a test message to ${name}`,
     test: 'Test',
-    tested: 'A test message is on its way.',
+    tested: 'A test message is on its way. The state says whether it arrived.',
+    givenUp: (count: number) =>
+      count === 1
+        ? '1 message was not delivered since the hub started'
+        : `${count} messages were not delivered since the hub started`,
+    rules: 'Rules',
+    noRule: 'none: is told nothing',
+    ruleCount: (count: number) => `${count} rules`,
+    useInRules: (count: number) =>
+      count === 1 ? 'Use it in the rule that has no channel' : `Use it in the ${count} rules that have no channel`,
     removeTitle: 'Remove channel',
-    removeQuestion: (name: string) => `Remove the channel “${name}”?`,
+    removeQuestion: (name: string, rules: number) =>
+      `Remove the channel “${name}”?${rules === 0 ? '' : ` ${rules === 1 ? '1 rule' : `${rules} rules`} will not tell it any more.`}`,
     removeNamed: (name: string) => `Remove channel ${name}`,
     editNamed: (name: string) => `Edit channel ${name}`,
     removed: 'Channel removed.',

@@ -54,6 +54,11 @@ export const alertsZh: typeof alertsEn = {
   moreServers: (count) => `还有 ${count} 台，请搜索查找。`,
   removedServer: (id) => `#${id}（已移除）`,
   removedRule: (id) => `规则 ${id}（已移除）`,
+  nobodyTold: {
+    said: '目前告警只在面板上显示，因为没有任何告警规则设置了通知方式。',
+    addChannel: '请添加通知方式。',
+    chooseChannel: '请在告警规则中选择通知方式。',
+  },
 
   overview: {
     title: '告警',
@@ -149,8 +154,10 @@ export const alertsZh: typeof alertsEn = {
     previewRunning: '正在检查最近 24 小时的历史…',
     previewResult: (servers, times) => `最近 24 小时内，此规则会在 ${servers} 台服务器上触发 ${times} 次。`,
     previewNone: (servers) => `最近 24 小时内，此规则不会触发。已检查 ${servers} 台服务器。`,
+    previewNobody: '目前没有服务器在此规则的覆盖范围内。',
     previewCut: (servers) => `服务器过多，只检查了 ${servers} 台。`,
-    previewLine: (name, times, total, worst) => `${name}：${times} 次，共 ${total}，峰值 ${worst}`,
+    previewLine: (name, times, total, worst) =>
+      `${name}：${times} 次，共 ${total}${worst === '' ? '' : `，峰值 ${worst}`}`,
     previewMore: (count) => `以及其他 ${count} 台`,
   },
 
@@ -203,6 +210,7 @@ export const alertsZh: typeof alertsEn = {
     hints: {
       key: 'URL 中的 {key} 代表消息的标识。',
       secret: '已保存的密钥显示为圆点，不改写则保持不变。',
+      botToken: '由 @BotFather 提供。',
       body: '留空则以 JSON 发送整条消息。',
       baseUrl: '留空则使用 Telegram 官方地址。',
       chatId: '数字，或频道的 @名称。',
@@ -222,7 +230,7 @@ export const alertsZh: typeof alertsEn = {
     texts: '文字与限制',
     subject: '标题模板',
     body: '正文模板',
-    templateHint: '留空则使用默认文字。',
+    templateHint: '留空则使用默认文字。变量写作 {{ severity }} 或 {{ count }}。',
     rate: '每分钟消息数',
     rateHint: '1 至 600。超出的部分会合并为一条消息。',
     tlsVerify: '验证对方的 SSL 证书',
@@ -236,9 +244,14 @@ export const alertsZh: typeof alertsEn = {
     failing: (time) => `自 ${time} 起发送失败`,
     testNamed: (name) => `向 ${name} 发送测试消息`,
     test: '测试',
-    tested: '测试消息已进入发送队列。',
+    tested: '测试消息已进入发送队列，结果见“状态”一栏。',
+    givenUp: (count) => `中心启动以来有 ${count} 条消息未能送达`,
+    rules: '告警规则',
+    noRule: '无，不会收到通知',
+    ruleCount: (count) => `${count} 条告警规则`,
+    useInRules: (count) => `用于 ${count} 条没有通知方式的告警规则`,
     removeTitle: '移除通知方式',
-    removeQuestion: (name) => `移除通知方式“${name}”？`,
+    removeQuestion: (name, rules) => `移除通知方式“${name}”？${rules === 0 ? '' : `${rules} 条告警规则将不再使用它。`}`,
     removeNamed: (name) => `移除通知方式 ${name}`,
     editNamed: (name) => `编辑通知方式 ${name}`,
     removed: '通知方式已移除。',

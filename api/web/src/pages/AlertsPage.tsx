@@ -2,7 +2,7 @@ import type { JSX } from 'preact';
 import { useState } from 'preact/hooks';
 
 import { type Alert, type AlertFilter, alertsToShow, isOpen, STATES } from '../alerts/alert';
-import { SEVERITIES } from '../alerts/rule';
+import { type Rule, SEVERITIES } from '../alerts/rule';
 import { measuredText } from '../alerts/texts';
 import { call } from '../api';
 import { errorText } from '../errors';
@@ -10,6 +10,7 @@ import { messages } from '../i18n';
 import { AlertLog } from '../parts/alerts/AlertLog';
 import { Select } from '../parts/alerts/inputs';
 import { AlertServer, SeverityMark } from '../parts/alerts/marks';
+import { NobodyTold } from '../parts/alerts/NobodyTold';
 import { Chip } from '../parts/Chip';
 import { type Column, DataTable, dateOrNever, type RowAction } from '../parts/DataTable';
 import { Pager } from '../parts/Pager';
@@ -26,9 +27,12 @@ type Row = Alert & { id: string };
 export default function AlertsPage(): JSX.Element {
   const text = messages.value.alerts.overview;
   const alerts = useResource(() => call<Alert[]>('GET', '/alert'), ASK_INTERVAL_MS);
+  const rules = useResource(() => call<Rule[]>('GET', '/alert/rule'));
+  const channels = useResource(() => call<unknown[]>('GET', '/alert/channel'));
   return (
     <div class="page">
       <h1>{text.title}</h1>
+      <NobodyTold rules={rules.data} channels={channels.data} />
       <ResourceState resource={alerts} />
       {alerts.data?.length === 0 && <p class="quiet">{text.none}</p>}
       {alerts.data !== null && alerts.data.length > 0 && <AlertList alerts={alerts.data} onChanged={alerts.reload} />}

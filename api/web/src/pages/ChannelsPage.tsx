@@ -1,11 +1,13 @@
 import type { JSX } from 'preact';
 
-import type { Channel } from '../alerts/channel';
+import type { Channel, ChannelHealth } from '../alerts/channel';
+import type { Rule } from '../alerts/rule';
 import { call } from '../api';
 import { errorText } from '../errors';
 import { dateTime } from '../format';
 import { languageTag, messages } from '../i18n';
 import { ChannelDialog } from '../parts/alerts/ChannelDialog';
+import { NobodyTold } from '../parts/alerts/NobodyTold';
 import { Chip } from '../parts/Chip';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { type Column, DataTable, type RowAction } from '../parts/DataTable';
@@ -16,18 +18,33 @@ import { useDialog } from '../parts/useDialog';
 import { useResource } from '../parts/useResource';
 import { isAdmin } from '../session';
 
-type Open = { dialog: 'add' } | { dialog: 'edit' | 'remove'; channel: Channel };
+/** Soon enough to see how a test message went. */
+const ASK_INTERVAL_MS = 5000;
+/** Rules that are named; more are counted. */
+const NAMED_MAX = 3;
+
+type Row = Channel & ChannelHealth;
+type Open = { dialog: 'add' } | { dialog: 'edit' | 'remove'; channel: Row };
 
 export default function ChannelsPage(): JSX.Element {
   const text = messages.value.alerts.channels;
-  const channels = useResource(() => call<Channel[]>('GET', '/alert/channel'));
-  const { open, show, close, finish } = useDialog<Open>(channels.reload);
+  const channels = useResource(() => call<Row[]>('GET', '/alert/channel'), ASK_INTERVAL_MS);
+  const rules = useResource(() => call<Rule[]>('GET', '/alert/rule'));
+  const { open, show, close, finish } = useDialog<Open>(async () => {
+    await Promise.all([channels.reload(), rules.reload()]);
+  });
 
-  const remove = async ({ id }: Channel): Promise<void> => {
+  const rulesOf = (channel: number): Rule[] => (rules.data ?? []).filter(({ channels }) => channels.includes(channel));
+  const remove = async ({ id }: Row): Promise<void> => {
+    // The hub keeps a channel that a rule names.
+    for (const rule of rulesOf(id)) {
+      const others = rule.channels.filter((other) => other !== id);
+      await call<null>('PATCH', `/alert/rule/${rule.id}`, { body: { channels: others } });
+    }
     await call<null>('DELETE', `/alert/channel/${id}`);
     await finish(text.removed);
   };
-  const test = async ({ id }: Channel): Promise<void> => {
+  const test = async ({ id }: Row): Promise<void> => {
     try {
       await call<null>('POST', `/alert/channel/${id}/test`);
       announce(text.tested);
@@ -35,12 +52,13 @@ export default function ChannelsPage(): JSX.Element {
       announce(errorText(failure));
     }
   };
-  const columns: Column<Channel>[] = [
+  const columns: Column<Row>[] = [
     { title: messages.value.alerts.name, isBreakable: true, cell: (channel) => <NameCell channel={channel} /> },
     { title: text.kind, cell: ({ kind }) => text.kinds[kind] },
-    { title: text.state, isBreakable: true, cell: stateText },
+    { title: text.rules, isBreakable: true, cell: ({ id }) => (rules.data === null ? '' : rulesText(rulesOf(id))) },
+    { title: text.state, isBreakable: true, cell: (channel) => <StateCell channel={channel} /> },
   ];
-  const actions: RowAction<Channel>[] = [
+  const actions: RowAction<Row>[] = [
     { label: ({ name }) => text.testNamed(name), face: text.test, run: (channel) => void test(channel) },
     {
       label: ({ name }) => text.editNamed(name),
@@ -61,6 +79,7 @@ export default function ChannelsPage(): JSX.Element {
     <ResourcePage
       title={text.title}
       intro={text.intro}
+      notice={<NobodyTold rules={rules.data} channels={channels.data} />}
       addLabel={text.add}
       onAdd={isAdmin.value ? () => show({ dialog: 'add' }) : null}
       resource={channels}
@@ -70,14 +89,15 @@ export default function ChannelsPage(): JSX.Element {
       {(open?.dialog === 'add' || open?.dialog === 'edit') && (
         <ChannelDialog
           channel={open.dialog === 'edit' ? open.channel : null}
-          onSaved={() => finish(text.saved)}
+          rules={rules.data ?? []}
+          onSaved={finish}
           onClose={close}
         />
       )}
       {open?.dialog === 'remove' && (
         <ConfirmDialog
           title={text.removeTitle}
-          question={text.removeQuestion(open.channel.name)}
+          question={text.removeQuestion(open.channel.name, rulesOf(open.channel.id).length)}
           onConfirm={() => remove(open.channel)}
           onClose={close}
         />
@@ -97,15 +117,26 @@ function NameCell({ channel }: { channel: Channel }): JSX.Element {
   );
 }
 
-function stateText({ failing_since, failure, last_sent }: Channel): JSX.Element | string {
+function rulesText(rules: readonly Rule[]): string {
   const text = messages.value.alerts.channels;
-  if (failing_since != null) {
-    return (
-      <div class="warning">
-        {text.failing(dateTime(failing_since, languageTag.value))}
-        {failure != null && `: ${failure}`}
-      </div>
-    );
-  }
-  return last_sent == null ? text.neverUsed : text.lastSent(dateTime(last_sent, languageTag.value));
+  if (rules.length > NAMED_MAX) return text.ruleCount(rules.length);
+  return rules.map(({ name }) => name).join(', ') || text.noRule;
+}
+
+function StateCell({ channel: { failing_since, failure, last_sent, failed } }: { channel: Row }): JSX.Element {
+  const text = messages.value.alerts.channels;
+  const lastText = last_sent === null ? text.neverUsed : text.lastSent(dateTime(last_sent, languageTag.value));
+  return (
+    <>
+      {failing_since === null ? (
+        lastText
+      ) : (
+        <div class="warning">
+          {text.failing(dateTime(failing_since, languageTag.value))}
+          {failure !== null && `: ${failure}`}
+        </div>
+      )}
+      {failed > 0 && <div class="quiet">{text.givenUp(failed)}</div>}
+    </>
+  );
 }

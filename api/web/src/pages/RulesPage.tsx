@@ -6,6 +6,7 @@ import { call } from '../api';
 import { messages } from '../i18n';
 import { type NamedChannel, RuleDialog } from '../parts/alerts/RuleDialog';
 import { SeverityMark } from '../parts/alerts/marks';
+import { NobodyTold } from '../parts/alerts/NobodyTold';
 import { Chip } from '../parts/Chip';
 import { ConfirmDialog } from '../parts/ConfirmDialog';
 import { type Column, DataTable, type RowAction } from '../parts/DataTable';
@@ -56,6 +57,7 @@ export default function RulesPage(): JSX.Element {
     <ResourcePage
       title={text.title}
       intro={text.intro}
+      notice={<NobodyTold rules={rules.data} channels={channels.data} />}
       addLabel={text.add}
       onAdd={isAdmin.value ? () => show({ dialog: 'add' }) : null}
       resource={rules}

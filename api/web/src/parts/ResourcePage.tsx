@@ -7,6 +7,8 @@ import type { Resource } from './useResource';
 interface ResourcePageProps<Item> {
   title: string;
   intro?: string;
+  /** What is to be known before the list is read. */
+  notice?: ComponentChildren;
   addLabel: string;
   /** `null` for those who may only look. */
   onAdd: (() => void) | null;
@@ -21,7 +23,7 @@ interface ResourcePageProps<Item> {
 
 /** A page that lists what the hub has of one kind, and can add to it. */
 export function ResourcePage<Item>(props: ResourcePageProps<Item>): JSX.Element {
-  const { title, intro, addLabel, onAdd, resource, emptyText, list, children } = props;
+  const { title, intro, notice, addLabel, onAdd, resource, emptyText, list, children } = props;
   const { data } = resource;
   return (
     <div class="page">
@@ -35,6 +37,7 @@ export function ResourcePage<Item>(props: ResourcePageProps<Item>): JSX.Element 
         )}
       </div>
       {intro !== undefined && <p class="quiet">{intro}</p>}
+      {notice}
       <ResourceState resource={resource} />
       {data?.length === 0 && emptyText !== undefined && <p class="quiet">{emptyText}</p>}
       {data !== null && data.length > 0 && list(data)}

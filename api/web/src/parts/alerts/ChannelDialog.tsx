@@ -12,8 +12,10 @@ import {
   ofKind,
 } from '../../alerts/channel';
 import { PRESET_NAMES, presetNamed } from '../../alerts/presets';
+import type { Rule } from '../../alerts/rule';
 import { browserZone, timeZones } from '../../alerts/silence';
 import { call } from '../../api';
+import { errorText } from '../../errors';
 import { language, LANGUAGES, type Language, messages } from '../../i18n';
 import { Checkbox, Field } from '../Field';
 import { FormDialog } from '../FormDialog';
@@ -23,21 +25,30 @@ import { SelectField, TextArea, TextField } from './inputs';
 interface ChannelDialogProps {
   /** `null` for a new one. */
   channel: Channel | null;
-  onSaved: () => Promise<void>;
+  rules: readonly Rule[];
+  /** Takes what is to be said about it. */
+  onSaved: (said: string) => Promise<void>;
   onClose: () => void;
 }
 
-export function ChannelDialog({ channel, onSaved, onClose }: ChannelDialogProps): JSX.Element {
+export function ChannelDialog({ channel, rules, onSaved, onClose }: ChannelDialogProps): JSX.Element {
   const text = messages.value;
   const [first] = useState(() =>
     channel === null ? newChannel(browserZone(), language.value) : channelDraft(channel),
   );
   const [draft, setDraft] = useState(first);
+  const [isUsed, setUsed] = useState(() => rules.every(({ channels }) => channels.length === 0));
+  // A new hub has rules that tell nobody, each of which would have to be changed.
+  const silent = channel === null ? rules.filter(({ channels }) => channels.length === 0) : [];
 
   const submit = async (): Promise<void> => {
-    if (channel === null) await call<{ id: number }>('POST', '/alert/channel', { body: channelBody(draft) });
-    else await call<null>('PATCH', `/alert/channel/${channel.id}`, { body: channelEdit(first, draft) });
-    await onSaved();
+    if (channel === null) {
+      const { id } = await call<{ id: number }>('POST', '/alert/channel', { body: channelBody(draft) });
+      await onSaved(isUsed ? await addToRules(id, silent) : text.alerts.channels.saved);
+    } else {
+      await call<null>('PATCH', `/alert/channel/${channel.id}`, { body: channelEdit(first, draft) });
+      await onSaved(text.alerts.channels.saved);
+    }
   };
 
   return (
@@ -48,8 +59,21 @@ export function ChannelDialog({ channel, onSaved, onClose }: ChannelDialogProps)
       onClose={onClose}
     >
       <ChannelFields draft={draft} onChange={setDraft} />
+      {silent.length > 0 && (
+        <Checkbox label={text.alerts.channels.useInRules(silent.length)} isChecked={isUsed} onChange={setUsed} />
+      )}
     </FormDialog>
   );
+}
+
+/** Lets rules without a channel have this one; what is to be said. The channel is there also when a rule is refused. */
+async function addToRules(channel: number, rules: readonly Rule[]): Promise<string> {
+  try {
+    for (const { id } of rules) await call<null>('PATCH', `/alert/rule/${id}`, { body: { channels: [channel] } });
+    return messages.value.alerts.channels.saved;
+  } catch (failure) {
+    return errorText(failure);
+  }
 }
 
 interface ChannelFieldsProps {

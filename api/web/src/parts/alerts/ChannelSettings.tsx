@@ -1,6 +1,6 @@
 import type { JSX } from 'preact';
 
-import { type ChannelDraft, secretWritten, type Setting, settingsOf } from '../../alerts/channel';
+import { type ChannelDraft, SECRET_SHOWN, secretWritten, type Setting, settingsOf } from '../../alerts/channel';
 import { messages } from '../../i18n';
 import type { Messages } from '../../i18n/en';
 import { FieldGroup } from '../Field';
@@ -47,7 +47,7 @@ function SettingField({ kind, name, setting, value, onChange }: SettingFieldProp
   const text = messages.value.alerts.channels;
   const { type, isRequired = false, choices } = setting;
   const label = labelOf(text, name);
-  const hint = hintOf(text, kind, name, setting);
+  const hint = hintOf(text, kind, name, setting, value === SECRET_SHOWN);
   const field = `settings.${name}`;
   if (choices !== undefined) {
     const options = choices.map((choice) => [choice, choiceText(text, name, choice)] as const);
@@ -85,10 +85,18 @@ function choiceText(text: Words, name: string, choice: string): string {
   return words[name]?.[choice] ?? choice;
 }
 
-function hintOf({ hints }: Words, kind: string, name: string, { type, isRequired }: Setting): string | undefined {
+function hintOf(
+  { hints }: Words,
+  kind: string,
+  name: string,
+  { type, isRequired }: Setting,
+  isStored: boolean,
+): string | undefined {
+  if (isStored) return hints.secret;
   const known: Readonly<Record<string, string>> = {
-    'webhook.url': `${hints.secret} ${hints.key}`,
+    'webhook.url': hints.key,
     'webhook.body': hints.body,
+    'telegram.token': hints.botToken,
     'telegram.base_url': hints.baseUrl,
     'telegram.chat_id': hints.chatId,
     'ntfy.url': hints.ntfyUrl,
@@ -96,10 +104,7 @@ function hintOf({ hints }: Words, kind: string, name: string, { type, isRequired
     'email.to': hints.to,
     'email.security': hints.plain,
   };
-  const found = known[`${kind}.${name}`];
-  if (found !== undefined) return found;
-  if (type === 'secret' || type === 'address') return hints.secret;
-  return isRequired || type === 'choice' ? undefined : hints.optional;
+  return known[`${kind}.${name}`] ?? (isRequired || type === 'choice' ? undefined : hints.optional);
 }
 
 interface HeaderFieldsProps {
@@ -109,9 +114,14 @@ interface HeaderFieldsProps {
 
 function HeaderFields({ headers, onChange }: HeaderFieldsProps): JSX.Element {
   const text = messages.value.alerts.channels;
+  const hasStored = headers.some(([, value]) => value === SECRET_SHOWN);
   const replace = (index: number, header: readonly [string, string]): void => onChange(headers.with(index, header));
   return (
-    <FieldGroup label={text.settings.headers} name="settings.headers" hint={text.hints.secret}>
+    <FieldGroup
+      label={text.settings.headers}
+      name="settings.headers"
+      hint={hasStored ? text.hints.secret : text.hints.optional}
+    >
       {headers.map(([name, value], index) => (
         <div key={index} class="header-row">
           <input

@@ -62,7 +62,8 @@ export function RuleDialog({ rule, channels, onSaved, onClose }: RuleDialogProps
       {!isBuiltIn && (
         <>
           <ToldFields draft={draft} set={set} />
-          <RulePreview body={() => ruleBody(draft)} />
+          {/* History has nothing of the hub itself. */}
+          {!kindsOf(draft.when).isOfHub && <RulePreview body={() => ruleBody(draft)} />}
         </>
       )}
     </FormDialog>

@@ -34,8 +34,9 @@ export function RulePreview({ body }: { body: () => RuleBody }): JSX.Element {
   const [error, setError] = useState<string | null>(null);
   const [isBusy, setBusy] = useState(false);
 
-  const run = async (): Promise<void> => {
-    if (isBusy) return;
+  const run = async (form: HTMLFormElement | null): Promise<void> => {
+    // An empty field would be taken for 0.
+    if (isBusy || form?.reportValidity() === false) return;
     const asked = body();
     setBusy(true);
     setError(null);
@@ -50,12 +51,17 @@ export function RulePreview({ body }: { body: () => RuleBody }): JSX.Element {
 
   return (
     <div class="preview">
-      <button type="button" class="button small" aria-busy={isBusy} onClick={() => void run()}>
+      <button
+        type="button"
+        class="button small"
+        aria-busy={isBusy}
+        onClick={(event) => void run(event.currentTarget.form)}
+      >
         {text.preview}
       </button>
       <div role="status">
         {isBusy && <p class="quiet">{text.previewRunning}</p>}
-        {shown && <PreviewText {...shown} />}
+        {shown && JSON.stringify(shown.body) === JSON.stringify(body()) && <PreviewText {...shown} />}
       </div>
       {error !== null && <Alert>{error}</Alert>}
     </div>
@@ -68,6 +74,7 @@ function PreviewText({ preview, body }: Shown): JSX.Element {
   const times = firings.reduce((sum, firing) => sum + firing.times, 0);
   const worst = [...firings].sort((a, b) => b.total_s - a.total_s).slice(0, SHOWN_MAX);
   const unit = measureOf(body.when[0]?.metric ?? '').unit;
+  if (servers === 0) return <p>{text.previewNobody}</p>;
   return (
     <>
       <p>{times === 0 ? text.previewNone(servers) : text.previewResult(firings.length, times)}</p>

@@ -7,7 +7,11 @@ import { hrefOf } from '../../root';
 
 /** A severity by its word, and by a colour beside it. */
 export function SeverityMark({ severity }: { severity: Severity }): JSX.Element {
-  return <span class={`severity ${severity}`}>{messages.value.alerts.severities[severity]}</span>;
+  return (
+    <span class="severity" data-severity={severity}>
+      {messages.value.alerts.severities[severity]}
+    </span>
+  );
 }
 
 /** What an alert is about: a server, or the hub, which has the id 0. */
