@@ -177,6 +177,10 @@ fn alertmanager_shows_what_fires() {
     hub.start_at_once();
     wait_until("the new process has told it", || manager.lasts_until() > until);
     agree(&hub, &manager, "after a restart of the hub", &faults);
+    // A server that the new process has not heard yet is given time.
+    let reported =
+        || hub.metric("windfire_sessions").to_string() == "3" && hub.metric("windfire_reports_taken_total") >= 9.0;
+    wait_until("the others report to the new process", reported);
 
     manager.restart();
     assert_eq!(manager.firing(), Fires::new(), "it forgets");

@@ -8,6 +8,9 @@ pub const ISOLATION_SERVERS_MIN: usize = 3;
 /// Time without a packet from anybody after which the hub is cut off. Agents send one every few seconds, even with nothing to
 /// report.
 pub const ISOLATION_MS: i64 = 10_000;
+/// Time without a packet from anybody in which it may turn out that the hub is cut off: nobody's silence counts meanwhile.
+/// Shorter than [`OFFLINE_S_MIN`](crate::limits::OFFLINE_S_MIN), so that no rule is faster.
+pub(super) const DOUBT_MS: i64 = 3_000;
 /// A wall clock that leaps by more has every server be given time again.
 pub const LEAP_MS: i64 = 60_000;
 
@@ -49,6 +52,8 @@ pub(super) struct Guard {
     /// Whether the time after having been cut off is running.
     settles: bool,
     was_stalled: bool,
+    /// Whether the hub may be cut off.
+    doubts: bool,
     /// The newest look: by the clock that never leaps, and the wall clock minus that one.
     looked: Option<(i64, i64)>,
 }
@@ -63,6 +68,7 @@ impl Guard {
             cut_off_ms: None,
             settles: false,
             was_stalled: false,
+            doubts: false,
             looked: None,
         }
     }
@@ -77,8 +83,11 @@ impl Guard {
             self.give_time(now_ms);
         }
         self.was_stalled = outside.is_stalled;
-        let hears_nobody = outside.sessions >= ISOLATION_SERVERS_MIN
-            && outside.quiet_ms.is_some_and(|quiet_ms| quiet_ms >= ISOLATION_MS);
+        let is_quiet_for = |time_ms: i64| {
+            outside.sessions >= ISOLATION_SERVERS_MIN && outside.quiet_ms.is_some_and(|quiet_ms| quiet_ms >= time_ms)
+        };
+        self.doubts = is_quiet_for(DOUBT_MS);
+        let hears_nobody = is_quiet_for(ISOLATION_MS);
         match self.cut_off_ms {
             None if hears_nobody => {
                 self.cut_off_ms = Some(now_ms - outside.quiet_ms.unwrap_or_default());
@@ -107,7 +116,7 @@ impl Guard {
     /// Whether silence says nothing about a server that was heard `heard_ms` last, or never.
     pub(super) fn excuses(&self, heard_ms: Option<i64>, now_ms: i64) -> bool {
         let was_heard_since = heard_ms.is_some_and(|heard_ms| heard_ms >= self.from_ms);
-        self.is_cut_off() || self.was_stalled || (now_ms < self.until_ms && !was_heard_since)
+        self.is_cut_off() || self.doubts || self.was_stalled || (now_ms < self.until_ms && !was_heard_since)
     }
 
     fn give_time(&mut self, now_ms: i64) {
@@ -157,6 +166,17 @@ mod tests {
         assert!(!guard.excuses(Some(300_000), 301_000) && !guard.excuses(Some(200_000), 420_000));
         let mut at = |quiet_ms, now_ms| guard.look(&outside(quiet_ms, 3), WALL_MS + now_ms, now_ms);
         assert_eq!(at(0, 420_000), Turn::Settled);
+    }
+
+    #[test]
+    fn nobodys_silence_counts_while_the_hub_may_be_cut_off() {
+        let mut guard = Guard::new(0, 0);
+        let mut look = |quiet_ms, now_ms| {
+            guard.look(&outside(quiet_ms, 3), WALL_MS + now_ms, now_ms);
+            guard.excuses(Some(0), now_ms)
+        };
+        assert!(!look(DOUBT_MS - 1, 100_000) && look(DOUBT_MS, 105_000));
+        assert!(!look(0, 106_000), "it was only a pause");
     }
 
     #[test]
