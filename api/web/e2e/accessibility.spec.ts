@@ -12,6 +12,8 @@ async function expectAccessible(page: Page, what: string): Promise<void> {
   expect.soft(told, what).toEqual([]);
 }
 
+test.use({ hubOptions: ['--alert-interval-s', '1'] });
+
 for (const colorScheme of ['dark', 'light'] as const) {
   test.describe(colorScheme, () => {
     test.use({ colorScheme });
@@ -21,6 +23,8 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await api.addServer({ name: 'never reported', hide_for_guest: true });
       await api.call('POST', '/token', { note: 'a token', scopes: ['read'], tags: [], expires: null });
       await api.call('POST', '/enrol-token', { note: 'rack', tag: 'web', uses: 3, expires: null });
+      // Early, so that it fires by the time that its page is looked at.
+      await makeAlerts(api, { name: 'busy', tag: 'web' });
       hub.runCommand(command);
 
       await page.goto(`${hub.url}/login`);
@@ -42,7 +46,6 @@ for (const colorScheme of ['dark', 'light'] as const) {
         await expect(page.getByRole('dialog')).toBeVisible();
         await expectAccessible(page, `${path}, its dialog`);
       }
-      await makeAlerts(api, { name: 'busy', tag: 'web' });
       for (const path of ALERT_PATHS) {
         await page.goto(`${hub.url}${path}`);
         await expect(page.getByRole('table').first()).toBeVisible({ timeout: 30_000 });
