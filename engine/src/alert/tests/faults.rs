@@ -313,3 +313,28 @@ fn what_is_more_than_a_channel_takes_in_a_minute_is_one_digest_that_counts_it() 
     assert_eq!(counted, 36);
     assert!(world.told().len() <= 6, "two in any minute: {:?}", world.told());
 }
+
+#[test]
+fn an_alertmanager_is_told_all_by_one_notice() {
+    let mut world = settled(12);
+    let manager = NewChannel::of("am", ChannelKind::Alertmanager { url: "http://127.0.0.1:9093".into() });
+    let channel = world.engine().registry().add_channel(manager, 0).expect("room");
+    // Each server has a rule of its own, so that nothing is grouped.
+    for id in world.ids() {
+        world.rule(Measure::Cpu, 90.0, |rule| {
+            (rule.scope, rule.channels) = (Scope::Ids(vec![id]), vec![channel]);
+        });
+    }
+    for _ in 0..4 {
+        world.wait(PASS_MS);
+        world.report_all(99.0);
+        world.pass().expect("a healthy disk");
+    }
+    let alerts = world.engine().alerts();
+    assert_eq!(alerts.notices_waiting(), 12);
+    let due = alerts.due_notices(world.time.now_ms, 9);
+    let told: Vec<_> = due.iter().map(|due| (due.channel.id, due.notice.kind, due.notice.count)).collect();
+    println!("{told:?}");
+    assert_eq!(told, [(channel, NoticeKind::Digest, 12)]);
+    assert_eq!(alerts.notices_waiting(), 1);
+}
