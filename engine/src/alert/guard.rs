@@ -11,8 +11,9 @@ pub const ISOLATION_MS: i64 = 10_000;
 /// Time without a packet from anybody in which it may turn out that the hub is cut off: nobody's silence counts meanwhile.
 /// Shorter than [`OFFLINE_S_MIN`](crate::limits::OFFLINE_S_MIN), so that no rule is faster.
 pub(super) const DOUBT_MS: i64 = 3_000;
-/// A wall clock that leaps by more has every server be given time again.
-pub const LEAP_MS: i64 = 60_000;
+/// A wall clock that leaps by more has every server be given time again: the newest report of each seems as much older.
+/// Less than [`OFFLINE_S_MIN`](crate::limits::OFFLINE_S_MIN), so that a shorter leap alone makes nobody offline.
+pub const LEAP_MS: i64 = 2_000;
 
 /// What the hub knows besides the servers' reports.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]

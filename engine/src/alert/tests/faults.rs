@@ -338,3 +338,19 @@ fn an_alertmanager_is_told_all_by_one_notice() {
     assert_eq!(told, [(channel, NoticeKind::Digest, 12)]);
     assert_eq!(alerts.notices_waiting(), 1);
 }
+
+#[test]
+fn a_clock_that_leaps_by_less_than_a_minute_makes_nobody_offline() {
+    let mut world = settled(5);
+    world.rule(Measure::Offline, 30.0, |_| {});
+    let ids = world.ids();
+    world.run(10, &ids);
+    // All reported a moment ago, which the clock now says is long ago.
+    world.time.now_ms += 45_000;
+    world.run(5, &[]);
+    assert_eq!((world.told().len(), world.alerts()), (0, 0));
+    world.run(60, &ids);
+    // A server that falls silent later is away all the same.
+    world.run(100, &ids[1..]);
+    assert_eq!(world.told(), [(FIRING, 1, 0)]);
+}
