@@ -316,7 +316,7 @@ impl Alerts<'_> {
         written
     }
 
-    /// Puts a test notice for a channel.
+    /// Puts a test notice for a channel. If one waits already, that is tried at once.
     ///
     /// # Errors
     /// No such channel, a failed write.
@@ -325,8 +325,13 @@ impl Alerts<'_> {
             return Err(ChangeError::NoSuch { what: "channel", id: channel_id });
         }
         let mut writing = self.book.writing.lock();
-        let notices = vec![Notice::new(channel_id, 0, NoticeKind::Test, now_ms)];
-        let mut draft = Draft { notices, ..Draft::default() };
+        let waiting = self.book.board.read().queue.waiting_test(channel_id);
+        let test = Notice::new(channel_id, 0, NoticeKind::Test, now_ms);
+        let mut draft = match waiting {
+            // Any number of tests would hold up what the channel is to be told.
+            Some(sequence) => Draft { put_back: vec![Notice { sequence, ..test }], ..Draft::default() },
+            None => Draft { notices: vec![test], ..Draft::default() },
+        };
         Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use crate::alert::channel::ChannelEdit;
 use crate::alert::rule::{RuleEdit, Scope};
 use crate::alert::silence::{NewSilence, Window};
+use crate::alert::{DueNotice, SendFailure};
 
 const FIRING: NoticeKind = NoticeKind::Firing;
 const RESOLVED: NoticeKind = NoticeKind::Resolved;
@@ -353,4 +354,31 @@ fn a_clock_that_leaps_by_less_than_a_minute_makes_nobody_offline() {
     // A server that falls silent later is away all the same.
     world.run(100, &ids[1..]);
     assert_eq!(world.told(), [(FIRING, 1, 0)]);
+}
+
+#[test]
+fn tests_of_a_channel_do_not_pile_up() {
+    let world = World::new(1);
+    let (alerts, channel, now_ms) = (world.engine().alerts(), world.channel(), world.time.now_ms);
+    let test = || (0..50).for_each(|_| alerts.test(channel, now_ms).expect("on disk"));
+    test();
+    assert_eq!(alerts.notices_waiting(), 1);
+    let due = alerts.due_notices(now_ms, 9);
+    assert_eq!(due.len(), 1);
+    // The one that is being sent may be of earlier settings.
+    test();
+    assert_eq!(alerts.notices_waiting(), 2);
+    let failed = |due: &[DueNotice]| {
+        for due in due {
+            let failure = SendFailure { now_ms, why: "refused".into(), retry_ms: Some(now_ms + 60_000) };
+            alerts.failed(due.notice.sequence, failure).expect("on disk");
+        }
+    };
+    failed(&due);
+    let next = alerts.due_notices(now_ms, 9);
+    assert_eq!(next.len(), 1);
+    failed(&next);
+    assert!(alerts.due_notices(now_ms, 9).is_empty(), "both wait for a later try");
+    test();
+    assert_eq!((alerts.notices_waiting(), alerts.due_notices(now_ms, 9).len()), (2, 1));
 }
