@@ -382,3 +382,32 @@ fn tests_of_a_channel_do_not_pile_up() {
     test();
     assert_eq!((alerts.notices_waiting(), alerts.due_notices(now_ms, 9).len()), (2, 1));
 }
+
+#[test]
+fn agents_that_are_seldom_heard_are_no_cut_and_hide_no_fault() {
+    let mut world = settled(4);
+    let isolated = world.rule(Measure::HubIsolated, 0.0, |_| {});
+    let away = world.rule(Measure::Offline, 30.0, |_| {});
+    let ids = world.ids();
+    world.outside.sessions = 3;
+    // The others report at one moment, every 11 seconds. At most passes the newest packet is some seconds old.
+    let (mut second, mut fired_s) = (0, None);
+    while second < 300 {
+        world.wait(1_000);
+        second += 1;
+        if second % 11 == 0 {
+            ids[1..].iter().for_each(|id| world.report(*id, 1.0));
+        }
+        world.outside.quiet_ms = Some(second % 11 * 1_000);
+        // Passes that never meet the moment of the reports.
+        if second % 11 == 10 {
+            let fired = world.pass().expect("a healthy disk").fired;
+            fired_s = fired_s.or((fired > 0).then_some(second));
+        }
+        world.receive();
+    }
+    println!("fired after {fired_s:?} s");
+    assert!(fired_s.is_some_and(|second| (30..60).contains(&second)), "{fired_s:?}");
+    let told: Vec<_> = world.received.iter().map(|notice| (notice.rule_id, notice.count)).collect();
+    assert_eq!(told, [(away, 1)], "rule {isolated} says that the hub hears nobody");
+}
