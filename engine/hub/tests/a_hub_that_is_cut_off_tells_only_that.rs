@@ -18,8 +18,8 @@ use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
 const STAYING: usize = 20;
 const GONE: usize = 2;
-/// More than the 10 s after which a hub that hears nobody takes the silence for its own, and less than the cut.
-const OFFLINE_S: u64 = 15;
+/// Less than the cut, and more than the 15 s after which a hub that hears nobody takes the silence for its own fault.
+const OFFLINE_S: u64 = 20;
 /// Enough for agents whose handshakes were lost: they try again within five seconds.
 const GRACE_S: &str = "10";
 

@@ -30,9 +30,13 @@ fn shown(alert: &ShownAlert, style: &Style) -> Value {
     };
     let value = measure.zip(alert.value).map(|(measure, value)| style.value(value, measure.unit()));
     let mut labels = json!({"alertname": alert.rule.name, "severity": alert.rule.severity.name()});
-    for (label, value) in
-        [("server_id", alert.server_id.to_string()), ("server", alert.server_name.clone()), ("tag", alert.tag.clone())]
-    {
+    for (label, value) in [
+        // Two rules may have one name. Alerts with the same labels are one to it, which the end of either would end.
+        ("rule_id", alert.rule.id.to_string()),
+        ("server_id", alert.server_id.to_string()),
+        ("server", alert.server_name.clone()),
+        ("tag", alert.tag.clone()),
+    ] {
         // An empty label is none to it.
         if !value.is_empty() {
             labels[label] = value.into();

@@ -7,9 +7,12 @@ use windfire_engine::sample::Sample;
 use crate::facts::Facts;
 use crate::style::Style;
 
+/// Where the message goes.
+pub(crate) const MESSAGE_PLACE: &str = "#NEZHA#";
+
 /// What placeholders stand for.
 pub(crate) struct Values<'a> {
-    /// `#NEZHA#`.
+    /// For [`MESSAGE_PLACE`].
     pub(crate) message: &'a str,
     /// Unix milliseconds of `#DATETIME#`.
     pub(crate) time_ms: i64,
@@ -39,7 +42,7 @@ impl Values<'_> {
 
     /// One placeholder after the other, as v0 did: one that is in a value is filled in too, if it comes later.
     fn fill(&self, text: &str, escape: impl Fn(&str) -> String) -> String {
-        let mut filled = text.replace("#NEZHA#", &escape(self.message));
+        let mut filled = text.replace(MESSAGE_PLACE, &escape(self.message));
         filled = filled.replace("#DATETIME#", &escape(&time(self.time_ms, self.style)));
         let Some(facts) = self.facts else { return filled };
         for (name, value) in values(facts) {

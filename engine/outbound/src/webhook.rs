@@ -6,11 +6,13 @@ use minijinja::AutoEscape;
 use serde_json::Value;
 use windfire_engine::alert::channel::{self, Channel, ChannelKind, Content, TemplateEngine};
 use windfire_engine::alert::notice::Message;
+use windfire_engine::limits::MESSAGE_BYTES_MAX;
 
 use crate::client::Call;
 use crate::error::Failure;
 use crate::facts::Facts;
-use crate::nezha::{Values, form};
+use crate::fit::{fit, utf8};
+use crate::nezha::{MESSAGE_PLACE, Values, form};
 use crate::shape;
 use crate::style::Style;
 use crate::template::{Texts, render, variables};
@@ -122,7 +124,10 @@ impl<'a> Webhook<'a> {
         facts: Option<&Facts>,
         texts: &Texts,
     ) -> Result<(String, String), String> {
-        let (style, told) = (Style::of(channel), texts.joined());
+        let style = Style::of(channel);
+        // There may be thousands of places for one long text.
+        let places = [Some(self.url), self.body].into_iter().flatten().map(|text| text.matches(MESSAGE_PLACE).count());
+        let told = fit(&texts.joined(), MESSAGE_BYTES_MAX / places.sum::<usize>().max(1), utf8);
         let time_ms = message.ended_ms.unwrap_or(message.since_ms);
         let values = Values { message: &told, time_ms, style: &style, facts };
         let body = match (self.body, self.content) {
@@ -168,6 +173,25 @@ mod tests {
 
     fn read(body: &str) -> Result<Value, TestCaseError> {
         serde_json::from_str(body).map_err(|error| TestCaseError::fail(format!("{error}: {body}")))
+    }
+
+    #[test]
+    fn a_long_text_in_many_places_is_no_huge_body() {
+        let kind = ChannelKind::Webhook {
+            method: channel::Method::Post,
+            url: "https://hooks.example.org/".to_owned(),
+            headers: Vec::new(),
+            content: Content::Json,
+            subject: None,
+            body: Some(MESSAGE_PLACE.repeat(2_000)),
+            engine: TemplateEngine::Nezha,
+        };
+        let channel = NewChannel::of("v0", kind).into_channel(1, 0);
+        let texts = Texts { subject: "s".to_owned(), text: "x".repeat(MESSAGE_BYTES_MAX) };
+        let webhook = Webhook::of(&channel.kind).expect("a webhook");
+        let made = webhook.checked_call(&samples::firing(), &channel, None, &texts).map(|call| call.body.len());
+        println!("{made:?} bytes");
+        assert!(made.is_ok_and(|bytes| (MESSAGE_BYTES_MAX / 2..=2 * MESSAGE_BYTES_MAX).contains(&bytes)));
     }
 
     proptest! {

@@ -48,7 +48,10 @@ pub(crate) fn subject(message: &Message, channel: &Channel, style: &Style) -> St
                 Language::En => ": ",
                 Language::Zh => "：",
             };
-            [Some(state), rule, Some(who)].into_iter().flatten().collect::<Vec<_>>().join(colon)
+            // The hub has no name, and its rules say what they are about.
+            let is_of_hub = count <= 1 && message.servers.iter().any(|server| server.id == 0);
+            let who = (!is_of_hub).then_some(who);
+            [Some(state), rule, who].into_iter().flatten().collect::<Vec<_>>().join(colon)
         }
     }
 }
@@ -77,6 +80,8 @@ pub(crate) fn text(message: &Message, style: &Style) -> String {
     }
     for server in &message.servers {
         let place = match (server.tag.as_str(), style.language) {
+            (_, Language::En) if server.id == 0 => "hub".to_owned(),
+            (_, Language::Zh) if server.id == 0 => "监控中心".to_owned(),
             ("", _) => style.name(&server.name),
             (tag, Language::En) => format!("{} ({})", style.name(&server.name), style.name(tag)),
             (tag, Language::Zh) => format!("{}（{}）", style.name(&server.name), style.name(tag)),
@@ -226,6 +231,21 @@ mod tests {
         let untold = Message { by_tag: vec![(String::new(), 4990)], ..many.clone() };
         assert!(written(&untold, Language::En).1.contains("\nand 4990 more\n"));
         assert!(written(&many, Language::Zh).1.contains("\n另有 4990 台：prod 4000, test 900，其他 90\n"));
+    }
+
+    #[test]
+    fn what_is_about_the_hub_says_so() {
+        let mut message = samples::firing();
+        (message.rule, message.measure) = (Some((5, "Hub isolated".to_owned())), Some(Measure::HubIsolated));
+        for server in &mut message.servers {
+            (server.id, server.name, server.tag, server.value) = (0, String::new(), String::new(), Some(1.0));
+        }
+        let (subject, text) = written(&message, Language::En);
+        assert_eq!(subject, "FIRING (critical): Hub isolated");
+        assert!(text.starts_with("hub: hub.isolated, since 2026"), "{text}");
+        let (subject, text) = written(&message, Language::Zh);
+        assert_eq!(subject, "告警（严重）：Hub isolated");
+        assert!(text.starts_with("监控中心：hub.isolated，自 2026"), "{text}");
     }
 
     #[test]

@@ -29,7 +29,8 @@ async fn an_alert_has_labels_and_times() {
     let expected = json!([
         {
             "labels": {
-                "alertname": "CPU", "severity": "critical", "server_id": "7", "server": "web-7", "tag": "prod",
+                "alertname": "CPU", "severity": "critical", "rule_id": "3", "server_id": "7", "server": "web-7",
+                "tag": "prod",
             },
             "annotations": {"summary": "cpu 97.5 %, since 2026-09-21 14:13:20 UTC", "value": "97.5 %"},
             "startsAt": "2026-09-21T14:13:20Z",
@@ -37,7 +38,7 @@ async fn an_alert_has_labels_and_times() {
             "generatorURL": "https://hub.example.org/alerts",
         },
         {
-            "labels": {"alertname": "CPU", "severity": "critical", "server_id": "0"},
+            "labels": {"alertname": "CPU", "severity": "critical", "rule_id": "3", "server_id": "0"},
             "annotations": {"summary": "cpu, since 2026-09-21 14:13:20 UTC"},
             "startsAt": "2026-09-21T14:13:20Z",
             "endsAt": "2026-09-21T14:13:20Z",

@@ -283,14 +283,7 @@ impl AlertBook {
             Ok(false)
         })?;
         let floor = today.saturating_sub(ALERT_LOG_DAYS.into());
-        let first_row = writing.next_row.saturating_sub(ALERT_LOG_ROWS_MAX as u64);
-        let to = match oldest {
-            Some((day, _)) if day < floor => Some(key::alert_log_key(floor, 0)),
-            // A whole day, unless it is the newest one.
-            Some((day, row)) if row < first_row && day < today => Some(key::alert_log_key(day.saturating_add(1), 0)),
-            Some((day, row)) if row < first_row => Some(key::alert_log_key(day, first_row)),
-            _ => None,
-        };
+        let to = first_kept(oldest, floor, writing.next_row.saturating_sub(ALERT_LOG_ROWS_MAX as u64));
         if let Some(to) = to {
             let mut changes = Changes::default();
             changes.delete_range(key::ALERT_LOG, &[], &to);
@@ -298,6 +291,16 @@ impl AlertBook {
         }
         writing.cut = to.is_none().then_some((today, writing.next_row));
         Ok(())
+    }
+}
+
+/// The key before which rows of the log go, if any goes: those of days before `floor`, and those below `first_row` of the
+/// oldest day. `oldest` is the day and the number of the oldest row. A later look finds the next day.
+fn first_kept(oldest: Option<(i64, u64)>, floor: i64, first_row: u64) -> Option<[u8; 16]> {
+    match oldest? {
+        (day, _) if day < floor => Some(key::alert_log_key(floor, 0)),
+        (day, row) if row < first_row => Some(key::alert_log_key(day, first_row)),
+        _ => None,
     }
 }
 
@@ -341,4 +344,30 @@ pub(super) fn read_log(
         rows.extend(of_day.into_iter().rev());
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_log_keeps_its_newest_rows_and_no_days_that_are_too_old() {
+        // A quiet day, a stormy one, and today.
+        let days = [(90, 5), (100, 900), (101, 20)];
+        let rows = days.iter().flat_map(|(day, count)| std::iter::repeat_n(*day, *count)).zip(1..);
+        let rows: BTreeSet<[u8; 16]> = rows.map(|(day, row)| key::alert_log_key(day, row)).collect();
+        for (floor, max, kept) in [(0, 2_000, 925), (0, 300, 300), (0, 10, 10), (91, 2_000, 920), (101, 300, 20)] {
+            let (mut rows, mut looks) = (rows.clone(), 0);
+            let oldest = |rows: &BTreeSet<[u8; 16]>| rows.first().and_then(|key| key::alert_log_of(key));
+            while let Some(to) = first_kept(oldest(&rows), floor, 926 - max.min(926)) {
+                rows = rows.split_off(&to);
+                looks += 1;
+            }
+            println!("not before day {floor}, {max} rows: {} kept after {looks} looks", rows.len());
+            assert_eq!(rows.len(), kept);
+            assert!(looks <= days.len());
+        }
+    }
 }

@@ -316,7 +316,7 @@ impl Alerts<'_> {
         written
     }
 
-    /// Puts a test notice for a channel.
+    /// Puts a test notice for a channel. If one waits already, that is tried at once.
     ///
     /// # Errors
     /// No such channel, a failed write.
@@ -325,8 +325,13 @@ impl Alerts<'_> {
             return Err(ChangeError::NoSuch { what: "channel", id: channel_id });
         }
         let mut writing = self.book.writing.lock();
-        let notices = vec![Notice::new(channel_id, 0, NoticeKind::Test, now_ms)];
-        let mut draft = Draft { notices, ..Draft::default() };
+        let waiting = self.book.board.read().queue.waiting_test(channel_id);
+        let test = Notice::new(channel_id, 0, NoticeKind::Test, now_ms);
+        let mut draft = match waiting {
+            // Any number of tests would hold up what the channel is to be told.
+            Some(sequence) => Draft { put_back: vec![Notice { sequence, ..test }], ..Draft::default() },
+            None => Draft { notices: vec![test], ..Draft::default() },
+        };
         Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
     }
 
@@ -370,29 +375,31 @@ impl Alerts<'_> {
         let silences = self.active_silences(now_ms);
         let rules = registry.rules();
         let rule_of = |id: u64| rules.binary_search_by_key(&id, |rule| rule.id).ok().map(|index| &rules[index]);
-        let board = self.book.board.read();
-        let is_away = |server_id: u64| {
-            let mut entries = board.entries.of(server_id).iter();
-            entries.any(|entry| {
-                entry.alert.state == AlertState::Firing
-                    && rule_of(entry.alert.rule_id).is_some_and(|rule| is_of_absence(rule))
-            })
+        let is_of_absent = |alert: &Alert| {
+            alert.state == AlertState::Firing && rule_of(alert.rule_id).is_some_and(|rule| is_of_absence(rule))
+        };
+        let (alerts, absent): (Vec<Alert>, HashSet<u64>) = {
+            // The pass waits for this lock, and behind it whoever asks for a number only.
+            let board = self.book.board.read();
+            let all = || board.entries.all().map(|entry| &entry.alert);
+            let is_wanted = |alert: &&Alert| filter.state.is_none_or(|state| state == alert.state);
+            let absent = all().filter(|alert| is_of_absent(alert)).map(|alert| alert.server_id).collect();
+            (all().filter(is_wanted).cloned().collect(), absent)
         };
         let mut views = Vec::new();
-        for alert in board.entries.all().map(|entry| &entry.alert) {
+        for alert in alerts {
             let Some(rule) = rule_of(alert.rule_id) else { continue };
             let server = registry.server(alert.server_id);
             let tag = server.as_ref().map_or("", |record| record.tag.as_str());
-            let is_wanted = filter.state.is_none_or(|state| state == alert.state)
-                && filter.severity.is_none_or(|severity| severity == rule.severity)
+            let is_wanted = filter.severity.is_none_or(|severity| severity == rule.severity)
                 && filter.tag.as_ref().is_none_or(|wanted| server.is_some() && wanted == tag);
             if !is_wanted || (server.is_none() && alert.server_id != 0) {
                 continue;
             }
             views.push(AlertView {
                 is_silenced: silences.iter().any(|silence| silence.is_about(rule.id, alert.server_id, tag)),
-                is_suppressed: !is_of_absence(rule) && is_away(alert.server_id),
-                alert: alert.clone(),
+                is_suppressed: !is_of_absence(rule) && absent.contains(&alert.server_id),
+                alert,
                 rule: Arc::clone(rule),
                 server,
             });

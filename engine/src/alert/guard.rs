@@ -5,14 +5,13 @@
 /// Servers that must have been heard before the hub believes that it is the one who is cut off. With fewer, silence is as
 /// likely theirs.
 pub const ISOLATION_SERVERS_MIN: usize = 3;
-/// Time without a packet from anybody after which the hub is cut off. Agents send one every few seconds, even with nothing to
-/// report.
-pub const ISOLATION_MS: i64 = 10_000;
-/// Time without a packet from anybody in which it may turn out that the hub is cut off: nobody's silence counts meanwhile.
-/// Shorter than [`OFFLINE_S_MIN`](crate::limits::OFFLINE_S_MIN), so that no rule is faster.
-pub(super) const DOUBT_MS: i64 = 3_000;
-/// A wall clock that leaps by more has every server be given time again.
-pub const LEAP_MS: i64 = 60_000;
+/// Time without a packet from anybody after which the hub is cut off. An agent that reports seldom, or gathers reports, is
+/// silent for 11 seconds at a time, and all agents may be so together: those of a hub that has just started connect at one
+/// moment.
+pub const ISOLATION_MS: i64 = 15_000;
+/// A wall clock that leaps by more has every server be given time again: the newest report of each seems as much older.
+/// Less than [`OFFLINE_S_MIN`](crate::limits::OFFLINE_S_MIN), so that a shorter leap alone makes nobody offline.
+pub const LEAP_MS: i64 = 2_000;
 
 /// What the hub knows besides the servers' reports.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -52,8 +51,8 @@ pub(super) struct Guard {
     /// Whether the time after having been cut off is running.
     settles: bool,
     was_stalled: bool,
-    /// Whether the hub may be cut off.
-    doubts: bool,
+    /// For how long nobody was heard, where that may be the hub's own fault.
+    quiet_ms: i64,
     /// The newest look: by the clock that never leaps, and the wall clock minus that one.
     looked: Option<(i64, i64)>,
 }
@@ -68,7 +67,7 @@ impl Guard {
             cut_off_ms: None,
             settles: false,
             was_stalled: false,
-            doubts: false,
+            quiet_ms: 0,
             looked: None,
         }
     }
@@ -83,11 +82,9 @@ impl Guard {
             self.give_time(now_ms);
         }
         self.was_stalled = outside.is_stalled;
-        let is_quiet_for = |time_ms: i64| {
-            outside.sessions >= ISOLATION_SERVERS_MIN && outside.quiet_ms.is_some_and(|quiet_ms| quiet_ms >= time_ms)
-        };
-        self.doubts = is_quiet_for(DOUBT_MS);
-        let hears_nobody = is_quiet_for(ISOLATION_MS);
+        let is_in_contact = outside.sessions >= ISOLATION_SERVERS_MIN;
+        self.quiet_ms = outside.quiet_ms.filter(|_| is_in_contact).unwrap_or(0);
+        let hears_nobody = self.quiet_ms >= ISOLATION_MS;
         match self.cut_off_ms {
             None if hears_nobody => {
                 self.cut_off_ms = Some(now_ms - outside.quiet_ms.unwrap_or_default());
@@ -113,10 +110,16 @@ impl Guard {
         self.cut_off_ms.is_some()
     }
 
+    /// Milliseconds that nobody's silence counts for: those since the newest packet of any agent. A server is away when
+    /// others are heard after it should have reported, however seldom they are. Before that, the hub may be cut off.
+    pub(super) fn quiet_ms(&self) -> i64 {
+        self.quiet_ms
+    }
+
     /// Whether silence says nothing about a server that was heard `heard_ms` last, or never.
     pub(super) fn excuses(&self, heard_ms: Option<i64>, now_ms: i64) -> bool {
         let was_heard_since = heard_ms.is_some_and(|heard_ms| heard_ms >= self.from_ms);
-        self.is_cut_off() || self.doubts || self.was_stalled || (now_ms < self.until_ms && !was_heard_since)
+        self.is_cut_off() || self.was_stalled || (now_ms < self.until_ms && !was_heard_since)
     }
 
     fn give_time(&mut self, now_ms: i64) {
@@ -148,8 +151,8 @@ mod tests {
     fn a_hub_that_hears_nobody_excuses_all_and_tells_it_once() {
         let mut guard = Guard::new(0, 0);
         let mut look = |quiet_ms, now_ms| guard.look(&outside(quiet_ms, 100), WALL_MS + now_ms, now_ms);
-        assert_eq!((look(0, 0), look(9_999, 10_000)), (Turn::Same, Turn::Same));
-        assert_eq!((look(10_000, 15_000), look(15_000, 20_000)), (Turn::CutOff, Turn::Same));
+        assert_eq!((look(0, 0), look(14_999, 15_000)), (Turn::Same, Turn::Same));
+        assert_eq!((look(15_000, 20_000), look(20_000, 25_000)), (Turn::CutOff, Turn::Same));
         assert_eq!(look(100, 65_000), Turn::Back { lasted_ms: 60_000 });
         assert_eq!((look(100, 65_000), look(100, 70_000)), (Turn::Settled, Turn::Same));
         assert!(!guard.excuses(None, 70_000));
@@ -160,7 +163,7 @@ mod tests {
         let mut guard = Guard::new(GRACE_MS, 0);
         let mut at = |quiet_ms, now_ms| guard.look(&outside(quiet_ms, 3), WALL_MS + now_ms, now_ms);
         at(0, 200_000);
-        assert_eq!(at(10_000, 210_000), Turn::CutOff);
+        assert_eq!(at(ISOLATION_MS, 210_000), Turn::CutOff);
         assert!(matches!(at(0, 300_000), Turn::Back { .. }));
         assert!(guard.excuses(Some(200_000), 419_999));
         assert!(!guard.excuses(Some(300_000), 301_000) && !guard.excuses(Some(200_000), 420_000));
@@ -169,14 +172,13 @@ mod tests {
     }
 
     #[test]
-    fn nobodys_silence_counts_while_the_hub_may_be_cut_off() {
+    fn the_silence_of_all_counts_for_nobody_where_there_are_three() {
         let mut guard = Guard::new(0, 0);
-        let mut look = |quiet_ms, now_ms| {
-            guard.look(&outside(quiet_ms, 3), WALL_MS + now_ms, now_ms);
-            guard.excuses(Some(0), now_ms)
+        let mut quiet = |outside: Outside| {
+            guard.look(&outside, WALL_MS, 0);
+            guard.quiet_ms()
         };
-        assert!(!look(DOUBT_MS - 1, 100_000) && look(DOUBT_MS, 105_000));
-        assert!(!look(0, 106_000), "it was only a pause");
+        assert_eq!([quiet(outside(11_000, 3)), quiet(outside(11_000, 2)), quiet(Outside::default())], [11_000, 0, 0]);
     }
 
     #[test]

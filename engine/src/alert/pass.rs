@@ -151,6 +151,8 @@ impl Pass<'_> {
             }
             _ => (false, false),
         };
+        // Until the newest packet of anybody: since then the hub may be cut off.
+        let counted_s = |silence_s: f64| (silence_s - known.guard.quiet_ms() as f64 / 1000.0).max(0.0);
         for number in roster.rules_of(member) {
             let rule = &roster.rules[*number].rule;
             let (seen, value) = judge(rule, |measure| match measure {
@@ -158,8 +160,9 @@ impl Pass<'_> {
                 Measure::AddressChanged => Some(f64::from(u8::from(has_moved))),
                 Measure::Offline if rule.never && latest.last_active_ms.is_none() => {
                     let created_ms = member.slot.record.read().created_s.saturating_mul(1000);
-                    Some(known.now.now_ms.saturating_sub(created_ms).max(0) as f64 / 1000.0)
+                    Some(counted_s(known.now.now_ms.saturating_sub(created_ms) as f64 / 1000.0))
                 }
+                Measure::Offline => measure.value_of(&look).map(counted_s),
                 _ => measure.value_of(&look),
             });
             if seen == Seen::Bad || entries.iter().any(|entry| entry.alert.rule_id == rule.id) {

@@ -70,6 +70,13 @@ impl Queue {
         self.notices.get(&sequence)
     }
 
+    /// The number of the test of that channel which waits and is not being sent.
+    pub(super) fn waiting_test(&self, channel_id: u64) -> Option<u64> {
+        let is_of_channel = |notice: &&Notice| notice.channel_id == channel_id && notice.kind == NoticeKind::Test;
+        let mut tests = self.notices.values().filter(is_of_channel).map(|notice| notice.sequence);
+        tests.find(|sequence| !self.taken.contains(sequence))
+    }
+
     /// An edit that changes nothing yet.
     pub(super) fn edit(&self) -> QueueEdit {
         QueueEdit { next: self.next, ..QueueEdit::default() }

@@ -16,8 +16,7 @@ impl Rates {
     pub(super) fn free(&mut self, channel_id: u64, per_minute: u32, now_ms: i64) -> usize {
         let per_minute = usize::try_from(per_minute).unwrap_or(usize::MAX);
         let Some(taken_ms) = self.taken_ms.get_mut(&channel_id) else { return per_minute };
-        // A time that lies after now is of a clock that was ahead.
-        taken_ms.retain(|at_ms| (0..MINUTE_MS).contains(&now_ms.saturating_sub(*at_ms)));
+        forget_old(taken_ms, now_ms);
         let free = per_minute.saturating_sub(taken_ms.len());
         if taken_ms.is_empty() {
             self.taken_ms.remove(&channel_id);
@@ -27,8 +26,16 @@ impl Rates {
 
     /// A message goes to a channel.
     pub(super) fn note(&mut self, channel_id: u64, now_ms: i64) {
-        self.taken_ms.entry(channel_id).or_default().push_back(now_ms);
+        let taken_ms = self.taken_ms.entry(channel_id).or_default();
+        // Nobody asks what is free in a channel without such a bound.
+        forget_old(taken_ms, now_ms);
+        taken_ms.push_back(now_ms);
     }
+}
+
+fn forget_old(taken_ms: &mut VecDeque<i64>, now_ms: i64) {
+    // A time that lies after now is of a clock that was ahead.
+    taken_ms.retain(|at_ms| (0..MINUTE_MS).contains(&now_ms.saturating_sub(*at_ms)));
 }
 
 #[cfg(test)]
@@ -47,6 +54,16 @@ mod tests {
         }
         assert_eq!(taken, [0, 1, 2, 60, 61, 62, 120, 121, 122, 180, 181, 182, 240, 241, 242]);
         assert_eq!(rates.free(2, 3, 0), 3, "each channel has its own");
+    }
+
+    #[test]
+    fn no_more_than_a_minute_is_remembered_of_a_channel_that_nobody_asks_about() {
+        let mut rates = Rates::default();
+        for second in 0..3_600 {
+            rates.note(1, 1_790_000_000_000 + second * 1000);
+        }
+        let remembered: Vec<usize> = rates.taken_ms.values().map(VecDeque::len).collect();
+        assert_eq!(remembered, [60]);
     }
 
     #[test]

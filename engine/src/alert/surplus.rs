@@ -1,4 +1,4 @@
-//! Notices that are more than a channel takes in a minute: one message counts them.
+//! Notices that are more than a channel takes: one message counts them.
 
 use std::collections::HashSet;
 
@@ -17,11 +17,12 @@ impl Alerts<'_> {
             let Some(channel) = self.parts.registry.channel(channel_id).filter(|channel| channel.enabled) else {
                 continue;
             };
-            if matches!(channel.kind, ChannelKind::Alertmanager { .. }) {
-                // It is told which alerts fire, not what happened.
-                continue;
-            }
-            let free = writing.rates.free(channel_id, channel.messages_per_minute, now_ms);
+            let free = match channel.kind {
+                // It is told which alerts fire, not what happened, so one notice has it told all. While it is away, more
+                // would only fill the queue of all channels.
+                ChannelKind::Alertmanager { .. } => 1,
+                _ => writing.rates.free(channel_id, channel.messages_per_minute, now_ms),
+            };
             if free == 0 {
                 resting.insert(channel_id);
                 continue;

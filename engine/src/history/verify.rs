@@ -60,6 +60,9 @@ impl History {
     pub(crate) fn verify(&self, store: &Store) -> Result<Verified, StoreError> {
         let mut verified = Verified::default();
         for tier in Tier::ALL {
+            if store.lacks(tier.family())? {
+                continue;
+            }
             let (mut hour_and_server, mut last_sequence) = (None, 0);
             let scanned = store.scan(tier.family(), &key::time_key(self.floor(tier)), &mut |key, value| {
                 verified.blocks += 1;
@@ -98,6 +101,9 @@ impl History {
         store.walk_log(0, &mut read, &mut |lost| verified.note_corrupt(lost))?;
         // A start reads some of these, and upkeep the others: their damage would stop either.
         for family in key::FAMILIES.into_iter().filter(|family| *family != key::LOG && !key::TIERS.contains(family)) {
+            if store.lacks(family)? {
+                continue;
+            }
             let scanned = store.scan(family, &[], &mut |_, _| Ok(()));
             verified.note_end(family, scanned)?;
         }

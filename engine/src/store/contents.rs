@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::database::Store;
 use super::error::StoreError;
+use super::format::{self, Found};
 use super::key;
 
 /// A store in a few numbers.
@@ -28,4 +29,14 @@ pub fn contents(folder: &Path) -> Result<Contents, StoreError> {
         commit: store.last_commit()?.max(store.checkpoints()?.newest()),
         change: store.with(|db| Ok(db.latest_sequence_number()))?,
     })
+}
+
+impl Store {
+    /// Whether it has no such family because it is of an older format. One of this format has all.
+    pub(crate) fn lacks(&self, family: &str) -> Result<bool, StoreError> {
+        if self.with(|db| Ok(db.cf_handle(family).is_some()))? {
+            return Ok(false);
+        }
+        Ok(format::check(&self.folder)? == Found::Older)
+    }
 }

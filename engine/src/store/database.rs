@@ -40,7 +40,7 @@ pub(crate) struct TableFile {
 
 /// The store of one hub.
 pub(crate) struct Store {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
     /// `None` only while [`Store::reopen`] has closed it and could not open it again.
     db: RwLock<Option<DB>>,
     /// The result of the newest write of any kind.

@@ -105,6 +105,7 @@ mod tests {
     use rocksdb::{DB, Options};
 
     use super::*;
+    use crate::history::verify_unopened;
     use crate::secret::SecretHash;
     use crate::server::ServerRecord;
     use crate::store::options::DB_FOLDER;
@@ -155,6 +156,7 @@ mod tests {
         make_store_of_5(folder.path());
         // To look at it, as at a backup, changes nothing.
         assert_eq!(contents(folder.path()).expect("readable").servers, 1);
+        assert_eq!(verify_unopened(folder.path()).expect("readable").corrupt, [""; 0], "it lacks nothing that it had");
         assert_eq!(said(folder.path()), "windfire store 5\n");
         let store = Store::open(folder.path(), None).expect("opened");
         assert_eq!((names(&store), said(folder.path())), (vec!["old".to_owned()], "windfire store 6\n".to_owned()));
@@ -170,6 +172,17 @@ mod tests {
         }
         drop(store);
         assert_eq!(names(&Store::open(folder.path(), None).expect("opened again")), ["old"]);
+    }
+
+    #[test]
+    fn a_store_of_this_format_without_one_of_its_families_is_corrupt() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        make_store_of_5(folder.path());
+        say(folder.path(), VERSION);
+        let corrupt = verify_unopened(folder.path()).expect("readable").corrupt;
+        println!("{corrupt:#?}");
+        assert_eq!(corrupt.len(), key::FAMILIES.len() - FAMILIES_OF_5);
+        assert!(corrupt.iter().any(|name| name.contains("column family rules, which is missing")), "{corrupt:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::*;
 use crate::alert::channel::ChannelEdit;
 use crate::alert::rule::{RuleEdit, Scope};
 use crate::alert::silence::{NewSilence, Window};
+use crate::alert::{DueNotice, SendFailure};
 
 const FIRING: NoticeKind = NoticeKind::Firing;
 const RESOLVED: NoticeKind = NoticeKind::Resolved;
@@ -312,4 +313,101 @@ fn what_is_more_than_a_channel_takes_in_a_minute_is_one_digest_that_counts_it() 
     println!("{:?}", world.told());
     assert_eq!(counted, 36);
     assert!(world.told().len() <= 6, "two in any minute: {:?}", world.told());
+}
+
+#[test]
+fn an_alertmanager_is_told_all_by_one_notice() {
+    let mut world = settled(12);
+    let manager = NewChannel::of("am", ChannelKind::Alertmanager { url: "http://127.0.0.1:9093".into() });
+    let channel = world.engine().registry().add_channel(manager, 0).expect("room");
+    // Each server has a rule of its own, so that nothing is grouped.
+    for id in world.ids() {
+        world.rule(Measure::Cpu, 90.0, |rule| {
+            (rule.scope, rule.channels) = (Scope::Ids(vec![id]), vec![channel]);
+        });
+    }
+    for _ in 0..4 {
+        world.wait(PASS_MS);
+        world.report_all(99.0);
+        world.pass().expect("a healthy disk");
+    }
+    let alerts = world.engine().alerts();
+    assert_eq!(alerts.notices_waiting(), 12);
+    let due = alerts.due_notices(world.time.now_ms, 9);
+    let told: Vec<_> = due.iter().map(|due| (due.channel.id, due.notice.kind, due.notice.count)).collect();
+    println!("{told:?}");
+    assert_eq!(told, [(channel, NoticeKind::Digest, 12)]);
+    assert_eq!(alerts.notices_waiting(), 1);
+}
+
+#[test]
+fn a_clock_that_leaps_by_less_than_a_minute_makes_nobody_offline() {
+    let mut world = settled(5);
+    world.rule(Measure::Offline, 30.0, |_| {});
+    let ids = world.ids();
+    world.run(10, &ids);
+    // All reported a moment ago, which the clock now says is long ago.
+    world.time.now_ms += 45_000;
+    world.run(5, &[]);
+    assert_eq!((world.told().len(), world.alerts()), (0, 0));
+    world.run(60, &ids);
+    // A server that falls silent later is away all the same.
+    world.run(100, &ids[1..]);
+    assert_eq!(world.told(), [(FIRING, 1, 0)]);
+}
+
+#[test]
+fn tests_of_a_channel_do_not_pile_up() {
+    let world = World::new(1);
+    let (alerts, channel, now_ms) = (world.engine().alerts(), world.channel(), world.time.now_ms);
+    let test = || (0..50).for_each(|_| alerts.test(channel, now_ms).expect("on disk"));
+    test();
+    assert_eq!(alerts.notices_waiting(), 1);
+    let due = alerts.due_notices(now_ms, 9);
+    assert_eq!(due.len(), 1);
+    // The one that is being sent may be of earlier settings.
+    test();
+    assert_eq!(alerts.notices_waiting(), 2);
+    let failed = |due: &[DueNotice]| {
+        for due in due {
+            let failure = SendFailure { now_ms, why: "refused".into(), retry_ms: Some(now_ms + 60_000) };
+            alerts.failed(due.notice.sequence, failure).expect("on disk");
+        }
+    };
+    failed(&due);
+    let next = alerts.due_notices(now_ms, 9);
+    assert_eq!(next.len(), 1);
+    failed(&next);
+    assert!(alerts.due_notices(now_ms, 9).is_empty(), "both wait for a later try");
+    test();
+    assert_eq!((alerts.notices_waiting(), alerts.due_notices(now_ms, 9).len()), (2, 1));
+}
+
+#[test]
+fn agents_that_are_seldom_heard_are_no_cut_and_hide_no_fault() {
+    let mut world = settled(4);
+    let isolated = world.rule(Measure::HubIsolated, 0.0, |_| {});
+    let away = world.rule(Measure::Offline, 30.0, |_| {});
+    let ids = world.ids();
+    world.outside.sessions = 3;
+    // The others report at one moment, every 11 seconds. At most passes the newest packet is some seconds old.
+    let (mut second, mut fired_s) = (0, None);
+    while second < 300 {
+        world.wait(1_000);
+        second += 1;
+        if second % 11 == 0 {
+            ids[1..].iter().for_each(|id| world.report(*id, 1.0));
+        }
+        world.outside.quiet_ms = Some(second % 11 * 1_000);
+        // Passes that never meet the moment of the reports.
+        if second % 11 == 10 {
+            let fired = world.pass().expect("a healthy disk").fired;
+            fired_s = fired_s.or((fired > 0).then_some(second));
+        }
+        world.receive();
+    }
+    println!("fired after {fired_s:?} s");
+    assert!(fired_s.is_some_and(|second| (30..60).contains(&second)), "{fired_s:?}");
+    let told: Vec<_> = world.received.iter().map(|notice| (notice.rule_id, notice.count)).collect();
+    assert_eq!(told, [(away, 1)], "rule {isolated} says that the hub hears nobody");
 }
