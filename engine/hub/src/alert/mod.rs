@@ -6,7 +6,7 @@
 //!                                   └──► alertmanager, which is told all alerts that fire, again and again
 //! ```
 //! Both begin when history has all of the log after a start: until then full heads may hold agents up, and their silence
-//! would be the hub's own fault.
+//! would be the hub's own fault. If commits fail before that, they begin at once, because that is to be told.
 
 mod alertmanager;
 mod notice_thread;
@@ -24,10 +24,10 @@ pub(crate) use pass_thread::PassThread;
 /// Time between two checks whether there is something to do, or a stop.
 const POLL: Duration = Duration::from_millis(50);
 
-/// Waits until history has all of the log. Returns whether the hub goes on after that.
+/// Waits until history has all of the log, or commits fail. Returns whether the hub goes on after that.
 fn wait_for_history(engine: &Engine, stop: &Stop) -> bool {
     while !stop.has_reached(Phase::Draining) {
-        if engine.history().catch_up().is_none() {
+        if engine.history().catch_up().is_none() || engine.poison_reason().is_some() {
             return true;
         }
         thread::sleep(POLL);

@@ -82,7 +82,8 @@ impl PassThread {
         Outside {
             quiet_ms: self.counters.agent_heard.ago(now).map(whole_ms),
             sessions: contact.sessions,
-            is_stalled: self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL),
+            is_stalled: self.engine.history().catch_up().is_some()
+                || self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL),
             disk_free_percent: self.disk_free_percent(),
         }
     }
