@@ -45,7 +45,7 @@ fn manage(hub: &HubProcess, first_id: u64) {
 /// The entry of that id in a list.
 fn entry(hub: &HubProcess, verb: &str, id: &str) -> Value {
     let all = json(hub, &[verb, "list"]);
-    let found = all.as_array().expect("a list").iter().find(|entry| entry["id"] == *id);
+    let found = all.as_array().expect("a list").iter().find(|entry| entry["id"].as_u64() == id.parse().ok());
     found.cloned().unwrap_or_default()
 }
 
