@@ -38,6 +38,8 @@ const WAVE_AGENTS: usize = 10_000;
 const WAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Milliseconds that a machine was up at least: longer than any backlog.
 const UP_BEFORE_MS: u64 = 8 * 86_400_000;
+/// Time for everything to be acknowledged, before the agents stop.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Lateness of a reading above which the generator, not the hub, is the limit.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -254,6 +256,18 @@ impl Swarm {
             let _ended = thread.join();
         }
         self.accounts()
+    }
+
+    /// [`Swarm::finish`] once everything is acknowledged, or half a minute has passed. An agent that stops waits for its
+    /// last acks for a few seconds only, and a hub that was just killed may need these for its start.
+    pub fn settle(&mut self) -> Vec<Account> {
+        self.pause();
+        let deadline = Instant::now() + SETTLE_TIMEOUT;
+        let is_acked = |account: &Account| account.acked == account.pushed;
+        while !self.accounts().iter().all(is_acked) && Instant::now() < deadline {
+            thread::sleep(TICK);
+        }
+        self.finish()
     }
 
     /// Each agent's account, in the order of the credentials.

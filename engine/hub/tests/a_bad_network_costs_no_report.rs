@@ -72,7 +72,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     wait_until("what was made then is acknowledged", || {
         swarm.accounts().iter().zip(&before).all(|(now, before)| now.acked >= before.pushed)
     });
-    let accounts = swarm.finish();
+    let accounts = swarm.settle();
     let opened = hub.metric("windfire_sessions_opened_total");
     assert!(hub.terminate().success());
     let Account { pushed, acked } = Account::total(&accounts);

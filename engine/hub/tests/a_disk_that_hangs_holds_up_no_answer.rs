@@ -116,7 +116,7 @@ fn a_disk_that_hangs_holds_up_no_answer() {
     // The one that enrolled opened one of its own.
     assert_eq!(hub.metric("windfire_sessions_opened_total"), opened + 1.0, "known agents keep their sessions");
     is_over.store(true, Ordering::Release);
-    let accounts = swarm.finish();
+    let accounts = swarm.settle();
     watcher.join().expect("a stream");
     assert!(accounts.iter().all(|account| account.acked == account.pushed), "everything is acknowledged");
     assert!(hub.terminate().success());

@@ -66,7 +66,7 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
     wait_until("history has all of the log", || hub.metric("windfire_catch_up_commits") == 0.0);
     assert_eq!(hub.get("/readyz", "").text(), "ready\n");
     wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == SERVERS);
-    let accounts = swarm.finish();
+    let accounts = swarm.settle();
     assert!(hub.terminate().success());
     println!(
         "{KILLS} kills, {in_the_middle} of them while history read the log; {noted} queries said so; {acked_meanwhile} reports \

@@ -36,7 +36,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
     let started = Instant::now();
     wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == AGENTS);
     let back_s = started.elapsed().as_secs_f64();
-    let accounts = swarm.finish();
+    let accounts = swarm.settle();
     let known = hub.metric("windfire_reports_duplicate_total");
     assert!(hub.terminate().success());
 

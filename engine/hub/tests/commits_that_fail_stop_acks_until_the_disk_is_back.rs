@@ -48,7 +48,7 @@ fn commits_that_fail_stop_acks_until_the_disk_is_back() {
     limit_files(None).expect("own child");
     wait_until("the hub goes on by itself", || hub.get("/readyz", "").status == 200);
     wait_until("reports are taken again", || hub.metric("windfire_reports_durable_total") > durable);
-    let accounts = swarm.finish();
+    let accounts = swarm.settle();
     assert!(hub.terminate().success());
 
     let numbers = hub.reported_numbers();

@@ -132,7 +132,7 @@ impl Copies {
             let options = SwarmOptions { interval: REPORT_INTERVAL, ..eager_agents() };
             let mut swarm = Swarm::start(&hub, &credentials, options);
             wait_until("reports are acknowledged", || acked(&swarm) >= REPORTS_PER_LIFE);
-            let accounts = swarm.finish();
+            let accounts = swarm.settle();
             assert!(accounts.iter().all(|account| account.acked == account.pushed), "{accounts:?}");
             hub.kill();
         }

@@ -62,7 +62,7 @@ impl Bystanders {
         let grown = self.memory.finish().saturating_sub(self.memory_before);
         let p99 = |latencies: &Latencies| Duration::from_micros(latencies.ack.value_at_quantile(0.99));
         let (before, meanwhile, acks) = (p99(&self.before), p99(&during), during.ack.len());
-        let account = Account::total(&self.swarm.finish());
+        let account = Account::total(&self.swarm.settle());
         println!(
             "{flood}: in {took:.1?} the hub's memory grew by {:.1} MiB, at most {} may be; {acks} acks, p99 {meanwhile:?}, \
              {before:?} before; {} of {} reports acknowledged",

@@ -152,7 +152,7 @@ fn outlast_one(hub: &HubProcess, swarm: &Swarm, time: Duration, fail: &impl Fn()
 pub(crate) fn settle(hub: &mut HubProcess, swarm: &mut Swarm) -> (u64, u64, u64) {
     let agents = swarm.accounts().len();
     wait_until("every agent is back", || hub.metric("windfire_sessions").to_string() == agents.to_string());
-    let accounts = swarm.finish();
+    let accounts = swarm.settle();
     assert!(hub.terminate().success());
     let Account { pushed, acked } = Account::total(&accounts);
     assert_eq!(acked, pushed, "reports that are not acknowledged at the end");
