@@ -32,9 +32,12 @@ mod template;
 mod tls;
 mod webhook;
 mod words;
+mod written;
 
 pub use error::{Retry, SendError};
 pub use facts::{Facts, ShownAlert};
 pub use outbound::Outbound;
 pub use retry::next_try_ms;
 pub use saved::check_templates;
+#[doc(hidden)]
+pub use written::{Written, write};
