@@ -24,6 +24,11 @@ impl Rates {
         free
     }
 
+    /// Forgets channels that are gone.
+    pub(super) fn forget_gone(&mut self, is_there: impl Fn(u64) -> bool) {
+        self.taken_ms.retain(|channel_id, _| is_there(*channel_id));
+    }
+
     /// A message goes to a channel.
     pub(super) fn note(&mut self, channel_id: u64, now_ms: i64) {
         let taken_ms = self.taken_ms.entry(channel_id).or_default();
@@ -64,6 +69,14 @@ mod tests {
         }
         let remembered: Vec<usize> = rates.taken_ms.values().map(VecDeque::len).collect();
         assert_eq!(remembered, [60]);
+    }
+
+    #[test]
+    fn nothing_is_remembered_of_a_channel_that_is_gone() {
+        let mut rates = Rates::default();
+        [1, 2].into_iter().for_each(|channel_id| rates.note(channel_id, 1_790_000_000_000));
+        rates.forget_gone(|channel_id| channel_id == 2);
+        assert_eq!(rates.taken_ms.into_keys().collect::<Vec<_>>(), [2]);
     }
 
     #[test]

@@ -11,6 +11,7 @@ impl Alerts<'_> {
     /// Where more notices are due than a channel takes in this minute, makes one digest of those that are too many.
     /// Returns the channels that take none for now.
     pub(super) fn keep_to_rates(&self, writing: &mut Writing, now_ms: i64) -> HashSet<u64> {
+        self.forget_gone_channels(writing);
         let mut resting = HashSet::new();
         let due = self.book.board.read().queue.due_by_channel(now_ms);
         for (channel_id, due) in due {
@@ -40,5 +41,15 @@ impl Alerts<'_> {
             }
         }
         resting
+    }
+
+    /// Channels that are made and removed again and again must not fill the memory.
+    fn forget_gone_channels(&self, writing: &mut Writing) {
+        let there: HashSet<u64> = self.parts.registry.channels().iter().map(|channel| channel.id).collect();
+        writing.rates.forget_gone(|id| there.contains(&id));
+        let is_any_gone = self.book.board.read().channels.keys().any(|id| !there.contains(id));
+        if is_any_gone {
+            self.book.board.write().channels.retain(|id, _| there.contains(id));
+        }
     }
 }

@@ -384,6 +384,20 @@ fn tests_of_a_channel_do_not_pile_up() {
 }
 
 #[test]
+fn a_channel_that_is_removed_is_forgotten() {
+    let world = World::new(1);
+    let (alerts, channel, now_ms) = (world.engine().alerts(), world.channel(), world.time.now_ms);
+    alerts.test(channel, now_ms).expect("on disk");
+    alerts.due_notices(now_ms, 9).iter().for_each(|due| alerts.sent(due.notice.sequence, now_ms).expect("on disk"));
+    assert_eq!(alerts.channel_health(channel).sent, 1);
+    alerts.due_notices(now_ms, 9);
+    assert_eq!(alerts.channel_health(channel).sent, 1, "it is still there");
+    world.engine().registry().remove_channel(channel).expect("a channel");
+    alerts.due_notices(now_ms, 9);
+    assert_eq!(alerts.channel_health(channel).sent, 0);
+}
+
+#[test]
 fn agents_that_are_seldom_heard_are_no_cut_and_hide_no_fault() {
     let mut world = settled(4);
     let isolated = world.rule(Measure::HubIsolated, 0.0, |_| {});
