@@ -43,6 +43,8 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
     let _counted = http.counters.live_streams.enter();
     // Frames from clients are ignored, except pings and close frames.
     let config = WebSocketConfig::default()
+        // It is taken at once for every client.
+        .read_buffer_size(WEBSOCKET_MESSAGE_BYTES_MAX)
         .max_message_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX))
         .max_frame_size(Some(WEBSOCKET_MESSAGE_BYTES_MAX));
     let (from, mut out) = split(TokioIo::new(upgraded));
