@@ -27,6 +27,10 @@ pub(super) fn check_url(field: &'static str, url: &str, has_placeholders: bool) 
     if host.is_empty() || host.starts_with(':') || !host.bytes().all(|byte| byte.is_ascii_graphic()) {
         return wrong("the URL has no host that can be looked up: write an ASCII name or an address");
     }
+    if has_placeholders && rest[host.len()..].starts_with('#') {
+        // Servers may name themselves: such a name would say to whom messages go, with what secrets they have.
+        return wrong("the URL's host would be filled in: write it out, and placeholders behind its path or query");
+    }
     if rest.contains(char::is_control) {
         return wrong("the URL has a line break or another control character");
     }
@@ -165,7 +169,9 @@ mod tests {
             assert!(check_url("url", url, false).is_err(), "{url:?}");
         }
         assert_eq!(check_url("url", "https://a/KEY/#SERVER.NAME# 掉线", true), Ok(()));
-        assert!(check_url("url", "https://a b/#NEZHA#", true).is_err());
+        for url in ["https://a b/#NEZHA#", "https://#SERVER.NAME#/x", "https://a.#SERVER.NAME#", "https://a:1#NEZHA#"] {
+            assert!(check_url("url", url, true).is_err(), "{url:?}");
+        }
         assert!(check_url("url", "https://a/#NEZHA#\r\nX: y", true).is_err());
         assert!(check_url("url", &format!("https://a/{}", "x".repeat(URL_CHARS_MAX)), true).is_err());
     }
