@@ -24,6 +24,7 @@ pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
 pub(crate) mod silences;
+mod tables;
 pub(crate) mod tokens;
 pub(crate) mod users;
 mod whole;
@@ -32,12 +33,13 @@ mod write_gate;
 pub(crate) use changes::Changes;
 pub(crate) use checkpoints::Checkpoints;
 pub use contents::{Contents, contents};
-pub(crate) use database::{Store, TableFile};
+pub(crate) use database::Store;
 pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
+pub(crate) use tables::TableFile;
 pub use write_gate::{WriteGate, WritePoint};
 
 /// Reads a text as the file `FORMAT`, for the fuzzer: the version that it says.
