@@ -1,12 +1,14 @@
 //! The database of one hub: what is written to it and read from it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
 use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 
 use super::changes::Changes;
 use super::checkpoints::Checkpoints;
+use super::damage::{Damage, KnownDamage};
 use super::durable::Durable;
 use super::error::StoreError;
 use super::format::{self, Found, begin_store};
@@ -45,6 +47,7 @@ pub(crate) struct Store {
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
     /// Absent when the store is only read.
     durable: Option<Durable>,
+    pub(super) damage: Damage,
 }
 
 /// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
@@ -66,21 +69,24 @@ impl Store {
             check_manifest(folder)?;
             rehearse(folder)?;
         }
-        let db = open_whole(folder)?;
+        let damage = Damage::open(folder);
+        let db = open_whole(folder, &damage.idle_families())?;
+        damage.check_again(&db);
         if found != Found::Current {
             reach(at_fail_point, FailPoint::DatabaseOpened);
             format::write(folder, || reach(at_fail_point, FailPoint::FormatDrafted))?;
             reach(at_fail_point, FailPoint::FormatWritten);
         }
-        Ok(Self { at_fail_point, ..Self::of(folder, db, Some(Durable::open(folder))) })
+        Ok(Self { at_fail_point, ..Self::of(folder, db, Some(Durable::open(folder)), damage) })
     }
 
-    fn of(folder: &Path, db: DB, durable: Option<Durable>) -> Self {
+    fn of(folder: &Path, db: DB, durable: Option<Durable>, damage: Damage) -> Self {
         Self {
             folder: folder.to_owned(),
             db: RwLock::new(Some(db)),
             health: Health::default(),
             durable,
+            damage,
             gate: None,
             at_fail_point: None,
             #[cfg(test)]
@@ -110,7 +116,9 @@ impl Store {
         let db = open_db_read_only(folder)?;
         check_durable(folder, durable, &db)?;
         check_tables(folder, &db)?;
-        Ok(Self::of(folder, db, None))
+        let damage = Damage::open_read_only(folder);
+        damage.check_again(&db);
+        Ok(Self::of(folder, db, None, damage))
     }
 
     /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back. While it is
@@ -120,7 +128,8 @@ impl Store {
         // The old one holds the folder's lock.
         drop(db.take());
         self.reach(FailPoint::StoreClosed);
-        *db = Some(open_again(&self.folder, self.durable.as_ref().map(Durable::number))?);
+        let (known, idle) = (self.durable.as_ref().map(Durable::number), self.damage.idle_families());
+        *db = Some(open_again(&self.folder, known, &idle)?);
         if let Some(durable) = &self.durable {
             durable.reopen();
         }
@@ -138,7 +147,29 @@ impl Store {
         self.write_with(changes, false)
     }
 
+    /// The table files that are known to be damaged. Never waits.
+    pub(crate) fn damaged_tables(&self) -> Arc<KnownDamage> {
+        self.damage.known()
+    }
+
+    /// Whether files of `family` are not merged, because one of them is damaged.
+    pub(crate) fn is_idle(&self, family: &str) -> bool {
+        self.damage.is_idle(family)
+    }
+
     fn write_with(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
+        let written = self.write_once(changes, is_synced);
+        // A compaction that met damage ends all writes until the database is opened again. Nothing was written then, and
+        // when the damage is marked, the same write succeeds.
+        let is_damage = |error: &StoreError| self.with(|db| Ok(self.damage.find(db, error))).unwrap_or(false);
+        if written.as_ref().is_err_and(is_damage) {
+            self.reopen()?;
+            return self.write_once(changes, is_synced);
+        }
+        written
+    }
+
+    pub(super) fn write_once(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(is_synced);
         self.with(|db| {

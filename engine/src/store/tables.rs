@@ -19,7 +19,11 @@ impl Store {
     pub(crate) fn drop_files(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
         // RocksDB drops a file whose last key is the end that it is given.
         let Some(last) = key::some_key_before(to) else { return Ok(()) };
-        self.with(|db| db.delete_file_in_range_cf(handle(db, family)?, from, &last).map_err(|error| self.error(&error)))
+        self.with(|db| {
+            db.delete_file_in_range_cf(handle(db, family)?, from, &last).map_err(|error| self.error(&error))?;
+            self.damage.forget_gone(db);
+            Ok(())
+        })
     }
 
     /// The table files of `family`.
@@ -44,17 +48,23 @@ impl Store {
         })
     }
 
-    /// Merges the table files of `family` into as few as may be.
+    /// Merges the table files of `family` into as few as may be. If one of them is damaged, nothing is merged.
     pub(crate) fn compact(&self, family: &'static str) -> Result<(), StoreError> {
         self.with(|db| {
             db.flush_cf(handle(db, family)?).map_err(|error| self.error(&error))?;
-            db.compact_range_cf(handle(db, family)?, None::<&[u8]>, None::<&[u8]>);
+            if !self.is_idle(family) {
+                db.compact_range_cf(handle(db, family)?, None::<&[u8]>, None::<&[u8]>);
+            }
             Ok(())
         })
     }
 
-    /// Rewrites the files that have keys between two keys, so that what was deleted there is gone from the disk.
+    /// Rewrites the files that have keys between two keys, so that what was deleted there is gone from the disk. If a file
+    /// of the family is damaged, nothing is rewritten.
     pub(crate) fn compact_range(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
+        if self.is_idle(family) {
+            return Ok(());
+        }
         self.with(|db| {
             let family = handle(db, family)?;
             db.flush_cf(family).map_err(|error| self.error(&error))?;
