@@ -15,7 +15,7 @@ use crate::recover::recover;
 use crate::registry::Registry;
 use crate::share::Rates;
 use crate::slot::Slot;
-use crate::store::{Changes, Store, StoreError};
+use crate::store::{Changes, KnownDamage, Store, StoreError};
 
 /// Reports in, snapshots out.
 pub struct Engine {
@@ -149,6 +149,12 @@ impl Engine {
     /// Why the newest write of any kind failed: of reports, of the registry, of history. `None` when it succeeded.
     pub fn store_failure(&self) -> Option<String> {
         self.store.health.reason()
+    }
+
+    /// The table files in which a compaction met damage. The files of their families are not merged any more, which
+    /// costs disk space and time of queries, and no commit.
+    pub fn damaged_tables(&self) -> Arc<KnownDamage> {
+        self.store.damaged_tables()
     }
 
     /// The engine's counters.

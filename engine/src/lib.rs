@@ -51,7 +51,10 @@ pub use options::{CountryLookup, Options, ReplayListener};
 pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
-pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};
+pub use store::{
+    Contents, DamagedTable, KnownDamage, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun,
+    is_store, salvage,
+};
 #[doc(hidden)]
-pub use store::{WriteGate, WritePoint, durable_note, format_version, is_any_record};
+pub use store::{WriteGate, WritePoint, damaged_note, durable_note, format_version, is_any_record};
 pub use view::{Selection, ServerView};

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
-use windfire_engine::Engine;
+use windfire_engine::{DamagedTable, Engine, KnownDamage};
 
 use crate::counters::Counters;
 use crate::limits::{COMMIT_RETRY, TOKEN_USES_INTERVAL};
@@ -27,9 +27,10 @@ impl CommitThread {
     /// Commits until stopped, then once more with a checkpoint.
     pub(crate) fn run(self) {
         let mut token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
-        let mut mending = Mending::default();
+        let (mut mending, mut damage) = (Mending::default(), DamageLog::default());
         while !self.stop.has_reached(Phase::LastWrites) {
             mending.look(&self.engine);
+            damage.look(&self.engine);
             if Instant::now() >= token_uses_due {
                 token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
                 if let Err(error) = self.engine.registry().store_uses() {
@@ -116,5 +117,36 @@ impl Mending {
             }
             (Some(_) | None, _) => {}
         }
+    }
+}
+
+/// Says in the log which table files are damaged, whenever that changes. A write finds most of them, so this thread is
+/// the first that can know.
+#[derive(Default)]
+struct DamageLog {
+    said: Arc<KnownDamage>,
+}
+
+impl DamageLog {
+    fn look(&mut self, engine: &Engine) {
+        let known = engine.damaged_tables();
+        if known == self.said {
+            return;
+        }
+        for table in known.tables.iter().filter(|table| !self.said.tables.contains(table)) {
+            let DamagedTable { file, family } = table;
+            tracing::error!(
+                "table file {file} of family {family} is damaged: commits continue, but files of this family are no \
+                 longer merged and need more and more disk. Stop the hub, see the damage with \"windfire verify\", and \
+                 save what is left with \"windfire salvage NEW_FOLDER\", or restore a backup"
+            );
+        }
+        for table in self.said.tables.iter().filter(|table| !known.tables.contains(table)) {
+            tracing::info!("table file {} is gone, or can be read again: it was damaged", table.file);
+        }
+        if let Some(complaint) = known.complaint.as_ref().filter(|_| known.complaint != self.said.complaint) {
+            tracing::warn!("{complaint}");
+        }
+        self.said = known;
     }
 }

@@ -236,6 +236,11 @@ impl Counters {
             "Hours and days of a server that upkeep cannot read. They stay as they are, and are tried again every hour.",
             engine.history().unreadable(),
         );
+        page.gauge(
+            "windfire_damaged_tables",
+            "Table files in which a compaction met damage. The files of their families are not merged any more.",
+            engine.damaged_tables().tables.len(),
+        );
         page.counter(
             "windfire_reports_expired_total",
             "Reports that were older than the retention when they came.",

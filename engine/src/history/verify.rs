@@ -107,6 +107,12 @@ impl History {
             let scanned = store.scan(family, &[], &mut |_, _| Ok(()));
             verified.note_end(family, scanned)?;
         }
+        // A compaction also reads what is deleted, and no query.
+        for table in &store.damaged_tables().tables {
+            if !verified.corrupt.iter().any(|name| name.contains(&table.file)) {
+                verified.note_corrupt(format!("{}, table file {}: a compaction met damage", table.family, table.file));
+            }
+        }
         Ok(verified)
     }
 }

@@ -1,14 +1,14 @@
 //! The database of one hub: what is written to it and read from it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use parking_lot::RwLock;
-use rocksdb::{
-    BottommostLevelCompaction, ColumnFamily, CompactOptions, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions,
-};
+use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 
 use super::changes::Changes;
 use super::checkpoints::Checkpoints;
+use super::damage::{Damage, KnownDamage};
 use super::durable::Durable;
 use super::error::StoreError;
 use super::format::{self, Found, begin_store};
@@ -31,13 +31,6 @@ type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
 /// Takes one key and its value, and says whether there should be more.
 pub(super) type VisitWhile<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError> + 'a;
 
-/// A table file of a family.
-pub(crate) struct TableFile {
-    pub(crate) first_key: Vec<u8>,
-    pub(crate) last_key: Vec<u8>,
-    pub(crate) bytes: u64,
-}
-
 /// The store of one hub.
 pub(crate) struct Store {
     pub(super) folder: PathBuf,
@@ -54,6 +47,7 @@ pub(crate) struct Store {
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
     /// Absent when the store is only read.
     durable: Option<Durable>,
+    pub(super) damage: Damage,
 }
 
 /// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
@@ -75,21 +69,24 @@ impl Store {
             check_manifest(folder)?;
             rehearse(folder)?;
         }
-        let db = open_whole(folder)?;
+        let damage = Damage::open(folder);
+        let db = open_whole(folder, &damage.idle_families())?;
+        damage.check_again(&db);
         if found != Found::Current {
             reach(at_fail_point, FailPoint::DatabaseOpened);
             format::write(folder, || reach(at_fail_point, FailPoint::FormatDrafted))?;
             reach(at_fail_point, FailPoint::FormatWritten);
         }
-        Ok(Self { at_fail_point, ..Self::of(folder, db, Some(Durable::open(folder))) })
+        Ok(Self { at_fail_point, ..Self::of(folder, db, Some(Durable::open(folder)), damage) })
     }
 
-    fn of(folder: &Path, db: DB, durable: Option<Durable>) -> Self {
+    fn of(folder: &Path, db: DB, durable: Option<Durable>, damage: Damage) -> Self {
         Self {
             folder: folder.to_owned(),
             db: RwLock::new(Some(db)),
             health: Health::default(),
             durable,
+            damage,
             gate: None,
             at_fail_point: None,
             #[cfg(test)]
@@ -119,7 +116,9 @@ impl Store {
         let db = open_db_read_only(folder)?;
         check_durable(folder, durable, &db)?;
         check_tables(folder, &db)?;
-        Ok(Self::of(folder, db, None))
+        let damage = Damage::open_read_only(folder);
+        damage.check_again(&db);
+        Ok(Self::of(folder, db, None, damage))
     }
 
     /// Closes RocksDB and opens it again: what clears its error after a failed write, once the disk is back. While it is
@@ -129,7 +128,8 @@ impl Store {
         // The old one holds the folder's lock.
         drop(db.take());
         self.reach(FailPoint::StoreClosed);
-        *db = Some(open_again(&self.folder, self.durable.as_ref().map(Durable::number))?);
+        let (known, idle) = (self.durable.as_ref().map(Durable::number), self.damage.idle_families());
+        *db = Some(open_again(&self.folder, known, &idle)?);
         if let Some(durable) = &self.durable {
             durable.reopen();
         }
@@ -147,7 +147,29 @@ impl Store {
         self.write_with(changes, false)
     }
 
+    /// The table files that are known to be damaged. Never waits.
+    pub(crate) fn damaged_tables(&self) -> Arc<KnownDamage> {
+        self.damage.known()
+    }
+
+    /// Whether files of `family` are not merged, because one of them is damaged.
+    pub(crate) fn is_idle(&self, family: &str) -> bool {
+        self.damage.is_idle(family)
+    }
+
     fn write_with(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
+        let written = self.write_once(changes, is_synced);
+        // A compaction that met damage ends all writes until the database is opened again. Nothing was written then, and
+        // when the damage is marked, the same write succeeds.
+        let is_damage = |error: &StoreError| self.with(|db| Ok(self.damage.find(db, error))).unwrap_or(false);
+        if written.as_ref().is_err_and(is_damage) {
+            self.reopen()?;
+            return self.write_once(changes, is_synced);
+        }
+        written
+    }
+
+    pub(super) fn write_once(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(is_synced);
         self.with(|db| {
@@ -293,58 +315,6 @@ impl Store {
                 }
                 pairs.status().map_err(|error| self.error(&error))?;
             }
-            Ok(())
-        })
-    }
-
-    /// Gives back the disk space of files that hold nothing but keys from `from` on that come before `to`, which nobody reads
-    /// any more. A range like every other here: `to` itself stays.
-    pub(crate) fn drop_files(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        // RocksDB drops a file whose last key is the end that it is given.
-        let Some(last) = key::some_key_before(to) else { return Ok(()) };
-        self.with(|db| db.delete_file_in_range_cf(handle(db, family)?, from, &last).map_err(|error| self.error(&error)))
-    }
-
-    /// The table files of `family`.
-    pub(crate) fn files(&self, family: &'static str) -> Result<Vec<TableFile>, StoreError> {
-        self.with(|db| {
-            let files = db.live_files().map_err(|error| self.error(&error))?;
-            let of_family = files.into_iter().filter(|file| file.column_family_name == family);
-            let file = |file: rocksdb::LiveFile| TableFile {
-                first_key: file.start_key.unwrap_or_default(),
-                last_key: file.end_key.unwrap_or_default(),
-                bytes: file.size as u64,
-            };
-            Ok(of_family.map(file).collect())
-        })
-    }
-
-    /// Bytes of `family` that are still in memory and the write-ahead log only.
-    pub(crate) fn memory_bytes(&self, family: &'static str) -> Result<u64, StoreError> {
-        self.with(|db| {
-            let bytes = db.property_int_value_cf(handle(db, family)?, "rocksdb.cur-size-all-mem-tables");
-            Ok(bytes.map_err(|error| self.error(&error))?.unwrap_or(0))
-        })
-    }
-
-    /// Merges the table files of `family` into as few as may be.
-    pub(crate) fn compact(&self, family: &'static str) -> Result<(), StoreError> {
-        self.with(|db| {
-            db.flush_cf(handle(db, family)?).map_err(|error| self.error(&error))?;
-            db.compact_range_cf(handle(db, family)?, None::<&[u8]>, None::<&[u8]>);
-            Ok(())
-        })
-    }
-
-    /// Rewrites the files that have keys between two keys, so that what was deleted there is gone from the disk.
-    pub(crate) fn compact_range(&self, family: &'static str, from: &[u8], to: &[u8]) -> Result<(), StoreError> {
-        self.with(|db| {
-            let family = handle(db, family)?;
-            db.flush_cf(family).map_err(|error| self.error(&error))?;
-            // Files in the last level too: they are where the deleted keys are.
-            let mut options = CompactOptions::default();
-            options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-            db.compact_range_cf_opt(family, Some(from), Some(to), &options);
             Ok(())
         })
     }

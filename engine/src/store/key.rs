@@ -34,6 +34,8 @@
 //! Ids, hours, days and minutes are eight bytes, big-endian; the latter three count from 1970 and have their sign bit turned
 //! over, so that keys are in the order of time. History's keys begin with the time: what is too old is one range.
 
+/// RocksDB's own family, for single numbers.
+pub(crate) const DEFAULT: &str = "default";
 pub(crate) const LOG: &str = "log";
 pub(crate) const LATEST: &str = "latest";
 pub(crate) const HOSTS: &str = "hosts";

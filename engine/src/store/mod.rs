@@ -9,6 +9,7 @@ pub(crate) mod channels;
 pub(crate) mod checkpoints;
 mod clock;
 mod contents;
+mod damage;
 mod database;
 mod durable;
 mod error;
@@ -18,12 +19,14 @@ pub(crate) mod key;
 pub(crate) mod latest;
 pub(crate) mod log;
 mod log_walk;
+mod marks;
 pub(crate) mod notices;
 mod options;
 pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
 pub(crate) mod silences;
+mod tables;
 pub(crate) mod tokens;
 pub(crate) mod users;
 mod whole;
@@ -32,12 +35,15 @@ mod write_gate;
 pub(crate) use changes::Changes;
 pub(crate) use checkpoints::Checkpoints;
 pub use contents::{Contents, contents};
-pub(crate) use database::{Store, TableFile};
+pub use damage::KnownDamage;
+pub(crate) use database::Store;
 pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
+pub use marks::DamagedTable;
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
+pub(crate) use tables::TableFile;
 pub use write_gate::{WriteGate, WritePoint};
 
 /// Reads a text as the file `FORMAT`, for the fuzzer: the version that it says.
@@ -50,6 +56,12 @@ pub fn format_version(text: &str) -> Option<u32> {
 #[doc(hidden)]
 pub fn durable_note(text: &str) -> Option<String> {
     durable::rewritten(text)
+}
+
+/// Reads a text as the file `DAMAGED`, for the fuzzer: the same marks as a hub writes them.
+#[doc(hidden)]
+pub fn damaged_note(text: &str) -> Option<String> {
+    marks::rewritten(text)
 }
 
 /// Reads `value` as each kind of record, for the fuzzer: stored bytes may be damaged, and must never be worse than an

@@ -29,7 +29,8 @@ const OPENING_THREADS: i32 = 4;
 /// RocksDB's own log files that are kept.
 const INFO_LOG_FILES: usize = 4;
 
-pub(super) fn open_db(folder: &Path) -> Result<DB, StoreError> {
+/// Opens the database for writing, or creates one. Files of the families in `idle` are not merged automatically.
+pub(super) fn open_db(folder: &Path, idle: &[&str]) -> Result<DB, StoreError> {
     let mut env = Env::new().map_err(|error| StoreError::from_rocksdb(folder, &error))?;
     // A flush or a compaction takes what ingest leaves. At the same priority it would halve a busy core, agents would take
     // their packets for lost, and what they send again would take the other half.
@@ -39,7 +40,8 @@ pub(super) fn open_db(folder: &Path) -> Result<DB, StoreError> {
     options.set_env(&env);
     options.create_if_missing(true);
     options.create_missing_column_families(true);
-    DB::open_cf_descriptors(&options, folder.join(DB_FOLDER), families()).map_err(|error| not_opened(folder, &error))
+    DB::open_cf_descriptors(&options, folder.join(DB_FOLDER), families(idle))
+        .map_err(|error| not_opened(folder, &error))
 }
 
 /// Opens the database as it is, with the families that it has: one of an older format has fewer. Its write-ahead log is
@@ -48,7 +50,7 @@ pub(super) fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
     let path = folder.join(DB_FOLDER);
     let open = || {
         let has = DB::list_cf(&options(), &path)?;
-        let families = families().filter(|family| has.iter().any(|name| name == family.name()));
+        let families = families(&[]).filter(|family| has.iter().any(|name| name == family.name()));
         DB::open_cf_descriptors_read_only(&options(), &path, families, false)
     };
     open().map_err(|error| not_opened(folder, &error))
@@ -89,9 +91,23 @@ fn options() -> Options {
     options
 }
 
-fn families() -> impl Iterator<Item = ColumnFamilyDescriptor> {
+/// Every family with its options, and RocksDB's own where its options are not the usual ones.
+///
+/// RocksDB delays or stops no write for the level-0 files of an idle family, however many there are
+/// (`ColumnFamilyData::GetWriteStallConditionAndCause`), so the triggers stay as they are.
+fn families(idle: &[&str]) -> impl Iterator<Item = ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-    key::FAMILIES.into_iter().map(move |family| ColumnFamilyDescriptor::new(family, family_options(family, &cache)))
+    let own = idle.contains(&key::DEFAULT).then(|| {
+        let mut options = Options::default();
+        options.set_disable_auto_compactions(true);
+        ColumnFamilyDescriptor::new(key::DEFAULT, options)
+    });
+    let of = move |family: &'static str| {
+        let mut options = family_options(family, &cache);
+        options.set_disable_auto_compactions(idle.contains(&family));
+        ColumnFamilyDescriptor::new(family, options)
+    };
+    key::FAMILIES.into_iter().map(of).chain(own)
 }
 
 pub(super) fn family_options(family: &str, cache: &Cache) -> Options {

@@ -85,8 +85,8 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
     if let Some(durable) = durable_number(from).filter(|durable| *durable > change) {
         salvaged.lose(format!("{} changes after number {change}, which were on disk once", durable - change));
     }
-    let new = open_db(to)?;
-    for name in std::iter::once("default").chain(key::FAMILIES) {
+    let new = open_db(to, &[])?;
+    for name in std::iter::once(key::DEFAULT).chain(key::FAMILIES) {
         // A store of an older version has fewer.
         if let Some(family) = damaged.cf_handle(name) {
             copy_family(&damaged, family, &new, name, &mut salvaged)?;
@@ -98,7 +98,7 @@ pub fn salvage(from: &Path, to: &Path) -> Result<Salvaged, StoreError> {
     }
     new.flush_wal(true).map_err(|error| StoreError::from_rocksdb(to, &error))?;
     drop((new, damaged));
-    drop(open_whole(to)?);
+    drop(open_whole(to, &[])?);
     let _only_after_a_repair = fs::remove_dir_all(to.join(REPAIR_FOLDER));
     if found == Found::Older {
         format::copy(from, to)?;

@@ -15,9 +15,9 @@ use crate::record::Corrupt;
 /// More of it than this was neither emptied nor lost; what is missing of it is seen afterwards.
 const REHEARSED_WAL_BYTES_MAX: u64 = 32 * 1024 * 1024;
 
-/// Opens the database for writing, and sees that nothing that was durable is missing.
-pub(super) fn open_whole(folder: &Path) -> Result<DB, StoreError> {
-    let db = open_db(folder)?;
+/// Opens the database for writing, and sees that nothing that was durable is missing. As [`open_db`].
+pub(super) fn open_whole(folder: &Path, idle: &[&str]) -> Result<DB, StoreError> {
+    let db = open_db(folder, idle)?;
     check_durable(folder, durable_number(folder), &db)?;
     check_tables(folder, &db)?;
     Ok(db)
@@ -26,13 +26,13 @@ pub(super) fn open_whole(folder: &Path) -> Result<DB, StoreError> {
 /// Opens the database again that this process had open, with the changes up to `known` at least. Nothing is created:
 /// while the folder's disk is not mounted, an empty folder may be in its place, and RocksDB would begin a new database
 /// there.
-pub(super) fn open_again(folder: &Path, known: Option<u64>) -> Result<DB, StoreError> {
+pub(super) fn open_again(folder: &Path, known: Option<u64>, idle: &[&str]) -> Result<DB, StoreError> {
     if format::check(folder)? == Found::New {
         let reason = "its file FORMAT is gone: mount its disk, or put the folder back".to_owned();
         return Err(StoreError::Unusable { folder: folder.to_owned(), reason });
     }
     check_database(folder)?;
-    let db = open_db(folder)?;
+    let db = open_db(folder, idle)?;
     check_durable(folder, durable_number(folder).max(known), &db)?;
     check_tables(folder, &db)?;
     Ok(db)
