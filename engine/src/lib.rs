@@ -51,7 +51,9 @@ pub use options::{CountryLookup, Options, ReplayListener};
 pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
-pub use store::{Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage};
+pub use store::{
+    Contents, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun, is_store, salvage, store_format,
+};
 #[doc(hidden)]
 pub use store::{WriteGate, WritePoint, durable_note, format_version, is_any_record};
 pub use view::{Selection, ServerView};

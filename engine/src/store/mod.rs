@@ -34,7 +34,7 @@ pub(crate) use checkpoints::Checkpoints;
 pub use contents::{Contents, contents};
 pub(crate) use database::{Store, TableFile};
 pub use error::StoreError;
-pub use format::{begin_store, is_begun, is_store};
+pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
