@@ -10,6 +10,7 @@ pub mod backoff;
 pub mod clock;
 pub mod collector;
 mod dial;
+pub mod doctor;
 pub mod given;
 pub mod identity;
 pub mod limits;

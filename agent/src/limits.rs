@@ -75,3 +75,12 @@ pub const MACHINE_ID_BYTES_MAX: u64 = 1024;
 pub const MACHINE_ID_DIGITS_MIN: usize = 16;
 /// Bytes read of a file of certificate authorities: a system's own has some 250 kB.
 pub const CA_FILE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
+/// Packets that the doctor sends to an address until it is taken for silent.
+pub const PROBES_MAX: u32 = 3;
+/// Time that the doctor waits for an answer to each of them.
+pub const PROBE_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time for the hub to be told that the doctor's connection ends.
+pub const FAREWELL_TIMEOUT: Duration = Duration::from_secs(1);
+/// Files of a spool that the doctor looks at. A spool of the largest size has fewer.
+pub const SPOOL_FILES_MAX: usize = 10_000;

@@ -1,14 +1,15 @@
 //! The agent's process: options, clock, and the two tasks.
 
 use std::fs::File;
-use std::io::{IsTerminal, Read};
+use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::builder::Resettable;
-use clap::{Command, CommandFactory, FromArgMatches, Parser};
+use clap::parser::ValueSource;
+use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -21,6 +22,7 @@ use windfire_agent::address::HubList;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::clock::Clock;
 use windfire_agent::collector::{Collector, CollectorOptions};
+use windfire_agent::doctor::{self, DoctorOptions, SecretSource};
 use windfire_agent::given::{
     log_filter, plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value,
 };
@@ -109,13 +111,53 @@ fn spool_bytes_max(text: &str) -> Result<u64, String> {
 /// The same command, for which an empty variable counts as unset, because some tools cannot leave one out.
 fn without_blank_variables(command: Command) -> Command {
     let is_blank = |name: &std::ffi::OsStr| std::env::var(name).is_ok_and(|value| plain(&value).is_empty());
-    command.mut_args(|arg| if arg.get_env().is_some_and(is_blank) { arg.env(Resettable::Reset) } else { arg })
+    let command =
+        command.mut_args(|arg| if arg.get_env().is_some_and(is_blank) { arg.env(Resettable::Reset) } else { arg });
+    command.mut_subcommands(without_blank_variables)
 }
 
-fn arguments() -> Arguments {
-    let mut command = without_blank_variables(Arguments::command());
+/// The verb that checks instead of running an agent.
+const DOCTOR: &str = "doctor";
+
+/// Options of the doctor besides those of the agent.
+struct DoctorFlags {
+    is_json: bool,
+    with_session: bool,
+    /// Whether the secret is an option, which every user of the machine can see.
+    is_secret_shown: bool,
+}
+
+/// The agent's command, and below it the doctor's, which takes the same options.
+fn command() -> Command {
+    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
+    let session = "Show the credential to the hub (disconnects an agent that runs with it for up to five minutes)";
+    let doctor = Arguments::command()
+        .name(DOCTOR)
+        .about("Check the way to the hub, the spool and the readings, and say what to do")
+        .arg(flag("session", session))
+        .arg(flag("json", "Print JSON"));
+    Arguments::command().subcommand(doctor).subcommand_negates_reqs(true).args_conflicts_with_subcommands(true)
+}
+
+/// The agent's options, and those of the doctor if it is asked for.
+fn arguments() -> (Arguments, Option<DoctorFlags>) {
+    let mut command = without_blank_variables(command());
     let matches = command.get_matches_mut();
-    Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit())
+    let (given, doctor) = match matches.subcommand() {
+        Some((DOCTOR, given)) => (given, Some(doctor_flags(given))),
+        _ => (&matches, None),
+    };
+    let arguments = Arguments::from_arg_matches(given).unwrap_or_else(|error| error.format(&mut command).exit());
+    (arguments, doctor)
+}
+
+fn doctor_flags(given: &ArgMatches) -> DoctorFlags {
+    let is_shown = |option: &str| given.value_source(option) == Some(ValueSource::CommandLine);
+    DoctorFlags {
+        is_json: given.get_flag("json"),
+        with_session: given.get_flag("session"),
+        is_secret_shown: is_shown("credential") || is_shown("enrol"),
+    }
 }
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
@@ -129,7 +171,10 @@ fn warn_of_misspelt_variables() {
 }
 
 fn main() -> ExitCode {
-    let arguments = arguments();
+    let (arguments, doctor) = arguments();
+    if let Some(doctor) = doctor {
+        return examine(arguments, &doctor);
+    }
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -145,6 +190,50 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints what the doctor finds. The exit code is that of the worst.
+fn examine(arguments: Arguments, doctor: &DoctorFlags) -> ExitCode {
+    let file = arguments.credential_file.clone().or_else(|| arguments.enrol_file.clone());
+    let source = match file {
+        _ if doctor.is_secret_shown => SecretSource::CommandLine,
+        Some(path) => SecretSource::File(path),
+        None if arguments.credential.is_some() || arguments.enrol.is_some() => SecretSource::Variable,
+        None => SecretSource::Missing,
+    };
+    let options = DoctorOptions {
+        hubs: hubs(&arguments),
+        trust: trust(&arguments),
+        identity: identity(&arguments),
+        source,
+        spool: arguments.spool.map(|folder| SpoolOptions { folder, bytes_max: arguments.spool_bytes_max }),
+        collector: CollectorOptions {
+            temperatures: arguments.temperature,
+            gpu: arguments.gpu,
+            ip: String::new(),
+            transfers: None,
+        },
+        clock: Clock::new(unix_ms),
+        with_session: doctor.with_session,
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _nobody_hears = writeln!(std::io::stderr(), "windfire-agent: no runtime: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let findings = runtime.block_on(doctor::examine(options));
+    // A name lookup that is still running must not keep the process alive.
+    runtime.shutdown_background();
+    let said = if doctor.is_json {
+        windfire_doctor::json("windfire-agent", env!("CARGO_PKG_VERSION"), &findings)
+    } else {
+        windfire_doctor::text(&findings)
+    };
+    // The reader may have closed the pipe, as "head" does.
+    let _is_read = writeln!(std::io::stdout(), "{said}");
+    ExitCode::from(windfire_doctor::exit_code(&findings))
 }
 
 fn start(arguments: Arguments) -> Result<(), String> {
@@ -314,7 +403,24 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_doctor_takes_the_agents_options_and_the_agent_none_of_its() {
+        let read = |words: &[&str]| command().try_get_matches_from([&["windfire-agent"][..], words].concat());
+        let fingerprint = "ab".repeat(32);
+        let way = ["--hub", "hub.example", "--fingerprint", &fingerprint];
+        let matches = read(&[&["doctor", "--session"][..], &way].concat()).expect("read");
+        let given = matches.subcommand_matches(DOCTOR).expect("asked for");
+        let flags = doctor_flags(given);
+        assert!(flags.with_session && !flags.is_json && !flags.is_secret_shown);
+        assert_eq!(Arguments::from_arg_matches(given).expect("sound").hubs.len(), 1);
+        let shown = read(&[&["doctor", "--json", "--credential", "c"][..], &way].concat()).expect("read");
+        let flags = doctor_flags(shown.subcommand_matches(DOCTOR).expect("asked for"));
+        assert!(flags.is_json && flags.is_secret_shown);
+        assert!(read(&[&["--session"][..], &way].concat()).is_err(), "an agent has a session anyway");
+        assert!(read(&[&way[..], &["doctor"]].concat()).is_err(), "options before the verb would have no effect");
+    }
+
+    #[test]
     fn the_options_are_sound() {
-        Arguments::command().debug_assert();
+        command().debug_assert();
     }
 }

@@ -53,7 +53,7 @@ pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
 pub use store::{
     Contents, DamagedTable, KnownDamage, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun,
-    is_store, salvage,
+    is_store, salvage, store_format,
 };
 #[doc(hidden)]
 pub use store::{WriteGate, WritePoint, damaged_note, durable_note, format_version, is_any_record};

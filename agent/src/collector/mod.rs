@@ -78,6 +78,11 @@ impl Collector {
         Host { ip: self.ip.clone(), version: env!("CARGO_PKG_VERSION").to_owned(), ..host }
     }
 
+    /// Files of every machine that could not be read so far, each with the reason. Values from them are 0.
+    pub fn unread(&self) -> Vec<(&'static str, String)> {
+        self.machine.unread()
+    }
+
     fn tell_impossible(&mut self, now: Instant) {
         let (told, at) = self.told;
         let (count, last) = self.machine.impossible();

@@ -3,10 +3,10 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
-use quinn::{Connection, ConnectionStats, Endpoint};
-use tokio::time::{Instant, sleep};
+use quinn::{Connection, ConnectionStats, Endpoint, VarInt};
+use tokio::time::{Instant, sleep, timeout};
 
-use crate::limits::{PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE};
+use crate::limits::{FAREWELL_TIMEOUT, PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE};
 
 /// A connection whose other side showed the hub's certificate.
 pub(crate) struct Dialled {
@@ -16,6 +16,14 @@ pub(crate) struct Dialled {
 }
 
 impl Dialled {
+    /// Ends the connection, and waits until the hub was told.
+    pub(crate) async fn close(self) {
+        self.connection.close(VarInt::from_u32(0), b"");
+        if let Some(endpoint) = &self.own {
+            let _in_time = timeout(FAREWELL_TIMEOUT, endpoint.wait_idle()).await;
+        }
+    }
+
     /// Continues from another port whenever the hub has become silent. Never returns.
     pub(crate) async fn keep_path(&self) -> Infallible {
         let Some(endpoint) = &self.own else { return std::future::pending().await };

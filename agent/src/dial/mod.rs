@@ -50,7 +50,8 @@ impl Hub {
         Ok(dialled)
     }
 
-    async fn look_up(&mut self) -> Result<Vec<SocketAddr>, String> {
+    /// The addresses of the hub's name, as the system finds them.
+    pub(crate) async fn look_up(&mut self) -> Result<Vec<SocketAddr>, String> {
         if let Some(address) = self.address.literal() {
             return Ok(vec![address]);
         }

@@ -19,7 +19,7 @@ pub use crate::dial::Endpoints;
 use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
 use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
-use crate::outbox::WelcomeError;
+use crate::outbox::{WelcomeError, new_outbox_id};
 use crate::sampler::Feed;
 pub use error::LinkError;
 use error::no_numbers;
@@ -155,13 +155,8 @@ impl Link {
 
     /// Connects, sends Hello for the outbox's front run, and waits for the welcome.
     async fn greet<'a>(&self, hub: &mut Hub, name: &'a str) -> Result<Welcomed<'a>, LinkError> {
-        let broken = |reason: String| LinkError::Connection { hub: name.to_owned(), reason };
         let dialled = hub.dial(&self.endpoints).await?;
-        let connection: &Connection = &dialled.connection;
-        let no_welcome = || broken(format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs()));
-        let opened = timeout(CONNECT_TIMEOUT, connection.open_bi()).await.map_err(|_| no_welcome())?;
-        let (mut send, recv) = opened.map_err(|error| broken(error.to_string()))?;
-        let mut incoming = Incoming { recv, reader: FrameReader::new(), hub: name };
+        let (mut send, mut incoming) = open(&dialled.connection, name).await?;
         let clock = self.options.clock.read();
         let told = Told::new(clock);
         let hello = Hello {
@@ -172,12 +167,7 @@ impl Link {
             outbox_id: self.feed.outbox().await.id(),
             clock: Some(HelloClock { uptime_ms: self.feed.uptime_ms(), ..clock }),
         };
-        let greeted = async {
-            write(&mut send, &Up::Hello(hello), name).await?;
-            incoming.next().await
-        };
-        let first = timeout(CONNECT_TIMEOUT, greeted).await.map_err(|_| no_welcome())?;
-        let welcome = receive_welcome(name, first)?;
+        let welcome = say_hello(&mut send, &mut incoming, hello).await?;
         self.on_welcome(name, welcome).await?;
         Ok(Welcomed { dialled, send, incoming, told })
     }
@@ -200,6 +190,54 @@ impl Link {
         tracing::info!(%hub, server = welcome.server_id, unsent, "connected");
         Ok(())
     }
+}
+
+/// Shows the credential of a server to the hub, and learns whether it is taken: the server's id, or the refusal. It
+/// asks for no new server. An agent that is connected with this credential is superseded, and tries again only after
+/// some minutes.
+pub(crate) async fn try_credential(
+    hub: &mut Hub,
+    endpoints: &Endpoints,
+    credential: &str,
+    clock: Clock,
+) -> Result<u64, LinkError> {
+    let name = hub.address.to_string();
+    let dialled = hub.dial(endpoints).await?;
+    let (mut send, mut incoming) = open(&dialled.connection, &name).await?;
+    let hello = Hello {
+        protocol: PROTOCOL_VERSION,
+        credential: credential.to_owned(),
+        enrol: None,
+        agent_version: env!("CARGO_PKG_VERSION").to_owned(),
+        outbox_id: new_outbox_id(),
+        clock: Some(clock.read()),
+    };
+    let welcome = say_hello(&mut send, &mut incoming, hello).await;
+    dialled.close().await;
+    welcome.map(|welcome| welcome.server_id)
+}
+
+/// Opens the one stream of a connection.
+async fn open<'a>(connection: &Connection, hub: &'a str) -> Result<(SendStream, Incoming<'a>), LinkError> {
+    let opened = timeout(CONNECT_TIMEOUT, connection.open_bi()).await.map_err(|_| no_welcome(hub))?;
+    let broken = |reason: String| LinkError::Connection { hub: hub.to_owned(), reason };
+    let (send, recv) = opened.map_err(|error| broken(error.to_string()))?;
+    Ok((send, Incoming { recv, reader: FrameReader::new(), hub }))
+}
+
+/// Sends Hello, and waits for the hub's welcome.
+async fn say_hello(send: &mut SendStream, incoming: &mut Incoming<'_>, hello: Hello) -> Result<Welcome, LinkError> {
+    let hub = incoming.hub;
+    let greeted = async {
+        write(send, &Up::Hello(hello), hub).await?;
+        incoming.next().await
+    };
+    let first = timeout(CONNECT_TIMEOUT, greeted).await.map_err(|_| no_welcome(hub))?;
+    receive_welcome(hub, first)
+}
+
+fn no_welcome(hub: &str) -> LinkError {
+    LinkError::Connection { hub: hub.to_owned(), reason: format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs()) }
 }
 
 /// Resolves when the agent must stop. Never resolves if the sender is gone.

@@ -9,6 +9,7 @@ mod config;
 mod config_words;
 mod counters;
 mod country;
+mod doctor;
 mod enroller;
 mod folder;
 mod http;
@@ -62,7 +63,7 @@ fn main() -> ExitCode {
     let text = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
     let ignored = variables::check::<Cli>(std::env::vars_os().filter_map(text));
     match ignored.and_then(|ignored| run(cli, mask, &ignored)) {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -71,9 +72,10 @@ fn main() -> ExitCode {
 }
 
 /// `mask` is the user's umask for new files. `ignored` are variables that other tools set.
-fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
+fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
     let now_ms = unix_ms();
-    match cli.verb {
+    let done = match cli.verb {
+        Verb::Doctor { settings, output } => return doctor::run(&cli.place, settings, output.json, now_ms),
         Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings)?;
             start_logs(config.log_filter()?);
@@ -128,7 +130,8 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
                 _ => say(&text.to_string()),
             }
         }
-    }
+    };
+    done.map(|()| ExitCode::SUCCESS)
 }
 
 fn ask(place: &Place, call: Call, now_ms: i64) -> Result<(), String> {

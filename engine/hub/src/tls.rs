@@ -20,7 +20,8 @@ use crate::config::Config;
 
 const FOLDER: &str = "tls";
 const CERT: &str = "tls/cert.pem";
-const KEY: &str = "tls/key.pem";
+/// The key of the hub's own certificate, in the data folder.
+pub(crate) const KEY: &str = "tls/key.pem";
 const FINGERPRINT: &str = "tls/fingerprint";
 const NOTE_PREFIX: &str = "windfire fingerprint ";
 /// In the name of each certificate that a hub created.
@@ -104,12 +105,17 @@ impl Certificate {
 
     /// SHA-256 of the certificate, in hexadecimal: what agents pin.
     pub(crate) fn fingerprint(&self) -> String {
-        hex(&Sha256::digest(&self.chain[0]))
+        hex(&Sha256::digest(self.der()))
+    }
+
+    /// The certificate itself, without its chain, in DER.
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.chain[0]
     }
 
     /// Whether a hub created it. An operator's own is renewed now and then, and agents verify it by its authority.
     pub(crate) fn is_created_here(&self) -> bool {
-        self.chain[0].windows(CREATED_HERE.len()).any(|part| part == CREATED_HERE)
+        self.der().windows(CREATED_HERE.len()).any(|part| part == CREATED_HERE)
     }
 
     /// TLS for agents: only version 1.3, only our protocol.

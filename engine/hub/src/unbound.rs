@@ -5,7 +5,12 @@ use std::net::SocketAddr;
 
 /// The error of the address that `flag` gives for `whose` connections, and its remedy.
 pub(crate) fn explain(address: SocketAddr, whose: &str, flag: &str, error: &io::Error) -> String {
-    let remedy = match error.kind() {
+    format!("address {address} for {whose} ({flag}) cannot be used: {error}: {}", remedy(address, error))
+}
+
+/// What to do if the hub cannot listen there.
+pub(crate) fn remedy(address: SocketAddr, error: &io::Error) -> &'static str {
+    match error.kind() {
         io::ErrorKind::AddrInUse => "stop what uses it, or choose another port",
         io::ErrorKind::PermissionDenied if address.port() < 1024 => {
             "ports below 1024 need root or the right CAP_NET_BIND_SERVICE; choose another"
@@ -14,8 +19,7 @@ pub(crate) fn explain(address: SocketAddr, whose: &str, flag: &str, error: &io::
             "this machine has no such address; 0.0.0.0 or [::] means all of its addresses"
         }
         _ => "choose another",
-    };
-    format!("address {address} for {whose} ({flag}) cannot be used: {error}: {remedy}")
+    }
 }
 
 #[cfg(test)]

@@ -42,15 +42,27 @@ pub fn is_begun(folder: &Path) -> bool {
 
 /// Checks the folder's version. Makes and changes nothing.
 pub(super) fn check(folder: &Path) -> Result<Found, StoreError> {
+    Ok(match store_format(folder)? {
+        Some(VERSION) => Found::Current,
+        Some(_) => Found::Older,
+        None => Found::New,
+    })
+}
+
+/// The version of the store in `folder`, which is this hub's or an older one. `None` if there is no store. Makes and
+/// changes nothing.
+///
+/// # Errors
+/// The version is newer, the file does not say one, or it cannot be read.
+pub fn store_format(folder: &Path) -> Result<Option<u32>, StoreError> {
     let path = folder.join(FILE);
     match fs::read_to_string(&path) {
         Ok(text) => match version(&text) {
-            Some(VERSION) => Ok(Found::Current),
-            Some(1..VERSION) => Ok(Found::Older),
+            Some(found @ 1..=VERSION) => Ok(Some(found)),
             Some(found) => Err(StoreError::NewerFormat { found, supported: VERSION }),
             None => Err(Corrupt::at(path.display().to_string()).into()),
         },
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Found::New),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(StoreError::unusable(folder, &error)),
     }
 }
@@ -155,6 +167,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         make_store_of_5(folder.path());
         // To look at it, as at a backup, changes nothing.
+        assert_eq!(store_format(folder.path()), Ok(Some(5)));
         assert_eq!(contents(folder.path()).expect("readable").servers, 1);
         assert_eq!(verify_unopened(folder.path()).expect("readable").corrupt, [""; 0], "it lacks nothing that it had");
         assert_eq!(said(folder.path()), "windfire store 5\n");
@@ -192,6 +205,7 @@ mod tests {
         say(folder.path(), VERSION + 1);
         let refused = Store::open(folder.path(), None).err();
         assert_eq!(refused, Some(StoreError::NewerFormat { found: VERSION + 1, supported: VERSION }));
+        assert!(store_format(folder.path()).is_err_and(|error| Some(error) == refused));
         assert_eq!(said(folder.path()), format!("{PREFIX}{}\n", VERSION + 1));
     }
 }

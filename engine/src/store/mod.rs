@@ -38,7 +38,7 @@ pub use contents::{Contents, contents};
 pub use damage::KnownDamage;
 pub(crate) use database::Store;
 pub use error::StoreError;
-pub use format::{begin_store, is_begun, is_store};
+pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
 pub use marks::DamagedTable;
 pub(crate) use salvage::next_readable;

@@ -55,6 +55,11 @@ impl Files {
         }
     }
 
+    /// Files that could not be read, and why.
+    pub(super) fn missed(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        self.unread.iter().map(|(path, why)| (*path, why.as_str()))
+    }
+
     #[cfg(test)]
     pub(super) fn unread(&self) -> Vec<&'static str> {
         self.unread.keys().copied().collect()

@@ -160,6 +160,11 @@ impl Machine {
         self.impossible
     }
 
+    /// Files that could not be read, and why.
+    pub(super) fn unread(&self) -> Vec<(&'static str, String)> {
+        self.files.missed().map(|(path, why)| (path, why.to_owned())).collect()
+    }
+
     fn note_impossible(&mut self, count: u64, what: &'static str) {
         if count > 0 {
             self.impossible = (self.impossible.0 + count, what);

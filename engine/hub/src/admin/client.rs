@@ -64,6 +64,16 @@ pub(crate) fn ask(
     }
 }
 
+/// Asks the running hub and nothing else: the store of a stopped one is not opened, because that may change it. `None`
+/// if none runs.
+pub(crate) fn ask_running(data: &Path, request: &Request) -> Result<Option<Response>, String> {
+    match connect(data) {
+        Ok(stream) => ask_hub(stream, request, &mut io::sink()).map(Some).map_err(|error| words(&error)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
+        Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
+    }
+}
+
 /// The meaning of a failed exchange.
 fn words(error: &io::Error) -> String {
     match error.kind() {

@@ -21,7 +21,7 @@ use windfire_outbound::check_templates;
 use crate::limits::USERS_NAMED_MAX;
 
 pub(crate) use backup::{is_a_hub_now, restore, salvage};
-pub(crate) use client::ask;
+pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use request::{AgentsLine, Hub, Request, Response, StorageAnswer, TierLine, VerifiedAnswer};

@@ -24,6 +24,7 @@ use values::{days, id};
 
 pub(crate) use call::{Call, Output};
 pub(crate) use show::show;
+pub(crate) use table::{size, span};
 
 /// The hub: watches a fleet, keeps its history, answers in Nezha v0's JSON.
 #[derive(Parser)]
@@ -106,6 +107,16 @@ pub(crate) enum Verb {
         /// File to write (default: standard output)
         #[arg(long)]
         out: Option<PathBuf>,
+    },
+    /// Check the machine, the data folder and the running hub, and say what to do; give it the options of serve
+    ///
+    /// It reads, with one exception: 100 small writes into a temporary file in the data folder measure the disk. It
+    /// exits with 1 after a warning, and with 2 if something is bad.
+    Doctor {
+        #[command(flatten)]
+        settings: Settings,
+        #[command(flatten)]
+        output: Output,
     },
     /// Print the fingerprint that agents pin
     Fingerprint {

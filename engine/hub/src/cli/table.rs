@@ -34,7 +34,7 @@ pub(super) fn text(value: &Value) -> String {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let units = ["B", "KiB", "MiB", "GiB", "TiB"];
     let (mut value, mut unit) = (bytes as f64, 0);
     while value >= 1024.0 && unit + 1 < units.len() {
@@ -62,7 +62,7 @@ pub(super) fn until(now_s: i64, expires_s: &Value) -> String {
     }
 }
 
-pub(super) fn span(seconds: i64) -> String {
+pub(crate) fn span(seconds: i64) -> String {
     let seconds = Duration::from_secs(seconds.max(0).unsigned_abs()).as_secs();
     match seconds {
         0..=119 => format!("{seconds} s"),

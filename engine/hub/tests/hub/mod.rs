@@ -6,6 +6,8 @@ pub(crate) mod agent_process;
 pub(crate) mod cut_spools;
 #[allow(dead_code, reason = "few tests damage files")]
 pub(crate) mod damage;
+#[allow(dead_code, reason = "few tests ask a doctor")]
+pub(crate) mod doctor;
 #[allow(dead_code, reason = "few tests are floods")]
 pub(crate) mod flood;
 #[allow(dead_code, reason = "few tests freeze a disk")]
