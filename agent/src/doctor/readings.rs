@@ -67,7 +67,11 @@ fn optional(check: &'static str, is_on: bool, option: &str, value: &str, count: 
         return Finding::info(check, format!("off ({option})"));
     }
     if count == 0 {
-        return Finding::warn(check, "none is found on this machine", format!("leave {option} out, or load its driver"));
+        return Finding::warn(
+            check,
+            "none is found on this machine",
+            format!("leave {option} out, or load its driver"),
+        );
     }
     Finding::ok(check, value)
 }
@@ -102,10 +106,8 @@ mod tests {
     fn a_file_that_cannot_be_read_is_a_warning_for_what_comes_from_it() {
         let on = Shown { temperatures: true, gpu: true };
         let unread = [("/proc/meminfo", "denied".to_owned())];
-        let report = Report {
-            temperatures: vec![Temperature { name: "core".to_owned(), celsius: 40.0 }],
-            ..Report::default()
-        };
+        let report =
+            Report { temperatures: vec![Temperature { name: "core".to_owned(), celsius: 40.0 }], ..Report::default() };
         let findings = judge(&report, &Host::default(), &unread, on);
         for (check, expected) in [
             ("memory", Verdict::Warn),

@@ -161,11 +161,9 @@ mod tests {
 
     #[test]
     fn a_hub_that_listens_everywhere_is_reached_here() {
-        for (listens, reached) in [
-            ("0.0.0.0:8008", "127.0.0.1:8008"),
-            ("[::]:8008", "[::1]:8008"),
-            ("192.0.2.1:80", "192.0.2.1:80"),
-        ] {
+        for (listens, reached) in
+            [("0.0.0.0:8008", "127.0.0.1:8008"), ("[::]:8008", "[::1]:8008"), ("192.0.2.1:80", "192.0.2.1:80")]
+        {
             assert_eq!(reachable(listens.parse().expect("an address")).to_string(), reached);
         }
     }

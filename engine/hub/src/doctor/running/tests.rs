@@ -77,9 +77,8 @@ fn history_that_cannot_be_read_is_bad_and_a_log_to_read_a_warning() {
 
 #[test]
 fn the_panel_is_a_page_of_html() {
-    let of = |status, content_type: &str| {
-        Ok(Page { status, content_type: content_type.to_owned(), body: String::new() })
-    };
+    let of =
+        |status, content_type: &str| Ok(Page { status, content_type: content_type.to_owned(), body: String::new() });
     check(&judge_panel(&of(200, "text/html; charset=utf-8")), Verdict::Ok, "part of the hub");
     check(&judge_panel(&of(200, "text/plain; charset=utf-8")), Verdict::Info, "Node.js");
     check(&judge_panel(&of(503, "text/html")), Verdict::Warn, "503");
