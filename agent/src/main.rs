@@ -162,7 +162,7 @@ fn doctor_flags(given: &ArgMatches) -> DoctorFlags {
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
 fn warn_of_misspelt_variables() {
-    let name_of = |argument: &clap::Arg| argument.get_env()?.to_str().map(str::to_owned);
+    let name_of = |argument: &Arg| argument.get_env()?.to_str().map(str::to_owned);
     let known: Vec<String> = Arguments::command().get_arguments().filter_map(name_of).collect();
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for (name, meant) in misspelt(&known, set) {

@@ -20,7 +20,7 @@ use windfire_doctor::{Finding, exit_code};
 
 use crate::config::{Config, Place, Settings};
 use crate::output::say;
-use asked::{Asked, Facts};
+use asked::Facts;
 use folder::Holder;
 
 /// Prints all findings. The exit code is that of the worst.
