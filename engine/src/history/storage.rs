@@ -94,7 +94,7 @@ pub(super) fn forget_expired(store: &Store, raw_floor: i64) -> Result<(), StoreE
 impl History {
     /// Frees the bytes above the disk budget from hours that take much, as far as there are any. Returns the bytes freed.
     pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<u64, StoreError> {
-        let max = self.retention.disk_bytes_max;
+        let max = self.retention().disk_bytes_max;
         if max == 0 {
             return Ok(0);
         }
