@@ -107,6 +107,11 @@ pub(crate) enum Verb {
         #[arg(long)]
         out: Option<PathBuf>,
     },
+    /// Have the running hub read its configuration again
+    Reload {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the fingerprint that agents pin
     Fingerprint {
         #[command(flatten)]
