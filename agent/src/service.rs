@@ -1,4 +1,5 @@
-//! What the service manager is told of the agent: that it reads its machine, that it goes on, and whether it reaches its hub.
+//! What the service manager is told of the agent: that it reads its machine, that it is alive, and whether it reaches its
+//! hub.
 //!
 //! Only the program knows the manager. The library, which is all that a hub can reach, does not.
 
@@ -26,7 +27,8 @@ pub(crate) async fn run(manager: &ServiceManager, feed: Feed) -> Infallible {
     let mut read_at = Instant::now();
     let mut pinged: Option<Instant> = None;
     let pings = manager.ping_interval();
-    let mut ticks = interval(pings.map_or(LOOK_INTERVAL, |pings| pings.min(LOOK_INTERVAL)));
+    let turn = pings.map_or(LOOK_INTERVAL, |pings| pings.min(LOOK_INTERVAL));
+    let mut ticks = interval(turn);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
@@ -44,14 +46,19 @@ pub(crate) async fn run(manager: &ServiceManager, feed: Feed) -> Infallible {
             manager.status(&words);
             said = words;
         }
-        // Two intervals, because the hub may have asked for a longer one a moment ago.
-        let is_reading = now.duration_since(read_at) <= *feed.interval.borrow() * 2 + READING_LATE_MAX;
-        let is_due = |pings: Duration| pinged.is_none_or(|pinged| now.duration_since(pinged) >= pings);
-        if is_reading && pings.is_some_and(is_due) {
+        // Half a turn early rather than one turn late: ticks are not exact.
+        let is_due = |pings: Duration| pinged.is_none_or(|pinged| now + turn / 2 >= pinged + pings);
+        if do_readings_go_on(now.duration_since(read_at), *feed.interval.borrow()) && pings.is_some_and(is_due) {
             manager.ping();
             pinged = Some(now);
         }
     }
+}
+
+/// Whether readings go on: `ago` is the time since the newest, `interval` the time between two.
+fn do_readings_go_on(ago: Duration, interval: Duration) -> bool {
+    // Two intervals, because the hub may have asked for another one in between.
+    ago <= interval * 2 + READING_LATE_MAX
 }
 
 fn describe(contact: &Contact, now: Instant) -> String {
@@ -77,8 +84,17 @@ fn span(time: Duration) -> String {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn words_say_whether_the_hub_is_reached_and_since_when_not() {
+    #[test]
+    fn readings_that_stop_are_noticed_at_any_interval() {
+        let cases = [(0, 1, true), (17, 1, true), (18, 1, false), (135, 60, true), (136, 60, false)];
+        for (ago_s, interval_s, go_on) in cases {
+            let found = do_readings_go_on(Duration::from_secs(ago_s), Duration::from_secs(interval_s));
+            assert_eq!(found, go_on, "{ago_s} s ago, every {interval_s} s");
+        }
+    }
+
+    #[test]
+    fn words_say_whether_the_hub_is_reached_and_since_when_not() {
         let at = Instant::now();
         let lost = |seconds| describe(&Contact::Lost { at }, at + Duration::from_secs(seconds));
         for (seconds, words) in [

@@ -44,8 +44,8 @@ impl Service {
         self.0.stopping("stopping: open sessions end after their last ack");
     }
 
-    /// Tells that the hub is ready, then how it is whenever that changes, and that it is alive while no thread is stuck.
-    /// Runs for as long as it is polled.
+    /// Tells that the hub is ready, then how it is whenever that changes, and that it is alive while no thread is
+    /// stuck. Runs as long as it is polled.
     pub(crate) async fn run(self, engine: Arc<Engine>, pulses: Arc<Pulses>) -> Infallible {
         let Self(manager) = self;
         let mut said = describe(&engine);
@@ -53,7 +53,8 @@ impl Service {
         let ping_interval = manager.ping_interval();
         let mut pinged: Option<Instant> = None;
         let mut stuck = None;
-        let mut ticks = interval(ping_interval.map_or(STATUS_INTERVAL, |pings| pings.min(STATUS_INTERVAL)));
+        let turn = ping_interval.map_or(STATUS_INTERVAL, |pings| pings.min(STATUS_INTERVAL));
+        let mut ticks = interval(turn);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
@@ -71,7 +72,8 @@ impl Service {
                 manager.status(&words);
                 said = words;
             }
-            let is_due = |pings: Duration| pinged.is_none_or(|pinged| now.saturating_duration_since(pinged) >= pings);
+            // Half a turn early rather than one turn late: ticks are not exact.
+            let is_due = |pings: Duration| pinged.is_none_or(|pinged| now + turn / 2 >= pinged + pings);
             if stuck.is_none() && ping_interval.is_some_and(is_due) {
                 manager.ping();
                 pinged = Some(now);

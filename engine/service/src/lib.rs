@@ -18,6 +18,8 @@ use socket::Socket;
 const STATUS_BYTES_MAX: usize = 512;
 /// Shortest time between two pings, however short the manager's patience is.
 const PING_INTERVAL_MIN: Duration = Duration::from_millis(100);
+/// Longest time between two pings, however long it is.
+const PING_INTERVAL_MAX: Duration = Duration::from_hours(1);
 
 /// The service manager of this process, or none.
 #[derive(Debug, Default)]
@@ -95,7 +97,7 @@ fn ping_interval(variable: impl Fn(&str) -> Option<OsString>, pid: u32) -> Optio
     // The variables are inherited, so a process that was started by the watched one has them too.
     let is_meant = variable("WATCHDOG_PID").is_none_or(|meant| number(meant) == Some(pid.into()));
     let patience_us = variable("WATCHDOG_USEC").and_then(number).filter(|us| *us > 0 && is_meant)?;
-    Some(Duration::from_micros(patience_us / 2).max(PING_INTERVAL_MIN))
+    Some(Duration::from_micros(patience_us / 2).clamp(PING_INTERVAL_MIN, PING_INTERVAL_MAX))
 }
 
 /// A line of its own for the words: a line break within them would begin another message.
@@ -105,7 +107,8 @@ fn status_line(words: &str) -> String {
     format!("STATUS={words}")
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests {
     use std::os::unix::net::UnixDatagram;
 
@@ -114,7 +117,10 @@ mod tests {
     const PID: u32 = 77;
 
     fn manager(variables: &[(&str, &str)]) -> ServiceManager {
-        let find = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| OsString::from(value));
+        let find = |name: &str| {
+            let found = variables.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
         ServiceManager::new(find, PID)
     }
 
@@ -224,6 +230,7 @@ mod tests {
             (Some("30000000"), Some("78"), None),
             (Some("30000000"), Some("init"), None),
             (Some("1"), None, Some(PING_INTERVAL_MIN)),
+            (Some("18446744073709551615"), None, Some(PING_INTERVAL_MAX)),
             (Some("0"), None, None),
             (Some("-1"), None, None),
             (Some(""), None, None),
