@@ -16,6 +16,7 @@ const EXPOSURE_MAX: &str = "15";
 const HUB_UNIT: &str = include_str!("../package/windfire.service");
 const AGENT_UNIT: &str = include_str!("../../../agent/package/windfire-agent.service");
 const UDP: &str = include_str!("../package/udp.conf");
+const ENROL: &str = include_str!("../../../agent/package/enrol.conf");
 const NETWORK: &str = include_str!("../../../agent/package/hardened-network.conf");
 
 fn analyze(arguments: &[&str], unit: &Path) -> Option<Output> {
@@ -50,12 +51,13 @@ fn installed(folder: &Path, name: &str, unit: &str, program: &Path, drop_in: &st
 
 #[test]
 fn systemd_knows_every_line_of_the_units_and_of_the_examples() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
     let agent = program();
     for (name, unit, program, drop_in) in [
         ("windfire.service", HUB_UNIT, Path::new(HUB), UDP),
         ("windfire-agent.service", AGENT_UNIT, agent.as_path(), NETWORK),
+        ("windfire-agent.service", AGENT_UNIT, agent.as_path(), ENROL),
     ] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
         let path = installed(folder.path(), name, unit, program, drop_in);
         let Some(output) = analyze(&["verify"], &path) else { return };
         let words = String::from_utf8_lossy(&output.stderr);
@@ -63,6 +65,7 @@ fn systemd_knows_every_line_of_the_units_and_of_the_examples() {
         assert!(output.status.success() && ours.is_empty(), "{name}: {words}");
     }
     // It says so if a line is none that it knows.
+    let folder = tempfile::tempdir().expect("a temporary folder");
     let odd = format!("{HUB_UNIT}\n[Service]\nProtectHoem=yes\n");
     let odd = installed(folder.path(), "odd.service", &odd, Path::new(HUB), "");
     if let Some(output) = analyze(&["verify"], &odd) {
