@@ -1,5 +1,7 @@
 //! The agent's process: options, clock, and the two tasks.
 
+mod service;
+
 use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
@@ -35,6 +37,7 @@ use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::sampler::{self, Feed};
 use windfire_agent::trust::{Fingerprint, Trust};
 use windfire_agent::variables::misspelt;
+use windfire_service::ServiceManager;
 use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
 /// Reports this machine's status to a Windfire hub, and does nothing else.
@@ -277,11 +280,14 @@ async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed:
     let (stop_sender, stop) = watch::channel(false);
     let endpoints = Endpoints::new(trust).map_err(|error| format!("TLS cannot be set up: {error}"))?;
     let link = Link::new(options, endpoints, feed.clone(), host, stop);
+    let manager = ServiceManager::from_environment();
+    let telling = service::run(&manager, feed.clone());
     let (stop_sampling, sampling_stop) = watch::channel(false);
     let sampler = tokio::spawn(sampler::run(collector, feed, host_sender, sampling_stop, unix_ms));
-    let told_twice = async move {
+    let told_twice = async {
         signals.next().await;
         tracing::info!("stopping");
+        manager.stopping("stopping: the last reports are sent");
         let stopped_in_order = async {
             let _sampler_is_gone = stop_sampling.send(true);
             let _in_time = timeout(KEEP_TIMEOUT, sampler).await;
@@ -297,6 +303,7 @@ async fn run(options: LinkOptions, trust: Trust, mut collector: Collector, feed:
     tokio::select! {
         () = link.run() => {}
         () = told_twice => {}
+        never = telling => match never {},
     }
     Ok(())
 }

@@ -37,8 +37,27 @@ pub struct Feed {
     pub interval: watch::Sender<Duration>,
     /// How many samples make a frame.
     pub gather: Arc<Gather>,
+    /// Counts readings, whether there is room to keep them or not.
+    pub readings: watch::Sender<u64>,
+    /// Whether the hub is reached.
+    pub contact: watch::Sender<Contact>,
     /// Uptime of the newest reading, seconds, and when it was taken.
     newest: Arc<Mutex<Option<(u64, Instant)>>>,
+}
+
+/// Whether the hub is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Contact {
+    /// The hub of that name has welcomed the agent.
+    Made {
+        /// As configured.
+        hub: String,
+    },
+    /// No hub is reached.
+    Lost {
+        /// Since when: the start, or the end of the newest connection.
+        at: Instant,
+    },
 }
 
 /// How many samples make a frame. Every packet costs the hub the same, so a busy hub asks for fuller ones.
@@ -80,6 +99,8 @@ impl Feed {
             acked: Arc::new(Notify::new()),
             interval: watch::Sender::new(interval),
             gather: Arc::new(Gather { samples: AtomicU32::new(1), next: AtomicU32::new(1) }),
+            readings: watch::Sender::new(0),
+            contact: watch::Sender::new(Contact::Lost { at: Instant::now() }),
             newest: Arc::default(),
         }
     }
@@ -153,10 +174,9 @@ pub async fn run(
     unix_ms: impl Fn() -> i64,
 ) {
     let (sender, readings) = mpsc::channel(READINGS_WAITING_MAX);
-    let period = feed.interval.subscribe();
     let sampling = async {
         tokio::select! {
-            never = sample(collector, period, sender, host, unix_ms) => match never {},
+            never = sample(collector, &feed, sender, host, unix_ms) => match never {},
             _ = stop.wait_for(|stop| *stop) => {}
         }
     };
@@ -166,11 +186,12 @@ pub async fn run(
 /// Takes readings until dropped.
 async fn sample(
     mut collector: Collector,
-    mut period: watch::Receiver<Duration>,
+    feed: &Feed,
     readings: mpsc::Sender<Report>,
     host: watch::Sender<Host>,
     unix_ms: impl Fn() -> i64,
 ) -> std::convert::Infallible {
+    let mut period = feed.interval.subscribe();
     let mut host_due = Instant::now() + HOST_INTERVAL;
     let mut has_room = true;
     loop {
@@ -184,7 +205,9 @@ async fn sample(
                 _ = period.changed() => break,
             }
             let had_room = has_room;
-            has_room = readings.try_send(collector.read(unix_ms())).is_ok();
+            let reading = collector.read(unix_ms());
+            feed.readings.send_modify(|count| *count += 1);
+            has_room = readings.try_send(reading).is_ok();
             if had_room && !has_room {
                 tracing::warn!(
                     waiting = READINGS_WAITING_MAX,

@@ -1,16 +1,19 @@
 //! The operator's settings of the API, and the origin of a request.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use http::HeaderValue;
+use windfire_engine::Engine;
 use windfire_engine::alert::channel::NewChannel;
 use windfire_engine::counters::Counter;
 
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
+use crate::viewer::Viewer;
 
-/// The operator's settings of the API, and its state between requests.
-#[derive(Debug)]
+/// The operator's settings of the API, and its state between requests. A copy with other settings shares that state.
+#[derive(Debug, Clone)]
 pub struct Api {
     /// Name of the panel's session cookie.
     pub cookie_name: String,
@@ -23,13 +26,21 @@ pub struct Api {
     /// How agents reach the hub.
     pub agents: Agents,
     /// Addresses that tried to sign in too often.
-    pub sign_in_limit: SignInLimit,
+    pub sign_in_limit: Arc<SignInLimit>,
     /// Secrets that were not right.
-    pub tries: Tries,
+    pub tries: Arc<Tries>,
     /// `details` of all servers.
-    pub details: DetailsCache,
+    pub details: Arc<DetailsCache>,
     /// Renders the templates of a channel. The error begins with the field, as other errors about fields do.
     pub check_templates: fn(&NewChannel) -> Result<(), String>,
+}
+
+impl Api {
+    /// Whether a viewer that was admitted may still watch: tokens may be removed, logins end, and guests may be allowed no
+    /// longer.
+    pub fn still_admits(&self, viewer: &Viewer, engine: &Engine, now_s: i64) -> bool {
+        (self.are_guests_allowed || !viewer.is_guest()) && viewer.is_still_valid(engine, now_s)
+    }
 }
 
 /// Counts requests whose secret was not right. Nezha's routes answer them with HTTP 200, so statuses do not show them.
@@ -64,9 +75,9 @@ impl Default for Api {
             are_guests_allowed: true,
             is_https: false,
             agents: Agents::default(),
-            sign_in_limit: SignInLimit::default(),
-            tries: Tries::default(),
-            details: DetailsCache::default(),
+            sign_in_limit: Arc::default(),
+            tries: Arc::default(),
+            details: Arc::default(),
             check_templates: |_| Ok(()),
         }
     }

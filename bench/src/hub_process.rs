@@ -1,5 +1,6 @@
 //! A real hub: its process, its ports, its command line, and its use of CPU and memory.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -31,6 +32,8 @@ pub struct HubProcess {
     binary: PathBuf,
     data: PathBuf,
     arguments: Vec<String>,
+    /// Variables that it gets besides the tester's.
+    variables: Vec<(String, OsString)>,
     /// Cores that it may use, as `taskset` names them; all when empty.
     cores: String,
     running: Option<Running>,
@@ -103,12 +106,20 @@ impl HubProcess {
             binary: binary.to_owned(),
             data: data.to_owned(),
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            variables: Vec::new(),
             cores: String::new(),
             running: None,
             log: Arc::default(),
             addresses: None,
             servers: Mutex::default(),
         }
+    }
+
+    /// The same hub with a variable.
+    #[must_use]
+    pub fn with_variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.variables.push((name.to_owned(), value.into()));
+        self
     }
 
     /// The same hub on these cores only, as `taskset -c` takes them.
@@ -421,6 +432,10 @@ impl HubProcess {
         for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WINDFIRE_")) {
             command.env_remove(name);
         }
+        for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID"] {
+            command.env_remove(name);
+        }
+        command.envs(self.variables.iter().map(|(name, value)| (name, value)));
         command
     }
 

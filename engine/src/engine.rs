@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use crate::alert::{AlertBook, Alerts, Parts};
@@ -9,7 +10,7 @@ use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::history::{History, HistoryReader, Upkeep};
 use crate::intake::{Alone, Committed, Shards};
-use crate::options::Options;
+use crate::options::{Options, Tuning};
 use crate::pacing::Pacing;
 use crate::recover::recover;
 use crate::registry::Registry;
@@ -26,6 +27,7 @@ pub struct Engine {
     history: History,
     clock: Clock,
     pacing: Pacing,
+    report_interval_ms: AtomicU32,
     replayed_reports: u64,
     options: Options,
     counters: Arc<Counters>,
@@ -66,6 +68,7 @@ impl Engine {
             history,
             clock,
             pacing: Pacing::new(options.samples_per_frame_min),
+            report_interval_ms: AtomicU32::new(options.report_interval_ms),
             replayed_reports: recovered.replayed_reports,
             options,
             counters,
@@ -96,6 +99,20 @@ impl Engine {
 
     pub(crate) fn options(&self) -> &Options {
         &self.options
+    }
+
+    /// Puts other settings in force. History is kept so from the next round of upkeep on, and alerts are judged so from
+    /// the next pass on. Agents that connect from now on are asked for the interval.
+    pub fn retune(&self, tuning: &Tuning) {
+        self.report_interval_ms.store(tuning.report_interval_ms, Ordering::Relaxed);
+        self.pacing.set_min(tuning.samples_per_frame_min);
+        self.history.set_retention(tuning.retention);
+        self.alerts.set_options(tuning.alerts);
+    }
+
+    /// Milliseconds between reports that agents are asked for; 0 if each uses its own.
+    pub(crate) fn report_interval_ms(&self) -> u32 {
+        self.report_interval_ms.load(Ordering::Relaxed)
     }
 
     /// The server has a full head, which the next round of upkeep seals.

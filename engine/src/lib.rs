@@ -47,7 +47,7 @@ pub use engine::Engine;
 #[doc(hidden)]
 pub use fail_point::FailPoint;
 pub use intake::Committed;
-pub use options::{CountryLookup, Options, ReplayListener};
+pub use options::{CountryLookup, Options, ReplayListener, Tuning};
 pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;

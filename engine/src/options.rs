@@ -12,6 +12,20 @@ pub type CountryLookup = Box<dyn Fn(&str) -> String + Send + Sync>;
 /// locked the store.
 pub type ReplayListener = Box<dyn Fn(u64, u64) + Send + Sync>;
 
+/// Settings that may change while the engine is open: see [`crate::Engine::retune`]. They mean what the fields of
+/// [`Options`] with these names mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// Milliseconds between reports that the hub asks agents for. With 0 each agent uses its own.
+    pub report_interval_ms: u32,
+    /// Minimum of samples that agents gather in one frame.
+    pub samples_per_frame_min: u32,
+    /// How long history is kept.
+    pub retention: Retention,
+    /// How alerts are judged and told. The grace is not changed.
+    pub alerts: AlertOptions,
+}
+
 /// Settings that the hub passes to the engine.
 #[derive(Default)]
 pub struct Options {

@@ -34,16 +34,20 @@ const FALL: u32 = 10;
 #[derive(Debug)]
 pub(crate) struct Pacing {
     level: AtomicU32,
-    level_min: u32,
+    level_min: AtomicU32,
     calm: AtomicU32,
 }
 
 impl Pacing {
     /// A pace that never falls below `samples_min` per frame, rounded to the next step.
     pub(crate) fn new(samples_min: u32) -> Self {
-        let step = STEPS.iter().position(|samples| *samples >= samples_min).unwrap_or(STEPS.len() - 1);
-        let level_min = u32::try_from(step).unwrap_or(0) * STEP;
-        Self { level: AtomicU32::new(level_min), level_min, calm: AtomicU32::new(0) }
+        let level_min = level_of(samples_min);
+        Self { level: AtomicU32::new(level_min), level_min: AtomicU32::new(level_min), calm: AtomicU32::new(0) }
+    }
+
+    /// Never falls below `samples_min` per frame from the next observation on.
+    pub(crate) fn set_min(&self, samples_min: u32) {
+        self.level_min.store(level_of(samples_min), Ordering::Relaxed);
     }
 
     /// Samples per frame for that server.
@@ -74,8 +78,15 @@ impl Pacing {
             _ if calm >= CALM_OBSERVATIONS => level.saturating_sub(FALL),
             _ => level,
         };
-        self.level.store(level.clamp(self.level_min, LEVEL_MAX), Ordering::Relaxed);
+        let level_min = self.level_min.load(Ordering::Relaxed);
+        self.level.store(level.clamp(level_min, LEVEL_MAX), Ordering::Relaxed);
     }
+}
+
+/// The first level at which every frame has so many samples.
+fn level_of(samples: u32) -> u32 {
+    let step = STEPS.iter().position(|step| *step >= samples).unwrap_or(STEPS.len() - 1);
+    u32::try_from(step).unwrap_or(0) * STEP
 }
 
 #[cfg(test)]
@@ -111,5 +122,11 @@ mod tests {
         let pacing = Pacing::new(4);
         (0..100).for_each(|_| pacing.observe(0.0));
         assert_eq!(share_of(&pacing, 5), 1000);
+        pacing.set_min(10);
+        pacing.observe(0.0);
+        assert_eq!(share_of(&pacing, 10), 1000, "a higher minimum holds at once");
+        pacing.set_min(1);
+        (0..100).for_each(|_| pacing.observe(0.0));
+        assert_eq!(share_of(&pacing, 1), 1000, "after a lower one a calm hub goes back");
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use quinn::{Connection, RecvStream, SendStream, VarInt};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX};
 use windfire_wire::{
     Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, Up, Welcome, decode_down, encode_up,
@@ -20,7 +20,7 @@ use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
 use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
 use crate::outbox::{WelcomeError, new_outbox_id};
-use crate::sampler::Feed;
+use crate::sampler::{Contact, Feed};
 pub use error::LinkError;
 use error::no_numbers;
 #[doc(hidden)]
@@ -141,6 +141,7 @@ impl Link {
         };
         let Welcomed { dialled, send, mut incoming, told } = welcomed;
         progress.was_welcome = true;
+        self.feed.contact.send_replace(Contact::Made { hub: name.clone() });
         // Both directions at once: an overloaded hub stops reading, but its acks must still be read.
         let outgoing = send_all(send, &self.options, told, &self.feed, self.host.clone(), stop.clone(), &name);
         let ended = tokio::select! {
@@ -149,6 +150,7 @@ impl Link {
             () = stopped_and_acked(stop, &self.feed) => Ok(End::Stopped),
             never = dialled.keep_path() => match never {},
         };
+        self.feed.contact.send_replace(Contact::Lost { at: Instant::now() });
         dialled.connection.close(VarInt::from_u32(0), b"");
         ended
     }

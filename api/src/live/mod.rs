@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use tungstenite::Utf8Bytes;
 use windfire_engine::Engine;
 
+use crate::context::Api;
 use crate::viewer::{Audience, Viewer};
 use event_ring::EventRing;
 use fleet::Fleet;
@@ -55,9 +56,9 @@ pub struct Subscription {
 }
 
 impl Subscription {
-    /// Whether the client may still watch: tokens may be removed, and logins end.
-    pub fn is_still_allowed(&self, engine: &Engine, now_s: i64) -> bool {
-        self.viewer.is_still_valid(engine, now_s)
+    /// Whether the client may still watch.
+    pub fn is_still_allowed(&self, api: &Api, engine: &Engine, now_s: i64) -> bool {
+        api.still_admits(&self.viewer, engine, now_s)
     }
 }
 
@@ -107,6 +108,12 @@ impl Live {
     #[must_use]
     pub fn bounded(self, bytes_max: usize) -> Self {
         Self { bytes_max, ..self }
+    }
+
+    /// Servers count as offline so many seconds after their last report, from the next comparison on. Subscribers are told
+    /// the number with their next snapshot.
+    pub fn set_offline_after(&self, seconds: i64) {
+        self.state.lock().stamp.offline_after_s = seconds;
     }
 
     /// Bytes of events, snapshots and documents that rings remember or sockets have not taken yet.

@@ -9,6 +9,7 @@ use windfire_engine::{DamagedTable, Engine, KnownDamage};
 
 use crate::counters::Counters;
 use crate::limits::{COMMIT_RETRY, TOKEN_USES_INTERVAL};
+use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
 /// Longest wait for something pending, so that a stop is noticed.
@@ -25,10 +26,11 @@ pub(crate) struct CommitThread {
 
 impl CommitThread {
     /// Commits until stopped, then once more with a checkpoint.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, pulse: &Pulse) {
         let mut token_uses_due = Instant::now() + TOKEN_USES_INTERVAL;
         let (mut mending, mut damage) = (Mending::default(), DamageLog::default());
         while !self.stop.has_reached(Phase::LastWrites) {
+            pulse.beat_before_disk();
             mending.look(&self.engine);
             damage.look(&self.engine);
             if Instant::now() >= token_uses_due {
@@ -37,11 +39,16 @@ impl CommitThread {
                     tracing::warn!(%error, "token uses were not stored");
                 }
             }
+            pulse.beat();
             if !self.engine.wait_for_pending(WAIT) {
                 continue;
             }
             let started = Instant::now();
-            if self.commit() {
+            pulse.beat_before_disk();
+            let is_committed = self.commit();
+            // A commit that failed is a round too: another start frees no disk.
+            pulse.beat();
+            if is_committed {
                 thread::sleep(self.interval.saturating_sub(started.elapsed()));
             } else {
                 thread::sleep(COMMIT_RETRY);

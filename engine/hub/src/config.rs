@@ -11,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use windfire_engine::Tuning;
 use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
 use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
@@ -245,6 +246,16 @@ impl Config {
             minute_days: self.minute_retention_days,
             quarter_days: self.quarter_retention_days,
             disk_bytes_max: self.history_gib_max << 30,
+        }
+    }
+
+    /// What the engine may be told again while it is open.
+    pub(crate) fn tuning(&self) -> Tuning {
+        Tuning {
+            report_interval_ms: self.report_interval_s * 1000,
+            samples_per_frame_min: self.samples_per_frame,
+            retention: self.retention(),
+            alerts: self.alerts(),
         }
     }
 

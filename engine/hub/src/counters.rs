@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use windfire_api::Tries;
@@ -105,6 +105,7 @@ pub(crate) struct Counters {
     passes: Counter,
     pass_us_total: Counter,
     alerts_refused: AtomicU64,
+    https_reload_failed: AtomicBool,
 }
 
 impl Counters {
@@ -160,6 +161,11 @@ impl Counters {
     /// Notes how many alerts found no room in the newest pass.
     pub(crate) fn set_alerts_refused(&self, count: u64) {
         self.alerts_refused.store(count, Ordering::Relaxed);
+    }
+
+    /// Notes whether the newest files of the panel's certificate could not be used.
+    pub(crate) fn set_https_reload_failed(&self, has_failed: bool) {
+        self.https_reload_failed.store(has_failed, Ordering::Relaxed);
     }
 
     /// The page, in Prometheus' text format. `tries` are counted by the API.
@@ -298,6 +304,11 @@ impl Counters {
         page.line("windfire_samples_per_frame", engine.samples_per_frame());
         page.gauge("windfire_http_connections", "HTTP connections open.", self.http_connections.get());
         page.gauge("windfire_live_streams", "Live streams and WebSockets open.", self.live_streams.get());
+        page.gauge(
+            "windfire_https_reload_failed",
+            "1 while the files of the panel's certificate cannot be used, and the one before is shown.",
+            usize::from(self.https_reload_failed.load(Ordering::Relaxed)),
+        );
         page.counter("windfire_http_requests_total", "HTTP requests answered.", &self.http_requests);
         page.counter("windfire_http_busy_total", "Requests refused because their answer had no room.", &self.http_busy);
         page.counter(

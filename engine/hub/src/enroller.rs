@@ -6,7 +6,7 @@
 //! With a slow disk the batches get larger. The queue never exceeds its limit.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 
 use windfire_engine::Engine;
 use windfire_engine::error::Refusal;
@@ -15,7 +15,8 @@ use windfire_wire::RefuseReason;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX};
+use crate::limits::{ENROLMENTS_PER_WRITE_MAX, ENROLMENTS_WAITING_MAX, LOOP_BEAT_INTERVAL};
+use crate::pulse::Pulse;
 
 /// Takes the result of an enrolment: the server, or the refusal. Called once, unless the hub stops before.
 pub(crate) type Enrolled = Box<dyn FnOnce(Result<u64, Refusal>) + Send>;
@@ -59,8 +60,15 @@ impl Enrolments {
 
 impl Enroller {
     /// Enrols until all senders are dropped.
-    pub(crate) fn run(self) {
-        while let Ok(first) = self.waiting.recv() {
+    pub(crate) fn run(self, pulse: &Pulse) {
+        loop {
+            pulse.beat();
+            let first = match self.waiting.recv_timeout(LOOP_BEAT_INTERVAL) {
+                Ok(first) => first,
+                Err(RecvTimeoutError::Timeout) => continue,
+                Err(RecvTimeoutError::Disconnected) => return,
+            };
+            pulse.beat_before_disk();
             let others = self.waiting.try_iter().take(ENROLMENTS_PER_WRITE_MAX - 1);
             let (wishes, told): (Vec<Enrolment>, Vec<Enrolled>) =
                 std::iter::once(first).chain(others).map(|Waiting { wish, enrolled }| (wish, enrolled)).unzip();
@@ -81,6 +89,7 @@ mod tests {
     use windfire_engine::Options;
 
     use super::*;
+    use crate::pulse::Pulses;
 
     fn wish(token: &str, number: usize) -> Enrolment {
         Enrolment { token: token.to_owned(), name: String::new(), credential: format!("{number:032}") }
@@ -102,7 +111,7 @@ mod tests {
         assert_eq!(refused.reason, RefuseReason::Full);
         assert!(refused.detail.contains("try again later"));
         drop((enrolments, sender));
-        enroller.run();
+        enroller.run(&Pulses::new().add("enrolments"));
         assert_eq!(answers.iter().filter(Result::is_ok).count(), ENROLMENTS_WAITING_MAX);
         assert_eq!(engine.registry().server_count(), ENROLMENTS_WAITING_MAX);
     }

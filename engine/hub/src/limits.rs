@@ -206,6 +206,23 @@ pub(crate) const MEMORY_BYTES_MIN: u64 = 64 * 1024 * 1024;
 /// Memory that is assumed if the system does not report its amount, bytes.
 pub(crate) const MEMORY_BYTES_USUAL: u64 = 1024 * 1024 * 1024;
 
+/// Time within which a thread begins another round, if it does not wait for the disk. Most do so several times a second.
+pub(crate) const ROUND_MAX: Duration = Duration::from_secs(15);
+/// The same for a round that waits for the disk: a slow disk is no fault of a thread.
+pub(crate) const DISK_ROUND_MAX: Duration = Duration::from_secs(600);
+/// Time between two signs of life of a thread that serves many tasks, or that waits for requests.
+pub(crate) const LOOP_BEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// Time between two looks at how the hub is, for the service manager.
+pub(crate) const STATUS_INTERVAL: Duration = Duration::from_secs(1);
+/// Bytes of the reason in a status for the service manager.
+pub(crate) const STATUS_WORDS_BYTES_MAX: usize = 256;
+/// Time that a start asks of the service manager, each time that it says how far it is.
+pub(crate) const START_PATIENCE: Duration = Duration::from_secs(60);
+/// Time between two looks whether the files of the panel's certificate have changed.
+pub(crate) const CERTIFICATE_LOOK_INTERVAL: Duration = Duration::from_secs(60);
+/// Bytes of a configuration file that is read again. Every key with a long value takes some kilobytes.
+pub(crate) const CONFIG_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Time for a subscriber to take so many bytes.
 pub(crate) fn live_read_timeout(bytes: usize) -> Duration {
     let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);

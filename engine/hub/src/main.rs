@@ -13,6 +13,7 @@ mod doctor;
 mod enroller;
 mod folder;
 mod http;
+mod https;
 mod ingest;
 mod limits;
 mod maintenance_thread;
@@ -22,9 +23,13 @@ mod network;
 mod output;
 mod pacer;
 mod progress;
+mod pulse;
+mod reload;
 mod serve;
+mod service;
 mod signals;
 mod starting;
+mod swap;
 mod threads;
 mod tls;
 mod unbound;
@@ -46,6 +51,9 @@ use admin::{Request, Response};
 use cli::{Call, Cli, Verb};
 use config::{Config, Place, Settings};
 use output::{Draft, Pipe, complain, plain, say};
+use reload::{SetLog, Source};
+use serve::Launch;
+use service::Service;
 use tls::Certificate;
 use windfire_api::Agents;
 use windfire_engine::Options;
@@ -77,13 +85,15 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
     let done = match cli.verb {
         Verb::Doctor { settings, output } => return doctor::run(&cli.place, settings, output.json, now_ms),
         Verb::Serve { new_certificate, settings } => {
-            let config = Config::load(&cli.place, settings)?;
-            start_logs(config.log_filter()?);
+            let config = Config::load(&cli.place, settings.clone())?;
+            let set_log = start_logs(config.log_filter()?);
             for variable in ignored {
                 tracing::debug!(variable, "ignored: Kubernetes or Docker sets it for a service of this name");
             }
             die_on_panic();
-            serve::serve(&config, new_certificate, reading)
+            let source = Source { place: cli.place, given: settings };
+            let service = Service::from_environment();
+            serve::serve(&config, Launch { with_new_certificate: new_certificate, reading, source, set_log, service })
         }
         Verb::Resource(verb) => ask(&cli.place, verb.into_call()?, now_ms),
         Verb::Storage { raw_days, minute_days, quarter_days, output } => {
@@ -114,6 +124,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
             let request = Request::Export { from, to, ids, tag, is_csv: format == "csv" };
             export(&cli.place, request, out.as_deref(), mask, now_ms)
         }
+        Verb::Reload { output } => ask(&cli.place, Call::of_hub(Request::Reload, output), now_ms),
         Verb::Fingerprint { output } => {
             let data = Config::data_folder(&cli.place)?;
             folder::check_is_hubs(&data)?;
@@ -169,16 +180,20 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
     admin::ask(&config.data, options, agents, request, now_ms, out)
 }
 
-fn start_logs(filter: EnvFilter) {
+/// Starts the log. The result changes what is logged.
+fn start_logs(filter: EnvFilter) -> SetLog {
     let is_terminal = std::io::stderr().is_terminal();
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .with_ansi(is_terminal)
         .with_target(false)
         // The hub continues if the log's reader goes away.
         .log_internal_errors(false)
-        .init();
+        .with_filter_reloading();
+    let handle = log.reload_handle();
+    log.init();
+    Box::new(move |filter| handle.reload(filter).map_err(|error| format!("the log cannot be changed: {error}")))
 }
 
 /// A panic is a fault in this program, and its state in memory cannot be trusted afterwards. Everything acknowledged is

@@ -11,6 +11,7 @@ use windfire_engine::history::{CatchUpProgress, Upkeep};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::limits::{START_SIGN_INTERVAL, UPKEEP_INTERVAL, UPKEEP_RETRY};
+use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
 /// Time between two checks for urgent work or a stop.
@@ -55,12 +56,13 @@ pub(crate) struct MaintenanceThread {
 impl MaintenanceThread {
     /// Does history's upkeep until stopped. Reports that are in heads then are also in the log, and in heads again
     /// after a start.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, pulse: &Pulse) {
         // On Linux, only of this thread. If it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
         let mut is_clock_doubted = false;
         let mut catch_up = CatchUpLog::begin(&self.engine);
         while !self.stop.has_reached(Phase::LastWrites) {
+            pulse.beat_before_disk();
             let started = Instant::now();
             let (done, result) = self.engine.upkeep((self.clock)());
             self.note(&done);

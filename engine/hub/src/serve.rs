@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api, DetailsCache, SignInLimit, Tries};
+use windfire_api::{Agents, Api};
 use windfire_engine::clock::Reading;
-use windfire_engine::{Engine, Options, waits};
+use windfire_engine::{Engine, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
 
 use crate::admin;
@@ -21,26 +21,42 @@ use crate::clock::clock_of;
 use crate::commit_thread::CommitThread;
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::country;
+use crate::country::{self, Countries};
 use crate::enroller::Enrolments;
 use crate::folder;
 use crate::http::{self, Http};
+use crate::https::{self, Files, Loaded, PanelCertificate};
 use crate::ingest::{Ingest, Places, Refusals, Sockets};
 use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
 use crate::pacer;
+use crate::pulse::Pulses;
+use crate::reload::{self, Parts, Reloader, SetLog, Source};
+use crate::service::Service;
 use crate::signals::Signals;
 use crate::starting::Starting;
+use crate::swap::Swap;
 use crate::threads::{Phase, Threads, Worker, runtime};
 use crate::tls::{self, Certificate};
 
+/// What a hub is started with besides its configuration.
+pub(crate) struct Launch {
+    /// Creates a certificate if the folder has lost its own.
+    pub(crate) with_new_certificate: bool,
+    pub(crate) reading: fn() -> Reading,
+    pub(crate) source: Source,
+    pub(crate) set_log: SetLog,
+    pub(crate) service: Service,
+}
+
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
-/// `with_new_certificate` creates one if the folder has lost its own.
-pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -> Reading) -> Result<(), String> {
+pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
+    let Launch { with_new_certificate, reading, source, set_log, service } = launch;
     let signals = Signals::watch_from_the_start()?;
     raise_descriptors();
-    let (engine, admin_socket) = open(config, with_new_certificate)?;
+    let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
+    let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service)?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
     let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
@@ -49,7 +65,12 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         tls::note(&config.data, &fingerprint)?;
     }
     let reset_key = tls::reset_key(&config.data)?;
-    let https = if config.https { Some(tls::for_https(config)?.for_http()?) } else { None };
+    let certificate = if config.https {
+        Some(Arc::new(PanelCertificate::new(Loaded::read(&config.data, Files::of(config).as_ref())?)))
+    } else {
+        None
+    };
+    let https = certificate.as_ref().map(PanelCertificate::server_config).transpose()?;
     let quic_sockets = Sockets::bind(config.quic, config.udp_buffer_bytes, listeners(config))?;
     let http_socket = http::Socket::bind(config.http)?;
     let (quic_address, http_address) = (quic_sockets.address(), http_socket.address());
@@ -57,8 +78,10 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let mut signals = signals.map_or_else(Signals::watch, Ok)?;
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
-    let agents_way = agents_way(config, quic_address, &fingerprint);
+    let port = quic_address.map_or(0, |address| address.port());
+    let api = Arc::new(Swap::new(api(config, Agents { address: None, port, fingerprint: fingerprint.clone() })));
     let mut threads = Threads::new();
+    let pulses = Arc::new(Pulses::new());
     let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
     let commit_thread = CommitThread {
@@ -107,7 +130,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let live = Arc::new(live);
     let (ticks_sender, ticks) = watch::channel(0);
     let http = Http {
-        api: Arc::new(api(config, agents_way.clone())),
+        api: Arc::clone(&api),
         live: Arc::clone(&live),
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
@@ -117,6 +140,17 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
         ticks,
     };
+    let parts = Parts {
+        engine: Arc::clone(&engine),
+        live: Arc::clone(&live),
+        api,
+        certificate: certificate.clone(),
+        countries,
+        set_log,
+        counters: Arc::clone(&counters),
+        service: service.clone(),
+    };
+    let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
     admin::make_administrator(&engine, clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
     announce(config, http_address, quic_address, &fingerprint);
@@ -126,40 +160,57 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
     let lanes = ingest.lanes(quic_sockets, agents_tls, &reset_key)?;
     let listeners = lanes.len();
     for lane in lanes {
+        let pulse = pulses.add("listener");
         threads.start_driving("listener", Phase::Draining, move |runtime| {
             waits::never_here();
-            runtime.block_on(lane.listen())
+            runtime.block_on(lane.listen(&pulse))
         })?;
     }
     let ticking = http::live::run(live, Arc::clone(&engine), Arc::clone(&clock), ticks_sender, threads.stop());
-    let stop = threads.stop();
+    let (stop, pulse) = (threads.stop(), pulses.add("http"));
     threads.start_driving("http", Phase::Draining, move |runtime| {
         // Changes, and answers from history, are for tokio's blocking threads.
         waits::never_here();
         runtime.spawn(ticking);
+        runtime.spawn(pulse.beat_with_the_others());
         runtime.block_on(http.run(http_socket, https, stop))
     })?;
     // The agents are being sent away: from now on their silence says nothing.
-    threads.start(Worker::new("alerts", Phase::Draining, || pass_thread.run()))?;
-    threads.start_driving("notices", Phase::Draining, |runtime| {
-        notice_thread.run(runtime);
+    let pulse = pulses.add("alerts");
+    threads.start(Worker::new("alerts", Phase::Draining, move || pass_thread.run(&pulse)))?;
+    let pulse = pulses.add("notices");
+    threads.start_driving("notices", Phase::Draining, move |runtime| {
+        notice_thread.run(runtime, &pulse);
         Ok(())
     })?;
     // Ends when no thread can ask it any more, and the waiting requests are done.
-    threads.start(Worker::new("enrolments", Phase::Draining, || enroller.run()))?;
-    threads.start(Worker::new("history", Phase::LastWrites, || maintenance_thread.run()))?;
-    threads.start(Worker::new("commits", Phase::LastWrites, || commit_thread.run()))?;
+    let pulse = pulses.add("enrolments");
+    threads.start(Worker::new("enrolments", Phase::Draining, move || enroller.run(&pulse)))?;
+    let pulse = pulses.add("history");
+    threads.start(Worker::new("history", Phase::LastWrites, move || maintenance_thread.run(&pulse)))?;
+    let pulse = pulses.add("commits");
+    threads.start(Worker::new("commits", Phase::LastWrites, move || commit_thread.run(&pulse)))?;
 
-    let pacing = pacer::run(Arc::clone(&engine), counters, listeners);
+    let pacing = pacer::run(Arc::clone(&engine), Arc::clone(&counters), listeners);
+    let watching = https::watch(certificate, counters);
+    let reloading = reload::at_each(signals.reloads(), Arc::clone(&reloader));
+    let telling = service.clone().run(Arc::clone(&engine), pulses);
+    let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.reload());
+    let agents = move || agents.agents();
+    let admin = admin::serve(admin_socket, config.data.clone(), engine, clock, agents, Arc::new(asked_to_reload));
     let asked = runtime()?.block_on(async {
         tokio::select! {
             () = signals.asked() => Ok(()),
             // Otherwise the others would continue, although agents are not served or nothing becomes durable.
             name = threads.ended() => Err(format!("the thread for {name} has ended: see the log, and start again")),
             never = pacing => match never {},
-            ended = admin::serve(admin_socket, config.data.clone(), engine, clock, agents_way) => ended,
+            never = watching => match never {},
+            never = reloading => match never {},
+            never = telling => match never {},
+            ended = admin => ended,
         }
     });
+    service.stopping();
     tracing::info!("stopping: no new agents, open sessions end after their last ack");
     let ended = threads.stop_all();
     admin::unbind(&config.data);
@@ -167,17 +218,27 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
 }
 
 /// Opens the store, or creates a new one with its certificate. In the meantime verbs are told how far that is.
-fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, UnixListener), String> {
+fn open(
+    config: &Config,
+    with_new_certificate: bool,
+    countries: &Countries,
+    service: &Service,
+) -> Result<(Arc<Engine>, UnixListener), String> {
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
-    let country_of = config.country_db.as_deref().map(country::open).transpose()?;
-    let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, |words| tracing::info!("starting: {words}"));
+    service.starting("opening the database");
+    let told = service.clone();
+    let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, move |words| {
+        tracing::info!("starting: {words}");
+        told.starting(words);
+    });
+    let Tuning { report_interval_ms, samples_per_frame_min, retention, alerts } = config.tuning();
     let options = Options {
-        report_interval_ms: config.report_interval_s * 1000,
-        samples_per_frame_min: config.samples_per_frame,
-        retention: config.retention(),
-        alerts: config.alerts(),
-        country_of,
+        report_interval_ms,
+        samples_per_frame_min,
+        retention,
+        alerts,
+        country_of: Some(countries.look_up()),
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
         ..Options::default()
@@ -199,24 +260,11 @@ fn open(config: &Config, with_new_certificate: bool) -> Result<(Arc<Engine>, Uni
     Ok((Arc::new(engine), admin_socket))
 }
 
-/// How agents reach this hub.
-fn agents_way(config: &Config, quic: Option<SocketAddr>, fingerprint: &str) -> Agents {
-    let port = quic.map_or(0, |address| address.port());
-    Agents { address: config.agents_address_at(port), port, fingerprint: fingerprint.to_owned() }
-}
-
+/// `agents` has no address yet.
 fn api(config: &Config, agents: Agents) -> Api {
-    Api {
-        cookie_name: config.cookie_name.clone(),
-        cors_origin: config.cors_origin.as_deref().and_then(|origin| origin.parse().ok()),
-        are_guests_allowed: config.guests,
-        is_https: config.https,
-        agents,
-        sign_in_limit: SignInLimit::default(),
-        tries: Tries::default(),
-        details: DetailsCache::default(),
-        check_templates,
-    }
+    let cookie_name = config.cookie_name.clone();
+    let api = Api { cookie_name, is_https: config.https, agents, check_templates, ..Api::default() };
+    reload::api_of(config, &api)
 }
 
 /// The parts of the memory.

@@ -1,6 +1,6 @@
-//! When the hub is asked to stop.
+//! When the hub is asked to stop, or to read its configuration again.
 
-use std::io;
+use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -12,10 +12,12 @@ use tokio::sync::watch;
 use crate::limits::STOP_TIMEOUT;
 use crate::threads::runtime;
 
-/// SIGTERM and SIGINT, on their own thread.
+/// SIGTERM, SIGINT and SIGHUP, on their own thread.
 pub(crate) struct Signals {
     /// Whether a stop was asked for.
     asked: watch::Receiver<bool>,
+    /// How often the hub was asked to read its configuration again.
+    reloads: watch::Receiver<u64>,
     /// Set once the hub needs an orderly stop.
     is_running: Arc<AtomicBool>,
 }
@@ -34,6 +36,8 @@ impl Signals {
 
     fn watch_while(is_running: bool) -> Result<Self, String> {
         let (sender, asked) = watch::channel(false);
+        let (reload_sender, reloads) = watch::channel(0);
+        let had_terminal = has_terminal();
         let (ready_sender, ready) = std::sync::mpsc::channel();
         let is_running = Arc::new(AtomicBool::new(is_running));
         let is_running_now = Arc::clone(&is_running);
@@ -43,12 +47,20 @@ impl Signals {
                 let failed = |error: io::Error| format!("signals: {error}");
                 let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
                 let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+                let mut hang_up = signal(SignalKind::hangup()).map_err(failed)?;
                 let _start_goes_on = ready_sender.send(());
                 let mut first_asked = None;
                 loop {
                     tokio::select! {
                         _ = terminate.recv() => {}
                         _ = interrupt.recv() => {}
+                        _ = hang_up.recv() => {
+                            // When a terminal is closed, its programs get the same signal, and are expected to end.
+                            if !had_terminal || has_terminal() {
+                                reload_sender.send_modify(|count| *count += 1);
+                                continue;
+                            }
+                        }
                     }
                     // All acknowledged reports are on disk, so the process may end at any moment.
                     if !is_running_now.load(Ordering::Acquire) {
@@ -74,9 +86,14 @@ impl Signals {
         // It ends with the process.
         let thread = named.spawn(watch).map_err(|error| format!("a thread cannot be started: {error}"))?;
         match ready.recv() {
-            Ok(()) => Ok(Self { asked, is_running }),
+            Ok(()) => Ok(Self { asked, reloads, is_running }),
             Err(_) => Err(why_it_ended(thread)),
         }
+    }
+
+    /// Changes each time that the hub is asked to read its configuration again.
+    pub(crate) fn reloads(&self) -> watch::Receiver<u64> {
+        self.reloads.clone()
     }
 
     /// Ends when a stop was asked for.
@@ -87,6 +104,11 @@ impl Signals {
             std::future::pending::<()>().await;
         }
     }
+}
+
+/// Whether a person's terminal is where the hub reads or logs.
+fn has_terminal() -> bool {
+    io::stdin().is_terminal() || io::stderr().is_terminal()
 }
 
 fn why_it_ended(thread: thread::JoinHandle<Result<(), String>>) -> String {

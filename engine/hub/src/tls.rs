@@ -14,9 +14,8 @@ use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
-
-use crate::config::Config;
 
 const FOLDER: &str = "tls";
 const CERT: &str = "tls/cert.pem";
@@ -120,7 +119,10 @@ impl Certificate {
 
     /// TLS for agents: only version 1.3, only our protocol.
     pub(crate) fn for_agents(self) -> Result<ServerConfig, String> {
-        let mut config = self.server_config(&[&rustls::version::TLS13])?;
+        let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(self.chain, self.key))
+            .map_err(|error| format!("certificate cannot be used: {error}"))?;
         config.alpn_protocols = vec![windfire_wire::ALPN.to_vec()];
         // Sessions last for days, so tickets and a cache for them would waste memory.
         config.send_tls13_tickets = 0;
@@ -128,17 +130,9 @@ impl Certificate {
         Ok(config)
     }
 
-    /// TLS for browsers and scripts.
-    pub(crate) fn for_http(self) -> Result<ServerConfig, String> {
-        let mut config = self.server_config(rustls::ALL_VERSIONS)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(config)
-    }
-
-    fn server_config(self, versions: &[&'static rustls::SupportedProtocolVersion]) -> Result<ServerConfig, String> {
-        ServerConfig::builder_with_provider(Arc::new(default_provider()))
-            .with_protocol_versions(versions)
-            .and_then(|builder| builder.with_no_client_auth().with_single_cert(self.chain, self.key))
+    /// To show it to browsers and scripts. Its key must be the certificate's.
+    pub(crate) fn certified(self) -> Result<CertifiedKey, String> {
+        CertifiedKey::from_der(self.chain, self.key, &default_provider())
             .map_err(|error| format!("certificate cannot be used: {error}"))
     }
 }
@@ -196,14 +190,6 @@ pub(crate) fn note(data: &Path, fingerprint: &str) -> Result<(), String> {
         tracing::warn!("a change of the certificate will not be noticed: {error}");
     }
     Ok(())
-}
-
-/// The certificate for HTTPS: the operator's files, or the hub's own.
-pub(crate) fn for_https(config: &Config) -> Result<Certificate, String> {
-    match (&config.https_cert, &config.https_key) {
-        (Some(cert), Some(key)) => Certificate::from_files(cert, key),
-        _ => Certificate::own(&config.data),
-    }
 }
 
 /// The key of stateless resets. It is created if there is none.

@@ -92,7 +92,7 @@ pub(super) struct Draft {
 
 /// The alerts and notices of a hub.
 pub(crate) struct AlertBook {
-    pub(super) options: AlertOptions,
+    options: Mutex<AlertOptions>,
     pub(super) board: RwLock<Board>,
     /// Locked before the board.
     pub(super) writing: Mutex<Writing>,
@@ -125,7 +125,18 @@ impl AlertBook {
             unstored: Unstored::default(),
         };
         let board = Board { entries: Entries::default(), queue, channels: HashMap::new() };
-        Ok(Self { options, board: RwLock::new(board), writing: Mutex::new(writing) })
+        Ok(Self { options: Mutex::new(options), board: RwLock::new(board), writing: Mutex::new(writing) })
+    }
+
+    /// How alerts are judged and told.
+    pub(super) fn options(&self) -> AlertOptions {
+        *self.options.lock()
+    }
+
+    /// Judges and tells so from now on. The grace stays: a time of grace may be running.
+    pub(crate) fn set_options(&self, options: AlertOptions) {
+        let mut present = self.options.lock();
+        *present = AlertOptions { grace_ms: present.grace_ms, ..options };
     }
 
     /// Goes on with the alerts that the start found, once the time is known.
@@ -187,9 +198,10 @@ impl AlertBook {
 
     /// The notices of a draft. Its alerts note that these told of them.
     fn tell(&self, draft: &mut Draft, now_ms: i64) -> QueueEdit {
+        let options = self.options();
         let board = self.board.read();
         let mut edit = board.queue.edit();
-        draft.tellings.iter().for_each(|telling| edit.tell(&board.queue, telling, now_ms, &self.options));
+        draft.tellings.iter().for_each(|telling| edit.tell(&board.queue, telling, now_ms, &options));
         for notice in &draft.notices {
             edit.put(notice.clone());
         }

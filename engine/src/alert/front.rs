@@ -125,7 +125,7 @@ impl<'a> Alerts<'a> {
 
     /// Lets the guard look.
     fn look_outside(&self, writing: &mut Writing, outside: &Outside, now: AlertTime) {
-        let grace_ms = self.book.options.grace_ms;
+        let grace_ms = self.book.options().grace_ms;
         let guard = writing.guard.get_or_insert_with(|| Guard::new(grace_ms, now.uptime_ms));
         match guard.look(outside, now.now_ms, now.uptime_ms) {
             Turn::Same => {}
@@ -177,7 +177,7 @@ impl<'a> Alerts<'a> {
         let board = self.book.board.read();
         let known = Known {
             now,
-            options: self.book.options,
+            options: self.book.options(),
             guard,
             entries: &board.entries,
             silences: &silences,
@@ -252,7 +252,8 @@ impl Alerts<'_> {
     pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
         let mut writing = self.book.writing.lock();
         let resting = self.keep_to_rates(&mut writing, now_ms);
-        let due = self.book.board.write().queue.take_due(now_ms, max, &self.book.options, &resting);
+        let options = self.book.options();
+        let due = self.book.board.write().queue.take_due(now_ms, max, &options, &resting);
         let registry = self.parts.registry;
         let mut ready = Vec::with_capacity(due.len());
         for notice in due {
@@ -477,7 +478,7 @@ impl Alerts<'_> {
     /// # Errors
     /// The store cannot be read.
     pub fn preview(&self, rule: &Rule, now_ms: i64) -> Result<Preview, StoreError> {
-        preview(rule, self.parts.registry, self.parts.history, self.book.options.offline_after_ms, now_ms)
+        preview(rule, self.parts.registry, self.parts.history, self.book.options().offline_after_ms, now_ms)
     }
 }
 

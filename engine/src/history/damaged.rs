@@ -243,7 +243,7 @@ mod tests {
                 .expect("a healthy store");
             made.history.floor(Tier::Raw)
         };
-        let raw_days = i64::from(made.history.retention.raw_days);
+        let raw_days = i64::from(made.history.retention().raw_days);
         assert!(expire(raw_days) <= HOUR, "reports that cannot be read are kept as long as others");
         assert!(expire(raw_days + 1) > HOUR);
         assert_eq!(minutes(&made, 1), REPORTS - HEAD_ROWS_MAX as u64);

@@ -57,13 +57,13 @@ impl History {
     }
 
     pub(super) fn floor_by_age(&self, tier: Tier, expiry_ms: i64) -> i64 {
-        tier.floor_of(self.retention.days(tier), expiry_ms)
+        tier.floor_of(self.retention().days(tier), expiry_ms)
     }
 
     /// Floors at which all tiers fit into the disk budget. The finest tier gives first, down to the days that are always kept.
     fn floors_by_budget(&self, store: &Store, expiry_ms: i64) -> Result<[i64; 3], StoreError> {
         let mut floors = [i64::MIN; 3];
-        let max = self.retention.disk_bytes_max;
+        let max = self.retention().disk_bytes_max;
         if max == 0 {
             return Ok(floors);
         }

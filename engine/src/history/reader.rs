@@ -92,7 +92,7 @@ impl<'a> HistoryReader<'a> {
 
     /// How long history is kept.
     pub fn retention(&self) -> Retention {
-        self.history.retention
+        self.history.retention()
     }
 
     /// Servers whose clock is off by more than what is left alone, as of the last round of upkeep that looked at all.

@@ -94,7 +94,7 @@ pub(super) fn forget_expired(store: &Store, raw_floor: i64) -> Result<(), StoreE
 impl History {
     /// Frees the bytes above the disk budget from hours that take much, as far as there are any. Returns the bytes freed.
     pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<u64, StoreError> {
-        let max = self.retention.disk_bytes_max;
+        let max = self.retention().disk_bytes_max;
         // Files that are not rewritten get no smaller: every round would find the same excess and take more.
         if max == 0 || store.is_idle(key::RAW) {
             return Ok(0);

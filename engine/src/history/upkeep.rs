@@ -41,7 +41,7 @@ pub struct Upkeep {
 
 /// The part of history that is in memory, except for heads.
 pub(crate) struct History {
-    pub(crate) retention: Retention,
+    retention: Mutex<Retention>,
     /// Servers with full heads.
     pub(super) full: Mutex<Vec<Arc<Slot>>>,
     /// Oldest hour (raw) or day (minute, quarter) of each tier that is kept. Readers ignore what is older.
@@ -78,7 +78,7 @@ impl History {
             *floor = store.time(key)?.unwrap_or(i64::MIN);
         }
         Ok(Self {
-            retention,
+            retention: Mutex::new(retention),
             full: Mutex::default(),
             floors: floors.map(AtomicI64::new),
             clocks_off: AtomicUsize::new(0),
@@ -87,6 +87,16 @@ impl History {
             lost: Mutex::default(),
             state: Mutex::default(),
         })
+    }
+
+    /// How long history is kept.
+    pub(crate) fn retention(&self) -> Retention {
+        *self.retention.lock()
+    }
+
+    /// Keeps history so long from the next round of upkeep on.
+    pub(crate) fn set_retention(&self, retention: Retention) {
+        *self.retention.lock() = retention;
     }
 
     /// Has the next rounds of upkeep catch up.

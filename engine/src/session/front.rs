@@ -71,10 +71,6 @@ impl Engine {
         self.intake().covers(ticket)
     }
 
-    pub(crate) fn report_interval_ms(&self) -> u32 {
-        self.options().report_interval_ms
-    }
-
     pub(crate) fn samples_per_frame_of(&self, server_id: u64) -> u32 {
         self.pacing().of(server_id)
     }

@@ -10,6 +10,7 @@ mod request;
 mod socket;
 
 use std::io::Write;
+use std::path::Path;
 
 use http::header::CONTENT_TYPE;
 use serde_json::Value;
@@ -24,7 +25,9 @@ pub(crate) use backup::{is_a_hub_now, restore, salvage};
 pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
-pub(crate) use request::{AgentsLine, Hub, Request, Response, StorageAnswer, TierLine, VerifiedAnswer};
+pub(crate) use request::{
+    AgentsLine, Hub, ReloadFn, Reloaded, Request, Response, StorageAnswer, TierLine, VerifiedAnswer,
+};
 pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve, unbind};
 
 const DAY_S: i64 = 86_400;
@@ -41,6 +44,10 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
             history::export(hub, (&from, &to), &ids, tag.as_deref(), is_csv, out).map(|_| Response::Done)
         }
         Request::Password { user, is_new } => password(hub, user, is_new),
+        Request::Reload => match hub.reload {
+            Some(reload) => reload().map(Response::Reloaded),
+            None => Err(no_hub_to_reload(hub.data)),
+        },
         Request::Api { method, path, body, expires_days, lasts_minutes } => {
             call(hub, &method, &path, body, (expires_days, lasts_minutes))
         }
@@ -73,6 +80,11 @@ fn call(
     let body = serde_json::from_slice(&bytes).map_err(|error| format!("{method} {path}: {error}"))?;
     let Agents { address, port, fingerprint } = hub.agents.clone();
     Ok(Response::Api { status, body, agents: AgentsLine { address, port, fingerprint } })
+}
+
+/// A hub that does not run has nothing in force.
+fn no_hub_to_reload(data: &Path) -> String {
+    format!("no hub runs on data folder {}: it reads its configuration when it starts", data.display())
 }
 
 /// Gives a user a random password.

@@ -46,6 +46,8 @@ pub(crate) enum Request {
         tag: Option<String>,
         is_csv: bool,
     },
+    /// Reads the configuration again. Only a running hub can.
+    Reload,
 }
 
 /// An answer. One line of JSON on the socket.
@@ -66,6 +68,7 @@ pub(crate) enum Response {
     },
     Storage(StorageAnswer),
     Verified(VerifiedAnswer),
+    Reloaded(Reloaded),
     /// Rows follow.
     Rows,
     Failed(String),
@@ -90,6 +93,20 @@ pub(crate) struct Hub<'a> {
     pub(crate) agents: &'a Agents,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
+    /// Reads the configuration again. `None` if no hub runs.
+    pub(crate) reload: Option<&'a ReloadFn>,
+}
+
+/// Reads the configuration of the running hub again.
+pub(crate) type ReloadFn = dyn Fn() -> Result<Reloaded, String> + Send + Sync;
+
+/// What became of a configuration that was read again: its keys that had changed.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Reloaded {
+    /// They are in force.
+    pub(crate) applied: Vec<String>,
+    /// They are in force after a restart.
+    pub(crate) needs_restart: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use windfire_api::Agents;
 use windfire_engine::Engine;
 
-use super::{Hub, Request, Response, execute};
+use super::{Hub, ReloadFn, Request, Response, execute};
 use crate::clock::Clock;
 use crate::limits::{
     ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_MEANWHILE_TIMEOUT, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX,
@@ -101,7 +101,8 @@ pub(crate) async fn serve(
     data: PathBuf,
     engine: Arc<Engine>,
     clock: Clock,
-    agents: Agents,
+    agents: impl Fn() -> Agents,
+    reload: Arc<ReloadFn>,
 ) -> Result<(), String> {
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
@@ -116,11 +117,12 @@ pub(crate) async fn serve(
                 continue;
             }
         };
-        let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents.clone());
+        let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents());
+        let reload = Arc::clone(&reload);
         // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms };
+            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, reload: Some(&*reload) };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }

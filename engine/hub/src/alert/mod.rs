@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use windfire_engine::Engine;
 
+use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 pub(crate) use notice_thread::NoticeThread;
 pub(crate) use pass_thread::PassThread;
@@ -25,8 +26,9 @@ pub(crate) use pass_thread::PassThread;
 const POLL: Duration = Duration::from_millis(50);
 
 /// Waits until history has all of the log, or commits fail. Returns whether the hub goes on after that.
-fn wait_for_history(engine: &Engine, stop: &Stop) -> bool {
+fn wait_for_history(engine: &Engine, stop: &Stop, pulse: &Pulse) -> bool {
     while !stop.has_reached(Phase::Draining) {
+        pulse.beat();
         if engine.history().catch_up().is_none() || engine.poison_reason().is_some() {
             return true;
         }

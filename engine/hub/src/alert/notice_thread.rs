@@ -18,6 +18,7 @@ use super::alertmanager::{Told, test_alert};
 use super::wait_for_history;
 use crate::clock::Clock;
 use crate::limits::{NOTICE_INTERVAL, NOTICE_STOP_TIMEOUT, SENDS_MAX};
+use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
 /// Sends with what it needs.
@@ -40,15 +41,15 @@ enum Done {
 
 impl NoticeThread {
     /// Sends until the hub stops. What is under way then has a little time.
-    pub(crate) fn run(self, runtime: Runtime) {
-        if wait_for_history(&self.engine, &self.stop) {
-            runtime.block_on(self.send_all());
+    pub(crate) fn run(self, runtime: Runtime, pulse: &Pulse) {
+        if wait_for_history(&self.engine, &self.stop, pulse) {
+            runtime.block_on(self.send_all(pulse));
         }
         // A name that is being looked up must not hold up the stop.
         runtime.shutdown_timeout(NOTICE_STOP_TIMEOUT);
     }
 
-    async fn send_all(self) {
+    async fn send_all(self, pulse: &Pulse) {
         let (mut sends, mut managers) = (JoinSet::new(), Managers::default());
         let (mut stop, mut ticks) = (self.stop.clone(), interval(NOTICE_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,8 +59,10 @@ impl NoticeThread {
                 Some(done) = sends.join_next(), if !sends.is_empty() => managers.take_back(done),
                 _ = ticks.tick() => {}
             }
+            pulse.beat();
             let room = SENDS_MAX.saturating_sub(sends.len());
             if room > 0 && self.engine.alerts().notices_waiting() > 0 {
+                pulse.beat_before_disk();
                 for due in self.take_due(room).await {
                     if matches!(due.channel.kind, ChannelKind::Alertmanager { .. }) {
                         managers.due.insert(due.channel.id, due);
@@ -68,6 +71,7 @@ impl NoticeThread {
                     }
                 }
             }
+            pulse.beat();
             managers.begin(&self, &mut sends);
         }
         let rest = async { while sends.join_next().await.is_some() {} };

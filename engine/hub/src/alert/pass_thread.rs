@@ -13,6 +13,7 @@ use super::{POLL, wait_for_history};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::limits::COMMIT_STALL;
+use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
 /// Agents that were heard in such a time are in contact.
@@ -30,15 +31,17 @@ pub(crate) struct PassThread {
 
 impl PassThread {
     /// Judges until the hub stops. Then agents are sent away, and their silence says nothing.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, pulse: &Pulse) {
         // Not a clock that counts the time asleep: that is nobody's silence.
         let begun = Instant::now();
+        pulse.beat_before_disk();
         self.engine.alerts().resume(self.now(begun));
-        if !wait_for_history(&self.engine, &self.stop) {
+        if !wait_for_history(&self.engine, &self.stop, pulse) {
             return;
         }
         let (mut contact, mut is_failing) = (Contact::default(), false);
         while !self.stop.has_reached(Phase::Draining) {
+            pulse.beat_before_disk();
             let started = Instant::now();
             contact.look(&self.counters, started);
             let outside = self.outside(contact, started);
@@ -59,12 +62,13 @@ impl PassThread {
                     is_failing = true;
                 }
             }
-            self.pause(started + self.interval, &mut contact);
+            self.pause(started + self.interval, &mut contact, pulse);
         }
     }
 
-    fn pause(&self, until: Instant, contact: &mut Contact) {
+    fn pause(&self, until: Instant, contact: &mut Contact, pulse: &Pulse) {
         loop {
+            pulse.beat();
             let now = Instant::now();
             if now >= until || self.stop.has_reached(Phase::Draining) {
                 return;

@@ -118,6 +118,11 @@ pub(crate) enum Verb {
         #[command(flatten)]
         output: Output,
     },
+    /// Have the running hub read its configuration again
+    Reload {
+        #[command(flatten)]
+        output: Output,
+    },
     /// Print the fingerprint that agents pin
     Fingerprint {
         #[command(flatten)]

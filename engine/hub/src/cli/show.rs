@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::table::{ago, size, span, table};
 use super::view::{Context, View};
-use crate::admin::{Response, StorageAnswer, TierLine, VerifiedAnswer};
+use crate::admin::{Reloaded, Response, StorageAnswer, TierLine, VerifiedAnswer};
 
 /// The answer as text for a person, or as one line of JSON for a script.
 ///
@@ -23,15 +23,25 @@ pub(crate) fn show(response: Response, view: View, json: bool, now_s: i64) -> Re
         }
         Response::Storage(storage) if json => json!(storage).to_string(),
         Response::Verified(verified) if json => json!(verified).to_string(),
+        Response::Reloaded(reloaded) if json => json!(reloaded).to_string(),
         Response::Password { user, password } if json => json!({"user": user, "password": password}).to_string(),
         Response::Done | Response::Rows if json => json!({}).to_string(),
         Response::Done | Response::Rows => "done".to_owned(),
         Response::Storage(storage) => show_storage(&storage, now_s),
         Response::Verified(verified) => show_verified(&verified)?,
+        Response::Reloaded(reloaded) => show_reloaded(&reloaded),
         Response::Password { user, password } => {
             format!("user {user}\npassword {password}\nThe password is not kept and cannot be shown again.")
         }
     })
+}
+
+fn show_reloaded(reloaded: &Reloaded) -> String {
+    let Reloaded { applied, needs_restart } = reloaded;
+    let lines = [("applied", applied), ("needs a restart", needs_restart)];
+    let lines = lines.into_iter().filter(|(_, keys)| !keys.is_empty());
+    let lines: Vec<String> = lines.map(|(what, keys)| format!("{what}: {}", keys.join(", "))).collect();
+    if lines.is_empty() { "no key has changed; the files that it names were read again".to_owned() } else { lines.join("\n") }
 }
 
 /// Seconds by which expiry may be late without a word: it runs once a minute.

@@ -9,6 +9,7 @@ use windfire_engine::Engine;
 
 use crate::counters::Counters;
 use crate::maintenance_thread::{describe_catch_up, describe_clock};
+use crate::service::why_not_ready;
 
 /// The answer, when the path is one of these.
 pub(super) fn answer(
@@ -47,9 +48,4 @@ pub(super) fn answer(
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     Some(response)
-}
-
-fn why_not_ready(engine: &Engine) -> Option<String> {
-    let commits = engine.poison_reason().map(|reason| format!("commits fail: {reason}"));
-    commits.or_else(|| engine.store_failure().map(|reason| format!("the store takes no changes: {reason}")))
 }

@@ -83,7 +83,7 @@ impl Feed {
         let mut position = http.live.position(subscription.last_event_id.as_deref());
         loop {
             let now_s = (http.clock)().div_euclid(1000);
-            if !subscription.is_still_allowed(&http.engine, now_s) {
+            if !subscription.is_still_allowed(&http.api.current(), &http.engine, now_s) {
                 return;
             }
             let key = &subscription.key;

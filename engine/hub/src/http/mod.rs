@@ -193,7 +193,8 @@ impl Http {
         };
         connection.progressed();
         let request = Request::from_parts(head, body);
-        if let Some(response) = health::answer(&request, &self.engine, &self.counters, &self.api.tries) {
+        let tries = Arc::clone(&self.api.current().tries);
+        if let Some(response) = health::answer(&request, &self.engine, &self.counters, &tries) {
             return Ok(response.map(whole));
         }
         let caller = Caller { peer: connection.peer.to_canonical(), now_ms: (self.clock)() };
@@ -239,8 +240,9 @@ impl Http {
         asking: Asking,
         caller: Caller,
     ) -> (Response<Body>, Admitted) {
+        let api = self.api.current();
         if !is_blocking(request.method()) {
-            let response = handle_if(&asking, &self.api, &self.engine, &request, caller);
+            let response = handle_if(&asking, &api, &self.engine, &request, caller);
             return (response, asking.admitted.into_inner());
         }
         // Never closed.
@@ -248,7 +250,7 @@ impl Http {
         let http = Arc::clone(self);
         let answered = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let response = handle_if(&asking, &http.api, &http.engine, &request, caller);
+            let response = handle_if(&asking, &api, &http.engine, &request, caller);
             (response, asking.admitted.into_inner())
         });
         answered.await.unwrap_or_else(|error| {

@@ -14,10 +14,12 @@ use crate::limits::{
     ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX,
 };
 use crate::memory::Budgets;
+use crate::swap::Swap;
 
 /// The state that every request needs.
 pub(crate) struct Http {
-    pub(crate) api: Arc<Api>,
+    /// The settings of the API, which a reload replaces.
+    pub(crate) api: Arc<Swap<Api>>,
     pub(crate) live: Arc<Live>,
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,

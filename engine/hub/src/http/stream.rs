@@ -218,12 +218,13 @@ mod tests {
     use crate::http::connections::{Connections, Slot};
     use crate::limits::{HISTORY_ANSWERS_MAX, HTTP_HALF_CLOSED_TIMEOUT};
     use crate::memory::Budgets;
+    use crate::swap::Swap;
 
     fn http() -> (TempDir, Arc<Http>) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Engine::open(folder.path(), Options::default()).expect("a new store");
         let http = Http {
-            api: Arc::new(Api::default()),
+            api: Arc::new(Swap::new(Api::default())),
             live: Arc::new(Live::new(1, 30)),
             engine: Arc::new(engine),
             counters: Arc::default(),

@@ -77,7 +77,7 @@ async fn converse(http: &Http, upgrade: OnUpgrade, viewer: &Viewer) {
             gone = async { while ticks.changed().await.is_ok() {} } => return gone,
         }
         let now_ms = (http.clock)();
-        if !viewer.is_still_valid(&http.engine, now_ms.div_euclid(1000)) {
+        if !http.api.current().still_admits(viewer, &http.engine, now_ms.div_euclid(1000)) {
             let reason = "your token or session is no longer valid: sign in again, or send another token";
             let last_word = [&u16::from(CloseCode::Policy).to_be_bytes(), reason.as_bytes()].concat();
             let said = timeout(LAST_WORD_TIMEOUT, async {

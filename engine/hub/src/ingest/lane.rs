@@ -5,6 +5,7 @@ use rustls::ServerConfig;
 use super::listener::Listener;
 use super::transport::Transport;
 use super::{Ingest, Sockets};
+use crate::pulse::Pulse;
 
 /// One listener's part, before it has a runtime.
 pub(crate) struct Lane {
@@ -27,7 +28,7 @@ impl Ingest {
 
 impl Lane {
     /// Takes agents until stopped. Must run within a runtime.
-    pub(crate) async fn listen(self) -> Result<(), String> {
-        Listener::new(self.ingest, self.socket, &self.transport, self.lane, self.lanes)?.run().await
+    pub(crate) async fn listen(self, pulse: &Pulse) -> Result<(), String> {
+        Listener::new(self.ingest, self.socket, &self.transport, self.lane, self.lanes)?.run(pulse).await
     }
 }

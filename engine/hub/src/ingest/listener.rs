@@ -24,6 +24,7 @@ use super::deadlines::Deadlines;
 use super::mailbox::{Addressed, Mailbox};
 use super::transport::Transport;
 use crate::limits::{RECEIVES_PER_ROUND_MAX, ROUND_INTERVAL, ROUND_LATE_MAX, STOP_TIMEOUT};
+use crate::pulse::Pulse;
 use crate::threads::Phase;
 
 /// One core's share of the agents.
@@ -104,7 +105,7 @@ impl Listener {
     }
 
     /// Takes agents until stopped, then closes all connections. Must run within a runtime.
-    pub(super) async fn run(mut self) -> Result<(), String> {
+    pub(super) async fn run(mut self, pulse: &Pulse) -> Result<(), String> {
         let mut stop = self.ingest.stop.clone();
         let mut committed = self.ingest.committed.clone();
         let (mut stop_by, mut seen_commits) = (None, *committed.borrow());
@@ -130,6 +131,7 @@ impl Listener {
                     self.touch_all();
                 }
             }
+            pulse.beat();
             let started = Instant::now();
             // Checked after every branch: while packets come all the time, select often picks another branch by chance.
             let commits = *committed.borrow_and_update();

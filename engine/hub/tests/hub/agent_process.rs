@@ -42,7 +42,10 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 impl AgentProcess {
     /// Runs a command that is, or becomes, an agent. It gets no variables but its own.
     pub(crate) fn start(mut command: Command) -> Self {
-        for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("WINDFIRE_")) {
+        let is_testers = |name: &str| {
+            name.starts_with("WINDFIRE_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC" | "WATCHDOG_PID")
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| is_testers(&name.to_string_lossy())) {
             if !command.get_envs().any(|(own, _)| own == name) {
                 command.env_remove(name);
             }

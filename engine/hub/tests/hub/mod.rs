@@ -16,6 +16,8 @@ pub(crate) mod frozen_disk;
 pub(crate) mod lawless;
 #[allow(dead_code, reason = "few tests run in namespaces")]
 pub(crate) mod namespaces;
+#[allow(dead_code, reason = "few tests play the service manager")]
+pub(crate) mod notify;
 pub(crate) mod panel;
 pub(crate) mod raw_agent;
 #[allow(dead_code, reason = "few tests are told of alerts")]
