@@ -174,9 +174,8 @@ impl Reloader {
         } else {
             None
         };
-        let is_applied = |key: &String| {
-            APPLIED.contains(&key.as_str()) && (certificate.is_some() || !key.starts_with("https_"))
-        };
+        let is_applied =
+            |key: &String| APPLIED.contains(&key.as_str()) && (certificate.is_some() || !key.starts_with("https_"));
         let (applied, needs_restart) = changed(in_force, &config)?.into_iter().partition(is_applied);
         let log = config.log_filter()?;
         let country = config.country_db.as_deref().map(country::open).transpose()?;

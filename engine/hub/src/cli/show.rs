@@ -41,7 +41,11 @@ fn show_reloaded(reloaded: &Reloaded) -> String {
     let lines = [("applied", applied), ("needs a restart", needs_restart)];
     let lines = lines.into_iter().filter(|(_, keys)| !keys.is_empty());
     let lines: Vec<String> = lines.map(|(what, keys)| format!("{what}: {}", keys.join(", "))).collect();
-    if lines.is_empty() { "no key has changed; the files that it names were read again".to_owned() } else { lines.join("\n") }
+    if lines.is_empty() {
+        "no key has changed; the files that it names were read again".to_owned()
+    } else {
+        lines.join("\n")
+    }
 }
 
 /// Seconds by which expiry may be late without a word: it runs once a minute.
