@@ -308,7 +308,7 @@ mod tests {
         assert_eq!(*store.damaged_tables(), KnownDamage::default());
         store.compact(key::RAW).expect("flushed");
         store.write_synced(&changes(4)).expect("damage costs no write");
-        assert_eq!(store.damaged_tables().tables, [damaged.clone()]);
+        assert_eq!(store.damaged_tables().tables, std::slice::from_ref(&damaged));
         assert_eq!(marks::read(folder.path()), Ok(vec![damaged.clone()]));
         assert!(store.is_idle(key::RAW) && !store.is_idle(key::LOG) && !store.health.is_failing());
 
@@ -322,7 +322,7 @@ mod tests {
 
         drop(store);
         let store = Store::open(folder.path(), None).expect("whole");
-        assert_eq!(store.damaged_tables().tables, [damaged.clone()], "a start knows it");
+        assert_eq!(store.damaged_tables().tables, std::slice::from_ref(&damaged), "a start knows it");
         store.compact(key::RAW).expect("flushed");
         store.write_once(&changes(7), true).expect("nothing was merged");
         drop(store);

@@ -53,7 +53,7 @@ pub(super) fn https(config: &Config, now_s: i64) -> Vec<Finding> {
     let remedy = "put the PEM files there that belong together, readable for the hub's user (https_cert, https_key)";
     let found = Certificate::from_files(cert, key).and_then(|found| {
         let valid = validity(found.der());
-        found.for_http().map(|_| valid)
+        found.certified().map(|_| valid)
     });
     let dates = match found {
         Ok(valid) => judge_dates(CHECK, valid, now_s, Dates::Matter),
@@ -72,7 +72,7 @@ fn judge_dates(check: &'static str, valid: Option<Validity>, now_s: i64, dates: 
     let Some(Validity { from_s, to_s }) = valid else {
         return Finding::info(check, "its dates cannot be read");
     };
-    let remedy = "renew it, and restart the hub";
+    let remedy = "renew it: a running hub shows the new files within a minute";
     let fault = |seen: String| match dates {
         Dates::Matter => Finding::bad(check, seen, remedy),
         Dates::MatterToSome => {

@@ -16,7 +16,7 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
 
 use crate::config::Config;
-use crate::tls;
+use crate::tls::Certificate;
 
 /// Time for each step of an exchange.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -71,7 +71,11 @@ fn exchange(stream: &mut (impl Read + Write), request: &str) -> io::Result<Vec<u
 }
 
 fn secured(config: &Config, stream: TcpStream) -> Result<StreamOwned<ClientConnection, TcpStream>, String> {
-    let expected = CertificateDer::from(tls::for_https(config)?.der().to_vec());
+    let shown = match (&config.https_cert, &config.https_key) {
+        (Some(cert), Some(key)) => Certificate::from_files(cert, key)?,
+        _ => Certificate::own(&config.data)?,
+    };
+    let expected = CertificateDer::from(shown.der().to_vec());
     let provider = default_provider();
     let algorithms = provider.signature_verification_algorithms;
     let client = ClientConfig::builder_with_provider(Arc::new(provider))
