@@ -40,7 +40,7 @@ async fn holders_die() {
     for (_, hub) in hubs {
         hub.abort();
     }
-    let mut turns = turns.lock().unwrap().clone();
+    let mut turns = turns.lock().expect("no test panicked here").clone();
     turns.sort_by_key(|(_, from, _)| *from);
     let mut holders = 1;
     for pair in turns.windows(2) {
@@ -59,7 +59,7 @@ async fn take_part(brokers: Brokers, boot: u64, turns: Arc<Mutex<Vec<Turn>>>) {
         // Nothing is known of the brokers while they elect a leader.
         if let Ok(Standing::Held { until }) = lease.step().await {
             assert_eq!(lease.held_until(), Some(until));
-            turns.lock().unwrap().push((boot, Instant::now(), until));
+            turns.lock().expect("no test panicked here").push((boot, Instant::now(), until));
         }
         tokio::time::sleep(lease.step_interval()).await;
     }
@@ -69,7 +69,7 @@ async fn take_part(brokers: Brokers, boot: u64, turns: Arc<Mutex<Vec<Turn>>>) {
 async fn await_holder(turns: &Mutex<Vec<Turn>>, not: Option<u64>) -> u64 {
     let started = Instant::now();
     loop {
-        let last = turns.lock().unwrap().last().map(|(boot, ..)| *boot);
+        let last = turns.lock().expect("no test panicked here").last().map(|(boot, ..)| *boot);
         if let Some(boot) = last.filter(|boot| Some(*boot) != not) {
             return boot;
         }

@@ -70,7 +70,7 @@ async fn await_stored(brokers: &Brokers, sequence: u64) {
 
 async fn await_lost(relay: &Relay) {
     let started = Instant::now();
-    while relay.lost_bytes() < 20_000 {
+    while relay.lost_bytes() < u64::try_from(MESSAGE_BYTES).expect("a small number") {
         assert!(started.elapsed() < WAIT_MAX, "the message was not sent");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
