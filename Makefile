@@ -52,6 +52,7 @@ build: compilers ## Build everything, into target/release
 
 .PHONY: test
 test: build ## Run every test
+	@bash .ci/nats
 	$(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz
 	@BIN='$(BIN)' bash .ci/readme
 	@bash .ci/web-test
@@ -184,6 +185,7 @@ built:
 tools: compilers ## Install what is missing and compile RocksDB, so that plain cargo works
 	@$(CARGO) fetch --locked --quiet
 	@bash .ci/rocksdb
+	@bash .ci/nats
 
 .PHONY: compilers
 compilers:

@@ -1,0 +1,184 @@
+//! Why something with the brokers failed.
+
+use std::fmt::{self, Display, Formatter};
+use std::time::Duration;
+
+use crate::api::ApiError;
+use crate::limits::{MESSAGE_BYTES_MAX, SHOWN_CHARS_MAX};
+use crate::names::NameError;
+use crate::refusal::Refusal;
+
+/// Why something with the brokers failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClusterError {
+    /// A name cannot be used.
+    #[error(transparent)]
+    Name(#[from] NameError),
+    /// An option cannot be used.
+    #[error("{option} = {value:?}: {reason}")]
+    Option {
+        /// Its name.
+        option: &'static str,
+        /// Its value.
+        value: String,
+        /// What is wrong, and the remedy.
+        reason: String,
+    },
+    /// No broker answers.
+    #[error(
+        "no connection to the brokers {urls}: {reason}: check cluster.nats, that nats-server runs there, and the \
+         firewall"
+    )]
+    Unreachable {
+        /// Their addresses.
+        urls: String,
+        /// The last reason.
+        reason: String,
+    },
+    /// The brokers do not know this hub.
+    #[error(
+        "the brokers {urls} do not admit this hub ({reason}): check cluster.credentials_file and cluster.client_cert"
+    )]
+    NotAdmitted {
+        /// Their addresses.
+        urls: String,
+        /// What they said.
+        reason: String,
+    },
+    /// A request failed.
+    #[error("{request} failed: {reason}")]
+    Failed {
+        /// What was asked for.
+        request: String,
+        /// Why.
+        reason: String,
+    },
+    /// The hub does not work with these brokers or streams.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Why a message can never be published. Everything that may pass is tried again, without an end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PublishError {
+    /// The message is too large.
+    #[error("a message of {bytes} bytes is larger than {}: cut it in two", MESSAGE_BYTES_MAX)]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// Another process writes under the hub's id.
+    #[error(
+        "the last message of {subject} is {found:?}, which this hub did not write: another hub runs with the same \
+         cluster.hub_id; give each hub its own"
+    )]
+    Overwritten {
+        /// The hub's subject.
+        subject: String,
+        /// The id of that message.
+        found: String,
+    },
+    /// The stream was cut past the place where the message would be.
+    #[error(
+        "whether message {number} was stored is not known: the stream {stream} begins at {first} by now, and the \
+         message would be after {floor}: raise cluster.stream_bytes_max, so that the stream keeps more than minutes"
+    )]
+    FateUnknown {
+        /// The stream.
+        stream: String,
+        /// The message's number.
+        number: u64,
+        /// Where the stream begins.
+        first: u64,
+        /// The sequence after which the message would be.
+        floor: u64,
+    },
+}
+
+/// Why a stream cannot be followed any further. Everything that may pass is tried again, without an end.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum FollowError {
+    /// The stream no longer has the next message.
+    #[error(
+        "the stream {stream} begins at {first}, and this hub was at {applied}: it was away for longer than the stream \
+         reaches. Restore a backup of another hub, or run \"windfire cluster join\" again"
+    )]
+    Behind {
+        /// The stream.
+        stream: String,
+        /// Its first sequence.
+        first: u64,
+        /// The last sequence that this hub applied.
+        applied: u64,
+    },
+    /// The stream ends before the hub's position.
+    #[error(
+        "the stream {stream} ends at {last}, and this hub was at {applied}: the brokers lost messages, or the stream \
+         was created again. Restore the brokers, or create the cluster again from a hub with \"windfire cluster init\""
+    )]
+    Rewound {
+        /// The stream.
+        stream: String,
+        /// Its last sequence.
+        last: u64,
+        /// The last sequence that this hub applied.
+        applied: u64,
+    },
+    /// A message in the middle of the stream is missing.
+    #[error(
+        "the stream {stream} has no message {missing}, but {found}: the brokers lost it, or an operator deleted it. \
+         Restore a backup of another hub that has it"
+    )]
+    Hole {
+        /// The stream.
+        stream: String,
+        /// The sequence that is missing.
+        missing: u64,
+        /// The next one that there is.
+        found: u64,
+    },
+}
+
+/// Why a request has no good answer. It may pass.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// There is no connection now.
+    NotConnected,
+    /// Nothing came back.
+    NoAnswer(Duration),
+    /// No broker listens: the stream has no leader now, or does not exist.
+    NoResponders,
+    /// A broker said no.
+    Refused(ApiError),
+    /// An answer, or the lack of one, that has another reason.
+    Other(String),
+}
+
+impl Trouble {
+    /// The same as an error of a request.
+    pub(crate) fn of(self, request: impl Into<String>) -> ClusterError {
+        ClusterError::Failed { request: request.into(), reason: self.to_string() }
+    }
+}
+
+impl Display for Trouble {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotConnected => formatter.write_str("there is no connection to the brokers"),
+            Self::NoAnswer(wait) => write!(formatter, "no answer within {} s", wait.as_secs_f64()),
+            Self::NoResponders => formatter.write_str("no broker answers for it: it has no leader, or does not exist"),
+            Self::Refused(error) => {
+                write!(formatter, "the brokers said: {} (code {})", shown(&error.description), error.err_code)
+            }
+            Self::Other(reason) => formatter.write_str(reason),
+        }
+    }
+}
+
+/// A text from outside in one line that is not too long.
+pub(crate) fn shown(text: &str) -> String {
+    text.chars().take(SHOWN_CHARS_MAX).map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
