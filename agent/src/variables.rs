@@ -25,7 +25,7 @@ pub fn misspelt(known: &[String], set: impl Iterator<Item = String>) -> Vec<(Str
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 17] = [
         "HUB",
         "FINGERPRINT",
         "CA",
@@ -42,6 +42,7 @@ mod tests {
         "TEMPERATURE",
         "GPU",
         "LOG",
+        "LOG_FORMAT",
     ];
 
     const HUB: [&str; 24] = [

@@ -7,12 +7,13 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
+use windfire_log::LogFormat;
 use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
@@ -139,6 +140,10 @@ pub(crate) struct Settings {
     /// What is logged: error, warn, info, debug, or a filter [default: info]
     #[arg(long, env = "WINDFIRE_LOG", value_name = "FILTER", value_parser = some_text)]
     log: Option<String>,
+    /// How the log is written: text or json [default: text]
+    #[arg(long, env = "WINDFIRE_LOG_FORMAT", value_name = "FORMAT", value_parser = log_format)]
+    #[serde(deserialize_with = "log_format_of_file")]
+    log_format: Option<LogFormat>,
 }
 
 /// The configuration in force.
@@ -180,6 +185,8 @@ pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) country_db: Option<PathBuf>,
     pub(crate) log: String,
+    #[serde(serialize_with = "shown")]
+    pub(crate) log_format: LogFormat,
 }
 
 impl Config {
@@ -227,6 +234,7 @@ impl Config {
             agents_address: given.agents_address.or(file.agents_address),
             country_db: given.country_db.or(file.country_db),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
         };
         config.check()?;
         Ok(config)
@@ -376,6 +384,19 @@ fn address_of_file<'de, D: Deserializer<'de>>(
 fn agents_address_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(value)?;
     agents_address(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    some_text(text)?.parse()
+}
+
+fn log_format_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<LogFormat>, D::Error> {
+    let text = String::deserialize(value)?;
+    log_format(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn shown<S: Serializer>(value: &LogFormat, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// Reads the text of a configuration file. A key with an empty text counts as absent, as an empty variable does,

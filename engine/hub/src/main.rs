@@ -30,7 +30,7 @@ mod unbound;
 mod variables;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -49,6 +49,7 @@ use tls::Certificate;
 use windfire_api::Agents;
 use windfire_engine::Options;
 use windfire_engine::clock::Reading;
+use windfire_log::{Lines, LogFormat};
 
 // It gives memory of closed sessions back sooner than the system's allocator. docs/decisions/allocator.md has its cost
 // per session.
@@ -76,7 +77,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
     match cli.verb {
         Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings)?;
-            start_logs(config.log_filter()?);
+            start_logs(config.log_filter()?, config.log_format);
             for variable in ignored {
                 tracing::debug!(variable, "ignored: Kubernetes or Docker sets it for a service of this name");
             }
@@ -166,15 +167,15 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
     admin::ask(&config.data, options, agents, request, now_ms, out)
 }
 
-fn start_logs(filter: EnvFilter) {
-    let is_terminal = std::io::stderr().is_terminal();
+fn start_logs(filter: EnvFilter, format: LogFormat) {
+    windfire_log::set_format(format);
+    windfire_log::write_panics();
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        .with_target(false)
         // The hub continues if the log's reader goes away.
         .log_internal_errors(false)
+        .event_format(Lines::of_stderr())
         .init();
 }
 

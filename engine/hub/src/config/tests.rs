@@ -94,7 +94,18 @@ fn addresses_in_the_file_are_read_as_those_on_the_command_line() {
 
 #[test]
 fn what_the_file_leaves_empty_is_not_given() {
-    let keys = ["data", "http", "quic", "https_cert", "https_key", "cookie_name", "cors_origin", "country_db", "log"];
+    let keys = [
+        "data",
+        "http",
+        "quic",
+        "https_cert",
+        "https_key",
+        "cookie_name",
+        "cors_origin",
+        "country_db",
+        "log",
+        "log_format",
+    ];
     let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
     let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
     let usual = Config::load(&Place::default(), Settings::default()).expect("valid");
@@ -103,4 +114,12 @@ fn what_the_file_leaves_empty_is_not_given() {
     assert_eq!(agents("agents_address = \"\""), Ok(None));
     assert_eq!(agents("agents_address = \"a, b:1\""), Ok(Some("a,b:1".to_owned())));
     assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("hub:5555"));
+}
+
+#[test]
+fn the_format_of_the_log_is_one_of_two() {
+    let format = |text: &str| Config::load(&Place::default(), parse(text)?).map(|config| config.log_format);
+    assert_eq!(format(""), Ok(LogFormat::Text));
+    assert_eq!(format("log_format = \" JSON\""), Ok(LogFormat::Json));
+    assert!(format("log_format = \"xml\"").expect_err("none").contains("must be one of text, json"));
 }
