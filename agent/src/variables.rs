@@ -45,7 +45,7 @@ mod tests {
         "LOG_FORMAT",
     ];
 
-    const HUB: [&str; 24] = [
+    const HUB: [&str; 25] = [
         "AGENTS_ADDRESS",
         "AGENT_THREADS",
         "COMMIT_INTERVAL_MS",
@@ -69,6 +69,7 @@ mod tests {
         "REPORT_INTERVAL_S",
         "SAMPLES_PER_FRAME",
         "SESSIONS_MAX",
+        "TRUSTED_PROXIES",
         "UDP_BUFFER_BYTES",
     ];
 

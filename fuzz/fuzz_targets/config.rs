@@ -14,6 +14,9 @@ mod limits;
 #[path = "../../engine/hub/src/memory.rs"]
 #[allow(dead_code)]
 mod memory;
+#[path = "../../engine/hub/src/proxies.rs"]
+#[allow(dead_code)]
+mod proxies;
 #[path = "../../engine/hub/src/variables.rs"]
 #[allow(dead_code)]
 mod variables;

@@ -21,6 +21,7 @@ use crate::limits::{
     ALERT_WAIT_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
 };
 use crate::memory;
+use crate::proxies::{self, TrustedProxies};
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
 /// Default addresses for HTTP and for agents.
@@ -62,6 +63,10 @@ pub(crate) struct Settings {
     /// PEM file with the key for HTTPS
     #[arg(long, env = "WINDFIRE_HTTPS_KEY", value_name = "FILE")]
     https_key: Option<PathBuf>,
+    /// Addresses and networks of proxies whose X-Forwarded-For and -Proto count, separated by commas (default: none)
+    #[arg(long, env = "WINDFIRE_TRUSTED_PROXIES", value_name = "NETS", value_parser = TrustedProxies::parse)]
+    #[serde(deserialize_with = "proxies::of_file")]
+    trusted_proxies: Option<TrustedProxies>,
     /// Milliseconds between two commits, 1 to 1000 [default: 20]
     #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N", value_parser = number::<u64>)]
     commit_interval_ms: Option<u64>,
@@ -157,6 +162,7 @@ pub(crate) struct Config {
     pub(crate) https_cert: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) https_key: Option<PathBuf>,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) commit_interval_ms: u64,
     pub(crate) report_interval_s: u32,
     pub(crate) samples_per_frame: u32,
@@ -211,6 +217,7 @@ impl Config {
             https: given.https.or(file.https).unwrap_or(false),
             https_cert: given.https_cert.or(file.https_cert),
             https_key: given.https_key.or(file.https_key),
+            trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(20),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
             samples_per_frame: given.samples_per_frame.or(file.samples_per_frame).unwrap_or(1),

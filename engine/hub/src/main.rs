@@ -21,6 +21,7 @@ mod network;
 mod output;
 mod pacer;
 mod progress;
+mod proxies;
 mod serve;
 mod signals;
 mod starting;

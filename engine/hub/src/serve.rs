@@ -112,6 +112,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
+        proxies: config.trusted_proxies.clone(),
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),

@@ -41,8 +41,8 @@ fn written(stream: Stream, format: fn() -> LogFormat, tell: impl FnOnce()) -> St
 }
 
 fn tell_one_of_each() {
-    let path = "x\n<3>y";
-    tracing::warn!(count = 3_u64, share = 0.5, is_new = true, name = "a \"b\"", path = %path, "the {} is \\ here", "cat");
+    let (path, name) = ("x\n<3>y", "a \"b\"");
+    tracing::warn!(count = 3_u64, share = 0.5, is_new = true, name, path = %path, "the {} is \\ here", "cat");
 }
 
 #[test]

@@ -105,6 +105,7 @@ fn what_the_file_leaves_empty_is_not_given() {
         "country_db",
         "log",
         "log_format",
+        "trusted_proxies",
     ];
     let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
     let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
@@ -122,4 +123,27 @@ fn the_format_of_the_log_is_one_of_two() {
     assert_eq!(format(""), Ok(LogFormat::Text));
     assert_eq!(format("log_format = \" JSON\""), Ok(LogFormat::Json));
     assert!(format("log_format = \"xml\"").expect_err("none").contains("must be one of text, json"));
+}
+
+#[test]
+fn proxies_are_a_list_or_a_text_and_none_are_trusted_by_default() {
+    let shown = |text: &str| {
+        let config = Config::load(&Place::default(), parse(text)?)?;
+        Ok::<_, String>(serde_json::json!(config.trusted_proxies).to_string())
+    };
+    assert_eq!(shown(""), Ok("[]".to_owned()));
+    assert_eq!(shown("trusted_proxies = []"), Ok("[]".to_owned()));
+    for text in ["trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]", "trusted_proxies = \"127.0.0.1, 10.0.0.0/8\""] {
+        assert_eq!(shown(text), Ok("[\"127.0.0.1/32\",\"10.0.0.0/8\"]".to_owned()), "{text}");
+    }
+    for (text, words) in [
+        ("trusted_proxies = [\"proxy\"]", "\"proxy\" is neither"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "every address"),
+        ("trusted_proxies = [1]", "each in quotes"),
+        ("trusted_proxies = true", "each in quotes"),
+    ] {
+        assert!(shown(text).expect_err(text).contains(words), "{text}");
+    }
+    let many = format!("trusted_proxies = [{}]", "\"::1\",".repeat(65));
+    assert!(shown(&many).expect_err("too many").contains("limit of 64"));
 }

@@ -12,7 +12,7 @@ mod websocket;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -121,9 +121,14 @@ impl Http {
                 tokio::select! {
                     ended = http.serve(stream, &connection, tls, stop) => match ended {
                         Ok(()) => {}
-                        Err(error) => tracing::debug!(%peer, %error, "HTTP connection ended"),
+                        Err(error) => {
+                            tracing::debug!(%peer, client = connection.behind_proxy(), %error, "HTTP connection ended");
+                        }
                     },
-                    () = connection.evicted() => tracing::debug!(%peer, "HTTP connection closed for newer ones"),
+                    () = connection.evicted() => {
+                        let client = connection.behind_proxy();
+                        tracing::debug!(%peer, client, "HTTP connection closed for newer ones");
+                    }
                 }
             });
         }
@@ -184,6 +189,8 @@ impl Http {
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
         let (mut head, body) = request.into_parts();
         let upgrade = head.extensions.remove::<OnUpgrade>();
+        let address = self.proxies.client(connection.peer, &mut head.headers);
+        connection.serves(address);
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
         let body = match body {
             Ok(Ok(body)) => body.to_bytes(),
@@ -196,9 +203,9 @@ impl Http {
         if let Some(response) = health::answer(&request, &self.engine, &self.counters, &self.api.tries) {
             return Ok(response.map(whole));
         }
-        let caller = Caller { peer: connection.peer.to_canonical(), now_ms: (self.clock)() };
-        let asking =
-            Asking { http: Arc::clone(&self), connection: Arc::clone(&connection), admitted: Mutex::default() };
+        let caller = Caller { peer: address, now_ms: (self.clock)() };
+        let (http, admitted) = (Arc::clone(&self), Mutex::default());
+        let asking = Asking { http, connection: Arc::clone(&connection), address, admitted };
         let (response, Admitted { client, held }) = self.handle(request, asking, caller).await;
         let (head, body) = response.into_parts();
         let body = match body {
@@ -287,6 +294,8 @@ fn in_place_of(begun: &http::response::Parts, instead: Response<Body>) -> Respon
 struct Asking {
     http: Arc<Http>,
     connection: Arc<Connection>,
+    /// The client's.
+    address: IpAddr,
     admitted: Mutex<Admitted>,
 }
 
@@ -302,7 +311,7 @@ impl Admission for Asking {
         if !viewer.is_guest() {
             self.connection.know();
         }
-        let client = Client::new(self.connection.peer, viewer.is_guest());
+        let client = Client::new(self.address, viewer.is_guest());
         let mut admitted = self.admitted.lock();
         admitted.client = Some(client);
         let shares = &self.http.shares;

@@ -14,6 +14,7 @@ use crate::limits::{
     ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX,
 };
 use crate::memory::Budgets;
+use crate::proxies::TrustedProxies;
 
 /// The state that every request needs.
 pub(crate) struct Http {
@@ -22,6 +23,8 @@ pub(crate) struct Http {
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
+    /// Who may say for whom a request is.
+    pub(crate) proxies: TrustedProxies,
     /// The resources that clients share.
     pub(crate) shares: Shares,
     /// Room for answers that are being computed.
