@@ -45,7 +45,7 @@ mod tests {
         "LOG_FORMAT",
     ];
 
-    const HUB: [&str; 25] = [
+    const HUB: [&str; 26] = [
         "AGENTS_ADDRESS",
         "AGENT_THREADS",
         "COMMIT_INTERVAL_MS",
@@ -56,6 +56,7 @@ mod tests {
         "DATA",
         "GUESTS",
         "HISTORY_GIB_MAX",
+        "HSTS_MAX_AGE_S",
         "HTTP",
         "HTTPS",
         "HTTPS_CERT",

@@ -54,7 +54,7 @@ fuzz_target!(|text: &[u8]| {
             assert_eq!(format!("{same:?}"), format!("{config:?}"), "{again}");
             // What the hub does with it while it starts.
             config.log_filter().expect("it was checked");
-            let _any = (config.agents_address_at(5555), config.retention());
+            let _any = (config.agents_address_at(5555), config.retention(), config.hsts());
         }
         Err(error) => {
             assert!(error.lines().next().is_some_and(|line| !line.is_empty()), "{error:?}");

@@ -112,6 +112,8 @@ pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
 pub(crate) const TRUSTED_PROXIES_MAX: usize = 64;
 /// Entries of `X-Forwarded-For` that are read, from the right: more proxies than any request passes.
 pub(crate) const FORWARDED_HOPS_MAX: usize = 32;
+/// Maximum of seconds that browsers may be told to use HTTPS only: two years, which lists of such hosts ask for.
+pub(crate) const HSTS_MAX_AGE_S_MAX: u64 = 63_072_000;
 /// A guest's client address may hold one part in so many of the bytes of answers under way.
 pub(crate) const ANSWERS_GUEST_SHARE: usize = 4;
 /// Clients of one address with tokens and logins may hold one part in so many of all resources.

@@ -113,6 +113,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         proxies: config.trusted_proxies.clone(),
+        hsts: config.hsts(),
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),

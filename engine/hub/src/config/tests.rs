@@ -54,6 +54,9 @@ fn values_out_of_bounds_are_refused() {
         "alert_grace_s = 3601",
         "group_wait_s = 3601",
         "group_interval_s = 3601",
+        "hsts_max_age_s = 1",
+        "https = true\nhsts_max_age_s = 1",
+        "https = true\nhttps_cert = \"a\"\nhttps_key = \"b\"\nhsts_max_age_s = 63072001",
         "public_url = \"hub.example.org\"",
         "public_url = \"https:///alerts\"",
         "public_url = \"https://hub.example.org/?a=b\"",
@@ -146,4 +149,14 @@ fn proxies_are_a_list_or_a_text_and_none_are_trusted_by_default() {
     }
     let many = format!("trusted_proxies = [{}]", "\"::1\",".repeat(65));
     assert!(shown(&many).expect_err("too many").contains("limit of 64"));
+}
+
+#[test]
+fn browsers_are_told_to_stay_with_https_only_if_asked() {
+    let hsts = |more: &str| {
+        let text = format!("https = true\nhttps_cert = \"a\"\nhttps_key = \"b\"\n{more}");
+        Config::load(&Place::default(), parse(&text)?).map(|config| config.hsts())
+    };
+    assert_eq!(hsts(""), Ok(None));
+    assert_eq!(hsts("hsts_max_age_s = 31536000"), Ok(Some(HeaderValue::from_static("max-age=31536000"))));
 }

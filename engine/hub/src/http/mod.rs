@@ -17,7 +17,7 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, STRICT_TRANSPORT_SECURITY};
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -176,10 +176,14 @@ impl Http {
         request: Request<Incoming>,
         connection: Arc<Connection>,
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
-        let counters = Arc::clone(&self.counters);
+        let (counters, hsts) = (Arc::clone(&self.counters), self.hsts.clone());
         counters.http_requests.add(1);
-        let answered = self.answer_to(request, connection).await;
-        answered.inspect(|response| counters.count_answer(response.status().as_u16()))
+        let mut response = self.answer_to(request, connection).await?;
+        counters.count_answer(response.status().as_u16());
+        if let Some(hsts) = hsts {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        }
+        Ok(response)
     }
 
     async fn answer_to(

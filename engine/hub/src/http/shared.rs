@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tokio::sync::{Semaphore, watch};
 use windfire_api::Api;
 use windfire_api::live::Live;
@@ -25,6 +26,8 @@ pub(crate) struct Http {
     pub(crate) clock: Clock,
     /// Who may say for whom a request is.
     pub(crate) proxies: TrustedProxies,
+    /// Tells browsers to come by HTTPS only. `None` if this hub serves no HTTPS, or is not to say so.
+    pub(crate) hsts: Option<HeaderValue>,
     /// The resources that clients share.
     pub(crate) shares: Shares,
     /// Room for answers that are being computed.
