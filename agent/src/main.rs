@@ -3,7 +3,7 @@
 mod service;
 
 use std::fs::File;
-use std::io::{IsTerminal, Read, Write};
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -37,6 +37,7 @@ use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::sampler::{self, Feed};
 use windfire_agent::trust::{Fingerprint, Trust};
 use windfire_agent::variables::misspelt;
+use windfire_log::{Lines, LogFormat};
 use windfire_service::ServiceManager;
 use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
@@ -92,6 +93,9 @@ struct Arguments {
     /// What is logged: error, warn, info, debug
     #[arg(long, env = "WINDFIRE_LOG", default_value = "info", value_parser = log_filter)]
     log: Targets,
+    /// How the log is written: text or json
+    #[arg(long, env = "WINDFIRE_LOG_FORMAT", default_value_t = LogFormat::Text, value_parser = value::<LogFormat>)]
+    log_format: LogFormat,
 }
 
 /// Used as it is, with blanks and quotes, because the credentials of enrolled machines depend on it.
@@ -178,10 +182,11 @@ fn main() -> ExitCode {
     if let Some(doctor) = doctor {
         return examine(arguments, &doctor);
     }
+    windfire_log::set_format(arguments.log_format);
+    windfire_log::write_panics();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
+        .event_format(Lines::of_stderr())
         // The agent continues if the log's reader goes away.
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();

@@ -25,7 +25,7 @@ pub fn misspelt(known: &[String], set: impl Iterator<Item = String>) -> Vec<(Str
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 17] = [
         "HUB",
         "FINGERPRINT",
         "CA",
@@ -42,9 +42,10 @@ mod tests {
         "TEMPERATURE",
         "GPU",
         "LOG",
+        "LOG_FORMAT",
     ];
 
-    const HUB: [&str; 24] = [
+    const HUB: [&str; 26] = [
         "AGENTS_ADDRESS",
         "AGENT_THREADS",
         "COMMIT_INTERVAL_MS",
@@ -55,6 +56,7 @@ mod tests {
         "DATA",
         "GUESTS",
         "HISTORY_GIB_MAX",
+        "HSTS_MAX_AGE_S",
         "HTTP",
         "HTTPS",
         "HTTPS_CERT",
@@ -68,6 +70,7 @@ mod tests {
         "REPORT_INTERVAL_S",
         "SAMPLES_PER_FRAME",
         "SESSIONS_MAX",
+        "TRUSTED_PROXIES",
         "UDP_BUFFER_BYTES",
     ];
 

@@ -508,9 +508,10 @@ fn wait_until_ready(lines: &Receiver<String>) -> Result<Addresses, String> {
 }
 
 fn parse_ready(line: &str) -> Option<Addresses> {
+    // As text or as JSON.
     let field = |name: &str| {
-        let (_, rest) = line.split_once(&format!(" {name}=\""))?;
-        rest.split('"').next()
+        let value = line.split_once(&format!(" {name}=\"")).or_else(|| line.split_once(&format!("\"{name}\":\"")));
+        value?.1.split('"').next()
     };
     Some(Addresses {
         http: field("http")?.rsplit('/').next()?.parse().ok()?,

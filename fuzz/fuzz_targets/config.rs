@@ -14,6 +14,9 @@ mod limits;
 #[path = "../../engine/hub/src/memory.rs"]
 #[allow(dead_code)]
 mod memory;
+#[path = "../../engine/hub/src/proxies.rs"]
+#[allow(dead_code)]
+mod proxies;
 #[path = "../../engine/hub/src/variables.rs"]
 #[allow(dead_code)]
 mod variables;
@@ -51,7 +54,7 @@ fuzz_target!(|text: &[u8]| {
             assert_eq!(format!("{same:?}"), format!("{config:?}"), "{again}");
             // What the hub does with it while it starts.
             config.log_filter().expect("it was checked");
-            let _any = (config.agents_address_at(5555), config.retention());
+            let _any = (config.agents_address_at(5555), config.retention(), config.hsts());
         }
         Err(error) => {
             assert!(error.lines().next().is_some_and(|line| !line.is_empty()), "{error:?}");

@@ -7,20 +7,24 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::{Deserialize, Deserializer, Serialize};
+use http::HeaderValue;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 use windfire_engine::Tuning;
 use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
+use windfire_log::LogFormat;
 use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
 use crate::limits::{
-    ALERT_WAIT_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX, UDP_BUFFER_BYTES,
+    ALERT_WAIT_S_MAX, HSTS_MAX_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX,
+    UDP_BUFFER_BYTES,
 };
 use crate::memory;
+use crate::proxies::{self, TrustedProxies};
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
 /// Default addresses for HTTP and for agents.
@@ -62,6 +66,13 @@ pub(crate) struct Settings {
     /// PEM file with the key for HTTPS
     #[arg(long, env = "WINDFIRE_HTTPS_KEY", value_name = "FILE")]
     https_key: Option<PathBuf>,
+    /// Seconds for which browsers shall reach the panel by HTTPS only, up to 63072000; needs https_cert [default: 0]
+    #[arg(long, env = "WINDFIRE_HSTS_MAX_AGE_S", value_name = "N", value_parser = number::<u64>)]
+    hsts_max_age_s: Option<u64>,
+    /// Addresses and networks of proxies whose X-Forwarded-For and -Proto count, separated by commas (default: none)
+    #[arg(long, env = "WINDFIRE_TRUSTED_PROXIES", value_name = "NETS", value_parser = TrustedProxies::parse)]
+    #[serde(deserialize_with = "proxies::of_file")]
+    trusted_proxies: Option<TrustedProxies>,
     /// Milliseconds between two commits, 1 to 1000 [default: 20]
     #[arg(long, env = "WINDFIRE_COMMIT_INTERVAL_MS", value_name = "N", value_parser = number::<u64>)]
     commit_interval_ms: Option<u64>,
@@ -140,6 +151,10 @@ pub(crate) struct Settings {
     /// What is logged: error, warn, info, debug, or a filter [default: info]
     #[arg(long, env = "WINDFIRE_LOG", value_name = "FILTER", value_parser = some_text)]
     log: Option<String>,
+    /// How the log is written: text or json [default: text]
+    #[arg(long, env = "WINDFIRE_LOG_FORMAT", value_name = "FORMAT", value_parser = log_format)]
+    #[serde(deserialize_with = "log_format_of_file")]
+    log_format: Option<LogFormat>,
 }
 
 /// The configuration in force.
@@ -153,6 +168,8 @@ pub(crate) struct Config {
     pub(crate) https_cert: Option<PathBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) https_key: Option<PathBuf>,
+    pub(crate) hsts_max_age_s: u64,
+    pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) commit_interval_ms: u64,
     pub(crate) report_interval_s: u32,
     pub(crate) samples_per_frame: u32,
@@ -181,6 +198,8 @@ pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) country_db: Option<PathBuf>,
     pub(crate) log: String,
+    #[serde(serialize_with = "shown")]
+    pub(crate) log_format: LogFormat,
 }
 
 impl Config {
@@ -205,6 +224,8 @@ impl Config {
             https: given.https.or(file.https).unwrap_or(false),
             https_cert: given.https_cert.or(file.https_cert),
             https_key: given.https_key.or(file.https_key),
+            hsts_max_age_s: given.hsts_max_age_s.or(file.hsts_max_age_s).unwrap_or(0),
+            trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(20),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
             samples_per_frame: given.samples_per_frame.or(file.samples_per_frame).unwrap_or(1),
@@ -228,6 +249,7 @@ impl Config {
             agents_address: given.agents_address.or(file.agents_address),
             country_db: given.country_db.or(file.country_db),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
+            log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
         };
         config.check()?;
         Ok(config)
@@ -237,6 +259,12 @@ impl Config {
     /// the agents' default.
     pub(crate) fn agents_address_at(&self, quic_port: u16) -> Option<String> {
         self.agents_address.as_deref().map(|address| with_ports(address, quic_port))
+    }
+
+    /// The header that keeps browsers at HTTPS, if that is wanted.
+    pub(crate) fn hsts(&self) -> Option<HeaderValue> {
+        let max_age_s = Some(self.hsts_max_age_s).filter(|seconds| *seconds > 0)?;
+        HeaderValue::try_from(format!("max-age={max_age_s}")).ok()
     }
 
     /// How long history is kept.
@@ -314,6 +342,11 @@ impl Config {
         if self.https_cert.is_some() && !self.https {
             return Err("https_cert is given but https is not: set https = true".to_owned());
         }
+        within("hsts_max_age_s", self.hsts_max_age_s, 0, HSTS_MAX_AGE_S_MAX)?;
+        // A browser that has the header shows no way around a certificate that it does not know.
+        if self.hsts_max_age_s > 0 && self.https_cert.is_none() {
+            return Err("hsts_max_age_s needs https_cert: browsers would refuse the hub's own certificate".to_owned());
+        }
         let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
         if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(is_token) {
             return Err(format!(
@@ -322,7 +355,7 @@ impl Config {
             ));
         }
         if let Some(origin) = &self.cors_origin
-            && http::HeaderValue::from_str(origin).is_err()
+            && HeaderValue::from_str(origin).is_err()
         {
             return Err(format!("cors_origin = {origin:?} cannot be sent in a header: use printable ASCII"));
         }
@@ -387,6 +420,19 @@ fn address_of_file<'de, D: Deserializer<'de>>(
 fn agents_address_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<String>, D::Error> {
     let text = String::deserialize(value)?;
     agents_address(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn log_format(text: &str) -> Result<LogFormat, String> {
+    some_text(text)?.parse()
+}
+
+fn log_format_of_file<'de, D: Deserializer<'de>>(value: D) -> Result<Option<LogFormat>, D::Error> {
+    let text = String::deserialize(value)?;
+    log_format(&text).map(Some).map_err(serde::de::Error::custom)
+}
+
+fn shown<S: Serializer>(value: &LogFormat, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(value)
 }
 
 /// Reads the text of a configuration file. A key with an empty text counts as absent, as an empty variable does,

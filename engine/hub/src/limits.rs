@@ -108,6 +108,12 @@ pub(crate) const HTTP_UNSENT_BYTES_MAX: u32 = 128 * 1024;
 pub(crate) const HTTP_HALF_CLOSED_TIMEOUT: Duration = Duration::from_secs(10);
 /// Time between two checks whether a client that has sent more than its request is gone.
 pub(crate) const SILENCE_LOOK_INTERVAL: Duration = Duration::from_secs(1);
+/// Networks of proxies that an operator may trust. Each entry of a header is compared with all of them.
+pub(crate) const TRUSTED_PROXIES_MAX: usize = 64;
+/// Entries of `X-Forwarded-For` that are read, from the right: more proxies than any request passes.
+pub(crate) const FORWARDED_HOPS_MAX: usize = 32;
+/// Maximum of seconds that browsers may be told to use HTTPS only: two years, which lists of such hosts ask for.
+pub(crate) const HSTS_MAX_AGE_S_MAX: u64 = 63_072_000;
 /// A guest's client address may hold one part in so many of the bytes of answers under way.
 pub(crate) const ANSWERS_GUEST_SHARE: usize = 4;
 /// Clients of one address with tokens and logins may hold one part in so many of all resources.
@@ -187,7 +193,8 @@ pub(crate) const CHANGES_MAX: usize = 2;
 pub(crate) const LIVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Live streams and WebSockets at once; never more than three quarters of the connections.
 pub(crate) const LIVE_STREAMS_MAX: usize = 768;
-/// Of these, one part in so many may belong to guests of one address. Behind a proxy that is every guest.
+/// Of these, one part in so many may belong to guests of one address. Behind a proxy that is not trusted, that is every
+/// guest.
 pub(crate) const LIVE_STREAMS_GUEST_SHARE: usize = 2;
 /// Silence of a live stream after which a comment is sent. It keeps proxies from closing the stream. It also shows the
 /// panel, which gives up a stream that was silent for 12 s, that the hub is there.

@@ -23,6 +23,7 @@ mod network;
 mod output;
 mod pacer;
 mod progress;
+mod proxies;
 mod pulse;
 mod reload;
 mod serve;
@@ -36,7 +37,7 @@ mod unbound;
 mod variables;
 
 use std::ffi::OsString;
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -58,6 +59,7 @@ use tls::Certificate;
 use windfire_api::Agents;
 use windfire_engine::Options;
 use windfire_engine::clock::Reading;
+use windfire_log::{Lines, LogFormat};
 
 // It gives memory of closed sessions back sooner than the system's allocator. docs/decisions/allocator.md has its cost
 // per session.
@@ -86,7 +88,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         Verb::Doctor { settings, output } => return doctor::run(&cli.place, settings, output.json, now_ms),
         Verb::Serve { new_certificate, settings } => {
             let config = Config::load(&cli.place, settings.clone())?;
-            let set_log = start_logs(config.log_filter()?);
+            let set_log = start_logs(config.log_filter()?, config.log_format);
             for variable in ignored {
                 tracing::debug!(variable, "ignored: Kubernetes or Docker sets it for a service of this name");
             }
@@ -181,15 +183,15 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
 }
 
 /// Starts the log. The result changes what is logged.
-fn start_logs(filter: EnvFilter) -> SetLog {
-    let is_terminal = std::io::stderr().is_terminal();
+fn start_logs(filter: EnvFilter, format: LogFormat) -> SetLog {
+    windfire_log::set_format(format);
+    windfire_log::write_panics();
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(is_terminal)
-        .with_target(false)
         // The hub continues if the log's reader goes away.
         .log_internal_errors(false)
+        .event_format(Lines::of_stderr())
         .with_filter_reloading();
     let handle = log.reload_handle();
     log.init();

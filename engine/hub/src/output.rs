@@ -39,8 +39,12 @@ pub(crate) fn say(text: &str) -> Result<(), String> {
     }
 }
 
-/// Prints on standard error why the program ends. Errors are ignored, as the reader may be gone.
+/// Prints on standard error why the program ends. Errors are ignored, as the reader may be gone. If the log is JSON, it
+/// is a line of the log.
 pub(crate) fn complain(error: &str) {
+    if windfire_log::write_error(&error) {
+        return;
+    }
     let lines: Vec<Cow<'_, str>> = error.lines().map(plain).collect();
     let _nobody_hears = writeln!(io::stderr(), "windfire: {}", lines.join("\n"));
 }

@@ -24,12 +24,15 @@ use crate::counters::Counters;
 use crate::country::{self, Countries};
 use crate::https::{Files, Loaded, PanelCertificate};
 use crate::limits::CONFIG_BYTES_MAX;
+use crate::proxies::TrustedProxies;
 use crate::service::{Service, describe};
 use crate::swap::Swap;
 
 /// Keys that are applied while the hub runs. All others need a restart.
-const APPLIED: [&str; 16] = [
+const APPLIED: [&str; 18] = [
     "log",
+    "log_format",
+    "trusted_proxies",
     "guests",
     "cors_origin",
     "offline_after_s",
@@ -87,6 +90,7 @@ pub(crate) struct Parts {
     /// `None` while the panel is served without TLS.
     pub(crate) certificate: Option<Arc<PanelCertificate>>,
     pub(crate) countries: Countries,
+    pub(crate) proxies: Arc<Swap<TrustedProxies>>,
     pub(crate) set_log: SetLog,
     pub(crate) counters: Arc<Counters>,
     pub(crate) service: Service,
@@ -146,9 +150,11 @@ impl Reloader {
     fn apply(&self) -> Result<Reloaded, String> {
         let mut in_force = self.in_force.lock();
         let Prepared { config, log, country, certificate, reloaded } = self.prepare(&in_force)?;
-        let Parts { engine, live, api, countries, set_log, counters, .. } = &self.parts;
+        let Parts { engine, live, api, countries, proxies, set_log, counters, .. } = &self.parts;
         // Nothing below fails but this, and only when the hub ends.
         set_log(log)?;
+        windfire_log::set_format(config.log_format);
+        proxies.replace(config.trusted_proxies.clone());
         engine.retune(&config.tuning());
         live.set_offline_after(config.offline_after_s.into());
         countries.replace(country);
@@ -217,6 +223,8 @@ fn kept(before: &Config, after: Config, reloaded: &Reloaded) -> Config {
     };
     Config {
         log: after.log,
+        log_format: after.log_format,
+        trusted_proxies: after.trusted_proxies,
         guests: after.guests,
         cors_origin: after.cors_origin,
         offline_after_s: after.offline_after_s,
@@ -262,6 +270,8 @@ mod tests {
     /// Every key that is applied, with a value that is not the default.
     const ALL: &str = "
         log = \"debug\"
+        log_format = \"json\"
+        trusted_proxies = [\"127.0.0.1\"]
         guests = false
         cors_origin = \"https://example.org\"
         offline_after_s = 100

@@ -129,12 +129,15 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let live = Live::new(clock().cast_unsigned(), config.offline_after_s.into()).bounded(budgets.live_bytes);
     let live = Arc::new(live);
     let (ticks_sender, ticks) = watch::channel(0);
+    let proxies = Arc::new(Swap::new(config.trusted_proxies.clone()));
     let http = Http {
         api: Arc::clone(&api),
         live: Arc::clone(&live),
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
+        proxies: Arc::clone(&proxies),
+        hsts: config.hsts(),
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
@@ -146,6 +149,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         api,
         certificate: certificate.clone(),
         countries,
+        proxies,
         set_log,
         counters: Arc::clone(&counters),
         service: service.clone(),

@@ -13,7 +13,7 @@ use strsim::osa_distance;
 const PREFIX: &str = "WINDFIRE_";
 
 /// Variables of the agent. A machine that runs both programs may have them in the hub's environment too.
-const AGENT_VARIABLES: [&str; 16] = [
+const AGENT_VARIABLES: [&str; 17] = [
     "WINDFIRE_HUB",
     "WINDFIRE_FINGERPRINT",
     "WINDFIRE_CA",
@@ -30,6 +30,7 @@ const AGENT_VARIABLES: [&str; 16] = [
     "WINDFIRE_TEMPERATURE",
     "WINDFIRE_GPU",
     "WINDFIRE_LOG",
+    "WINDFIRE_LOG_FORMAT",
 ];
 
 /// Variables that have another name now, and this name. The earlier one still works.

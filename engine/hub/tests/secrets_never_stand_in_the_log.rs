@@ -1,4 +1,5 @@
-//! A hub that logs everything logs no token, cookie, password or credential, and no secret of a channel.
+//! A hub that logs everything, as text or as JSON, logs no token, cookie, password or credential, and no secret of a
+//! channel.
 
 mod hub;
 
@@ -11,7 +12,16 @@ use windfire_bench::swarm::{Swarm, SwarmOptions};
 
 #[test]
 fn secrets_never_stand_in_the_log() {
-    let (_folder, mut hub) = new_hub(&["--log", "trace"]);
+    check("text");
+}
+
+#[test]
+fn secrets_never_stand_in_a_log_of_json() {
+    check("json");
+}
+
+fn check(log_format: &str) {
+    let (_folder, mut hub) = new_hub(&["--log", "trace", "--log-format", log_format]);
     let credentials = hub.make_servers(1, "");
     hub.start();
     let secret = password(&hub, "admin");
@@ -46,6 +56,7 @@ fn secrets_never_stand_in_the_log() {
     hub.terminate();
     let log = hub.log().join("\n");
     assert!(log.contains("ready"), "there is a log");
+    assert_eq!(log.starts_with('{'), log_format == "json", "it is of that format");
     let text = |value: &serde_json::Value| value.as_str().expect("a secret").to_owned();
     let cookie = admin.cookie.split_once('=').expect("a cookie").1.to_owned();
     let secrets = [

@@ -54,6 +54,9 @@ fn values_out_of_bounds_are_refused() {
         "alert_grace_s = 3601",
         "group_wait_s = 3601",
         "group_interval_s = 3601",
+        "hsts_max_age_s = 1",
+        "https = true\nhsts_max_age_s = 1",
+        "https = true\nhttps_cert = \"a\"\nhttps_key = \"b\"\nhsts_max_age_s = 63072001",
         "public_url = \"hub.example.org\"",
         "public_url = \"https:///alerts\"",
         "public_url = \"https://hub.example.org/?a=b\"",
@@ -94,7 +97,19 @@ fn addresses_in_the_file_are_read_as_those_on_the_command_line() {
 
 #[test]
 fn what_the_file_leaves_empty_is_not_given() {
-    let keys = ["data", "http", "quic", "https_cert", "https_key", "cookie_name", "cors_origin", "country_db", "log"];
+    let keys = [
+        "data",
+        "http",
+        "quic",
+        "https_cert",
+        "https_key",
+        "cookie_name",
+        "cors_origin",
+        "country_db",
+        "log",
+        "log_format",
+        "trusted_proxies",
+    ];
     let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
     let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");
     let usual = Config::load(&Place::default(), Settings::default()).expect("valid");
@@ -103,4 +118,45 @@ fn what_the_file_leaves_empty_is_not_given() {
     assert_eq!(agents("agents_address = \"\""), Ok(None));
     assert_eq!(agents("agents_address = \"a, b:1\""), Ok(Some("a,b:1".to_owned())));
     assert!(agents("agents_address = \"https://hub\"").expect_err("a web address").contains("hub:5555"));
+}
+
+#[test]
+fn the_format_of_the_log_is_one_of_two() {
+    let format = |text: &str| Config::load(&Place::default(), parse(text)?).map(|config| config.log_format);
+    assert_eq!(format(""), Ok(LogFormat::Text));
+    assert_eq!(format("log_format = \" JSON\""), Ok(LogFormat::Json));
+    assert!(format("log_format = \"xml\"").expect_err("none").contains("must be one of text, json"));
+}
+
+#[test]
+fn proxies_are_a_list_or_a_text_and_none_are_trusted_by_default() {
+    let shown = |text: &str| {
+        let config = Config::load(&Place::default(), parse(text)?)?;
+        Ok::<_, String>(serde_json::json!(config.trusted_proxies).to_string())
+    };
+    assert_eq!(shown(""), Ok("[]".to_owned()));
+    assert_eq!(shown("trusted_proxies = []"), Ok("[]".to_owned()));
+    for text in ["trusted_proxies = [\"127.0.0.1\", \"10.0.0.0/8\"]", "trusted_proxies = \"127.0.0.1, 10.0.0.0/8\""] {
+        assert_eq!(shown(text), Ok("[\"127.0.0.1/32\",\"10.0.0.0/8\"]".to_owned()), "{text}");
+    }
+    for (text, words) in [
+        ("trusted_proxies = [\"proxy\"]", "\"proxy\" is neither"),
+        ("trusted_proxies = [\"0.0.0.0/0\"]", "every address"),
+        ("trusted_proxies = [1]", "each in quotes"),
+        ("trusted_proxies = true", "each in quotes"),
+    ] {
+        assert!(shown(text).expect_err(text).contains(words), "{text}");
+    }
+    let many = format!("trusted_proxies = [{}]", "\"::1\",".repeat(65));
+    assert!(shown(&many).expect_err("too many").contains("limit of 64"));
+}
+
+#[test]
+fn browsers_are_told_to_stay_with_https_only_if_asked() {
+    let hsts = |more: &str| {
+        let text = format!("https = true\nhttps_cert = \"a\"\nhttps_key = \"b\"\n{more}");
+        Config::load(&Place::default(), parse(&text)?).map(|config| config.hsts())
+    };
+    assert_eq!(hsts(""), Ok(None));
+    assert_eq!(hsts("hsts_max_age_s = 31536000"), Ok(Some(HeaderValue::from_static("max-age=31536000"))));
 }

@@ -39,7 +39,8 @@ struct Table {
 /// The state of one connection.
 pub(crate) struct Connection {
     pub(super) peer: IpAddr,
-    network: IpAddr,
+    /// The client of the newest request. A trusted proxy has many.
+    client: Mutex<IpAddr>,
     /// For answers that wait, while no task reads or writes. Only this connection uses its descriptor.
     socket: Weak<TcpStream>,
     /// A request of it came with a token or a cookie that is valid.
@@ -70,7 +71,7 @@ impl Connections {
         self.room().await;
         let connection = Arc::new(Connection {
             peer,
-            network: network(peer),
+            client: Mutex::new(peer.to_canonical()),
             socket,
             is_known: AtomicBool::new(false),
             progressed_us: AtomicU64::new(0),
@@ -140,7 +141,7 @@ impl Table {
     fn victim(&self) -> Option<Arc<Connection>> {
         let mut networks: HashMap<IpAddr, (usize, &Arc<Connection>)> = HashMap::new();
         for connection in self.open.values().filter(|connection| connection.can_be_spared()) {
-            let (count, oldest) = networks.entry(connection.network).or_insert((0, connection));
+            let (count, oldest) = networks.entry(connection.network()).or_insert((0, connection));
             *count += 1;
             if connection.progressed_us() < oldest.progressed_us() {
                 *oldest = connection;
@@ -156,6 +157,24 @@ impl Connection {
     pub(super) fn progressed(&self) {
         let us = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.progressed_us.store(us, Ordering::Relaxed);
+    }
+
+    /// Notes whose request comes now. What an earlier client has shown is not this one's.
+    pub(super) fn serves(&self, client: IpAddr) {
+        let before = std::mem::replace(&mut *self.client.lock(), client);
+        if network(before) != network(client) {
+            self.is_known.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// The client of the newest request as text, if a trusted proxy brought it.
+    pub(super) fn behind_proxy(&self) -> Option<String> {
+        let client = *self.client.lock();
+        (client != self.peer.to_canonical()).then(|| client.to_string())
+    }
+
+    fn network(&self) -> IpAddr {
+        network(*self.client.lock())
     }
 
     /// Notes that the client has shown a valid token or cookie.
@@ -264,6 +283,40 @@ mod tests {
         }
         let all = addresses(&connections);
         assert_eq!((all[0], all.len()), (address(1), 8), "the oldest by far, but not of a household with many");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn clients_behind_a_proxy_are_told_apart() {
+        let connections = Connections::new(4, Arc::default());
+        let proxy = address(9);
+        for client in [1, 2, 2, 2] {
+            let slot = enter(&connections, 9).await;
+            slot.connection.serves(address(client));
+            drop(live(slot));
+        }
+        let _next = enter(&connections, 3).await;
+        let clients = || {
+            let mut clients: Vec<_> = connections.table.lock().open.values().map(|open| open.network()).collect();
+            clients.sort();
+            clients
+        };
+        assert_eq!(clients(), [1, 2, 2, 3].map(address), "one of who has many, although another is older");
+        assert_eq!(addresses(&connections), [address(3), proxy, proxy, proxy]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_one_client_showed_protects_no_other() {
+        let connections = Connections::new(1, Arc::default());
+        let slot = enter(&connections, 9).await;
+        let connection = Arc::clone(&slot.connection);
+        assert_eq!(connection.behind_proxy(), None);
+        connection.serves(address(1));
+        connection.know();
+        connection.serves(address(1));
+        assert!(!connection.can_be_spared(), "it is the same client");
+        assert_eq!(connection.behind_proxy(), Some("192.0.2.1".to_owned()));
+        connection.serves(address(2));
+        assert!(connection.can_be_spared());
     }
 
     #[tokio::test(start_paused = true)]

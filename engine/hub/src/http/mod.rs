@@ -12,12 +12,12 @@ mod websocket;
 
 use std::convert::Infallible;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::ACCESS_CONTROL_ALLOW_ORIGIN;
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, STRICT_TRANSPORT_SECURITY};
 use http::{Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
@@ -121,9 +121,14 @@ impl Http {
                 tokio::select! {
                     ended = http.serve(stream, &connection, tls, stop) => match ended {
                         Ok(()) => {}
-                        Err(error) => tracing::debug!(%peer, %error, "HTTP connection ended"),
+                        Err(error) => {
+                            tracing::debug!(%peer, client = connection.behind_proxy(), %error, "HTTP connection ended");
+                        }
                     },
-                    () = connection.evicted() => tracing::debug!(%peer, "HTTP connection closed for newer ones"),
+                    () = connection.evicted() => {
+                        let client = connection.behind_proxy();
+                        tracing::debug!(%peer, client, "HTTP connection closed for newer ones");
+                    }
                 }
             });
         }
@@ -171,10 +176,14 @@ impl Http {
         request: Request<Incoming>,
         connection: Arc<Connection>,
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
-        let counters = Arc::clone(&self.counters);
+        let (counters, hsts) = (Arc::clone(&self.counters), self.hsts.clone());
         counters.http_requests.add(1);
-        let answered = self.answer_to(request, connection).await;
-        answered.inspect(|response| counters.count_answer(response.status().as_u16()))
+        let mut response = self.answer_to(request, connection).await?;
+        counters.count_answer(response.status().as_u16());
+        if let Some(hsts) = hsts {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        }
+        Ok(response)
     }
 
     async fn answer_to(
@@ -184,6 +193,8 @@ impl Http {
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
         let (mut head, body) = request.into_parts();
         let upgrade = head.extensions.remove::<OnUpgrade>();
+        let address = self.proxies.current().client(connection.peer, &mut head.headers);
+        connection.serves(address);
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
         let body = match body {
             Ok(Ok(body)) => body.to_bytes(),
@@ -197,9 +208,9 @@ impl Http {
         if let Some(response) = health::answer(&request, &self.engine, &self.counters, &tries) {
             return Ok(response.map(whole));
         }
-        let caller = Caller { peer: connection.peer.to_canonical(), now_ms: (self.clock)() };
-        let asking =
-            Asking { http: Arc::clone(&self), connection: Arc::clone(&connection), admitted: Mutex::default() };
+        let caller = Caller { peer: address, now_ms: (self.clock)() };
+        let (http, admitted) = (Arc::clone(&self), Mutex::default());
+        let asking = Asking { http, connection: Arc::clone(&connection), address, admitted };
         let (response, Admitted { client, held }) = self.handle(request, asking, caller).await;
         let (head, body) = response.into_parts();
         let body = match body {
@@ -289,6 +300,8 @@ fn in_place_of(begun: &http::response::Parts, instead: Response<Body>) -> Respon
 struct Asking {
     http: Arc<Http>,
     connection: Arc<Connection>,
+    /// The client's.
+    address: IpAddr,
     admitted: Mutex<Admitted>,
 }
 
@@ -304,7 +317,7 @@ impl Admission for Asking {
         if !viewer.is_guest() {
             self.connection.know();
         }
-        let client = Client::new(self.connection.peer, viewer.is_guest());
+        let client = Client::new(self.address, viewer.is_guest());
         let mut admitted = self.admitted.lock();
         admitted.client = Some(client);
         let shares = &self.http.shares;

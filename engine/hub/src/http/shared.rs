@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use http::HeaderValue;
 use tokio::sync::{Semaphore, watch};
 use windfire_api::Api;
 use windfire_api::live::Live;
@@ -14,6 +15,7 @@ use crate::limits::{
     ANSWERS_GUEST_SHARE, HISTORY_STREAMS_GUEST_MAX, HISTORY_STREAMS_MAX, LIVE_STREAMS_GUEST_SHARE, LIVE_STREAMS_MAX,
 };
 use crate::memory::Budgets;
+use crate::proxies::TrustedProxies;
 use crate::swap::Swap;
 
 /// The state that every request needs.
@@ -24,6 +26,10 @@ pub(crate) struct Http {
     pub(crate) engine: Arc<Engine>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) clock: Clock,
+    /// Who may say for whom a request is. A reload replaces it.
+    pub(crate) proxies: Arc<Swap<TrustedProxies>>,
+    /// Tells browsers to come by HTTPS only. `None` if this hub serves no HTTPS, or is not to say so.
+    pub(crate) hsts: Option<HeaderValue>,
     /// The resources that clients share.
     pub(crate) shares: Shares,
     /// Room for answers that are being computed.

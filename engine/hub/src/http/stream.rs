@@ -218,6 +218,7 @@ mod tests {
     use crate::http::connections::{Connections, Slot};
     use crate::limits::{HISTORY_ANSWERS_MAX, HTTP_HALF_CLOSED_TIMEOUT};
     use crate::memory::Budgets;
+    use crate::proxies::TrustedProxies;
     use crate::swap::Swap;
 
     fn http() -> (TempDir, Arc<Http>) {
@@ -228,6 +229,8 @@ mod tests {
             live: Arc::new(Live::new(1, 30)),
             engine: Arc::new(engine),
             counters: Arc::default(),
+            proxies: Arc::new(Swap::new(TrustedProxies::default())),
+            hsts: None,
             clock: Arc::new(|| 1_000_000),
             shares: Shares::of(&Budgets::of(1 << 30)),
             history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
