@@ -198,11 +198,8 @@ mod tests {
     #[test]
     fn only_some_refusals_can_be_allowed() {
         let unsynced = Refusal::NotSynced { broker: "b1".to_owned(), interval_s: 120 };
-        let another = Refusal::AnotherCluster {
-            stream: "WF_x_00".to_owned(),
-            found: "a".to_owned(),
-            expected: "b".to_owned(),
-        };
+        let another =
+            Refusal::AnotherCluster { stream: "WF_x_00".to_owned(), found: "a".to_owned(), expected: "b".to_owned() };
         assert_eq!(verdict(Vec::new(), false), Ok(Vec::new()));
         assert_eq!(verdict(vec![unsynced.clone()], false), Err(unsynced.clone()));
         assert_eq!(verdict(vec![unsynced.clone()], true), Ok(vec![unsynced.clone()]));

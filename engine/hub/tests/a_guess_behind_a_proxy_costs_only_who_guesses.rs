@@ -56,7 +56,11 @@ fn a_guess_behind_a_proxy_costs_only_who_guesses() {
     let looked_at = guesses(&hub, PROXY, |number| format!("198.51.100.{number}, 203.0.113.5"));
     assert!((10..=TRIES_MAX).contains(&looked_at), "{looked_at}");
     // A second proxy behind the first, and the port of the client.
-    assert_eq!(sign_in(&hub, PROXY, &["X-Forwarded-For: 203.0.113.5:4711, 10.0.0.7"], &secret).0, 429, "it is the same");
+    assert_eq!(
+        sign_in(&hub, PROXY, &["X-Forwarded-For: 203.0.113.5:4711, 10.0.0.7"], &secret).0,
+        429,
+        "it is the same"
+    );
     let (status, answer) = sign_in(&hub, PROXY, &["X-Forwarded-For: 203.0.113.6"], &secret);
     assert_eq!(status, 200, "another client of the same proxy: {answer}");
     // The proxy's own address has no tries used up either.
@@ -79,7 +83,8 @@ fn what_an_untrusted_peer_says_of_its_address_changes_nothing() {
     for from in [OTHER, PROXY] {
         assert_eq!(ask(&hub, from, "POST", "/api/v1/server/register", &headers, "{}").0, 200);
     }
-    let servers: serde_json::Value = serde_json::from_str(&hub.get("/api/v1/server/list", &token).text()).expect("JSON");
+    let servers: serde_json::Value =
+        serde_json::from_str(&hub.get("/api/v1/server/list", &token).text()).expect("JSON");
     let names: Vec<&str> =
         servers["result"].as_array().expect("a list").iter().filter_map(|server| server["name"].as_str()).collect();
     assert_eq!(names, ["127.0.0.81", "203.0.113.9"]);
