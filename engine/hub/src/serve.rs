@@ -117,7 +117,7 @@ pub(crate) fn serve(config: &Config, with_new_certificate: bool, reading: fn() -
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
         ticks,
     };
-    admin::make_administrator(&engine, clock().div_euclid(1000))?;
+    admin::make_administrator(&engine, config.first_password_file.as_deref(), clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
     announce(config, http_address, quic_address, &fingerprint);
 
