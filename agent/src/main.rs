@@ -1,5 +1,7 @@
 //! The agent's process: options, clock, and the two tasks.
 
+mod manual;
+
 use std::fs::File;
 use std::io::{IsTerminal, Read};
 use std::path::{Path, PathBuf};
@@ -9,6 +11,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::builder::Resettable;
 use clap::{Command, CommandFactory, FromArgMatches, Parser};
+use manual::Verb;
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -37,8 +40,10 @@ use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
 /// Reports this machine's status to a Windfire hub, and does nothing else.
 #[derive(Parser)]
-#[command(name = "windfire-agent", version)]
+#[command(name = "windfire-agent", version, subcommand_negates_reqs = true, disable_help_subcommand = true)]
 struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
     /// Hub as host:port (default port: 5555), or several hubs, separated by commas, which are tried in turn
     #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
     hubs: Vec<HubList>,
@@ -129,7 +134,8 @@ fn warn_of_misspelt_variables() {
 }
 
 fn main() -> ExitCode {
-    let arguments = arguments();
+    let mut arguments = arguments();
+    let verb = arguments.verb.take();
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
@@ -138,7 +144,11 @@ fn main() -> ExitCode {
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();
     warn_of_misspelt_variables();
-    match start(arguments) {
+    let ended = match verb {
+        Some(verb) => manual::print(&verb, Arguments::command()),
+        None => start(arguments),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

@@ -128,6 +128,12 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<(), String> {
                 _ => say(&text.to_string()),
             }
         }
+        Verb::Completions { shell } => say(&cli::completions(shell)),
+        Verb::Man { folder } => {
+            // Others read the pages too.
+            let _ours = umask(mask);
+            cli::write_pages(&folder)
+        }
     }
 }
 
