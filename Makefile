@@ -46,6 +46,10 @@ install: $(if $(SUDO_USER),built,programs) ## Build, then put windfire and windf
 uninstall: ## Remove what `make install` made
 	rm -f '$(DESTDIR)$(PREFIX)/bin/windfire' '$(DESTDIR)$(PREFIX)/bin/windfire-agent'
 
+.PHONY: packages
+packages: programs sbom ## Build, then make .deb, .rpm, tarball and wheels of hub and agent, in target/packages
+	@BIN='$(BIN)' bash .ci/packages/make
+
 .PHONY: build
 build: compilers ## Build everything, into target/release
 	@bash .ci/build $(PROFILE)
