@@ -46,6 +46,14 @@ install: $(if $(SUDO_USER),built,programs) ## Build, then put windfire and windf
 uninstall: ## Remove what `make install` made
 	rm -f '$(DESTDIR)$(PREFIX)/bin/windfire' '$(DESTDIR)$(PREFIX)/bin/windfire-agent'
 
+.PHONY: packages
+packages: programs sbom ## Build, then make .deb, .rpm, tarball and wheels of hub and agent, in target/packages
+	@BIN='$(BIN)' bash .ci/packages/make
+
+.PHONY: packages-check
+packages-check: programs sbom ## Check the packages: same bytes twice, lintian, rpmlint, and their life in a fresh Debian; as root
+	@BIN='$(BIN)' bash .ci/packages/check
+
 .PHONY: build
 build: compilers ## Build everything, into target/release
 	@bash .ci/build $(PROFILE)
@@ -136,6 +144,7 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s
 	$(MAKE) sim SEEDS=10000
+	$(MAKE) packages-check
 
 .PHONY: bench
 bench: tools ## Run the benchmarks, and compare with what `make bench-save` measured

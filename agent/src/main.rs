@@ -1,5 +1,6 @@
 //! The agent's process: options, clock, and the two tasks.
 
+mod manual;
 mod service;
 
 use std::fs::File;
@@ -11,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, Command, CommandFactory, FromArgMatches, Parser};
+use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -43,7 +44,42 @@ use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
 /// Reports this machine's status to a Windfire hub, and does nothing else.
 #[derive(Parser)]
-#[command(name = "windfire-agent", version)]
+#[command(
+    name = "windfire-agent",
+    version,
+    subcommand_negates_reqs = true,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    arguments: Arguments,
+}
+
+/// What the agent does instead of reporting.
+#[derive(Subcommand)]
+enum Verb {
+    /// Check the way to the hub, the spool and the readings, and say what to do
+    Doctor(Box<DoctorArguments>),
+    #[command(flatten)]
+    Manual(manual::Verb),
+}
+
+#[derive(Args)]
+struct DoctorArguments {
+    #[command(flatten)]
+    agent: Arguments,
+    /// Show the credential to the hub (disconnects an agent that runs with it for up to five minutes)
+    #[arg(long)]
+    session: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
 struct Arguments {
     /// Hub as host:port (default port: 5555), or several hubs, separated by commas, which are tried in turn
     #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
@@ -123,54 +159,23 @@ fn without_blank_variables(command: Command) -> Command {
     command.mut_subcommands(without_blank_variables)
 }
 
-/// The verb that checks instead of running an agent.
-const DOCTOR: &str = "doctor";
-
-/// Options of the doctor besides those of the agent.
-struct DoctorFlags {
-    is_json: bool,
-    with_session: bool,
-    /// Whether the secret is an option, which every user of the machine can see.
-    is_secret_shown: bool,
-}
-
-/// The agent's command, and below it the doctor's, which takes the same options.
-fn command() -> Command {
-    let flag = |name: &'static str, help: &'static str| Arg::new(name).long(name).action(ArgAction::SetTrue).help(help);
-    let session = "Show the credential to the hub (disconnects an agent that runs with it for up to five minutes)";
-    let doctor = Arguments::command()
-        .name(DOCTOR)
-        .about("Check the way to the hub, the spool and the readings, and say what to do")
-        .arg(flag("session", session))
-        .arg(flag("json", "Print JSON"));
-    Arguments::command().subcommand(doctor).subcommand_negates_reqs(true).args_conflicts_with_subcommands(true)
-}
-
-/// The agent's options, and those of the doctor if it is asked for.
-fn arguments() -> (Arguments, Option<DoctorFlags>) {
-    let mut command = without_blank_variables(command());
+/// The command line, and whether a secret for the doctor stands in it, where every user of the machine can see it.
+fn cli() -> (Cli, bool) {
+    let mut command = without_blank_variables(Cli::command());
     let matches = command.get_matches_mut();
-    let (given, doctor) = match matches.subcommand() {
-        Some((DOCTOR, given)) => (given, Some(doctor_flags(given))),
-        _ => (&matches, None),
+    let is_shown = |option: &str| {
+        let doctor = matches.subcommand_matches("doctor");
+        doctor.and_then(|given| given.value_source(option)) == Some(ValueSource::CommandLine)
     };
-    let arguments = Arguments::from_arg_matches(given).unwrap_or_else(|error| error.format(&mut command).exit());
-    (arguments, doctor)
-}
-
-fn doctor_flags(given: &ArgMatches) -> DoctorFlags {
-    let is_shown = |option: &str| given.value_source(option) == Some(ValueSource::CommandLine);
-    DoctorFlags {
-        is_json: given.get_flag("json"),
-        with_session: given.get_flag("session"),
-        is_secret_shown: is_shown("credential") || is_shown("enrol"),
-    }
+    let is_secret_shown = is_shown("credential") || is_shown("enrol");
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    (cli, is_secret_shown)
 }
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
 fn warn_of_misspelt_variables() {
     let name_of = |argument: &Arg| argument.get_env()?.to_str().map(str::to_owned);
-    let known: Vec<String> = Arguments::command().get_arguments().filter_map(name_of).collect();
+    let known: Vec<String> = Cli::command().get_arguments().filter_map(name_of).collect();
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
     for (name, meant) in misspelt(&known, set) {
         tracing::warn!("variable {name} is unknown and ignored: did you mean {meant}?");
@@ -178,9 +183,9 @@ fn warn_of_misspelt_variables() {
 }
 
 fn main() -> ExitCode {
-    let (arguments, doctor) = arguments();
-    if let Some(doctor) = doctor {
-        return examine(arguments, &doctor);
+    let (Cli { verb, arguments }, is_secret_shown) = cli();
+    if let Some(Verb::Doctor(doctor)) = verb {
+        return examine(*doctor, is_secret_shown);
     }
     windfire_log::set_format(arguments.log_format);
     windfire_log::write_panics();
@@ -191,7 +196,11 @@ fn main() -> ExitCode {
         .log_internal_errors(false);
     tracing_subscriber::registry().with(lines).with(arguments.log.clone()).init();
     warn_of_misspelt_variables();
-    match start(arguments) {
+    let ended = match verb {
+        Some(Verb::Manual(verb)) => manual::print(&verb, Cli::command()),
+        Some(Verb::Doctor(_)) | None => start(arguments),
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -201,10 +210,11 @@ fn main() -> ExitCode {
 }
 
 /// Prints what the doctor finds. The exit code is that of the worst.
-fn examine(arguments: Arguments, doctor: &DoctorFlags) -> ExitCode {
+fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
+    let DoctorArguments { agent: arguments, session: with_session, json: is_json } = doctor;
     let file = arguments.credential_file.clone().or_else(|| arguments.enrol_file.clone());
     let source = match file {
-        _ if doctor.is_secret_shown => SecretSource::CommandLine,
+        _ if is_secret_shown => SecretSource::CommandLine,
         Some(path) => SecretSource::File(path),
         None if arguments.credential.is_some() || arguments.enrol.is_some() => SecretSource::Variable,
         None => SecretSource::Missing,
@@ -222,7 +232,7 @@ fn examine(arguments: Arguments, doctor: &DoctorFlags) -> ExitCode {
             transfers: None,
         },
         clock: Clock::new(unix_ms),
-        with_session: doctor.with_session,
+        with_session,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -234,7 +244,7 @@ fn examine(arguments: Arguments, doctor: &DoctorFlags) -> ExitCode {
     let findings = runtime.block_on(doctor::examine(options));
     // A name lookup that is still running must not keep the process alive.
     runtime.shutdown_background();
-    let said = if doctor.is_json {
+    let said = if is_json {
         windfire_doctor::json("windfire-agent", env!("CARGO_PKG_VERSION"), &findings)
     } else {
         windfire_doctor::text(&findings)

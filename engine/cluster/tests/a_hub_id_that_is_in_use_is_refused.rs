@@ -16,8 +16,9 @@ async fn a_second_process_waits_or_is_refused() {
     let mut first = claim_hub_id(&brokers, &names(), &hub("a"), BootId(1)).await.expect("the id is free");
     claim_hub_id(&brokers, &names(), &hub("b"), BootId(2)).await.expect("another id is free");
 
+    let (names_of_all, taken) = (names(), hub("a"));
     let refused = tokio::select! {
-        result = claim_hub_id(&brokers, &names(), &hub("a"), BootId(3)) => result,
+        result = claim_hub_id(&brokers, &names_of_all, &taken, BootId(3)) => result,
         () = renew(&mut first) => unreachable!("it has no end"),
     };
     let Err(ClusterError::Refused(refusal)) = refused.map(|_| ()) else { panic!("the id has two holders") };

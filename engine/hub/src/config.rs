@@ -148,6 +148,10 @@ pub(crate) struct Settings {
     /// Country database in the format mmdb (default: countries stay empty)
     #[arg(long, env = "WINDFIRE_COUNTRY_DB", value_name = "FILE")]
     country_db: Option<PathBuf>,
+    /// File for the password that the first start creates, instead of standard output [default: first-password in the
+    /// state folder of the service manager]
+    #[arg(long, env = "WINDFIRE_FIRST_PASSWORD_FILE", value_name = "FILE")]
+    first_password_file: Option<PathBuf>,
     /// What is logged: error, warn, info, debug, or a filter [default: info]
     #[arg(long, env = "WINDFIRE_LOG", value_name = "FILTER", value_parser = some_text)]
     log: Option<String>,
@@ -197,6 +201,8 @@ pub(crate) struct Config {
     pub(crate) agents_address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) country_db: Option<PathBuf>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) first_password_file: Option<PathBuf>,
     pub(crate) log: String,
     #[serde(serialize_with = "shown")]
     pub(crate) log_format: LogFormat,
@@ -248,6 +254,7 @@ impl Config {
             public_url: given.public_url.or(file.public_url).map(|url| plain(&url).trim_end_matches('/').to_owned()),
             agents_address: given.agents_address.or(file.agents_address),
             country_db: given.country_db.or(file.country_db),
+            first_password_file: given.first_password_file.or(file.first_password_file).or_else(first_password_usual),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
         };
@@ -372,6 +379,14 @@ impl Config {
             None => EnvFilter::try_new(log).map_err(|error| format!("log = {log:?} is no filter: {error}")),
         }
     }
+}
+
+/// Where the first password goes under a service manager. It would put standard output into a journal, which others may
+/// read and which keeps it.
+fn first_password_usual() -> Option<PathBuf> {
+    let folders = std::env::var_os("STATE_DIRECTORY")?;
+    let first = std::env::split_paths(&folders).next()?;
+    first.is_absolute().then(|| first.join("first-password"))
 }
 
 /// Whether a link may begin so.

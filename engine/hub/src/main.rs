@@ -143,6 +143,12 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
                 _ => say(&text.to_string()),
             }
         }
+        Verb::Completions { shell } => say(&cli::completions(shell)),
+        Verb::Man { folder } => {
+            // Others read the pages too.
+            let _ours = umask(mask);
+            cli::write_pages(&folder)
+        }
     };
     done.map(|()| ExitCode::SUCCESS)
 }

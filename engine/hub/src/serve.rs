@@ -155,7 +155,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         service: service.clone(),
     };
     let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
-    admin::make_administrator(&engine, clock().div_euclid(1000))?;
+    admin::make_administrator(&engine, config.first_password_file.as_deref(), clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
     announce(config, http_address, quic_address, &fingerprint);
 

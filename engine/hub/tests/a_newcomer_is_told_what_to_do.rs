@@ -5,8 +5,11 @@ mod hub;
 
 use std::fs;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
+use hub::panel::sign_in;
 use hub::{HUB, new_hub, wait_until};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
@@ -23,25 +26,28 @@ fn refused(hub: &HubProcess, arguments: &[&str]) -> String {
     String::from_utf8(output.stderr).expect("text")
 }
 
+/// Everything that a hub says from its start to its first moment of work, in one place as on a terminal. `state` is the
+/// folder that a service manager gave it.
+fn told_by_a_start(folder: &Path, state: Option<&Path>) -> String {
+    let out = folder.join("out");
+    let file = fs::OpenOptions::new().create(true).append(true).open(&out).expect("a file");
+    let stderr = file.try_clone().expect("the same file");
+    let mut command = Command::new(HUB);
+    command.arg("--data").arg(folder.join("data")).args(["serve", "--http", "127.0.0.1:0", "--quic", "127.0.0.1:0"]);
+    command.env_remove("STATE_DIRECTORY").envs(state.map(|state| ("STATE_DIRECTORY", state)));
+    let mut child = command.stdin(Stdio::null()).stdout(file).stderr(stderr).spawn().expect("the hub's binary");
+    wait_until("it is ready", || fs::read_to_string(&out).expect("text").contains(" ready "));
+    child.kill().expect("own child");
+    child.wait().expect("own child");
+    let text = fs::read_to_string(&out).expect("text");
+    fs::remove_file(&out).expect("removed");
+    text
+}
+
 #[test]
 fn the_first_password_stands_apart_once_and_in_no_log() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let (data, out) = (folder.path().join("data"), folder.path().join("out"));
-    let arguments = ["serve", "--http", "127.0.0.1:0", "--quic", "127.0.0.1:0"];
-    let both = || {
-        // As on a terminal: everything in one place.
-        let file = fs::OpenOptions::new().create(true).append(true).open(&out).expect("a file");
-        let stderr = file.try_clone().expect("the same file");
-        let mut command = Command::new(HUB);
-        command.arg("--data").arg(&data).args(arguments).stdin(Stdio::null()).stdout(file).stderr(stderr);
-        let mut child = command.spawn().expect("the hub's binary");
-        wait_until("it is ready", || fs::read_to_string(&out).expect("text").contains(" ready "));
-        child.kill().expect("own child");
-        child.wait().expect("own child");
-        let text = fs::read_to_string(&out).expect("text");
-        fs::remove_file(&out).expect("removed");
-        text
-    };
+    let both = || told_by_a_start(folder.path(), None);
     let text = both();
     let lines: Vec<&str> = text.lines().collect();
     let at = lines.iter().position(|line| line.contains("user admin, password ")).expect("a password");
@@ -50,6 +56,33 @@ fn the_first_password_stands_apart_once_and_in_no_log() {
     assert!(lines[at + 4].contains(" ready "), "nothing but where it is follows: {text}");
     assert_eq!(text.matches("password ").count(), 1, "{text}");
     assert!(!both().contains("password "), "only once");
+}
+
+#[test]
+fn under_a_service_manager_the_first_password_is_in_its_state_folder_and_in_no_journal() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (text, file) = (told_by_a_start(folder.path(), Some(folder.path())), folder.path().join("first-password"));
+    let password = fs::read_to_string(&file).expect("written");
+    assert!(password.trim().len() >= 20 && !text.contains(password.trim()), "{text}");
+    assert!(text.contains(file.to_str().expect("UTF-8")), "the log says where it is: {text}");
+    told_by_a_start(folder.path(), Some(folder.path()));
+    assert_eq!(fs::read_to_string(&file).expect("there"), password, "only once");
+}
+
+#[test]
+fn the_first_password_opens_the_panel_from_the_file_that_is_named_for_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("first");
+    let named = ["--first-password-file", file.to_str().expect("UTF-8")];
+    let mut hub = HubProcess::new(Path::new(HUB), &folder.path().join("data"), &named);
+    let start = ["serve", "--http", "127.0.0.1:0", "--quic", "127.0.0.1:0", "--first-password-file"];
+    let refusal = refused(&hub, &[&start[..], &["/no/such/folder/file"]].concat());
+    assert!(refusal.contains("first_password_file = \"/no/such/folder/file\""), "{refusal}");
+    hub.start();
+    assert_eq!(fs::metadata(&file).expect("written").permissions().mode() & 0o777, 0o600);
+    let password = fs::read_to_string(&file).expect("written");
+    assert_eq!(sign_in(&hub, "admin", password.trim(), &[]).status, 200);
+    assert_eq!(sign_in(&hub, "admin", "another one", &[]).status, 401);
 }
 
 #[test]

@@ -121,3 +121,15 @@ fn the_hub_knows_every_variable_of_the_agent() {
     let known: BTreeSet<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
     assert_eq!(known, variables(&options(&program(), &[])), "left the hub's list, right windfire-agent --help");
 }
+
+#[test]
+fn the_packages_file_of_the_agent_has_every_variable_but_those_of_secrets_and_sets_none() {
+    let file = include_str!("../../../agent/package/agent.env");
+    let assignments = file.lines().filter_map(|line| line.strip_prefix('#')?.split_once('='));
+    let shown: BTreeSet<String> =
+        assignments.map(|(name, _)| name.to_owned()).filter(|name| name.starts_with("WINDFIRE_")).collect();
+    let mut known = variables(&options(&program(), &[]));
+    known.retain(|name| !name.contains("CREDENTIAL") && !name.contains("ENROL"));
+    assert_eq!(shown, known, "left agent/package/agent.env, right windfire-agent --help");
+    assert!(file.lines().all(|line| line.is_empty() || line.starts_with('#')), "every variable is a comment");
+}

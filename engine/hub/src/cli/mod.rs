@@ -2,6 +2,7 @@
 
 mod agent_command;
 mod call;
+mod manual;
 mod resource;
 mod show;
 mod table;
@@ -15,6 +16,7 @@ use std::str::ParseBoolError;
 
 use clap::error::ContextKind;
 use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 
 use crate::config::{Place, Settings};
 use crate::limits::RETENTION_DAYS_MAX;
@@ -23,6 +25,7 @@ use resource::ResourceVerb;
 use values::{days, id};
 
 pub(crate) use call::{Call, Output};
+pub(crate) use manual::{completions, write_pages};
 pub(crate) use show::show;
 pub(crate) use table::{size, span};
 
@@ -134,6 +137,16 @@ pub(crate) enum Verb {
         settings: Settings,
         #[command(flatten)]
         output: Output,
+    },
+    /// Print the completions of this command line for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Write the manual pages of this command line
+    Man {
+        /// Folder for the pages
+        folder: PathBuf,
     },
 }
 

@@ -1,4 +1,14 @@
+use std::collections::BTreeSet;
+
 use super::*;
+
+/// The file of the packages, in which every key is a comment.
+const PACKAGED: &str = include_str!("../../package/windfire.toml");
+
+/// A key that is a comment has no blank after its mark. Other comments have one.
+fn key_of(line: &str) -> Option<&str> {
+    line.strip_prefix('#').filter(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
+}
 
 #[test]
 fn a_flag_wins_over_the_file_and_the_file_over_the_default() {
@@ -159,4 +169,38 @@ fn browsers_are_told_to_stay_with_https_only_if_asked() {
     };
     assert_eq!(hsts(""), Ok(None));
     assert_eq!(hsts("hsts_max_age_s = 31536000"), Ok(Some(HeaderValue::from_static("max-age=31536000"))));
+}
+
+#[test]
+fn the_file_of_the_packages_has_every_key_and_sets_none() {
+    let text: Vec<&str> = PACKAGED.lines().filter_map(key_of).collect();
+    let shown: Vec<&str> = text.iter().filter_map(|line| line.split(" = ").next()).collect();
+    let mut known: BTreeSet<String> = Settings::augment_args(clap::Command::new("hub"))
+        .get_arguments()
+        .filter_map(|argument| argument.get_long().map(|name| name.replace('-', "_")))
+        .collect();
+    known.insert("data".to_owned());
+    assert_eq!(shown.iter().map(|key| (*key).to_owned()).collect::<BTreeSet<_>>(), known);
+    assert_eq!(shown.len(), known.len(), "each key once: {shown:?}");
+    let json = |text: &str| {
+        let config = Config::load(&Place::default(), parse(text).expect("well-formed")).expect("valid");
+        serde_json::to_value(config).expect("JSON")
+    };
+    let (usual, set, packaged) = (json(""), json(&text.join("\n")), json(PACKAGED));
+    assert_eq!(packaged, usual, "the file sets nothing as long as its keys are comments");
+    for (key, value) in usual.as_object().expect("keys") {
+        // These are examples: their defaults depend on the machine, or do nothing.
+        if !["data", "https", "memory_bytes_max", "first_password_file"].contains(&key.as_str()) {
+            assert_eq!(&set[key], value, "the file shows another default of {key}");
+        }
+    }
+}
+
+#[test]
+fn a_file_for_the_first_password_can_be_named() {
+    let file = |text: &str| Config::load(&Place::default(), parse(text)?).map(|config| config.first_password_file);
+    let path = PathBuf::from("/var/lib/hub/first");
+    assert_eq!(file("first_password_file = \"/var/lib/hub/first\""), Ok(Some(path.clone())));
+    let given = Settings { first_password_file: Some(path.clone()), ..Settings::default() };
+    assert_eq!(Config::load(&Place::default(), given).map(|config| config.first_password_file), Ok(Some(path)));
 }
