@@ -19,7 +19,9 @@ pub(crate) mod latest;
 pub(crate) mod log;
 mod log_walk;
 pub(crate) mod notices;
+mod numbers;
 mod options;
+mod positions;
 pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
@@ -36,6 +38,7 @@ pub(crate) use database::{Store, TableFile};
 pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store};
 pub(crate) use log::LogEntry;
+pub(crate) use positions::Positions;
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 pub use write_gate::{WriteGate, WritePoint};
@@ -59,6 +62,7 @@ pub fn is_any_record(value: &[u8]) -> bool {
     let mut entries = 0;
     log::read(value, &mut |_| entries += 1).is_ok_and(|()| entries > 0)
         || Checkpoints::read(value).is_ok()
+        || Positions::read(value).is_ok()
         || clock::read(value).is_ok()
         || latest::read(value).is_ok()
         || hosts::read(value).is_ok()
