@@ -375,6 +375,13 @@ impl Status {
         true
     }
 
+    /// The same, however soon after the previous ones: in a cluster the stream does not bring them again, once a commit
+    /// has stored the position behind them.
+    pub(crate) fn save_facts_at_once(&mut self, now_ms: i64) -> bool {
+        (self.has_unsaved_facts, self.facts_saved_ms) = (false, Some(now_ms));
+        !std::mem::replace(&mut self.has_new_facts, true)
+    }
+
     /// A commit takes the facts and the time when they came, unless the server is removed.
     pub(crate) fn take_facts(&mut self) -> Option<(Arc<HostFacts>, i64)> {
         self.has_new_facts = false;

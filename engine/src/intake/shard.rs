@@ -246,7 +246,14 @@ impl Pending {
         }
     }
 
-    pub(super) fn save_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, now_ms: i64) {
+    /// Keeps facts that a stream brought for the next commit.
+    pub(super) fn keep_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, came_ms: i64) {
+        if status.save_facts_at_once(came_ms) {
+            self.new_facts.push(Arc::clone(slot));
+        }
+    }
+
+    fn save_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, now_ms: i64) {
         if status.save_facts(now_ms) {
             self.new_facts.push(Arc::clone(slot));
         }

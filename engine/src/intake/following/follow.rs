@@ -114,7 +114,7 @@ impl Applying<'_> {
                 let mut status = slot.status.lock();
                 if status.session() == Some(self.session(epoch)) && status.set_facts(*facts, came_ms) {
                     self.shard.note_changed(&slot, &mut status);
-                    self.pending.save_facts(&slot, &mut status, came_ms);
+                    self.pending.keep_facts(&slot, &mut status, came_ms);
                 }
             }
         }

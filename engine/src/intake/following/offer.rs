@@ -13,6 +13,7 @@ use crate::intake::{Applied, Batch, Intake, NotApplied, Position, Ticket};
 use crate::latest::HostFacts;
 use crate::slot::Slot;
 use crate::status::known_count;
+use crate::store::hosts;
 use crate::timing::HubTime;
 
 impl Intake for Following {
@@ -92,6 +93,8 @@ impl Intake for Following {
         }
         if **status.newest_facts() != facts {
             let facts = Arc::new(facts);
+            // Each hub writes them, however often they change: they count against the server's share.
+            status.spend(0, hosts::write(&facts).len());
             if let Some(offering) = status.offering_mut() {
                 offering.facts = Some(Arc::clone(&facts));
             }
