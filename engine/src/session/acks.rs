@@ -35,7 +35,7 @@ impl Acks {
         }
     }
 
-    pub(super) fn on_watermark(&mut self, engine: &Engine, (slot, epoch): (&Slot, u64)) -> Option<u64> {
+    pub(super) fn on_watermark(&mut self, engine: &Engine, slot: &Slot, epoch: u64) -> Option<u64> {
         let mut durable = None;
         while let Some((_, sequence)) = self.due.filter(|(ticket, _)| engine.is_durable(slot, epoch, *ticket)) {
             durable = Some(sequence);

@@ -232,7 +232,7 @@ impl Session {
                     self.pace.samples_per_frame = wanted;
                     return Some(Down::Pace { samples_per_frame: wanted });
                 }
-                self.acks.on_watermark(engine, (&seat.slot, seat.epoch)).map(|up_to| Down::Ack { up_to })
+                self.acks.on_watermark(engine, &seat.slot, seat.epoch).map(|up_to| Down::Ack { up_to })
             }
         }
     }

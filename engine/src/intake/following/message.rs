@@ -379,7 +379,7 @@ mod tests {
             batches in proptest::collection::vec(
                 (0u64..3, 1u64..1 << 40, any::<u128>(), any::<i64>(), arbitrary_samples(1..6)), 1..8),
         ) {
-            let batch = |(server, first_sequence, outbox_id, received_ms, samples)| {
+            let batch = |(server, first_sequence, outbox_id, received_ms, samples): (u64, u64, u128, i64, Vec<Sample>)| {
                 let server_id = PARTITION as u64 + server * SHARDS as u64;
                 (BatchHead { server_id, epoch: 1 + server, outbox_id, received_ms, first_sequence }, samples)
             };
