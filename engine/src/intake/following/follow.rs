@@ -11,6 +11,7 @@ use super::{FollowError, Following};
 use crate::counters::Counters;
 use crate::intake::shard::{Pending, Shard};
 use crate::limits::PENDING_BYTES_PER_SHARD_MAX;
+use crate::record::Corrupt;
 use crate::sample::Sample;
 use crate::session_id::SessionId;
 use crate::slot::Slot;
@@ -68,7 +69,7 @@ impl Following {
         }
         let (header, entries) = read_header(message)?;
         if header.partition != partition {
-            return Err(FollowError::Corrupt(crate::record::Corrupt::at("a message of another partition")));
+            return Err(Corrupt::at("its partition, which is another one").into());
         }
         // All of it is read before any of it is applied.
         let mut has_room = !self.commits.are_failing() && pending.log.len() < PENDING_BYTES_PER_SHARD_MAX;

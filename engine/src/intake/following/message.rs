@@ -31,7 +31,8 @@ use crate::store::{hosts, log};
 const VERSION: u8 = 1;
 /// Bytes of the version and the check.
 const CHECKED_FROM: usize = 5;
-const WHAT: &str = "a message of a stream";
+/// What an error says is corrupt, of a message.
+const WHAT: &str = "its header or one of its entries";
 
 const MARKER: u8 = 0;
 const BATCH: u8 = 1;
