@@ -13,6 +13,7 @@ use crate::error::Refusal;
 use crate::sample::Sample;
 use crate::server::NewServer;
 use crate::slot::shard_of;
+use crate::store::StoreError;
 use crate::{Engine, Flow, Options, Selection, Session};
 
 const NOW_MS: i64 = 1_790_000_000_000;
@@ -338,6 +339,24 @@ fn a_session_that_a_restarted_hub_only_knows_from_its_store_still_counts() {
         cluster.assert_equal();
         assert_eq!(cluster.values(1, 0).len() as u64, first + 1);
     }
+}
+
+#[test]
+fn a_commit_that_fails_stores_neither_reports_nor_their_position() {
+    let mut cluster = Cluster::new(1, 1);
+    let mut talk = cluster.open_talk(0, 0, 1);
+    cluster.engines[0].commit().expect("room");
+    let before = cluster.engines[0].followed(shard_of(1));
+    assert!(cluster.report(&mut talk, 0..2).is_ok());
+    cluster.settle();
+    let refuse = || Err(StoreError::Other("a test refused the write".to_owned()));
+    *cluster.engines[0].store().at_write.lock() = Some(Box::new(refuse));
+    assert!(cluster.engines[0].commit().is_err());
+    assert_eq!(cluster.report(&mut talk, 2..3).ok(), Some(Flow::Stalled), "nothing is taken in the meantime");
+    cluster.restart(0);
+    assert_eq!((cluster.engines[0].followed(shard_of(1)), cluster.values(0, 0)), (before, vec![]));
+    cluster.streams.bring(&cluster.engines[0]);
+    assert_eq!(cluster.values(0, 0), [0, 1]);
 }
 
 #[test]
