@@ -9,7 +9,7 @@ use crate::alert::{AlertBook, Alerts, Parts};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::history::{History, HistoryReader, Upkeep};
-use crate::intake::{Alone, Committed, Shards};
+use crate::intake::{Alone, Committed, Commits, Following, Shards, Side};
 use crate::options::{Options, Tuning};
 use crate::pacing::Pacing;
 use crate::recover::recover;
@@ -23,7 +23,8 @@ pub struct Engine {
     store: Arc<Store>,
     registry: Registry,
     alerts: AlertBook,
-    intake: Alone,
+    commits: Arc<Commits>,
+    intake: Side,
     history: History,
     clock: Clock,
     pacing: Pacing,
@@ -59,9 +60,17 @@ impl Engine {
             history.catch_up_progress().into_iter().for_each(|progress| on_replay(progress.read, progress.all));
         }
         let alerts = AlertBook::open(&store, options.alerts)?;
-        let commits = (recovered.last_commit, recovered.checkpoints);
+        let positions = options.following.map(|_| store.positions()).transpose()?;
+        let found = (recovered.last_commit, recovered.checkpoints, positions);
+        let commits =
+            Arc::new(Commits::new(Arc::clone(&store), shards, Arc::clone(&counters), found, recovered.dirty));
+        let intake = match options.following {
+            None => Side::Alone(Alone::new(Arc::clone(&commits))),
+            Some(own) => Side::Following(Box::new(Following::new(Arc::clone(&commits), own))),
+        };
         Ok(Self {
-            intake: Alone::new(Arc::clone(&store), shards, Arc::clone(&counters), commits, recovered.dirty),
+            commits,
+            intake,
             store,
             registry: recovered.registry,
             alerts,
@@ -85,12 +94,12 @@ impl Engine {
         &self.registry
     }
 
-    pub(crate) fn intake(&self) -> &Alone {
+    pub(crate) fn intake(&self) -> &Side {
         &self.intake
     }
 
     pub(crate) fn shards(&self) -> &Shards {
-        self.intake.shards()
+        self.commits.shards()
     }
 
     pub(crate) fn pacing(&self) -> &Pacing {
@@ -132,7 +141,7 @@ impl Engine {
             registry: &self.registry,
             history: self.history(),
             clock: &self.clock,
-            is_poisoned: self.intake.poison_reason().is_some(),
+            is_poisoned: self.commits.poison_reason().is_some(),
         };
         Alerts::new(&self.alerts, parts)
     }
@@ -155,7 +164,7 @@ impl Engine {
 
     /// Why commits fail at present; `None` when they succeed.
     pub fn poison_reason(&self) -> Option<String> {
-        self.intake.poison_reason()
+        self.commits.poison_reason()
     }
 
     /// The hub's clock, which has the trusted time.
@@ -193,10 +202,10 @@ impl Engine {
         };
         let slots = || self.registry.slots();
         let done =
-            self.history.upkeep(&self.store, self.intake.watermark(), &slots, (next, checkpoint), &self.clock, now_ms);
+            self.history.upkeep(&self.store, self.commits.watermark(), &slots, (next, checkpoint), &self.clock, now_ms);
         if done.0.heads_sealed > 0 {
             // A commit tells the sessions that wait for room in the heads.
-            self.intake.notify_pending();
+            self.commits.notify_pending();
         }
         done
     }
@@ -214,10 +223,11 @@ impl Engine {
 
     /// Blocks until something waits for a commit, at most `timeout`. Returns whether something does.
     pub fn wait_for_pending(&self, timeout: Duration) -> bool {
-        self.intake.wait_for_pending(timeout)
+        self.commits.wait_for_pending(timeout)
     }
 
-    /// Makes everything pending durable in one synced write. `Ok(None)` if nothing was pending.
+    /// Makes everything pending durable in one synced write. `Ok(None)` if nothing was pending. In a cluster the write
+    /// is not synced: its streams are durable.
     ///
     /// After a failure the engine is poisoned: it takes no reports and acknowledges none, but is read as before. Each
     /// further call repeats the write that failed. The first that succeeds lifts the poison.
@@ -225,7 +235,7 @@ impl Engine {
     /// # Errors
     /// The write failed.
     pub fn commit(&self) -> Result<Option<Committed>, StoreError> {
-        self.intake.commit(false)
+        self.commits.commit(false)
     }
 
     /// [`Engine::commit`] with a checkpoint, which makes the next start short. For a graceful stop.
@@ -233,7 +243,7 @@ impl Engine {
     /// # Errors
     /// As [`Engine::commit`].
     pub fn checkpoint(&self) -> Result<Option<Committed>, StoreError> {
-        self.intake.commit(true)
+        self.commits.commit(true)
     }
 
     /// Notes the trusted time in the store: the next start knows that it is later. For a graceful stop.
@@ -255,7 +265,7 @@ impl Engine {
     /// Writes still fail.
     pub fn mend_store(&self) -> Result<(), StoreError> {
         // No commit is under way: it would reopen the store as well.
-        let _commits = self.intake.hold_commits();
+        let _commits = self.commits.hold_commits();
         self.registry.try_store().or_else(|_| {
             self.store.reopen()?;
             self.registry.try_store()

@@ -1,7 +1,8 @@
 //! Reports in, snapshots out: the core of Windfire. It has no network and no clock: callers pass the time.
 //!
 //! The path of a report: [`session`] takes a frame, `intake` applies it to the server's `status` and keeps it pending,
-//! writes everything pending in one synced commit to `store`, and raises the watermark; the session acknowledges.
+//! writes everything pending in one synced commit to `store`, and raises the watermark; the session acknowledges. In a
+//! cluster, a stream that all hubs follow comes between the session and the status.
 //! The report also goes into the server's `head`, which becomes a [`block`] and later rows of coarser tiers
 //! ([`history`]). `recover` restores the state after a stop of any kind. [`engine`] is the front.
 //! `docs/ARCHITECTURE.md` draws it.
@@ -23,6 +24,7 @@ pub mod waits;
 
 #[doc(hidden)]
 pub mod block;
+mod cluster;
 mod decimal;
 mod fail_point;
 mod head;
@@ -30,11 +32,13 @@ mod health;
 pub mod history;
 mod intake;
 pub mod metric;
+mod offering;
 mod options;
 mod pacing;
 mod record;
 mod recover;
 pub mod registry;
+mod session_id;
 mod share;
 mod slot;
 mod status;
@@ -46,7 +50,9 @@ mod view;
 pub use engine::Engine;
 #[doc(hidden)]
 pub use fail_point::FailPoint;
-pub use intake::Committed;
+#[doc(hidden)]
+pub use intake::{checked_message, read_message};
+pub use intake::{Committed, FollowError, Followed, Member, Message, Outcome};
 pub use options::{CountryLookup, Options, ReplayListener, Tuning};
 pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};

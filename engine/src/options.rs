@@ -3,6 +3,7 @@
 use crate::alert::state::AlertOptions;
 use crate::fail_point::FailPoint;
 use crate::history::Retention;
+use crate::intake::Member;
 use crate::store::WriteGate;
 
 /// Gives the country of a public address, lower case, or nothing.
@@ -42,6 +43,9 @@ pub struct Options {
     pub alerts: AlertOptions,
     /// Whether [`crate::Engine::open`] returns before history has all reports of the log: rounds of upkeep then catch up.
     pub catches_up_later: bool,
+    /// The process's place in a cluster. With it, reports go to streams, and what streams bring is applied
+    /// ([`crate::Engine::follow`]). Without it, the hub is alone.
+    pub following: Option<Member>,
     /// Called at each point: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,

@@ -258,6 +258,11 @@ impl<'a> RecordReader<'a> {
         Ok(if self.bool()? { Some(self.i64()?) } else { None })
     }
 
+    /// What is left, unread.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Fails if bytes are left after the last value.
     pub(crate) fn finish(self) -> Result<(), Corrupt> {
         if self.rest.is_empty() { Ok(()) } else { Err(self.corrupt()) }

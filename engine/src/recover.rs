@@ -51,6 +51,7 @@ pub(crate) fn recover(
     for (id, record) in store.scan_ids(key::LATEST, |id, value| Ok((id, latest::read(value)?)))? {
         if let Some(status) = statuses.get_mut(id) {
             status.restore(record.progress, record.sample, record.last_active_s);
+            status.restore_session(record.session);
         }
     }
     for (id, facts) in store.scan_ids(key::HOSTS, |id, value| Ok((id, hosts::read(value)?)))? {
@@ -153,6 +154,12 @@ fn take(statuses: &mut HashMap<u64, Status>, entry: LogEntry) -> bool {
         LogEntry::Outbox { server_id, outbox_id } => {
             if let Some(status) = statuses.get_mut(&server_id) {
                 status.replay_outbox(outbox_id);
+            }
+            false
+        }
+        LogEntry::Session { server_id, session } => {
+            if let Some(status) = statuses.get_mut(&server_id) {
+                status.replay_session(session);
             }
             false
         }

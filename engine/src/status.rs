@@ -10,9 +10,11 @@ use crate::head::Head;
 use crate::intake::{Batch, Position};
 use crate::latest::{HostFacts, Latest, Progress};
 use crate::limits::{FACTS_INTERVAL_MS, FULL_HEADS_MAX, HEAD_AGE_MS_MAX};
+use crate::offering::Offering;
 use crate::sample::Sample;
+use crate::session_id::SessionId;
 use crate::share::{Rates, Share};
-use crate::timing::{HubTime, Timing};
+use crate::timing::{Dating, HubTime, Timing};
 
 /// Ends a session from outside, with the reason to give. Called at most once, without any lock held.
 pub type Kick = Box<dyn FnOnce(RefuseReason) + Send>;
@@ -51,6 +53,10 @@ pub(crate) struct Status {
     share: Share,
     /// It is removed, and its reports are refused.
     is_removed: bool,
+    /// In a cluster: the session whose marker the stream had last. Only its reports count.
+    session: Option<Box<SessionId>>,
+    /// In a cluster: what this hub's session has offered, once the stream had its marker.
+    offering: Option<Box<Offering>>,
 }
 
 /// The new part of a batch, entry by entry, in the order of the log.
@@ -120,6 +126,17 @@ impl Status {
         self.is_dirty = true;
     }
 
+    /// As a checkpoint has it.
+    pub(crate) fn restore_session(&mut self, session: Option<SessionId>) {
+        self.session = session.map(Box::new);
+    }
+
+    /// The log says that reports after this come from that session.
+    pub(crate) fn replay_session(&mut self, session: SessionId) {
+        self.session = Some(Box::new(session));
+        self.is_dirty = true;
+    }
+
     /// History has caught up: these heads come before those of reports since the start. Whether a full head waits to become a
     /// block.
     pub(crate) fn resume(&mut self, mut full_heads: Vec<Head>, head: Head) -> bool {
@@ -160,6 +177,7 @@ impl Status {
     /// Opens a session. Returns its epoch, and the kick that ends the one before.
     pub(crate) fn open(&mut self, kick: Option<Kick>) -> (u64, Option<Kick>) {
         self.epoch += 1;
+        self.offering = None;
         (self.epoch, std::mem::replace(&mut self.kick, kick))
     }
 
@@ -173,6 +191,7 @@ impl Status {
     /// Refuses further reports of the present session. Returns the kick that ends it, if there is one.
     pub(crate) fn shut(&mut self) -> Option<Kick> {
         self.epoch += 1;
+        self.offering = None;
         self.kick.take()
     }
 
@@ -191,8 +210,7 @@ impl Status {
 
     /// How many of the batch's reports were taken before.
     pub(crate) fn known_count(&self, batch: &Batch) -> usize {
-        let known = (self.progress.last_sequence + 1).saturating_sub(batch.first_sequence);
-        usize::try_from(known).unwrap_or(usize::MAX).min(batch.samples.len())
+        known_count(self.progress.last_sequence, batch.first_sequence, batch.samples.len())
     }
 
     /// Whether its share has room for these now.
@@ -207,9 +225,9 @@ impl Status {
         self.latest.sample.temperatures.clone().filter(|_| self.last_position == position)
     }
 
-    /// Applies new reports, which start with number `first_new` and will be at `position`: places each in time, and
-    /// shows it to `visit`. The result depends only on this status and the arguments. Returns whether a head is full
-    /// now.
+    /// Applies new reports, which start with number `first_new` and will be at `position`: places each in time, unless
+    /// another hub has done so, and shows it to `visit`. The result depends only on this status and the arguments.
+    /// Returns whether a head is full now.
     #[inline]
     pub(crate) fn apply(
         &mut self,
@@ -217,27 +235,31 @@ impl Status {
         first_new: u64,
         new: &mut [Sample],
         position: Position,
-        now: HubTime,
+        dating: Dating,
         visit: &mut impl FnMut(Taken<'_>),
     ) -> bool {
         let mut sensors = self.sensors_at(position);
         if !self.progress.is_current(outbox_id) {
             self.progress.switch_to(outbox_id);
-            self.timing.on_outbox();
+            if matches!(dating, Dating::Now(_)) {
+                self.timing.on_outbox();
+            }
             visit(Taken::Outbox(outbox_id));
         }
-        let mut has_full_head = false;
+        let (received_ms, mut has_full_head) = (dating.received_ms(), false);
         for (sequence, sample) in (first_new..).zip(&mut *new) {
             // From here on it has the hub's time: in the log, in history, and where it is shown.
-            sample.time_ms = self.timing.place(sample.time_ms, sample.uptime_s, now);
+            if let Dating::Now(now) = dating {
+                sample.time_ms = self.timing.place(sample.time_ms, sample.uptime_s, now);
+            }
             visit(Taken::Report { sequence, sample, sensors_before: sensors.as_deref() });
             sensors.clone_from(&sample.temperatures);
-            has_full_head |= self.push(sequence, sample, position, now.now_ms);
+            has_full_head |= self.push(sequence, sample, position, received_ms);
         }
         if let Some(newest) = new.last() {
             self.progress.advance(first_new + new.len() as u64 - 1);
             self.latest.sample.clone_from(newest);
-            self.latest.last_active_ms = Some(now.now_ms);
+            self.latest.last_active_ms = Some(received_ms);
             self.last_position = position;
         }
         has_full_head
@@ -271,6 +293,61 @@ impl Status {
     }
 }
 
+/// In a cluster.
+impl Status {
+    /// The session whose reports count.
+    pub(crate) fn session(&self) -> Option<SessionId> {
+        self.session.as_deref().copied()
+    }
+
+    /// The stream has the marker of a session: only its reports count from here on. If it is this hub's present
+    /// session, it may offer reports now. Returns the kick that ends a session of this hub that another one supersedes.
+    pub(crate) fn mark(&mut self, session: SessionId, is_own: bool) -> Option<Kick> {
+        self.session = Some(Box::new(session));
+        if is_own && self.is_open(session.epoch) {
+            let last_sequence = self.progress.last_sequence;
+            self.offering.get_or_insert_with(|| Box::new(Offering { last_sequence, ..Offering::default() }));
+            return None;
+        }
+        // A session whose own marker is still to come wins over this one.
+        if self.offering.is_some() { self.shut() } else { None }
+    }
+
+    /// What this hub's session has offered; `None` before its marker came.
+    pub(crate) fn offering(&self) -> Option<&Offering> {
+        self.offering.as_deref()
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn offering_mut(&mut self) -> Option<&mut Offering> {
+        self.offering.as_deref_mut()
+    }
+
+    /// Gives reports of this hub's session their places in time, after those that were offered or applied before.
+    pub(crate) fn date(&mut self, outbox_id: u128, new: &mut [Sample], now: HubTime) {
+        let is_dated = self.offering.as_mut().is_none_or(|offering| std::mem::replace(&mut offering.is_dated, true));
+        if !is_dated {
+            let is_current = self.progress.is_current(outbox_id);
+            self.timing.go_on_after(is_current.then_some(self.latest.sample.time_ms));
+        }
+        for sample in new {
+            sample.time_ms = self.timing.place(sample.time_ms, sample.uptime_s, now);
+        }
+    }
+
+    /// The newest facts that are known here: those that this hub's session has offered, or those that were applied.
+    pub(crate) fn newest_facts(&self) -> &Arc<HostFacts> {
+        let offered = self.offering.as_ref().and_then(|offering| offering.facts.as_ref());
+        offered.unwrap_or(&self.latest.facts)
+    }
+}
+
+/// How many of so many reports from `first_sequence` on are not above the highest number before them.
+pub(crate) fn known_count(last_sequence: u64, first_sequence: u64, reports: usize) -> usize {
+    let known = (last_sequence + 1).saturating_sub(first_sequence);
+    usize::try_from(known).unwrap_or(usize::MAX).min(reports)
+}
+
 /// Facts.
 impl Status {
     /// Replaces the facts. An empty country keeps the one known before, as v0 does. Returns whether they changed.
@@ -296,6 +373,13 @@ impl Status {
         }
         (self.has_unsaved_facts, self.has_new_facts, self.facts_saved_ms) = (false, true, Some(now_ms));
         true
+    }
+
+    /// The same, however soon after the previous ones: in a cluster the stream does not bring them again, once a commit
+    /// has stored the position behind them.
+    pub(crate) fn save_facts_at_once(&mut self, now_ms: i64) -> bool {
+        (self.has_unsaved_facts, self.facts_saved_ms) = (false, Some(now_ms));
+        !std::mem::replace(&mut self.has_new_facts, true)
     }
 
     /// A commit takes the facts and the time when they came, unless the server is removed.

@@ -45,6 +45,28 @@ struct Told {
     hub_ms: i64,
 }
 
+/// When reports came, and whether they have their places in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dating {
+    /// They came now, and have their agent's times.
+    Now(HubTime),
+    /// The hub that their agent is connected to has placed them.
+    Placed {
+        /// When they came there, Unix milliseconds by that hub's clock.
+        received_ms: i64,
+    },
+}
+
+impl Dating {
+    /// When they came, Unix milliseconds by the clock of the hub that they came to.
+    pub(crate) fn received_ms(self) -> i64 {
+        match self {
+            Self::Now(now) => now.now_ms,
+            Self::Placed { received_ms } => received_ms,
+        }
+    }
+}
+
 /// The hub's time at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct HubTime {
@@ -57,13 +79,20 @@ pub(crate) struct HubTime {
 impl Timing {
     /// The state after a start, when only the newest reading's time is known.
     pub(crate) fn after_start(last_ms: i64) -> Self {
-        let last = Last { agent_ms: i64::MIN, placed_ms: last_ms };
-        Self { last: Some(last), ..Self::default() }
+        let mut timing = Self::default();
+        timing.go_on_after(Some(last_ms));
+        timing
     }
 
     /// Readings come from another outbox now: nothing says that they are newer than those before.
     pub(crate) fn on_outbox(&mut self) {
         self.last = None;
+    }
+
+    /// The next reading comes after one that was placed at `last_ms`, perhaps by another hub. With `None`, nothing says
+    /// that it is newer than others.
+    pub(crate) fn go_on_after(&mut self, last_ms: Option<i64>) {
+        self.last = last_ms.map(|placed_ms| Last { agent_ms: i64::MIN, placed_ms });
     }
 
     /// A session begins. Its agent reports its clock afterwards, or not at all.

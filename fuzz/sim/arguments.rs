@@ -6,8 +6,9 @@ use crate::faults::Fault;
 
 /// What is printed for `--help`, and with an argument that is not understood.
 pub(crate) const USAGE: &str = "\
-sim [--seeds N] [--from K] [--seed K] [--steps N] [--without FAULT,…] [--jobs N] [--journal]
+sim [--cluster] [--seeds N] [--from K] [--seed K] [--steps N] [--without FAULT,…] [--jobs N] [--journal]
 
+  --cluster      several hubs that follow a stream, instead of one hub
   --seeds N      run N seeds; default: 200
   --from K       begin with seed K; default: 0
   --seed K       run seed K twice, and compare both runs
@@ -28,6 +29,7 @@ pub(crate) struct Arguments {
     pub(crate) without: BTreeSet<Fault>,
     pub(crate) jobs: u64,
     pub(crate) prints: bool,
+    pub(crate) is_cluster: bool,
 }
 
 impl Arguments {
@@ -35,11 +37,27 @@ impl Arguments {
     pub(crate) fn read(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from) as u64;
         let without = BTreeSet::new();
-        let mut arguments = Self { seeds: 200, from: 0, seed: None, steps: 250, without, jobs: cores, prints: false };
+        let mut arguments = Self {
+            seeds: 200,
+            from: 0,
+            seed: None,
+            steps: 250,
+            without,
+            jobs: cores,
+            prints: false,
+            is_cluster: false,
+        };
         while let Some(word) = words.next() {
-            if word == "--journal" {
-                arguments.prints = true;
-                continue;
+            match word.as_str() {
+                "--journal" => {
+                    arguments.prints = true;
+                    continue;
+                }
+                "--cluster" => {
+                    arguments.is_cluster = true;
+                    continue;
+                }
+                _ => {}
             }
             let value = words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"))?;
             let number = || value.parse::<u64>().map_err(|_| format!("{word} {value} must be a number"));

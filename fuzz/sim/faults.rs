@@ -82,7 +82,26 @@ faults! {
     Pace "pace" 30;
     /// An operator changes the registry.
     Change "change" 40;
+    /// The answer to what a hub published is lost.
+    Lost "lost" 100;
+    /// What a hub publishes, the answers, and what a stream brings are late.
+    Late "late" 300;
+    /// A stream has no leader for a while: it takes nothing and says nothing.
+    Leader "leader" 15;
+    /// A hub has no connection to the brokers for a while.
+    CutOff "cut-off" 12;
+    /// A stream brings messages again.
+    Again "again" 50;
+    /// An agent goes to another hub, though its own is well.
+    Move "move" 30;
 }
+
+/// Faults that only a cluster has.
+const OF_CLUSTER: [Fault; 6] = [Fault::Lost, Fault::Late, Fault::Leader, Fault::CutOff, Fault::Again, Fault::Move];
+
+/// Faults that a simulated cluster does without.
+const NOT_OF_CLUSTER: [Fault; 6] =
+    [Fault::Refuse, Fault::Torn, Fault::Liar, Fault::Jump, Fault::Backup, Fault::Change];
 
 impl Fault {
     /// The fault of that name.
@@ -101,13 +120,15 @@ impl Fault {
 pub(crate) struct Rates(Vec<u64>);
 
 impl Rates {
-    /// The rates of a seed, without some.
-    pub(crate) fn of(seed: u64, without: &BTreeSet<Fault>) -> Self {
+    /// The rates of a seed for a single hub or a cluster, without some.
+    pub(crate) fn of(seed: u64, without: &BTreeSet<Fault>, is_cluster: bool) -> Self {
+        let absent = if is_cluster { NOT_OF_CLUSTER } else { OF_CLUSTER };
         let rate = |fault: &Fault| {
             let mut random = fault.random(seed, 1 << 40);
             let is_on = random.chance(500);
             let quarters = [1, 2, 4, 8][random.index(4)];
-            if is_on && !without.contains(fault) { (fault.usual() * quarters / 4).max(1) } else { 0 }
+            let may_be = !without.contains(fault) && !absent.contains(fault);
+            if is_on && may_be { (fault.usual() * quarters / 4).max(1) } else { 0 }
         };
         Self(Fault::ALL.iter().map(rate).collect())
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use windfire_engine::clock::Reading;
 use windfire_engine::history::Retention;
-use windfire_engine::{Engine, FailPoint, Options};
+use windfire_engine::{Engine, FailPoint, Member, Options};
 
 use crate::moments::{Death, Died, at_fail_point, at_write, die, mortal, refuse};
 use crate::power::{Cut, cut};
@@ -27,6 +27,10 @@ pub(crate) struct Hub {
     pub(crate) wall_off_ms: i64,
     /// When the process started: its even clock begins there.
     started_ms: i64,
+    /// Its number in a cluster; `None` when it is alone.
+    hub_id: Option<u32>,
+    /// How often it was started.
+    pub(crate) boots: u64,
 }
 
 /// The engine's options, with its doors open.
@@ -39,7 +43,12 @@ pub(crate) fn options() -> Options {
 impl Hub {
     /// A hub that does not run yet.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, engine: None, wall_off_ms: 0, started_ms: 0 }
+        Self { folder, engine: None, wall_off_ms: 0, started_ms: 0, hub_id: None, boots: 0 }
+    }
+
+    /// A hub of a cluster that does not run yet.
+    pub(crate) fn of_cluster(folder: PathBuf, hub_id: u32) -> Self {
+        Self { hub_id: Some(hub_id), ..Self::new(folder) }
     }
 
     /// Starts it, at a true time. Rounds of upkeep may be left to bring history up to date. It dies when it reaches
@@ -52,7 +61,9 @@ impl Hub {
     ) -> Result<Option<Died>, String> {
         die(dies_at.map(Death::At));
         refuse(None);
-        let options = Options { catches_up_later, ..options() };
+        self.boots += 1;
+        let following = self.hub_id.map(|hub_id| Member { hub_id, boot_id: self.boots });
+        let options = Options { catches_up_later, following, ..options() };
         let opened = match mortal(|| Engine::open(&self.folder, options)) {
             Ok(opened) => opened,
             Err(died) => return Ok(Some(died)),

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use crate::cluster::Cluster;
 use crate::faults::{Fault, Rates};
-use crate::journal::Counts;
+use crate::journal::{Counts, Journal};
 use crate::world::World;
 
 thread_local! {
@@ -22,6 +23,48 @@ pub(crate) struct Plan {
     pub(crate) steps: u64,
     /// Faults that do not happen.
     pub(crate) without: BTreeSet<Fault>,
+    /// Several hubs and a stream between them, instead of one hub.
+    pub(crate) is_cluster: bool,
+}
+
+/// One seed's world.
+pub(crate) trait Life {
+    /// One step.
+    fn advance(&mut self) -> Result<(), String>;
+
+    /// Settles everything and checks it.
+    fn finish(&mut self) -> Result<(), String>;
+
+    /// Steps that were done.
+    fn step(&self) -> u64;
+
+    /// What happened.
+    fn journal(&mut self) -> &mut Journal;
+
+    /// Reports made, and those acknowledged.
+    fn counts(&self) -> (u64, u64);
+}
+
+impl Life for World {
+    fn advance(&mut self) -> Result<(), String> {
+        Self::advance(self)
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        Self::finish(self)
+    }
+
+    fn step(&self) -> u64 {
+        self.step
+    }
+
+    fn journal(&mut self) -> &mut Journal {
+        &mut self.journal
+    }
+
+    fn counts(&self) -> (u64, u64) {
+        self.model.counts()
+    }
 }
 
 /// What a run came to.
@@ -67,29 +110,36 @@ pub(crate) fn run(plan: &Plan, prints: bool) -> Outcome {
             return Outcome { hash: 0, counts: Counts::new(), failure: Some(failure) };
         }
     };
-    let mut world = None;
+    let mut world: Option<Box<dyn Life>> = None;
     PANIC.set(None);
     let ran = catch_unwind(AssertUnwindSafe(|| live(plan, folder.path(), prints, &mut world)));
     let result = ran.unwrap_or_else(|_| Err(PANIC.take().unwrap_or_else(|| "a panic".to_owned())));
     let failure = result.err().map(|what| {
-        let steps = world.as_ref().map_or(0, |world: &World| world.step.min(plan.steps.saturating_sub(1)) + 1);
-        let lines = world.as_ref().map_or_else(Vec::new, |world| world.journal.lines.iter().cloned().collect());
+        let steps = world.as_ref().map_or(0, |world| world.step().min(plan.steps.saturating_sub(1)) + 1);
+        let lines = world.as_mut().map_or_else(Vec::new, |world| world.journal().lines.iter().cloned().collect());
         Failure { steps, what, lines }
     });
+    let journal = world.as_mut().map(|world| world.journal());
     let (hash, counts) =
-        world.as_ref().map_or_else(|| (0, Counts::new()), |world| (world.journal.hash(), world.journal.counts.clone()));
+        journal.map_or_else(|| (0, Counts::new()), |journal| (journal.hash(), journal.counts.clone()));
     Outcome { hash, counts, failure }
 }
 
-fn live(plan: &Plan, folder: &Path, prints: bool, place: &mut Option<World>) -> Result<(), String> {
-    let rates = Rates::of(plan.seed, &plan.without);
-    let world = place.insert(World::new(plan.seed, rates, folder.to_owned(), prints)?);
+fn live(plan: &Plan, folder: &Path, prints: bool, place: &mut Option<Box<dyn Life>>) -> Result<(), String> {
+    let rates = Rates::of(plan.seed, &plan.without, plan.is_cluster);
+    let folder = folder.to_owned();
+    let life: Box<dyn Life> = if plan.is_cluster {
+        Box::new(Cluster::new(plan.seed, rates, folder, prints)?)
+    } else {
+        Box::new(World::new(plan.seed, rates, folder, prints)?)
+    };
+    let world = place.insert(life);
     for _ in 0..plan.steps {
         world.advance()?;
     }
     world.finish()?;
-    let (made, acked) = world.model.counts();
-    world.journal.count("reports sent or waiting", made);
-    world.journal.count("reports acked", acked);
+    let (made, acked) = world.counts();
+    world.journal().count("reports sent or waiting", made);
+    world.journal().count("reports acked", acked);
     Ok(())
 }

@@ -7,7 +7,7 @@ use crate::run::{Failure, Plan, run};
 pub(crate) fn shrink(plan: &Plan, failure: Failure) -> (Plan, Failure) {
     let mut smallest = (plan.clone(), failure);
     fewer_steps(&mut smallest);
-    let faults: Vec<Fault> = Rates::of(plan.seed, &plan.without).all().collect();
+    let faults: Vec<Fault> = Rates::of(plan.seed, &plan.without, plan.is_cluster).all().collect();
     for fault in faults {
         let mut fewer = smallest.0.clone();
         fewer.without.insert(fault);

@@ -1,35 +1,31 @@
 //! The intake of a single hub: a batch is applied at once, and durable with the next commit.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex, MutexGuard};
-
-use super::commit::{Committed, Committer};
-use super::shard::Shards;
-use super::{Applied, Batch, Intake, NotApplied, Position, Ticket, Watermark};
-use crate::counters::Counters;
-use crate::health::Health;
+use super::{Applied, Batch, Commits, Intake, NotApplied, Ticket};
 use crate::latest::HostFacts;
 use crate::slot::Slot;
-use crate::store::{Checkpoints, Store, StoreError};
 use crate::timing::HubTime;
 
-/// Shards, and the commits that make durable what is in them.
+/// The hub's own commits are all that its reports wait for.
 pub(crate) struct Alone {
-    store: Arc<Store>,
-    shards: Arc<Shards>,
-    committer: Mutex<Committer>,
-    watermark: Watermark,
-    /// Whether commits fail: then nothing is taken or acknowledged.
-    poison: Health,
-    /// Whether something waits for a commit.
-    pending: Mutex<bool>,
-    pending_arrived: Condvar,
-    counters: Arc<Counters>,
+    commits: Arc<Commits>,
+}
+
+impl Alone {
+    pub(crate) fn new(commits: Arc<Commits>) -> Self {
+        Self { commits }
+    }
 }
 
 impl Intake for Alone {
+    /// A session of this hub is the newest as soon as it is open here.
+    fn announce(&self, _slot: &Slot, _epoch: u64) {}
+
+    fn is_seated(&self, _slot: &Slot, _epoch: u64, ticket: Ticket) -> bool {
+        self.commits.watermark().covers(ticket)
+    }
+
     fn offer(
         &self,
         slot: &Arc<Slot>,
@@ -38,119 +34,24 @@ impl Intake for Alone {
         batch: &mut Batch,
         now: HubTime,
     ) -> Result<Applied, NotApplied> {
-        if self.poison.is_failing() {
+        if self.commits.are_failing() {
             return Err(NotApplied::Full);
         }
-        let applied = self.shards.of(slot).offer(slot, epoch, outbox_id, batch, now)?;
+        let applied = self.commits.shards().of(slot).offer(slot, epoch, outbox_id, batch, now)?;
+        self.commits.counters().reports_taken.add(applied.taken);
         if applied.taken > 0 {
-            self.notify_pending();
+            self.commits.notify_pending();
         }
         Ok(applied)
     }
 
-    fn covers(&self, ticket: Ticket) -> bool {
-        self.watermark.covers(ticket)
-    }
-}
-
-impl Alone {
-    /// Continues after the newest commit, `last`. The servers in `dirty` changed since the last checkpoint.
-    pub(crate) fn new(
-        store: Arc<Store>,
-        shards: Arc<Shards>,
-        counters: Arc<Counters>,
-        (last, checkpoints): (u64, Checkpoints),
-        dirty: Vec<Arc<Slot>>,
-    ) -> Self {
-        shards.begin(Position(last + 1), dirty);
-        Self {
-            store,
-            shards,
-            committer: Mutex::new(Committer::new(last + 1, checkpoints)),
-            watermark: Watermark::new(Position(last)),
-            poison: Health::default(),
-            pending: Mutex::new(false),
-            pending_arrived: Condvar::new(),
-            counters,
-        }
-    }
-
-    pub(crate) fn set_facts(
-        &self,
-        slot: &Arc<Slot>,
-        epoch: u64,
-        facts: HostFacts,
-        now_ms: i64,
-    ) -> Result<(), NotApplied> {
-        self.shards.of(slot).set_facts(slot, epoch, facts, now_ms)?;
-        self.notify_pending();
+    fn set_facts(&self, slot: &Arc<Slot>, epoch: u64, facts: HostFacts, now_ms: i64) -> Result<(), NotApplied> {
+        self.commits.shards().of(slot).set_facts(slot, epoch, facts, now_ms)?;
+        self.commits.notify_pending();
         Ok(())
     }
 
-    pub(crate) fn shards(&self) -> &Shards {
-        &self.shards
-    }
-
-    pub(crate) fn watermark(&self) -> &Watermark {
-        &self.watermark
-    }
-
-    /// Why commits fail at present; `None` when they succeed.
-    pub(crate) fn poison_reason(&self) -> Option<String> {
-        self.poison.reason()
-    }
-
-    /// Blocks until something waits for a commit, at most `timeout`. Returns whether something does.
-    pub(crate) fn wait_for_pending(&self, timeout: Duration) -> bool {
-        let mut pending = self.pending.lock();
-        if !*pending {
-            self.pending_arrived.wait_for(&mut pending, timeout);
-        }
-        *pending
-    }
-
-    /// Makes everything pending durable in one synced write, after what failed before. As [`crate::Engine::commit`].
-    pub(crate) fn commit(&self, with_checkpoint: bool) -> Result<Option<Committed>, StoreError> {
-        let mut committer = self.committer.lock();
-        let result = committer.retry(&self.store, &self.watermark).and_then(|retried| {
-            // It is durable, even if the next one fails.
-            self.count(retried);
-            *self.pending.lock() = false;
-            let fresh = committer.commit(&self.shards, &self.store, &self.watermark, with_checkpoint)?;
-            self.count(fresh);
-            Ok(match (retried, fresh) {
-                (Some(a), Some(b)) => Some(Committed { reports: a.reports + b.reports, bytes: a.bytes + b.bytes }),
-                (one, other) => one.or(other),
-            })
-        });
-        self.poison.note(&result);
-        if result.is_err() {
-            self.counters.commit_failures.add(1);
-            // The failed commit itself waits now. No report is taken that would announce it.
-            self.notify_pending();
-        }
-        result
-    }
-
-    /// Lets no commit begin while this is held.
-    pub(crate) fn hold_commits(&self) -> MutexGuard<'_, impl Sized> {
-        self.committer.lock()
-    }
-
-    /// Wakes the thread that waits for something to commit.
-    pub(crate) fn notify_pending(&self) {
-        let mut pending = self.pending.lock();
-        if !*pending {
-            *pending = true;
-            self.pending_arrived.notify_one();
-        }
-    }
-
-    fn count(&self, committed: Option<Committed>) {
-        if let Some(committed) = committed {
-            self.counters.commits.add(1);
-            self.counters.reports_durable.add(committed.reports);
-            self.counters.commit_bytes.add(committed.bytes as u64);
-        }
+    fn covers(&self, _slot: &Slot, _epoch: u64, ticket: Ticket) -> bool {
+        self.commits.watermark().covers(ticket)
     }
 }

@@ -1,4 +1,5 @@
-//! Group commit: everything pending in one synced write, then the watermark rises.
+//! Group commit: everything pending in one write, then the watermark rises. A hub alone syncs it. A hub of a cluster
+//! does not, because the stream that it follows is on other disks.
 //!
 //! A commit that fails is kept whole and written again under the same keys, whether or not the failed attempt reached
 //! the disk: a second copy overwrites the first, so nothing is lost and nothing is stored twice.
@@ -9,7 +10,7 @@ use crate::fail_point::FailPoint;
 use crate::history::{DAY_MS, MINUTE_MS};
 use crate::limits::{COMMITS_PER_CHECKPOINT, SHARDS};
 use crate::slot::Slot;
-use crate::store::{Changes, Checkpoints, Store, StoreError, hosts, key, latest};
+use crate::store::{Changes, Checkpoints, Positions, Store, StoreError, hosts, key, latest};
 
 /// What one commit made durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -27,6 +28,8 @@ pub(super) struct Committer {
     failed: Option<Commit>,
     checkpoints: Checkpoints,
     commits_since_turn: u64,
+    /// In a cluster: how far each shard has followed its stream.
+    positions: Option<Positions>,
 }
 
 /// Commits after which the next shard gets its checkpoint.
@@ -40,8 +43,8 @@ struct Commit {
 }
 
 impl Committer {
-    pub(super) fn new(next: u64, checkpoints: Checkpoints) -> Self {
-        Self { next, failed: None, checkpoints, commits_since_turn: 0 }
+    pub(super) fn new(next: u64, checkpoints: Checkpoints, positions: Option<Positions>) -> Self {
+        Self { next, failed: None, checkpoints, commits_since_turn: 0, positions }
     }
 
     /// Writes again what failed before, after reopening the store.
@@ -65,6 +68,7 @@ impl Committer {
     ) -> Result<Option<Committed>, StoreError> {
         let turn = (self.commits_since_turn >= COMMITS_PER_TURN).then(|| self.checkpoints.stalest());
         let (number, mut reports, mut changes) = (self.next, 0, Changes::default());
+        let mut has_followed = false;
         for (shard, index) in shards.iter().zip(0u8..) {
             let taken = shard.take(|pending| {
                 if with_checkpoint || turn == Some(index.into()) {
@@ -74,12 +78,15 @@ impl Committer {
                 }
             });
             reports += taken.reports;
+            has_followed |= self.positions.as_mut().is_some_and(|of| of.set(index.into(), taken.followed));
             put_facts(&mut changes, &taken);
             if !taken.log.is_empty() {
                 changes.put(key::LOG, &key::log_key(number, index), taken.log);
                 store.reach(FailPoint::ShardTaken);
             }
         }
+        // In the same write as what was applied: after a crash both are there, or neither.
+        self.positions.iter().filter(|_| has_followed).for_each(|positions| changes.put_positions(positions));
         let has_checkpoint = with_checkpoint || turn.is_some();
         if has_checkpoint {
             changes.put_checkpoints(&self.checkpoints);
@@ -103,7 +110,12 @@ impl Committer {
         watermark: &Watermark,
     ) -> Result<Committed, StoreError> {
         store.reach(if is_retry { FailPoint::RetryEncoded } else { FailPoint::CommitEncoded });
-        match store.write_synced(&commit.changes) {
+        let written = match self.positions {
+            None => store.write_synced(&commit.changes),
+            // The stream has it on disk. After a power cut this hub follows it again from where its store ends.
+            Some(_) => store.write_kept(&commit.changes),
+        };
+        match written {
             Ok(()) => {
                 store.reach(if is_retry { FailPoint::RetryWritten } else { FailPoint::CommitWritten });
                 if commit.has_checkpoint {
@@ -124,7 +136,7 @@ impl Committer {
 fn put_latest(changes: &mut Changes, slot: &Slot) {
     if let Some(status) = slot.status.lock().checkpoint() {
         let (progress, latest) = (status.progress(), status.latest());
-        let value = latest::write(progress, latest.last_active_s(), &latest.sample);
+        let value = latest::write(progress, latest.last_active_s(), &latest.sample, status.session());
         changes.put(key::LATEST, &key::id_key(slot.id), value);
     }
 }

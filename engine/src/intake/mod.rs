@@ -1,29 +1,44 @@
 //! How reports come in: which reports of a batch are new, and how they become durable.
 //!
 //! [`Intake`] is all that a session sees of it. [`Alone`] is the intake of a single hub: a batch is applied and put
-//! into the pending bytes of its shard under one lock, and is durable when the next commit is. A hub that follows a log
-//! shared with others would publish the offered batches, and apply those that come back. In both,
-//! [`Status::apply`](crate::status::Status::apply) decides.
+//! into the pending bytes of its shard under one lock, and is durable when the next commit is. [`Following`] is the
+//! intake of a hub in a cluster: what is offered becomes a message for the stream of its partition, and what comes from
+//! the stream is applied. In both, [`Status::apply`](crate::status::Status::apply) decides. [`Side`] is one of the two.
 
 mod alone;
 mod batch;
 mod commit;
+mod commits;
+mod following;
 mod shard;
+mod side;
 mod watermark;
 
 use std::sync::Arc;
 
+use crate::latest::HostFacts;
 use crate::slot::Slot;
 use crate::timing::HubTime;
 
 pub(crate) use alone::Alone;
 pub(crate) use batch::{Applied, Batch, NotApplied};
 pub use commit::Committed;
-pub(crate) use shard::Shards;
+pub(crate) use commits::Commits;
+pub(crate) use following::{Effects, Following};
+pub use following::{FollowError, Followed, Member, Message, Outcome, checked_message, read_message};
+pub(crate) use shard::{Shard, Shards};
+pub(crate) use side::Side;
 pub(crate) use watermark::{Position, Ticket, Watermark};
 
 /// Where sessions hand in their reports.
 pub(crate) trait Intake {
+    /// A session has opened on this hub: it asks for the right to report for the server.
+    fn announce(&self, slot: &Slot, epoch: u64);
+
+    /// Whether the session has that right, and everything that was taken before it is durable. `ticket` covers what
+    /// this hub took.
+    fn is_seated(&self, slot: &Slot, epoch: u64, ticket: Ticket) -> bool;
+
     /// Takes the reports of `batch` that are new for the server, or none. A report is new if its sequence number is
     /// above all earlier ones. The others were taken before and are only counted. Never waits.
     fn offer(
@@ -35,6 +50,9 @@ pub(crate) trait Intake {
         now: HubTime,
     ) -> Result<Applied, NotApplied>;
 
-    /// Whether the reports with that ticket are durable.
-    fn covers(&self, ticket: Ticket) -> bool;
+    /// Replaces the server's facts.
+    fn set_facts(&self, slot: &Arc<Slot>, epoch: u64, facts: HostFacts, now_ms: i64) -> Result<(), NotApplied>;
+
+    /// Whether the reports of the session with that ticket are durable, and counted.
+    fn covers(&self, slot: &Slot, epoch: u64, ticket: Ticket) -> bool;
 }

@@ -7,18 +7,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 use windfire_wire::Temperature;
 
 use super::{Applied, Batch, NotApplied, Position, Ticket};
 use crate::latest::HostFacts;
 use crate::limits::{BATCH_LOG_BYTES_MAX, PENDING_BYTES_PER_SHARD_MAX, SHARDS};
 use crate::sample::Sample;
+use crate::session_id::SessionId;
 use crate::share::Rates;
 use crate::slot::Slot;
 use crate::status::{Status, Taken};
-use crate::store::log;
-use crate::timing::HubTime;
+use crate::store::{Positions, log};
+use crate::timing::{Dating, HubTime};
 
 /// The pending reports of the servers whose id falls into this shard.
 pub(crate) struct Shard {
@@ -44,6 +45,8 @@ pub(crate) struct Pending {
     pub(crate) dirty: Vec<Arc<Slot>>,
     /// The commit that will take this.
     pub(crate) position: Position,
+    /// In a cluster: the newest message of the shard's stream whose reports are in here, or in earlier commits.
+    pub(crate) followed: u64,
 }
 
 impl Shards {
@@ -58,6 +61,16 @@ impl Shards {
     pub(crate) fn begin(&self, position: Position, dirty: Vec<Arc<Slot>>) {
         self.iter().for_each(|shard| shard.pending.lock().position = position);
         dirty.into_iter().for_each(|slot| self.of(&slot).pending.lock().dirty.push(slot));
+    }
+
+    /// Each shard has followed its stream as far as the store says.
+    pub(crate) fn begin_following(&self, positions: &Positions) {
+        self.iter().enumerate().for_each(|(shard, of)| of.pending.lock().followed = positions.of(shard));
+    }
+
+    /// The shard of that number.
+    pub(crate) fn get(&self, shard: usize) -> Option<&Shard> {
+        self.0.get(shard)
     }
 
     pub(crate) fn of(&self, slot: &Slot) -> &Shard {
@@ -121,7 +134,9 @@ impl Shard {
             if !pending.has_room(new, || status.sensors_at(pending.position)) {
                 return Err(NotApplied::Full);
             }
-            has_full_head = pending.put(slot, &mut status, (outbox_id, first_new, &mut *new), now);
+            let before_bytes = pending.log.len();
+            has_full_head = pending.put(slot, &mut status, (outbox_id, first_new, &mut *new), Dating::Now(now));
+            status.spend(new.len(), pending.log.len() - before_bytes);
             self.note_changed(slot, &mut status);
         }
         Ok(Applied {
@@ -153,7 +168,7 @@ impl Shard {
         Ok(())
     }
 
-    fn note_changed(&self, slot: &Arc<Slot>, status: &mut Status) {
+    pub(super) fn note_changed(&self, slot: &Arc<Slot>, status: &mut Status) {
         if status.note_changed() {
             self.changed.lock().push(Arc::clone(slot));
         }
@@ -165,6 +180,21 @@ impl Shard {
         std::mem::replace(&mut *changed, Vec::with_capacity(room.min(1024)))
     }
 
+    /// The pending reports, for a follower: what it applies of one message goes into one commit.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Pending> {
+        self.pending.lock()
+    }
+
+    /// The newest message of its stream that was followed.
+    pub(crate) fn followed(&self) -> u64 {
+        self.pending.lock().followed
+    }
+
+    /// The share of each server.
+    pub(super) fn rates(&self) -> Rates {
+        self.rates
+    }
+
     /// Hands the pending reports to their commit, after `before` has seen them under the lock. Later reports wait for
     /// the next commit.
     pub(super) fn take(&self, before: impl FnOnce(&mut Pending)) -> Pending {
@@ -174,6 +204,7 @@ impl Shard {
             log: Vec::with_capacity(pending.log.len()),
             dirty: std::mem::take(&mut pending.dirty),
             position: Position(pending.position.0 + 1),
+            followed: pending.followed,
             ..Pending::default()
         };
         std::mem::replace(&mut pending, next)
@@ -183,28 +214,43 @@ impl Shard {
 impl Pending {
     /// Applies new reports of an outbox, which start with that number, and keeps what the log needs of them. Returns
     /// whether the server has a full head now.
-    fn put(
+    pub(super) fn put(
         &mut self,
         slot: &Arc<Slot>,
         status: &mut Status,
         (outbox_id, first_new, new): (u128, u64, &mut [Sample]),
-        now: HubTime,
+        dating: Dating,
     ) -> bool {
-        let before_bytes = self.log.len();
-        let (id, log) = (slot.id, &mut self.log);
-        let has_full_head = status.apply(outbox_id, first_new, new, self.position, now, &mut |taken| match taken {
+        let (id, log, received_ms) = (slot.id, &mut self.log, dating.received_ms());
+        let has_full_head = status.apply(outbox_id, first_new, new, self.position, dating, &mut |taken| match taken {
             Taken::Outbox(outbox_id) => log::put_outbox(log, id, outbox_id),
             Taken::Report { sequence, sample, sensors_before } => {
-                log::put_report(log, id, sequence, now.now_ms, sample, sensors_before);
+                log::put_report(log, id, sequence, received_ms, sample, sensors_before);
             }
         });
-        self.save_facts(slot, status, now.now_ms);
-        status.spend(new.len(), self.log.len() - before_bytes);
+        self.save_facts(slot, status, received_ms);
+        self.note_dirty(slot, status);
+        self.reports += new.len() as u64;
+        has_full_head
+    }
+
+    /// Keeps the session of the server's next reports. The server's status has it already.
+    pub(super) fn put_session(&mut self, slot: &Arc<Slot>, status: &mut Status, session: &SessionId) {
+        log::put_session(&mut self.log, slot.id, session);
+        self.note_dirty(slot, status);
+    }
+
+    fn note_dirty(&mut self, slot: &Arc<Slot>, status: &mut Status) {
         if status.note_dirty() {
             self.dirty.push(Arc::clone(slot));
         }
-        self.reports += new.len() as u64;
-        has_full_head
+    }
+
+    /// Keeps facts that a stream brought for the next commit.
+    pub(super) fn keep_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, came_ms: i64) {
+        if status.save_facts_at_once(came_ms) {
+            self.new_facts.push(Arc::clone(slot));
+        }
     }
 
     fn save_facts(&mut self, slot: &Arc<Slot>, status: &mut Status, now_ms: i64) {

@@ -3,6 +3,7 @@
 use crate::engine::Engine;
 use crate::intake::{Batch, Ticket};
 use crate::limits::{ACK_FRAMES_MIN, ACK_INTERVAL_MS, ACK_REPORTS_MAX};
+use crate::slot::Slot;
 
 /// Decides when to acknowledge. An ack costs a packet and the agent's answer to it, so acks are few. An ack covers
 /// everything taken until then.
@@ -34,9 +35,9 @@ impl Acks {
         }
     }
 
-    pub(super) fn on_watermark(&mut self, engine: &Engine) -> Option<u64> {
+    pub(super) fn on_watermark(&mut self, engine: &Engine, slot: &Slot, epoch: u64) -> Option<u64> {
         let mut durable = None;
-        while let Some((_, sequence)) = self.due.filter(|(ticket, _)| engine.is_durable(*ticket)) {
+        while let Some((_, sequence)) = self.due.filter(|(ticket, _)| engine.is_durable(slot, epoch, *ticket)) {
             durable = Some(sequence);
             self.due = self.next.take();
         }

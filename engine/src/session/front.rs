@@ -22,7 +22,9 @@ impl Engine {
         let offered = self.intake().offer(slot, epoch, outbox_id, batch, self.clock().hub_time(now_ms));
         match offered {
             Ok(applied) => {
-                self.counters().reports_taken.add(applied.taken);
+                if self.intake().following().is_some() {
+                    self.counters().reports_offered.add(applied.taken);
+                }
                 self.counters().reports_duplicate.add(applied.duplicates);
                 if applied.has_full_head {
                     self.note_full(slot);
@@ -55,7 +57,7 @@ impl Engine {
         peer_address: &str,
         now_ms: i64,
     ) -> Result<(), NotApplied> {
-        let host = slot.status.lock().latest().facts.host.clone();
+        let host = slot.status.lock().newest_facts().host.clone();
         if host.ip.is_empty() { self.set_facts(slot, epoch, host, peer_address, now_ms) } else { Ok(()) }
     }
 
@@ -67,8 +69,18 @@ impl Engine {
         self.clock().witness(slot.id, now.now_ms.saturating_add(skew_ms));
     }
 
-    pub(crate) fn is_durable(&self, ticket: Ticket) -> bool {
-        self.intake().covers(ticket)
+    /// A session has opened on this hub.
+    pub(crate) fn announce(&self, slot: &Slot, epoch: u64) {
+        self.intake().announce(slot, epoch);
+    }
+
+    /// Whether a session that has opened may begin.
+    pub(crate) fn is_seated(&self, slot: &Slot, epoch: u64, ticket: Ticket) -> bool {
+        self.intake().is_seated(slot, epoch, ticket)
+    }
+
+    pub(crate) fn is_durable(&self, slot: &Slot, epoch: u64, ticket: Ticket) -> bool {
+        self.intake().covers(slot, epoch, ticket)
     }
 
     pub(crate) fn samples_per_frame_of(&self, server_id: u64) -> u32 {

@@ -220,9 +220,9 @@ impl Session {
     /// The frame to send at the present watermark, if any.
     pub fn on_watermark(&mut self, engine: &Engine) -> Option<Down> {
         match &self.state {
-            State::Opening { seat, ticket, welcome } if engine.is_durable(*ticket) => {
-                let welcome = *welcome;
-                self.state = State::Open { seat: seat.clone() };
+            State::Opening { seat, ticket, welcome } if engine.is_seated(&seat.slot, seat.epoch, *ticket) => {
+                let (seat, welcome) = seat.at_welcome(*welcome)?;
+                self.state = State::Open { seat };
                 Some(Down::Welcome(welcome))
             }
             State::Opening { .. } | State::Enrolling(..) | State::New => None,
@@ -232,7 +232,7 @@ impl Session {
                     self.pace.samples_per_frame = wanted;
                     return Some(Down::Pace { samples_per_frame: wanted });
                 }
-                self.acks.on_watermark(engine).map(|up_to| Down::Ack { up_to })
+                self.acks.on_watermark(engine, &seat.slot, seat.epoch).map(|up_to| Down::Ack { up_to })
             }
         }
     }
@@ -309,7 +309,8 @@ impl Session {
         }
         let (epoch, previous) = status.open(self.kick.take());
         // Reports of the session before may be taken but not durable yet. Welcome says which are durable, so it waits
-        // for their commit.
+        // for their commit. In a cluster it waits until this hub has followed the stream up to this session's marker,
+        // and other hubs' reports may come in until then.
         let ticket = Ticket { shard: slot.shard(), position: status.last_position() };
         let welcome = Welcome {
             server_id: slot.id,
@@ -321,12 +322,33 @@ impl Session {
         if let Some(kick) = previous {
             kick(RefuseReason::Superseded);
         }
+        engine.announce(&slot, epoch);
         let outbox_id = hello.outbox_id;
         let seat = Seat { slot, epoch, outbox_id, sequence_max: last_sequence + SEQUENCE_JUMP_MAX };
         self.acks.last_ms = now_ms;
         self.pace.is_known = hello.protocol >= PACE_SINCE;
         self.state = State::Opening { seat, ticket, welcome };
         Ok(Flow::Read)
+    }
+}
+
+impl Seat {
+    /// The seat and the welcome as they are when Welcome is sent. `None` if the server has used up its numbers since:
+    /// the agent's next Hello is refused with words.
+    fn at_welcome(&self, mut welcome: Welcome) -> Option<(Self, Welcome)> {
+        let mut seat = self.clone();
+        let status = self.slot.status.lock();
+        // A superseded session hears that it is, with its next frame.
+        if status.is_open(self.epoch) {
+            let progress = status.progress();
+            (welcome.durable, welcome.next) = (progress.of_outbox(self.outbox_id), progress.last_sequence + 1);
+            seat.sequence_max = progress.last_sequence + SEQUENCE_JUMP_MAX;
+            if progress.last_sequence >= SEQUENCE_MAX - SEQUENCE_JUMP_MAX {
+                return None;
+            }
+        }
+        drop(status);
+        Some((seat, welcome))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Changes that are written together.
 
 use super::checkpoints::Checkpoints;
+use super::positions::Positions;
 use super::{clock, key};
 use crate::clock::StoredClock;
 
@@ -24,6 +25,10 @@ impl Changes {
 
     pub(crate) fn put_checkpoints(&mut self, checkpoints: &Checkpoints) {
         self.puts.push((None, key::CHECKPOINT.to_vec(), checkpoints.write()));
+    }
+
+    pub(crate) fn put_positions(&mut self, positions: &Positions) {
+        self.puts.push((None, key::FOLLOWED.to_vec(), positions.write()));
     }
 
     pub(crate) fn put_clock(&mut self, clock: &StoredClock) {

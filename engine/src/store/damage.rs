@@ -228,6 +228,7 @@ mod tests {
 
     use super::*;
     use crate::record::Corrupt;
+    use crate::store::database::Synced;
     use crate::store::{Changes, Store, key};
 
     /// More files of level 0 than those at which RocksDB stops writes to a family that it compacts.
@@ -300,7 +301,7 @@ mod tests {
         for _ in 0..3 {
             store.compact(key::RAW).expect("flushed");
             for _ in 0..2 {
-                let error = store.write_once(&changes(3), true).expect_err("a compaction met damage");
+                let error = store.write_once(&changes(3), Synced::Now).expect_err("a compaction met damage");
                 assert!(matches!(&error, StoreError::Corrupt(at) if at.what.contains(&damaged.file)), "{error:?}");
             }
             store.reopen().expect("whole");
@@ -317,14 +318,14 @@ mod tests {
             store.compact(key::RAW).expect("flushed");
         }
         store.compact_range(key::RAW, &[0], &[u8::MAX]).expect("nothing to do");
-        store.write_once(&changes(6), true).expect("nothing was merged");
+        store.write_once(&changes(6), Synced::Now).expect("nothing was merged");
         assert!(store.files(key::RAW).expect("readable").len() > LEVEL_0_FILES);
 
         drop(store);
         let store = Store::open(folder.path(), None).expect("whole");
         assert_eq!(store.damaged_tables().tables, std::slice::from_ref(&damaged), "a start knows it");
         store.compact(key::RAW).expect("flushed");
-        store.write_once(&changes(7), true).expect("nothing was merged");
+        store.write_once(&changes(7), Synced::Now).expect("nothing was merged");
         drop(store);
         let only_read = Store::open_read_only(folder.path()).expect("whole");
         assert_eq!(only_read.damaged_tables().tables, [damaged]);
@@ -336,7 +337,7 @@ mod tests {
         assert_eq!(*store.damaged_tables(), KnownDamage::default());
         assert!(!folder.path().join(FILE).exists());
         store.compact(key::RAW).expect("a healthy store");
-        store.write_once(&changes(8), true).expect("a healthy store");
+        store.write_once(&changes(8), Synced::Now).expect("a healthy store");
         assert_eq!(store.files(key::RAW).expect("readable").len(), 1, "merged again");
     }
 
@@ -350,7 +351,7 @@ mod tests {
         assert_eq!(*store.damaged_tables(), KnownDamage::default());
         assert!(!store.is_idle(key::RAW) && !folder.path().join(FILE).exists());
         store.compact(key::RAW).expect("a healthy store");
-        store.write_once(&changes(4), true).expect("a healthy store");
+        store.write_once(&changes(4), Synced::Now).expect("a healthy store");
         assert_eq!(store.files(key::RAW).expect("readable").len(), 1, "merged again");
     }
 

@@ -7,19 +7,17 @@ use parking_lot::RwLock;
 use rocksdb::{ColumnFamily, DB, IteratorMode, ReadOptions, WriteBatch, WriteOptions};
 
 use super::changes::Changes;
-use super::checkpoints::Checkpoints;
 use super::damage::{Damage, KnownDamage};
 use super::durable::Durable;
 use super::error::StoreError;
 use super::format::{self, Found, begin_store};
+use super::key;
 use super::options::open_db_read_only;
 use super::whole::{
     check_database, check_durable, check_manifest, check_tables, durable_number, no_database, open_again, open_whole,
     rehearse,
 };
 use super::write_gate::{WriteGate, WritePoint, pass};
-use super::{clock, key};
-use crate::clock::StoredClock;
 use crate::fail_point::{AtFailPoint, FailPoint, reach};
 use crate::health::Health;
 use crate::record::Corrupt;
@@ -30,6 +28,17 @@ type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> Result<(), StoreError> + 'a;
 
 /// Takes one key and its value, and says whether there should be more.
 pub(super) type VisitWhile<'a> = dyn FnMut(&[u8], &[u8]) -> Result<bool, StoreError> + 'a;
+
+/// When a write is on disk.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Synced {
+    /// When it returns.
+    Now,
+    /// At some later time. The process can do without it.
+    Later,
+    /// At some later time. The process cannot do without it.
+    LaterAndKept,
+}
 
 /// The store of one hub.
 pub(crate) struct Store {
@@ -138,13 +147,13 @@ impl Store {
 
     /// Writes `changes` as one and returns when they are on disk.
     pub(crate) fn write_synced(&self, changes: &Changes) -> Result<(), StoreError> {
-        self.write_with(changes, true)
+        self.write_with(changes, Synced::Now)
     }
 
     /// Writes `changes` as one, after everything written before and before everything written later. On disk at the latest
     /// with the next [`Store::write_synced`]: a power cut may undo it, whole and with all that came after it.
     pub(crate) fn write(&self, changes: &Changes) -> Result<(), StoreError> {
-        self.write_with(changes, false)
+        self.write_with(changes, Synced::Later)
     }
 
     /// The table files that are known to be damaged. Never waits.
@@ -157,21 +166,26 @@ impl Store {
         self.damage.is_idle(family)
     }
 
-    fn write_with(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
-        let written = self.write_once(changes, is_synced);
+    /// As [`Store::write`], but this process never opens the store again without it: what is in memory builds on it.
+    pub(crate) fn write_kept(&self, changes: &Changes) -> Result<(), StoreError> {
+        self.write_with(changes, Synced::LaterAndKept)
+    }
+
+    fn write_with(&self, changes: &Changes, sync: Synced) -> Result<(), StoreError> {
+        let written = self.write_once(changes, sync);
         // A compaction that met damage ends all writes until the database is opened again. Nothing was written then, and
         // when the damage is marked, the same write succeeds.
         let is_damage = |error: &StoreError| self.with(|db| Ok(self.damage.find(db, error))).unwrap_or(false);
         if written.as_ref().is_err_and(is_damage) {
             self.reopen()?;
-            return self.write_once(changes, is_synced);
+            return self.write_once(changes, sync);
         }
         written
     }
 
-    pub(super) fn write_once(&self, changes: &Changes, is_synced: bool) -> Result<(), StoreError> {
+    pub(super) fn write_once(&self, changes: &Changes, sync: Synced) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
-        options.set_sync(is_synced);
+        options.set_sync(sync == Synced::Now);
         self.with(|db| {
             let mut batch = WriteBatch::default();
             for (family, key, value) in &changes.puts {
@@ -195,8 +209,10 @@ impl Store {
                 .and_then(|()| pass(self.gate, WritePoint::After));
             self.health.note(&written);
             written?;
-            if let Some(durable) = self.durable.as_ref().filter(|_| is_synced) {
-                durable.raise(before + changes.count());
+            match (&self.durable, sync) {
+                (Some(durable), Synced::Now) => durable.raise(before + changes.count()),
+                (Some(durable), Synced::LaterAndKept) => durable.keep(before + changes.count()),
+                (Some(_), Synced::Later) | (None, _) => {}
             }
             Ok(())
         })
@@ -211,37 +227,6 @@ impl Store {
     #[cfg(test)]
     fn before_write(&self) -> Result<(), StoreError> {
         self.at_write.lock().as_mut().map_or(Ok(()), |at_write| at_write())
-    }
-
-    /// The number stored under `key`, 0 when there is none.
-    pub(crate) fn number(&self, key: &'static [u8]) -> Result<u64, StoreError> {
-        self.with(|db| match db.get(key).map_err(|error| self.error(&error))? {
-            None => Ok(0),
-            Some(value) => {
-                key::id_of(&value).ok_or_else(|| Corrupt::at(format!("number {}", String::from_utf8_lossy(key))).into())
-            }
-        })
-    }
-
-    /// How far the latest status is complete; nowhere in a new store.
-    pub(crate) fn checkpoints(&self) -> Result<Checkpoints, StoreError> {
-        self.with(|db| match db.get(key::CHECKPOINT).map_err(|error| self.error(&error))? {
-            None => Ok(Checkpoints::default()),
-            Some(value) => Ok(Checkpoints::read(&value)?),
-        })
-    }
-
-    /// What the hub believed of the time when it last stored it; nothing in a new store, or one of an older hub.
-    pub(crate) fn clock(&self) -> Result<Option<StoredClock>, StoreError> {
-        self.with(|db| {
-            let value = db.get(key::CLOCK).map_err(|error| self.error(&error))?;
-            Ok(value.map(|value| clock::read(&value)).transpose()?)
-        })
-    }
-
-    /// The time stored under `key`, when there is one.
-    pub(crate) fn time(&self, key: &'static [u8]) -> Result<Option<i64>, StoreError> {
-        self.with(|db| Ok(db.get(key).map_err(|error| self.error(&error))?.and_then(|value| key::time_of(&value))))
     }
 
     /// Pairs of `family` from `from` on, in key order, while `visit` says so.

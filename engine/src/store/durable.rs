@@ -60,12 +60,14 @@ struct Open {
     /// Absent where none can be made: then nothing is noticed, and everything else works.
     file: Option<File>,
     note: Note,
+    /// Every change up to this number was written and not synced, and must not be missed by this process.
+    kept: u64,
 }
 
 impl Durable {
     /// Opens the note of the store in `folder`, or makes one.
     pub(super) fn open(folder: &Path) -> Self {
-        let open = Open { file: open_file(folder), note: Note::default() };
+        let open = Open { file: open_file(folder), note: Note::default(), kept: 0 };
         Self { folder: folder.to_owned(), open: Mutex::new(open) }
     }
 
@@ -76,9 +78,17 @@ impl Durable {
         open.note.manifest = None;
     }
 
-    /// The highest number that this process noted; 0 before the first.
+    /// The highest number that this process relies on; 0 before the first.
     pub(super) fn number(&self) -> u64 {
-        self.open.lock().note.number
+        let open = self.open.lock();
+        open.note.number.max(open.kept)
+    }
+
+    /// Notes that this process relies on every change up to this number. The file does not say so: a power cut may undo
+    /// them.
+    pub(super) fn keep(&self, number: u64) {
+        let mut open = self.open.lock();
+        open.kept = open.kept.max(number);
     }
 
     /// Notes that every change up to this number is synced.
@@ -218,6 +228,18 @@ mod tests {
             durable.raise(raised);
             assert_eq!((number(folder.path()), durable.number()), (Some(said), said));
         }
+    }
+
+    #[test]
+    fn what_is_kept_and_not_synced_is_noted_in_memory_only() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let durable = Durable::open(folder.path());
+        durable.raise(7);
+        durable.keep(9);
+        assert_eq!((number(folder.path()), durable.number()), (Some(7), 9));
+        durable.keep(8);
+        durable.raise(10);
+        assert_eq!((number(folder.path()), durable.number()), (Some(10), 10));
     }
 
     #[test]

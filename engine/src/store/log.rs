@@ -6,6 +6,7 @@
 //!         | 1 server sequence received_ms scalars sensors     one report
 //!         | 2 server sequence received_ms scalars changes     one whose sensors have the names of the report before
 //!         | 3 server sequence received_ms scalars             one whose sensors are those of the report before
+//!         | 4 server hub_id boot_id[8] epoch                  in a cluster: the server's next reports are this session's
 //! scalars = time_ms cpu mem swap disk in out in_speed out_speed uptime load1 load5 load15 tcp udp processes gpu
 //! sensors = count { name celsius }*
 //! changes = changed[(count + 7) / 8] { celsius }*             a bit for each sensor, and the values of those that changed
@@ -17,10 +18,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use windfire_wire::Temperature;
+use windfire_wire::limits::TEMPERATURES_MAX;
 
 use crate::metric::{Kind, Metric};
 use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::{Sample, changed_bytes, changed_sensors, has_same_names, is_changed};
+use crate::session_id::SessionId;
 
 /// Bytes of an entry without sensors at the most: a byte, and whole varints.
 const OUTBOX_BYTES_MAX: usize = 1 + 10 + 16;
@@ -30,6 +33,7 @@ const OUTBOX: u8 = 0;
 const REPORT: u8 = 1;
 const REPORT_OF_SAME_NAMES: u8 = 2;
 const REPORT_OF_SAME_SENSORS: u8 = 3;
+const SESSION: u8 = 4;
 
 /// One entry of the log.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,13 +56,30 @@ pub(crate) enum LogEntry {
         /// The readings.
         sample: Sample,
     },
+    /// Only this session's reports count from here on. Only a hub of a cluster writes it.
+    Session {
+        /// The server.
+        server_id: u64,
+        /// The session.
+        session: SessionId,
+    },
 }
+
+/// Bits of the sensors that changed.
+type Changed = [u8; TEMPERATURES_MAX / 8];
 
 pub(crate) fn put_outbox(log: &mut Vec<u8>, server_id: u64, outbox_id: u128) {
     let mut record = RecordWriter(log);
     record.u8(OUTBOX);
     record.u64(server_id);
     record.array(&outbox_id.to_le_bytes());
+}
+
+pub(crate) fn put_session(log: &mut Vec<u8>, server_id: u64, session: &SessionId) {
+    let mut record = RecordWriter(log);
+    record.u8(SESSION);
+    record.u64(server_id);
+    session.write(&mut record);
 }
 
 /// Adds a report. `before` is what the same server's report before it in `log` had for sensors, when there is one.
@@ -70,6 +91,24 @@ pub(crate) fn put_report(
     sample: &Sample,
     before: Option<&[Temperature]>,
 ) {
+    let (kind, changed) = kind_of(sample, before);
+    let mut record = RecordWriter(log);
+    record.u8(kind);
+    record.u64(server_id);
+    record.u64(sequence);
+    record.i64(received_ms);
+    put_readings(&mut record, sample, kind, changed);
+}
+
+/// Adds a report's kind and readings alone, for a list of one server's reports. `before` as in [`put_report`].
+pub(crate) fn put_listed(record: &mut RecordWriter<'_>, sample: &Sample, before: Option<&[Temperature]>) {
+    let (kind, changed) = kind_of(sample, before);
+    record.u8(kind);
+    put_readings(record, sample, kind, changed);
+}
+
+/// How a report is written after one with the sensors `before`, and which of its sensors changed.
+fn kind_of(sample: &Sample, before: Option<&[Temperature]>) -> (u8, Option<Changed>) {
     let sensors = sample.temperatures.as_deref().unwrap_or_default();
     // A report without sensors says so in one byte.
     let before = before.filter(|before| !sensors.is_empty() && has_same_names(before, sensors));
@@ -79,12 +118,12 @@ pub(crate) fn put_report(
         Some(changed) if changed.iter().all(|byte| *byte == 0) => REPORT_OF_SAME_SENSORS,
         Some(_) => REPORT_OF_SAME_NAMES,
     };
-    let mut record = RecordWriter(log);
-    record.u8(kind);
-    record.u64(server_id);
-    record.u64(sequence);
-    record.i64(received_ms);
-    put_scalars(&mut record, sample);
+    (kind, changed)
+}
+
+fn put_readings(record: &mut RecordWriter<'_>, sample: &Sample, kind: u8, changed: Option<Changed>) {
+    let sensors = sample.temperatures.as_deref().unwrap_or_default();
+    put_scalars(record, sample);
     match changed {
         None => record.sensors(sensors),
         Some(_) if kind == REPORT_OF_SAME_SENSORS => {}
@@ -123,17 +162,10 @@ pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), 
         let server_id = record.u64()?;
         visit(match kind {
             OUTBOX => LogEntry::Outbox { server_id, outbox_id: u128::from_le_bytes(record.array()?) },
+            SESSION => LogEntry::Session { server_id, session: SessionId::read(&mut record)? },
             REPORT | REPORT_OF_SAME_NAMES | REPORT_OF_SAME_SENSORS => {
                 let (sequence, received_ms) = (record.u64()?, record.i64()?);
-                let mut sample = take_scalars(&mut record)?;
-                sample.temperatures = match kind {
-                    REPORT => record.sensors()?,
-                    _ => {
-                        let before = sensors.get(&server_id).ok_or_else(|| record.corrupt())?;
-                        let is_same = kind == REPORT_OF_SAME_SENSORS;
-                        Some(if is_same { Arc::clone(before) } else { take_changes(&mut record, before)? })
-                    }
-                };
+                let sample = take_readings(&mut record, kind, sensors.get(&server_id))?;
                 match &sample.temperatures {
                     Some(now) => drop(sensors.insert(server_id, Arc::clone(now))),
                     None => drop(sensors.remove(&server_id)),
@@ -144,6 +176,30 @@ pub(crate) fn read(value: &[u8], visit: &mut dyn FnMut(LogEntry)) -> Result<(), 
         });
     }
     Ok(())
+}
+
+/// A report that [`put_listed`] added. `before` is what the same server's report before it had for sensors.
+pub(crate) fn take_listed(
+    record: &mut RecordReader<'_>,
+    before: Option<&Arc<[Temperature]>>,
+) -> Result<Sample, Corrupt> {
+    let kind = record.u8()?;
+    take_readings(record, kind, before)
+}
+
+fn take_readings(
+    record: &mut RecordReader<'_>,
+    kind: u8,
+    before: Option<&Arc<[Temperature]>>,
+) -> Result<Sample, Corrupt> {
+    let mut sample = take_scalars(record)?;
+    sample.temperatures = match (kind, before) {
+        (REPORT, _) => record.sensors()?,
+        (REPORT_OF_SAME_SENSORS, Some(before)) => Some(Arc::clone(before)),
+        (REPORT_OF_SAME_NAMES, Some(before)) => Some(take_changes(record, before)?),
+        _ => return Err(record.corrupt()),
+    };
+    Ok(sample)
 }
 
 fn take_changes(record: &mut RecordReader<'_>, before: &[Temperature]) -> Result<Arc<[Temperature]>, Corrupt> {
@@ -196,7 +252,7 @@ mod tests {
     use crate::block::arbitrary_samples;
     use crate::limits::{BATCH_LOG_BYTES_MAX, REPORT_LOG_BYTES_MAX};
     use proptest::prelude::*;
-    use windfire_wire::limits::{TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX};
+    use windfire_wire::limits::TEMPERATURE_NAME_BYTES_MAX;
 
     /// What a shard writes: each report with the sensors that its server's report before had.
     fn value_of(entries: &[LogEntry]) -> Vec<u8> {
@@ -205,6 +261,7 @@ mod tests {
         for entry in entries {
             match entry {
                 LogEntry::Outbox { server_id, outbox_id } => put_outbox(&mut value, *server_id, *outbox_id),
+                LogEntry::Session { server_id, session } => put_session(&mut value, *server_id, session),
                 LogEntry::Report { server_id, sequence, received_ms, sample } => {
                     let last = before.entry(*server_id).or_default();
                     put_report(&mut value, *server_id, *sequence, *received_ms, sample, last.as_deref());
@@ -257,7 +314,7 @@ mod tests {
             let value = value_of(&entries);
             let bounds = entries.iter().map(|entry| match entry {
                 LogEntry::Report { sample, .. } => reports_bytes_max(std::slice::from_ref(sample), None),
-                LogEntry::Outbox { .. } => 0,
+                LogEntry::Outbox { .. } | LogEntry::Session { .. } => 0,
             });
             prop_assert!(value.len() <= bounds.sum());
             prop_assert_eq!(read_all(&value), entries);
@@ -320,6 +377,16 @@ mod tests {
         ];
         assert_eq!(read_all(&value), expected);
         assert_eq!(value_of(&expected), value, "and the first report of a server in a value is still written so");
+    }
+
+    #[test]
+    fn a_session_keeps_its_bytes() {
+        let session = SessionId { hub_id: 2, boot_id: 0x0102, epoch: 200 };
+        let entry = LogEntry::Session { server_id: 5, session };
+        let value = value_of(std::slice::from_ref(&entry));
+        assert_eq!(value, [4, 5, 2, 2, 1, 0, 0, 0, 0, 0, 0, 0xc8, 0x01]);
+        assert_eq!(read_all(&value), [entry]);
+        assert!((1..value.len()).all(|length| read(&value[..length], &mut |_| {}).is_err()));
     }
 
     #[test]

@@ -21,7 +21,9 @@ pub(crate) mod log;
 mod log_walk;
 mod marks;
 pub(crate) mod notices;
+mod numbers;
 mod options;
+mod positions;
 pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
@@ -41,6 +43,7 @@ pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
 pub use marks::DamagedTable;
+pub(crate) use positions::Positions;
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 pub(crate) use tables::TableFile;
@@ -71,6 +74,7 @@ pub fn is_any_record(value: &[u8]) -> bool {
     let mut entries = 0;
     log::read(value, &mut |_| entries += 1).is_ok_and(|()| entries > 0)
         || Checkpoints::read(value).is_ok()
+        || Positions::read(value).is_ok()
         || clock::read(value).is_ok()
         || latest::read(value).is_ok()
         || hosts::read(value).is_ok()
