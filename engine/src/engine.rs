@@ -9,7 +9,7 @@ use crate::alert::{AlertBook, Alerts, Parts};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::history::{History, HistoryReader, Upkeep};
-use crate::intake::{Alone, Committed, Commits, Following, Shards, Side};
+use crate::intake::{Alone, Commits, Committed, Following, Shards, Side};
 use crate::options::{Options, Tuning};
 use crate::pacing::Pacing;
 use crate::recover::recover;
@@ -62,8 +62,7 @@ impl Engine {
         let alerts = AlertBook::open(&store, options.alerts)?;
         let positions = options.following.map(|_| store.positions()).transpose()?;
         let found = (recovered.last_commit, recovered.checkpoints, positions);
-        let commits =
-            Arc::new(Commits::new(Arc::clone(&store), shards, Arc::clone(&counters), found, recovered.dirty));
+        let commits = Arc::new(Commits::new(Arc::clone(&store), shards, Arc::clone(&counters), found, recovered.dirty));
         let intake = match options.following {
             None => Side::Alone(Alone::new(Arc::clone(&commits))),
             Some(own) => Side::Following(Box::new(Following::new(Arc::clone(&commits), own))),

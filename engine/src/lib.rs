@@ -50,9 +50,9 @@ mod view;
 pub use engine::Engine;
 #[doc(hidden)]
 pub use fail_point::FailPoint;
+pub use intake::{Committed, FollowError, Followed, Member, Message, Outcome};
 #[doc(hidden)]
 pub use intake::{checked_message, read_message};
-pub use intake::{Committed, FollowError, Followed, Member, Message, Outcome};
 pub use options::{CountryLookup, Options, ReplayListener, Tuning};
 pub use record::Corrupt;
 pub use session::{Flow, Scratch, Session};

@@ -120,8 +120,7 @@ pub(crate) fn run(plan: &Plan, prints: bool) -> Outcome {
         Failure { steps, what, lines }
     });
     let journal = world.as_mut().map(|world| world.journal());
-    let (hash, counts) =
-        journal.map_or_else(|| (0, Counts::new()), |journal| (journal.hash(), journal.counts.clone()));
+    let (hash, counts) = journal.map_or_else(|| (0, Counts::new()), |journal| (journal.hash(), journal.counts.clone()));
     Outcome { hash, counts, failure }
 }
 

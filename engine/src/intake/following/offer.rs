@@ -65,8 +65,7 @@ impl Intake for Following {
                 return Err(NotApplied::Full);
             }
             status.date(outbox_id, new, now);
-            let head =
-                BatchHead { server_id: slot.id, epoch, outbox_id, received_ms: now.now_ms, first_sequence };
+            let head = BatchHead { server_id: slot.id, epoch, outbox_id, received_ms: now.now_ms, first_sequence };
             let bytes = outgoing.put_batch(&head, new, before.as_deref());
             status.spend(new.len(), bytes);
             (message, last_sequence) = (outgoing.position(), first_sequence + (new.len() as u64 - 1));
