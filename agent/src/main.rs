@@ -12,7 +12,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use clap::builder::Resettable;
 use clap::parser::ValueSource;
-use clap::{Arg, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
@@ -159,17 +159,21 @@ fn without_blank_variables(command: Command) -> Command {
     command.mut_subcommands(without_blank_variables)
 }
 
-/// The command line, and whether a secret for the doctor stands in it, where every user of the machine can see it.
+/// The command line, and whether a secret for the doctor stands in it.
 fn cli() -> (Cli, bool) {
     let mut command = without_blank_variables(Cli::command());
     let matches = command.get_matches_mut();
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    (cli, is_secret_shown(&matches))
+}
+
+/// Whether the doctor got a secret as an option, which every user of the machine can see.
+fn is_secret_shown(matches: &ArgMatches) -> bool {
     let is_shown = |option: &str| {
         let doctor = matches.subcommand_matches("doctor");
         doctor.and_then(|given| given.value_source(option)) == Some(ValueSource::CommandLine)
     };
-    let is_secret_shown = is_shown("credential") || is_shown("enrol");
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    (cli, is_secret_shown)
+    is_shown("credential") || is_shown("enrol")
 }
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
@@ -426,23 +430,28 @@ mod tests {
 
     #[test]
     fn the_doctor_takes_the_agents_options_and_the_agent_none_of_its() {
-        let read = |words: &[&str]| command().try_get_matches_from([&["windfire-agent"][..], words].concat());
+        let read = |words: &[&str]| {
+            let matches = Cli::command().try_get_matches_from([&["windfire-agent"][..], words].concat())?;
+            Ok::<_, clap::Error>((Cli::from_arg_matches(&matches)?, is_secret_shown(&matches)))
+        };
+        let doctor = |words: &[&str]| match read(words) {
+            Ok((Cli { verb: Some(Verb::Doctor(doctor)), .. }, is_shown)) => (doctor, is_shown),
+            Ok(_) => panic!("{words:?}: another verb"),
+            Err(error) => panic!("{words:?}: {error}"),
+        };
         let fingerprint = "ab".repeat(32);
         let way = ["--hub", "hub.example", "--fingerprint", &fingerprint];
-        let matches = read(&[&["doctor", "--session"][..], &way].concat()).expect("read");
-        let given = matches.subcommand_matches(DOCTOR).expect("asked for");
-        let flags = doctor_flags(given);
-        assert!(flags.with_session && !flags.is_json && !flags.is_secret_shown);
-        assert_eq!(Arguments::from_arg_matches(given).expect("sound").hubs.len(), 1);
-        let shown = read(&[&["doctor", "--json", "--credential", "c"][..], &way].concat()).expect("read");
-        let flags = doctor_flags(shown.subcommand_matches(DOCTOR).expect("asked for"));
-        assert!(flags.is_json && flags.is_secret_shown);
+        let (given, is_shown) = doctor(&[&["doctor", "--session"][..], &way].concat());
+        assert!(given.session && !given.json && !is_shown);
+        assert_eq!(given.agent.hubs.len(), 1);
+        let (given, is_shown) = doctor(&[&["doctor", "--json", "--credential", "c"][..], &way].concat());
+        assert!(given.json && is_shown);
         assert!(read(&[&["--session"][..], &way].concat()).is_err(), "an agent has a session anyway");
         assert!(read(&[&way[..], &["doctor"]].concat()).is_err(), "options before the verb would have no effect");
     }
 
     #[test]
     fn the_options_are_sound() {
-        command().debug_assert();
+        Cli::command().debug_assert();
     }
 }

@@ -303,8 +303,8 @@ pub const ALERT_LOG_DAYS: u32 = 90;
 /// Rows of the log of alerts.
 pub const ALERT_LOG_ROWS_MAX: usize = 1_000_000;
 
-/// Bytes of one message for a stream: what a broker takes by default.
-pub const MESSAGE_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of one message for a stream: the mebibyte that a broker takes by default, without room for its own header.
+pub const STREAM_MESSAGE_BYTES_MAX: usize = 1024 * 1024 - 4 * 1024;
 
 /// Bytes of a message that reports leave free for its header, for markers of sessions and for facts.
 pub const MESSAGE_MARGIN_BYTES: usize = 64 * 1024;
@@ -315,7 +315,7 @@ const _: () = assert!(FACTS_BYTES_MAX < MESSAGE_MARGIN_BYTES);
 
 /// Bytes of reports that may wait in one partition for its next message. While that message is on its way, as many wait
 /// for the one after it. There is always room for one frame in an empty buffer.
-pub(crate) const OFFERED_BYTES_MAX: usize = MESSAGE_BYTES_MAX - MESSAGE_MARGIN_BYTES;
+pub(crate) const OFFERED_BYTES_MAX: usize = STREAM_MESSAGE_BYTES_MAX - MESSAGE_MARGIN_BYTES;
 
 /// Bytes of a batch in a message before its reports: a kind, five numbers and an outbox.
 pub(crate) const BATCH_HEAD_BYTES_MAX: usize = 1 + 5 * 10 + 16;

@@ -20,7 +20,7 @@ use windfire_wire::limits::{REPORTS_PER_FRAME_MAX, SEQUENCE_MAX, TEMPERATURE_NAM
 
 use super::error::FollowError;
 use crate::latest::HostFacts;
-use crate::limits::{FACTS_BYTES_MAX, MESSAGE_BYTES_MAX, SHARDS};
+use crate::limits::{FACTS_BYTES_MAX, SHARDS, STREAM_MESSAGE_BYTES_MAX};
 use crate::metric::{Kind, Metric};
 use crate::record::{Corrupt, RecordReader, RecordWriter};
 use crate::sample::Sample;
@@ -128,7 +128,7 @@ pub(super) fn put_facts(entries: &mut Vec<u8>, (server_id, epoch): (u64, u64), c
 /// Where a message comes from, and its entries, for [`read_entries`].
 pub(crate) fn read_header(message: &[u8]) -> Result<(Header, &[u8]), FollowError> {
     let corrupt = || Corrupt::at(WHAT);
-    if message.len() > MESSAGE_BYTES_MAX {
+    if message.len() > STREAM_MESSAGE_BYTES_MAX {
         return Err(corrupt().into());
     }
     let ([version, check @ ..], checked) = message.split_first_chunk::<CHECKED_FROM>().ok_or_else(corrupt)?;
@@ -371,7 +371,7 @@ mod tests {
         put_facts(&mut facts, (3, 9), 5, &long);
         assert!(!is_taken(&facts));
         assert!(!is_taken(&[3, 3, 9]), "an unknown kind");
-        assert!(read_header(&vec![1; MESSAGE_BYTES_MAX + 1]).is_err());
+        assert!(read_header(&vec![1; STREAM_MESSAGE_BYTES_MAX + 1]).is_err());
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use windfire_wire::Temperature;
 use super::message::{self, BatchHead, Header};
 use crate::intake::Position;
 use crate::latest::HostFacts;
-use crate::limits::{BATCH_HEAD_BYTES_MAX, BATCH_LOG_BYTES_MAX, MESSAGE_BYTES_MAX, OFFERED_BYTES_MAX};
+use crate::limits::{BATCH_HEAD_BYTES_MAX, BATCH_LOG_BYTES_MAX, OFFERED_BYTES_MAX, STREAM_MESSAGE_BYTES_MAX};
 use crate::sample::Sample;
 use crate::store::log;
 
@@ -126,7 +126,7 @@ impl Outgoing {
             if let Some(epoch) = news.get().marker {
                 message::put_marker(&mut bytes, server_id, epoch);
             }
-            if bytes.len() > MESSAGE_BYTES_MAX {
+            if bytes.len() > STREAM_MESSAGE_BYTES_MAX {
                 bytes.truncate(end);
                 break;
             }

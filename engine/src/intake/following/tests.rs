@@ -442,6 +442,6 @@ fn a_partition_whose_messages_are_held_up_takes_no_more_than_its_bytes() {
     let engine = &cluster.engines[0];
     assert!(engine.offered_bytes() <= crate::limits::OFFERED_BYTES_MAX, "{}", engine.offered_bytes());
     let message = engine.next_message(shard_of(1)).expect("reports");
-    assert!(message.bytes.len() <= crate::limits::MESSAGE_BYTES_MAX);
+    assert!(message.bytes.len() <= crate::limits::STREAM_MESSAGE_BYTES_MAX);
     assert_eq!(engine.offered_bytes(), 0);
 }
