@@ -175,7 +175,7 @@ fn browsers_are_told_to_stay_with_https_only_if_asked() {
 fn the_file_of_the_packages_has_every_key_and_sets_none() {
     let text: Vec<&str> = PACKAGED.lines().filter_map(key_of).collect();
     let shown: Vec<&str> = text.iter().filter_map(|line| line.split(" = ").next()).collect();
-    let mut known: BTreeSet<String> = Settings::augment_args(clap::Command::new("hub"))
+    let mut known: BTreeSet<String> = Settings::augment_args(clap::Command::default())
         .get_arguments()
         .filter_map(|argument| argument.get_long().map(|name| name.replace('-', "_")))
         .collect();
