@@ -213,7 +213,14 @@ impl Agent {
             self.settle(model);
         }
         self.talk = Some(talk);
-        Ok(if self.outbox()?.has_moved_on() { Heard::Over } else { Heard::Open })
+        self.goes_on()
+    }
+
+    /// Whether the connection goes on. What the outbox says of its run is of the connection before, until this one is
+    /// welcome.
+    fn goes_on(&mut self) -> Result<Heard, String> {
+        let is_over = self.is_welcome() && self.outbox()?.has_moved_on();
+        Ok(if is_over { Heard::Over } else { Heard::Open })
     }
 
     /// What it says now, and whether the connection goes on.
@@ -241,8 +248,7 @@ impl Agent {
         }
         self.talk = Some(talk);
         self.settle(model);
-        let heard = if self.outbox()?.has_moved_on() { Heard::Over } else { Heard::Open };
-        Ok((bytes, heard))
+        Ok((bytes, self.goes_on()?))
     }
 
     /// Whether it holds nothing any more.
