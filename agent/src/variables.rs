@@ -25,7 +25,7 @@ pub fn misspelt(known: &[String], set: impl Iterator<Item = String>) -> Vec<(Str
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 16] = [
+    const KNOWN: [&str; 17] = [
         "HUB",
         "FINGERPRINT",
         "CA",
@@ -41,6 +41,7 @@ mod tests {
         "IP",
         "TEMPERATURE",
         "GPU",
+        "HOST_ROOT",
         "LOG",
     ];
 

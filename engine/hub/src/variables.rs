@@ -13,7 +13,7 @@ use strsim::osa_distance;
 const PREFIX: &str = "WINDFIRE_";
 
 /// Variables of the agent. A machine that runs both programs may have them in the hub's environment too.
-const AGENT_VARIABLES: [&str; 16] = [
+const AGENT_VARIABLES: [&str; 17] = [
     "WINDFIRE_HUB",
     "WINDFIRE_FINGERPRINT",
     "WINDFIRE_CA",
@@ -29,6 +29,7 @@ const AGENT_VARIABLES: [&str; 16] = [
     "WINDFIRE_IP",
     "WINDFIRE_TEMPERATURE",
     "WINDFIRE_GPU",
+    "WINDFIRE_HOST_ROOT",
     "WINDFIRE_LOG",
 ];
 
