@@ -15,6 +15,8 @@ pub(crate) mod lawless;
 #[allow(dead_code, reason = "few tests run in namespaces")]
 pub(crate) mod namespaces;
 pub(crate) mod panel;
+#[allow(dead_code, reason = "few tests have a proxy before the hub")]
+pub(crate) mod proxy;
 pub(crate) mod raw_agent;
 #[allow(dead_code, reason = "few tests are told of alerts")]
 pub(crate) mod receiver;
