@@ -154,6 +154,14 @@ fleet: build ## Measure a hub under AGENTS agents for DURATION; more options of 
 compare: build ## Give the same work to a hub and to VictoriaMetrics, and print both figures; options in COMPARE
 	@bash bench/compare $(COMPARE)
 
+.PHONY: containers
+containers: programs ## Lint the Dockerfiles, build both images with buildah, run them, and print their sizes
+	@bash .ci/containers
+
+.PHONY: helm
+helm: ## Lint both charts, render them, and check the result against Kubernetes' schemas
+	@bash .ci/helm
+
 .PHONY: deny
 deny: ## Check licences, sources, duplicates and advisories of dependencies
 	@bash .ci/deny
