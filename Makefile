@@ -128,6 +128,8 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
 	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
 	INTERVALS=1 $(CARGO) test $(PROFILE) -p windfire-hub --test alertmanager_shows_what_fires -- --nocapture
+	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test the_panel_works_behind_nginx -- --nocapture
+	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test the_panel_works_behind_caddy -- --nocapture
 	$(BIN)/windfire-bench storm --agents 10000
 	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_a_power_cut_exactly_once -- --nocapture
 	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once -- --nocapture
@@ -161,6 +163,14 @@ fleet: build ## Measure a hub under AGENTS agents for DURATION; more options of 
 .PHONY: compare
 compare: build ## Give the same work to a hub and to VictoriaMetrics, and print both figures; options in COMPARE
 	@bash bench/compare $(COMPARE)
+
+.PHONY: containers
+containers: programs ## Lint the Dockerfiles, build both images with buildah, run them, and print their sizes
+	@bash .ci/containers
+
+.PHONY: helm
+helm: ## Lint both charts, render them, and check the result against Kubernetes' schemas
+	@bash .ci/helm
 
 .PHONY: deny
 deny: ## Check licences, sources, duplicates and advisories of dependencies

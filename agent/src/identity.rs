@@ -3,6 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::io::Read;
+use std::path::Path;
 
 use sha2::{Digest, Sha256};
 use windfire_wire::Enrol;
@@ -37,15 +38,26 @@ impl Identity {
     }
 }
 
-/// Files that may have the machine's id.
-const MACHINE_ID_FILES: [&str; 3] = ["/etc/machine-id", "/var/lib/dbus/machine-id", "/etc/hostid"];
+/// Files below the root that may have the machine's id.
+const MACHINE_ID_FILES: [&str; 3] = ["etc/machine-id", "var/lib/dbus/machine-id", "etc/hostid"];
 
-/// The lasting name of this machine: its machine id.
+/// The lasting name of the machine with that root: its machine id.
 ///
 /// # Errors
 /// There is none, or none that tells machines apart. The error has the files' contents and the remedy.
-pub fn machine_id() -> Result<String, String> {
-    choose_machine_id(MACHINE_ID_FILES.map(|path| (path, read_start(path))))
+pub fn machine_id(root: &Path) -> Result<String, String> {
+    let texts = MACHINE_ID_FILES.map(|file| {
+        let path = root.join(file);
+        (path.display().to_string(), read_start(&path))
+    });
+    choose_machine_id(texts.iter().map(|(path, text)| (path.as_str(), text.clone())))
+}
+
+/// The host name of the machine with that root, from its file. `None` if it has none.
+pub fn host_name(root: &Path) -> Option<String> {
+    let text = read_start(&root.join("etc/hostname"))?;
+    let mut lines = text.lines().map(plain);
+    lines.find(|line| !line.is_empty() && !line.starts_with('#')).map(str::to_owned)
 }
 
 /// The first of these texts that is a machine's own.
@@ -75,8 +87,8 @@ fn is_a_machines_own(id: &str) -> bool {
     is_id && digits.len() >= MACHINE_ID_DIGITS_MIN && !is_typed
 }
 
-/// The beginning of a file, which is all of one that has a machine's id.
-fn read_start(path: &str) -> Option<String> {
+/// The beginning of a file, which is all of one that has a machine's id or its name.
+fn read_start(path: &Path) -> Option<String> {
     let mut text = String::new();
     fs::File::open(path).ok()?.take(MACHINE_ID_BYTES_MAX).read_to_string(&mut text).ok()?;
     Some(text)
@@ -128,6 +140,22 @@ mod tests {
         }
         let without = choose_machine_id([("/etc/machine-id", None)]).expect_err("none");
         assert!(without.contains("--machine") && !without.contains("says"), "{without}");
+    }
+
+    #[test]
+    fn a_machine_is_known_by_the_files_below_its_root() {
+        let tree = tempfile::tempdir().expect("a temporary folder");
+        let error = machine_id(tree.path()).expect_err("none");
+        assert!(error.contains("--machine") && host_name(tree.path()).is_none(), "{error}");
+        let etc = tree.path().join("etc");
+        fs::create_dir(&etc).expect("made");
+        fs::write(etc.join("machine-id"), "uninitialized\n").expect("written");
+        let error = machine_id(tree.path()).expect_err("none");
+        assert!(error.contains(&etc.join("machine-id").display().to_string()), "the file is named: {error}");
+        fs::write(etc.join("machine-id"), "8f3a1c0de4b94f7d9a6be21c5d70f3aa\n").expect("written");
+        assert_eq!(machine_id(tree.path()), Ok("8f3a1c0de4b94f7d9a6be21c5d70f3aa".to_owned()));
+        fs::write(etc.join("hostname"), "# a comment\n\nweb-2\n").expect("written");
+        assert_eq!(host_name(tree.path()), Some("web-2".to_owned()));
     }
 
     #[test]

@@ -29,7 +29,7 @@ use windfire_agent::doctor::{self, DoctorOptions, SecretSource};
 use windfire_agent::given::{
     log_filter, plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value,
 };
-use windfire_agent::identity::{Identity, machine_id};
+use windfire_agent::identity::{Identity, host_name, machine_id};
 use windfire_agent::limits::{
     CA_FILE_BYTES_MAX, KEEP_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN,
 };
@@ -126,12 +126,22 @@ struct Arguments {
     /// Report GPUs
     #[arg(long, env = "WINDFIRE_GPU", value_parser = truth)]
     gpu: bool,
+    /// Folder where the host's root is mounted, in a container that reports its host (default: this machine)
+    #[arg(long, env = "WINDFIRE_HOST_ROOT", value_name = "DIR")]
+    host_root: Option<PathBuf>,
     /// What is logged: error, warn, info, debug
     #[arg(long, env = "WINDFIRE_LOG", default_value = "info", value_parser = log_filter)]
     log: Targets,
     /// How the log is written: text or json
     #[arg(long, env = "WINDFIRE_LOG_FORMAT", default_value_t = LogFormat::Text, value_parser = value::<LogFormat>)]
     log_format: LogFormat,
+}
+
+impl Arguments {
+    /// The root of the machine that is reported.
+    fn root(&self) -> &Path {
+        self.host_root.as_deref().unwrap_or(Path::new("/"))
+    }
 }
 
 /// Used as it is, with blanks and quotes, because the credentials of enrolled machines depend on it.
@@ -259,6 +269,10 @@ fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
 }
 
 fn start(arguments: Arguments) -> Result<(), String> {
+    // First, because the machine's id is below the host's root too.
+    if let Some(host_root) = &arguments.host_root {
+        Collector::check(host_root).map_err(|error| error.to_string())?;
+    }
     let trust = trust(&arguments)?;
     let options = LinkOptions {
         hubs: hubs(&arguments)?,
@@ -268,11 +282,12 @@ fn start(arguments: Arguments) -> Result<(), String> {
         ack_each_frame: false,
     };
     let transfers = arguments.spool.as_ref().map(|folder| folder.join("transfers"));
+    let root = arguments.root().to_owned();
     let outbox = match arguments.spool {
         None => Outbox::in_memory(new_outbox_id()),
         Some(folder) => {
             let spool = SpoolOptions { folder, bytes_max: arguments.spool_bytes_max };
-            Outbox::in_spool(&spool, new_outbox_id()).map_err(|error| error.to_string())?
+            Outbox::in_spool_of(&root, &spool, new_outbox_id()).map_err(|error| error.to_string())?
         }
     };
     let collector = CollectorOptions {
@@ -280,6 +295,7 @@ fn start(arguments: Arguments) -> Result<(), String> {
         gpu: arguments.gpu,
         ip: arguments.ip.unwrap_or_default(),
         transfers,
+        host_root: arguments.host_root,
     };
     let collector = Collector::new(collector).map_err(|error| error.to_string())?;
     let feed = Feed::new(outbox, Duration::from_secs(arguments.interval_s));
@@ -403,16 +419,20 @@ fn identity(arguments: &Arguments) -> Result<Identity, String> {
     match (credential, token) {
         (Some(credential), _) => Ok(Identity::of_credential(credential)),
         (None, Some(token)) => {
-            let machine = arguments.machine.clone().map_or_else(machine_id, Ok)?;
-            let host_name =
-                || sysinfo::System::host_name().ok().and_then(|name| server_name(&name).ok()).unwrap_or_default();
-            let name = arguments.name.clone().unwrap_or_else(host_name);
+            let machine = arguments.machine.clone().map_or_else(|| machine_id(arguments.root()), Ok)?;
+            let name = arguments.name.clone().unwrap_or_else(|| default_name(arguments.host_root.as_deref()));
             Ok(Identity::of_enrolment(token, &machine, name))
         }
         (None, None) => {
             Err("give a credential (WINDFIRE_CREDENTIAL) or an enrolment token (WINDFIRE_ENROL)".to_owned())
         }
     }
+}
+
+/// The name of a server that is not given one. A container has a host name of its own, so its host's is in a file.
+fn default_name(host_root: Option<&Path>) -> String {
+    let name = host_root.and_then(host_name).or_else(|| sysinfo::System::host_name().ok());
+    name.and_then(|name| server_name(&name).ok()).unwrap_or_default()
 }
 
 /// A secret that was given as a text or as a file. No error shows the secret.

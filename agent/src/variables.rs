@@ -41,6 +41,7 @@ mod tests {
         "IP",
         "TEMPERATURE",
         "GPU",
+        "HOST_ROOT",
         "LOG",
         "LOG_FORMAT",
     ];

@@ -463,7 +463,22 @@ pub fn request(
 ) -> std::io::Result<HttpAnswer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(START_TIMEOUT))?;
-    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\n");
+    exchange(&mut stream, "hub", method, path, headers, body)
+}
+
+/// One HTTP exchange with that `Host`, which ends the connection.
+///
+/// # Errors
+/// The connection breaks, or the other side does not answer in HTTP.
+pub fn exchange(
+    stream: &mut (impl Read + Write),
+    host: &str,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> std::io::Result<HttpAnswer> {
+    let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
     }

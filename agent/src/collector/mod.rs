@@ -1,5 +1,5 @@
-//! Reads this machine's numbers, and does nothing else: it reads files under `/proc` and `/sys`, and makes read-only
-//! system calls.
+//! Reads this machine's numbers, and does nothing else: it reads files under `/proc`, `/sys` and `/etc`, and makes
+//! read-only system calls.
 //!
 //! A reading never waits: calls that may not return (to file systems, sensors) are made [apart], and their newest
 //! answer is taken.
@@ -13,6 +13,7 @@ mod options;
 mod portable;
 mod processors;
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use windfire_wire::limits::{DEVICE_NAME_BYTES_MAX, DEVICES_MAX, HOST_TEXT_BYTES_MAX, TEMPERATURE_NAME_BYTES_MAX};
@@ -39,6 +40,14 @@ pub struct Collector {
 }
 
 impl Collector {
+    /// Checks that the host whose root is mounted at `host_root` can be read.
+    ///
+    /// # Errors
+    /// It is not mounted there, or this is not Linux.
+    pub fn check(host_root: &Path) -> Result<(), CollectorError> {
+        Machine::check(host_root)
+    }
+
     /// A collector of this machine.
     ///
     /// # Errors

@@ -14,6 +14,8 @@ pub struct CollectorOptions {
     /// File that keeps transfers over a restart of the agent. Without one they begin with the interfaces' counters at
     /// the start.
     pub transfers: Option<PathBuf>,
+    /// Folder where the host's root is mounted, if this process is in a container and reports its host. Only on Linux.
+    pub host_root: Option<PathBuf>,
 }
 
 /// Why this machine cannot be read.

@@ -33,7 +33,13 @@ pub(super) struct Machine {
 }
 
 impl Machine {
+    pub(super) fn check(host_root: &Path) -> Result<(), CollectorError> {
+        let error = format!("{}: only Linux has one: leave --host-root out", host_root.display());
+        Err(CollectorError { what: "host root", error })
+    }
+
     pub(super) fn new(options: &CollectorOptions) -> Result<Self, CollectorError> {
+        options.host_root.as_deref().map_or(Ok(()), Self::check)?;
         let failed = |what| move |error: sysinfo::Error| CollectorError { what, error: error.to_string() };
         let components = match options.temperatures {
             true => Some(Components::new_with_refreshed_list().map_err(failed("sensors"))?),

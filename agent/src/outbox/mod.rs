@@ -13,6 +13,8 @@ mod memory;
 mod numbers;
 mod spool;
 
+use std::path::Path;
+
 use windfire_wire::{Report, Welcome};
 
 pub use error::{PushError, SpoolError, WelcomeError};
@@ -70,7 +72,15 @@ impl Outbox {
     /// # Errors
     /// The folder cannot be used, or another agent uses it.
     pub fn in_spool(options: &SpoolOptions, new_id: u128) -> Result<Self, SpoolError> {
-        Ok(Self::over(Storage::Spool(Spool::open(options, new_id, machine_id().ok().as_deref())?)))
+        Self::in_spool_of(Path::new("/"), options, new_id)
+    }
+
+    /// As [`Outbox::in_spool`], for the machine with that root. A spool belongs to one machine.
+    ///
+    /// # Errors
+    /// Those of [`Outbox::in_spool`].
+    pub fn in_spool_of(root: &Path, options: &SpoolOptions, new_id: u128) -> Result<Self, SpoolError> {
+        Ok(Self::over(Storage::Spool(Spool::open(options, new_id, machine_id(root).ok().as_deref())?)))
     }
 
     fn over(storage: Storage) -> Self {

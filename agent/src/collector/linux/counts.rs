@@ -58,7 +58,7 @@ mod tests {
 
     #[test]
     fn this_very_process_is_counted() {
-        let mut files = Files::new(std::path::Path::new("/"));
+        let mut files = Files::new(&super::super::root::Root::own(std::path::Path::new("/")));
         assert!(read(&mut files).processes >= 1 && files.unread().is_empty());
     }
 

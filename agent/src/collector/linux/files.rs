@@ -5,10 +5,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use super::root::Root;
+
 /// Reads the kernel's files, and remembers those that could not be read.
 #[derive(Debug)]
 pub(in crate::collector) struct Files {
-    root: PathBuf,
+    root: Root,
     /// Files that could not be read, and why. Each is logged once.
     unread: BTreeMap<&'static str, String>,
     /// How many of these were logged.
@@ -16,13 +18,13 @@ pub(in crate::collector) struct Files {
 }
 
 impl Files {
-    pub(super) fn new(root: &Path) -> Self {
-        Self { root: root.to_owned(), unread: BTreeMap::new(), said: 0 }
+    pub(super) fn new(root: &Root) -> Self {
+        Self { root: root.clone(), unread: BTreeMap::new(), said: 0 }
     }
 
     /// Where a file is; `path` begins with a slash.
     pub(super) fn path(&self, path: &str) -> PathBuf {
-        self.root.join(path.trim_start_matches('/'))
+        self.root.file(path)
     }
 
     /// A file that every machine has. Bytes that are not UTF-8 are replaced.
@@ -50,7 +52,8 @@ impl Files {
     pub(super) fn complain(&mut self) {
         if self.unread.len() > self.said {
             self.said = self.unread.len();
-            let what: Vec<String> = self.unread.iter().map(|(path, why)| format!("{path} ({why})")).collect();
+            let named = |(path, why): (&&'static str, &String)| format!("{} ({why})", self.path(path).display());
+            let what: Vec<String> = self.unread.iter().map(named).collect();
             tracing::warn!("some files of this machine cannot be read: values from {} are 0", what.join(", "));
         }
     }

@@ -7,6 +7,8 @@ mod disks;
 mod files;
 mod memory;
 mod network;
+mod release;
+mod root;
 mod sensors;
 #[cfg(test)]
 mod testing;
@@ -26,6 +28,7 @@ use files::Files;
 use network::Network;
 #[doc(hidden)]
 pub use network::is_transfers;
+use root::Root;
 use sensors::{Readings, Sensors};
 
 /// Time that the first reading waits for the calls on other threads.
@@ -53,35 +56,42 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    #[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
-    pub(super) fn new(options: &CollectorOptions) -> Result<Self, CollectorError> {
-        Ok(Self::below(Path::new("/"), options))
+    pub(super) fn check(host_root: &Path) -> Result<(), CollectorError> {
+        Root::of_host(host_root).check()
     }
 
-    fn below(root: &Path, options: &CollectorOptions) -> Self {
+    pub(super) fn new(options: &CollectorOptions) -> Result<Self, CollectorError> {
+        let root = options.host_root.as_deref().map_or_else(|| Root::own(Path::new("/")), Root::of_host);
+        root.check()?;
+        Ok(Self::below(&root, options))
+    }
+
+    fn below(root: &Root, options: &CollectorOptions) -> Self {
+        let folder = root.folder();
         let sensors = options.temperatures.then(|| {
-            let mut sensors = Sensors::new(root);
+            let mut sensors = Sensors::new(folder);
             Apart::new("sensors", move || sensors.read())
         });
         let gpus = options.gpu.then(|| {
-            let root = root.to_owned();
-            Apart::new("gpus", move || Gpus::read(&root))
+            let folder = folder.to_owned();
+            Apart::new("gpus", move || Gpus::read(&folder))
         });
         let mut disks = Disks::new(root);
         disks.first_space(FIRST_ANSWER_TIMEOUT);
-        let platform = Apart::new("platform", platform);
+        let of_release = root.clone();
+        let platform = Apart::new("platform", move || release::platform(&of_release));
         platform.wait(FIRST_ANSWER_TIMEOUT);
         let mut machine = Self {
             files: Files::new(root),
             busy: Use::default(),
-            network: options.transfers.as_deref().map_or_else(Network::default, |path| Network::resumed(root, path)),
+            network: options.transfers.as_deref().map_or_else(Network::default, |path| Network::resumed(folder, path)),
             disks,
             sensors,
             gpus,
             platform,
             boot_s: None,
             processors: None,
-            virtualization: devices::virtualization(root),
+            virtualization: devices::virtualization(folder),
             impossible: (0, ""),
         };
         // Processor use is a difference: this is its first half.
@@ -236,11 +246,6 @@ impl Machine {
     }
 }
 
-/// The distribution and its version, which are on a disk.
-fn platform() -> (String, String) {
-    (sysinfo::System::distribution_id(), sysinfo::System::os_version().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::testing::Tree;
@@ -249,18 +254,18 @@ mod tests {
     #[test]
     fn a_start_that_is_not_told_is_reckoned_from_the_uptime() {
         let tree = Tree::of(&[("/proc/uptime", "1000.25 3000.00\n"), ("/proc/stat", "cpu 1 1\nbtime 5000\n")]);
-        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        let mut machine = Machine::below(&tree.machine(), &CollectorOptions::default());
         assert_eq!(machine.host(9_000).boot_time_s, 5_000);
         tree.put("/proc/stat", "cpu 1 1\nbtime 5002\n");
         assert_eq!(machine.host(9_000).boot_time_s, 5_000, "the same start, reckoned again");
         tree.put("/proc/stat", "cpu 1 1\nbtime 7000\n");
         assert_eq!(machine.host(9_000).boot_time_s, 7_000, "the clock was set");
         tree.remove("/proc/stat");
-        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        let mut machine = Machine::below(&tree.machine(), &CollectorOptions::default());
         assert_eq!(machine.host(1_790_000_000).boot_time_s, 1_789_999_000);
         assert_eq!(machine.host(10).boot_time_s, 1_789_999_000, "a clock that shows less than the uptime says nothing");
         tree.put("/proc/stat", "cpu 1 1\nbtime 0\n");
-        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        let mut machine = Machine::below(&tree.machine(), &CollectorOptions::default());
         assert_eq!(machine.host(1_790_000_000).boot_time_s, 1_789_999_000);
     }
 
@@ -268,7 +273,7 @@ mod tests {
     fn processors_that_come_and_go_are_seen() {
         let tree =
             Tree::of(&[("/proc/stat", "cpu 1 1\ncpu0 1\n"), ("/proc/cpuinfo", "processor : 0\nmodel name : M\n")]);
-        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        let mut machine = Machine::below(&tree.machine(), &CollectorOptions::default());
         assert_eq!(machine.host(0).cpu, ["M 1 Physical Core"]);
         tree.put("/proc/stat", "cpu 1 1\ncpu0 1\ncpu1 1\n");
         tree.put("/proc/cpuinfo", "processor : 0\nmodel name : M\n\nprocessor : 1\nmodel name : M\n");
@@ -278,7 +283,7 @@ mod tests {
     #[test]
     fn a_machine_that_shows_nothing_is_zeros_and_says_so() {
         let tree = Tree::of(&[]);
-        let mut machine = Machine::below(tree.root(), &CollectorOptions::default());
+        let mut machine = Machine::below(&tree.machine(), &CollectorOptions::default());
         let report = machine.read(Instant::now());
         assert_eq!(report, Report::default());
         let unread = machine.files.unread();
@@ -296,9 +301,33 @@ mod tests {
     }
 
     #[test]
+    fn in_a_container_the_host_is_read_below_its_root() {
+        let tree = Tree::of(&[
+            ("/proc/1/mounts", "/dev/nosuch1 / ext4 rw 0 0\n"),
+            ("/proc/1/net/sockstat", "TCP: inuse 11 orphan 0 tw 3\nUDP: inuse 4\n"),
+            ("/proc/net/sockstat", "TCP: inuse 1 orphan 0 tw 0\nUDP: inuse 1\n"),
+            ("/proc/7/", ""),
+            ("/proc/stat", "cpu 1 1\ncpu0 1\nbtime 5000\n"),
+            ("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 600 kB\n"),
+            ("/proc/uptime", "1000.25 3000.00\n"),
+            ("/proc/loadavg", "1.5 0.5 0.25 1/9 7\n"),
+            ("/sys/class/net/eth0/statistics/rx_bytes", "5\n"),
+            ("/sys/class/net/eth0/statistics/tx_bytes", "6\n"),
+            ("/etc/os-release", "ID=example\nVERSION_ID=7\n"),
+        ]);
+        let mut machine = Machine::below(&tree.host(), &CollectorOptions::default());
+        let (report, host) = (machine.read(Instant::now()), machine.host(9_000));
+        assert_eq!((report.tcp_conn_count, report.udp_conn_count, report.process_count), (14, 4, 2));
+        assert_eq!((report.net_in_transfer, report.net_out_transfer, report.load1), (5, 6, 1.5));
+        assert_eq!((host.platform.as_str(), host.platform_version.as_str()), ("example", "7"));
+        assert_eq!((host.mem_total, host.boot_time_s), (1000 * 1024, 5_000));
+        assert!(machine.files.unread().is_empty(), "{:?}", machine.files.unread());
+    }
+
+    #[test]
     fn this_machine_can_be_read() {
         let options = CollectorOptions { temperatures: true, gpu: true, ..CollectorOptions::default() };
-        let mut machine = Machine::below(Path::new("/"), &options);
+        let mut machine = Machine::below(&Root::own(Path::new("/")), &options);
         let (report, host) = (machine.read(Instant::now()), machine.host(1_790_000_000));
         assert!(
             report.mem_used > 0 && report.mem_used < host.mem_total && report.uptime_s > 0 && report.process_count > 0

@@ -7,6 +7,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 use super::files::Files;
+use super::root::Root;
 
 pub(super) struct Tree(TempDir);
 
@@ -37,10 +38,20 @@ impl Tree {
     }
 
     pub(super) fn files(&self) -> Files {
-        Files::new(self.0.path())
+        Files::new(&self.machine())
     }
 
     pub(super) fn root(&self) -> &Path {
         self.0.path()
+    }
+
+    /// The tree as the machine of this process.
+    pub(super) fn machine(&self) -> Root {
+        Root::own(self.0.path())
+    }
+
+    /// The tree as the host of a container.
+    pub(super) fn host(&self) -> Root {
+        Root::of_host(self.0.path())
     }
 }

@@ -19,6 +19,8 @@ pub(crate) mod namespaces;
 #[allow(dead_code, reason = "few tests play the service manager")]
 pub(crate) mod notify;
 pub(crate) mod panel;
+#[allow(dead_code, reason = "few tests have a proxy before the hub")]
+pub(crate) mod proxy;
 pub(crate) mod raw_agent;
 #[allow(dead_code, reason = "few tests are told of alerts")]
 pub(crate) mod receiver;

@@ -9,7 +9,6 @@ mod targets;
 mod tests;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -17,6 +16,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 
 use crate::collector::apart::STACK_BYTES;
+use crate::collector::linux::root::Root;
 use mounts::list;
 use targets::{Device, Place, Target, targets};
 
@@ -44,7 +44,7 @@ pub(super) struct Disks {
 }
 
 struct Shared {
-    root: PathBuf,
+    root: Root,
     ask: Box<Ask>,
     state: Mutex<State>,
     changed: Condvar,
@@ -69,12 +69,12 @@ struct State {
 }
 
 impl Disks {
-    pub(super) fn new(root: &Path) -> Self {
+    pub(super) fn new(root: &Root) -> Self {
         Self::asking(root, Box::new(space))
     }
 
-    fn asking(root: &Path, ask: Box<Ask>) -> Self {
-        let shared = Shared { root: root.to_owned(), ask, state: Mutex::default(), changed: Condvar::new() };
+    fn asking(root: &Root, ask: Box<Ask>) -> Self {
+        let shared = Shared { root: root.clone(), ask, state: Mutex::default(), changed: Condvar::new() };
         Self { shared: Arc::new(shared), until_listed: 0 }
     }
 

@@ -1,7 +1,8 @@
 //! Mounted file systems, as the kernel lists them.
 
 use std::collections::HashMap;
-use std::path::Path;
+
+use crate::collector::linux::root::Root;
 
 /// A line of the kernel's list of mounts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,11 +14,11 @@ pub(super) struct Mount {
 }
 
 /// The mounts.
-pub(super) fn list(root: &Path) -> Option<Vec<Mount>> {
-    let read = |path: &str| std::fs::read(root.join(path)).ok();
-    let mut mounts = mounts(&read("proc/self/mounts")?);
+pub(super) fn list(root: &Root) -> Option<Vec<Mount>> {
+    let read = |path: &str| std::fs::read(root.file(path)).ok();
+    let mut mounts = mounts(&read("/proc/self/mounts")?);
     // It has more, but may differ: numbers are only used where both agree.
-    let known = read("proc/self/mountinfo").map(|text| numbers(&text)).unwrap_or_default();
+    let known = read("/proc/self/mountinfo").map(|text| numbers(&text)).unwrap_or_default();
     for mount in &mut mounts {
         mount.number = known.get(&(mount.path.clone(), mount.source.clone())).copied();
     }

@@ -1,12 +1,12 @@
 //! Which file systems count, and the device of each.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::mounts::Mount;
 use crate::collector::linux::files;
+use crate::collector::linux::root::Root;
 
 /// File systems that are asked.
 const DEVICES_MAX: usize = 1024;
@@ -63,8 +63,8 @@ const LOCAL: [&str; 30] = [
 const IMAGES: [&str; 7] = ["squashfs", "iso9660", "udf", "erofs", "cramfs", "romfs", "vxfs"];
 
 /// The file systems that count. Those whose space is elsewhere (networks, FUSE, overlays) or in memory do not.
-pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
-    let known = files::text(&root.join("proc/filesystems")).unwrap_or_default();
+pub(super) fn targets(root: &Root, mounts: &[Mount]) -> Vec<Target> {
+    let known = files::text(&root.file("/proc/filesystems")).unwrap_or_default();
     let on_disks: HashSet<&str> = known.lines().filter_map(|line| line.strip_prefix('\t')).map(str::trim).collect();
     let is_counted = |kind: &str| {
         let is_fuse = kind.starts_with("fuse.");
@@ -83,10 +83,9 @@ pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
             // A snapshot is a part of its data set.
             "zfs" if mount.source.contains(&b'@') => continue,
             "zfs" => Device::Zfs(mount.source.clone()),
-            _ => device_of(mount, &btrfs),
+            _ => device_of(root, mount, &btrfs),
         };
-        let path = PathBuf::from(OsStr::from_bytes(&mount.path));
-        let place = Place { path, number: mount.number };
+        let place = Place { path: root.place(&mount.path), number: mount.number };
         match by_device.get(&device) {
             Some(target) => targets[*target].places.push(place),
             None if targets.len() == DEVICES_MAX => {}
@@ -98,15 +97,15 @@ pub(super) fn targets(root: &Path, mounts: &[Mount]) -> Vec<Target> {
     }
     if targets.is_empty() {
         // A container only sees its overlay, which is better than nothing.
-        let place = Place { path: PathBuf::from("/"), number: None };
+        let place = Place { path: root.place(b"/"), number: None };
         targets.push(Target { device: Device::Root, places: vec![place] });
     }
     targets
 }
 
-fn device_of(mount: &Mount, btrfs: &HashMap<Vec<u8>, String>) -> Device {
+fn device_of(root: &Root, mount: &Mount, btrfs: &HashMap<Vec<u8>, String>) -> Device {
     // No call here touches a disk that may hang: devices are files of the kernel.
-    let source = mount.source.strip_prefix(b"/dev/").map(|_| PathBuf::from(OsStr::from_bytes(&mount.source)));
+    let source = mount.source.strip_prefix(b"/dev/").map(|_| root.place(&mount.source));
     let real = source.as_ref().and_then(|path| std::fs::canonicalize(path).ok());
     if mount.kind == "btrfs" {
         let name = real.as_deref().or(source.as_deref()).and_then(Path::file_name).map(|name| name.as_bytes().to_vec());
@@ -125,8 +124,8 @@ fn device_of(mount: &Mount, btrfs: &HashMap<Vec<u8>, String>) -> Device {
 }
 
 /// Devices of each Btrfs, by name.
-fn btrfs(root: &Path) -> HashMap<Vec<u8>, String> {
-    let all = root.join("sys/fs/btrfs");
+fn btrfs(root: &Root) -> HashMap<Vec<u8>, String> {
+    let all = root.file("/sys/fs/btrfs");
     let ids = files::names(&all).unwrap_or_default();
     let devices = |id: String| {
         let names = files::names(&all.join(&id).join("devices")).unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use super::*;
@@ -13,7 +14,7 @@ const LONG: Duration = Duration::from_secs(60);
 /// Where each counted file system is mounted.
 fn places(files: &[(&str, &str)]) -> Vec<Vec<String>> {
     let tree = Tree::of(files);
-    let targets = targets(tree.root(), &list(tree.root()).expect("a list"));
+    let targets = targets(&tree.machine(), &list(&tree.machine()).expect("a list"));
     let paths = |target: Target| target.places.into_iter().map(|place| place.path.display().to_string()).collect();
     targets.into_iter().map(paths).collect()
 }
@@ -77,9 +78,25 @@ fn paths_are_bytes() {
     text.extend_from_slice(b"/dev/nosuch3 /a\\040b\\134\\011c ext4 rw 0 0\nbroken\n\n");
     std::fs::create_dir_all(tree.root().join("proc/self")).expect("made");
     std::fs::write(tree.root().join("proc/self/mounts"), text).expect("written");
-    let targets = targets(tree.root(), &list(tree.root()).expect("a list"));
+    let targets = targets(&tree.machine(), &list(&tree.machine()).expect("a list"));
     let paths: Vec<OsString> = targets.into_iter().map(|target| target.places[0].path.clone().into()).collect();
     assert_eq!(paths, ["/".into(), OsString::from_vec(b"/mnt/caf\xe9".to_vec()), "/a b\\\tc".into()]);
+}
+
+#[test]
+fn a_hosts_file_systems_are_asked_below_its_root() {
+    let tree = Tree::of(&[
+        ("/proc/1/mounts", "/dev/nosuch1 / ext4 rw 0 0\n/dev/nosuch2 /srv/data xfs rw 0 0\n"),
+        ("/proc/1/mountinfo", "21 1 7:0 / / rw - ext4 /dev/nosuch1 rw\n"),
+        ("/proc/self/mounts", "/dev/nosuch3 /of/the/container ext4 rw 0 0\n"),
+    ]);
+    let found = targets(&tree.host(), &list(&tree.host()).expect("a list"));
+    let places: Vec<Place> = found.into_iter().flat_map(|target| target.places).collect();
+    let of_root = Place { path: tree.root().to_owned(), number: Some(rustix::fs::makedev(7, 0)) };
+    assert_eq!(places, [of_root, Place { path: tree.root().join("srv/data"), number: None }]);
+    let overlay = Tree::of(&[("/proc/1/mounts", "overlay / overlay rw 0 0\n")]);
+    let space = Disks::new(&overlay.host()).first_space(LONG).expect("a list");
+    assert!(space.total > 0, "the root instead of nothing, asked below the tree");
 }
 
 /// Disks whose file systems answer from a table, by path.
@@ -88,7 +105,7 @@ fn of_table(mounts: &str, table: &[(&'static str, u64, u64)]) -> Option<Space> {
     let table: HashMap<PathBuf, Space> =
         table.iter().map(|(path, total, used)| (path.into(), Space { total: *total, used: *used })).collect();
     let ask = move |place: &Place| table.get(&place.path).copied();
-    Disks::asking(tree.root(), Box::new(ask)).first_space(LONG)
+    Disks::asking(&tree.machine(), Box::new(ask)).first_space(LONG)
 }
 
 #[test]
@@ -129,7 +146,7 @@ fn a_file_system_that_hangs_holds_up_nobody_and_is_not_asked_twice() {
         }
         Some(Space { total: 100, used: of_size.load(Ordering::SeqCst) as u64 })
     };
-    let mut disks = Disks::asking(tree.root(), Box::new(ask));
+    let mut disks = Disks::asking(&tree.machine(), Box::new(ask));
     assert_eq!(disks.first_space(LONG), Some(Space { total: 300, used: 3 }));
     hangs.store(true, Ordering::SeqCst);
     size.store(5, Ordering::SeqCst);
@@ -157,6 +174,6 @@ fn a_file_system_that_hangs_holds_up_nobody_and_is_not_asked_twice() {
 
 #[test]
 fn this_machine_has_a_disk() {
-    let space = Disks::new(Path::new("/")).first_space(LONG).expect("a list");
+    let space = Disks::new(&Root::own(Path::new("/"))).first_space(LONG).expect("a list");
     assert!(space.total > 0 && space.used <= space.total, "{space:?}");
 }

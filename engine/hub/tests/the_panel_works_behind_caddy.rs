@@ -1,0 +1,38 @@
+//! The panel behind a real Caddy, with the configuration that docs/recipes/Caddyfile keeps. Only addresses are the
+//! test's.
+
+mod hub;
+
+use std::fs;
+use std::process::Command;
+
+use hub::new_hub;
+use hub::proxy::{NAME, Proxy, SERVERS, free_address, installed, replaced, the_panel_works};
+
+const RECIPE: &str = include_str!("../../../docs/recipes/Caddyfile");
+/// What is before it. Certificates come from Caddy's own authority, which the machine shall not trust after the test.
+const BEFORE: &str = "{\n\tadmin off\n\tskip_install_trust\n\tauto_https disable_redirects\n\tdefault_bind 127.0.0.1\n\
+    \tstorage file_system FOLDER/storage\n}\nimport FOLDER/windfire\n";
+
+#[test]
+fn the_panel_works_behind_caddy() {
+    let Some(program) = installed(&["caddy"], "version") else { return };
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.make_servers(SERVERS, "fleet");
+    hub.start();
+
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name);
+    let https = free_address();
+    let site = format!("https://{NAME}:{}", https.port());
+    let recipe = replaced(RECIPE, &[("hub.example.org", &site), ("127.0.0.1:8008", &hub.http().to_string())]);
+    fs::write(path("windfire"), recipe).expect("written");
+    fs::write(path("Caddyfile"), BEFORE.replace("FOLDER", &folder.path().display().to_string())).expect("written");
+    let mut command = Command::new(program);
+    command.args(["run", "--adapter", "caddyfile", "--config"]).arg(path("Caddyfile"));
+    // It keeps its configuration there.
+    command.env("HOME", folder.path()).env("XDG_CONFIG_HOME", path("config")).env("XDG_DATA_HOME", path("data"));
+    let authority = path("storage/pki/authorities/local/root.crt");
+    let proxy = Proxy::start(folder, command, https, &authority);
+    the_panel_works(&hub, &proxy);
+}
