@@ -103,10 +103,7 @@ mod tests {
 
     #[test]
     fn a_hosts_link_stays_below_its_root() {
-        let tree = Tree::of(&[
-            ("/etc/os-release", "->/usr/lib/os-release"),
-            ("/etc/other", "->../usr/lib/other"),
-        ]);
+        let tree = Tree::of(&[("/etc/os-release", "->/usr/lib/os-release"), ("/etc/other", "->../usr/lib/other")]);
         let host = tree.host();
         assert_eq!(host.contents("/etc/os-release"), tree.root().join("usr/lib/os-release"));
         assert_eq!(host.contents("/etc/other"), tree.root().join("etc/other"));
