@@ -244,6 +244,7 @@ fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
             gpu: arguments.gpu,
             ip: String::new(),
             transfers: None,
+            host_root: arguments.host_root,
         },
         clock: Clock::new(unix_ms),
         with_session,

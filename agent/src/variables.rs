@@ -25,7 +25,7 @@ pub fn misspelt(known: &[String], set: impl Iterator<Item = String>) -> Vec<(Str
 mod tests {
     use super::*;
 
-    const KNOWN: [&str; 17] = [
+    const KNOWN: [&str; 18] = [
         "HUB",
         "FINGERPRINT",
         "CA",

@@ -13,7 +13,7 @@ use strsim::osa_distance;
 const PREFIX: &str = "WINDFIRE_";
 
 /// Variables of the agent. A machine that runs both programs may have them in the hub's environment too.
-const AGENT_VARIABLES: [&str; 17] = [
+const AGENT_VARIABLES: [&str; 18] = [
     "WINDFIRE_HUB",
     "WINDFIRE_FINGERPRINT",
     "WINDFIRE_CA",
