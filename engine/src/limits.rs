@@ -224,6 +224,9 @@ pub const PACK_ROWS_MAX: usize = 64 * 1024;
 /// usual hour at one report per second has 30 KiB.
 pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;
 
+/// Hours with much in them whose reports one round of upkeep deletes: each rewrites the files that it shares with others.
+pub(crate) const HEAVY_HOURS_PER_ROUND: usize = 16;
+
 /// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than
 /// others.
 pub const FACTS_INTERVAL_MS: i64 = 60_000;

@@ -27,7 +27,7 @@ use crate::folder;
 use crate::http::{self, Http};
 use crate::https::{self, Files, Loaded, PanelCertificate};
 use crate::ingest::{Ingest, Places, Refusals, Sockets};
-use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
+use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL, STOP_TIMEOUT};
 use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
 use crate::pacer;
@@ -53,7 +53,7 @@ pub(crate) struct Launch {
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
 pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let Launch { with_new_certificate, reading, source, set_log, service } = launch;
-    let signals = Signals::watch_from_the_start()?;
+    let mut signals = Signals::watch()?;
     raise_descriptors();
     let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
     let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service)?;
@@ -65,8 +65,10 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         tls::note(&config.data, &fingerprint)?;
     }
     let reset_key = tls::reset_key(&config.data)?;
+    let counters = Arc::new(Counters::default());
     let certificate = if config.https {
-        Some(Arc::new(PanelCertificate::new(Loaded::read(&config.data, Files::of(config).as_ref())?)))
+        let loaded = Loaded::read(&config.data, Files::of(config).as_ref())?;
+        Some(Arc::new(PanelCertificate::new(loaded, Arc::clone(&counters))))
     } else {
         None
     };
@@ -75,14 +77,12 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let http_socket = http::Socket::bind(config.http)?;
     let (quic_address, http_address) = (quic_sockets.address(), http_socket.address());
 
-    let mut signals = signals.map_or_else(Signals::watch, Ok)?;
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
     let port = quic_address.map_or(0, |address| address.port());
     let api = Arc::new(Swap::new(api(config, Agents { address: None, port, fingerprint: fingerprint.clone() })));
     let mut threads = Threads::new();
     let pulses = Arc::new(Pulses::new());
-    let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
     let commit_thread = CommitThread {
         engine: Arc::clone(&engine),
@@ -130,6 +130,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let live = Arc::new(live);
     let (ticks_sender, ticks) = watch::channel(0);
     let proxies = Arc::new(Swap::new(config.trusted_proxies.clone()));
+    let hsts = Arc::new(Swap::new(config.hsts()));
     let http = Http {
         api: Arc::clone(&api),
         live: Arc::clone(&live),
@@ -137,7 +138,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         proxies: Arc::clone(&proxies),
-        hsts: config.hsts(),
+        hsts: Arc::clone(&hsts),
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
@@ -150,8 +151,8 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         certificate: certificate.clone(),
         countries,
         proxies,
+        hsts,
         set_log,
-        counters: Arc::clone(&counters),
         service: service.clone(),
     };
     let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
@@ -195,14 +196,15 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let pulse = pulses.add("commits");
     threads.start(Worker::new("commits", Phase::LastWrites, move || commit_thread.run(&pulse)))?;
 
-    let pacing = pacer::run(Arc::clone(&engine), Arc::clone(&counters), listeners);
-    let watching = https::watch(certificate, counters);
+    let pacing = pacer::run(Arc::clone(&engine), counters, listeners);
+    let watching = https::watch(certificate);
     let reloading = reload::at_each(signals.reloads(), Arc::clone(&reloader));
     let telling = service.clone().run(Arc::clone(&engine), pulses);
-    let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.reload());
+    let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.try_reload());
     let agents = move || agents.agents();
     let admin = admin::serve(admin_socket, config.data.clone(), engine, clock, agents, Arc::new(asked_to_reload));
-    let asked = runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let asked = runtime.block_on(async {
         tokio::select! {
             () = signals.asked() => Ok(()),
             // Otherwise the others would continue, although agents are not served or nothing becomes durable.
@@ -215,6 +217,8 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         }
     });
     service.stopping();
+    // What waits for a disk that hangs must not hold up the stop.
+    runtime.shutdown_timeout(STOP_TIMEOUT);
     tracing::info!("stopping: no new agents, open sessions end after their last ack");
     let ended = threads.stop_all();
     admin::unbind(&config.data);
