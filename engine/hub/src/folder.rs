@@ -226,7 +226,10 @@ fn remedy(words: &str) -> &'static str {
             ": it belongs to another user. Give it to the user that runs this (chown -R), or name another with --data",
         ),
         ("peration not permitted", ": run this as its owner, or name another with --data"),
-        ("ead-only file system", ": mount it for writing, or name another with --data"),
+        (
+            "ead-only file system",
+            ": mount it for writing, let the hub's unit write to it (ReadWritePaths=), or name another folder",
+        ),
         ("ot a directory", ": a part of its path is a file; name another with --data"),
         ("o such file", ": it cannot be created there; name another with --data"),
         ("ile exists", ": there is a file of that name; name another with --data"),

@@ -27,7 +27,11 @@ pub(crate) fn ask(
     out: &mut dyn Write,
 ) -> Result<Response, String> {
     match connect(data) {
-        Ok(stream) => ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {}", words(&error))),
+        Ok(stream) => {
+            let answer = ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {}", words(&error)))?;
+            check_is_seen(&request, &answer)?;
+            Ok(answer)
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             check_is_hubs(data)?;
             if matches!(request, Request::Reload) {
@@ -77,6 +81,19 @@ pub(crate) fn ask_running(data: &Path, request: &Request) -> Result<Option<Respo
     }
 }
 
+/// Refuses a backup that the running hub has written to a folder that only the hub sees. A unit may give it a /tmp of its
+/// own, which is gone when the hub stops.
+fn check_is_seen(request: &Request, answer: &Response) -> Result<(), String> {
+    match (request, answer) {
+        (Request::Backup { folder }, Response::Done) if !backup::is_backup(folder) => Err(format!(
+            "the running hub wrote backup {}, but here is none: the hub's service or container has other folders. Name \
+             one that is the same for both; a unit with PrivateTmp= has its own /tmp",
+            folder.display()
+        )),
+        _ => Ok(()),
+    }
+}
+
 /// The meaning of a failed exchange.
 fn words(error: &io::Error) -> String {
     match error.kind() {
@@ -116,5 +133,24 @@ fn ask_hub(mut stream: UnixStream, request: &Request, out: &mut dyn Write) -> io
         }
         out.write_all(held.as_bytes())?;
         std::mem::swap(&mut held, &mut line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_that_only_the_hub_sees_is_no_success() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let request = Request::Backup { folder: folder.path().to_owned() };
+        let error = check_is_seen(&request, &Response::Done).expect_err("refused");
+        assert!(error.contains(&folder.path().display().to_string()) && error.contains("PrivateTmp"), "{error}");
+        assert_eq!(check_is_seen(&request, &Response::Failed("it has its own words".to_owned())), Ok(()));
+        assert_eq!(check_is_seen(&Request::Verify, &Response::Done), Ok(()));
+        fs::write(folder.path().join("BACKUP"), "").expect("written");
+        assert_eq!(check_is_seen(&request, &Response::Done), Ok(()));
     }
 }
