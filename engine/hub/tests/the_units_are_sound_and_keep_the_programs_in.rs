@@ -102,6 +102,8 @@ fn each_unit_waits_for_what_its_program_tells() {
     assert!(AGENT_UNIT.contains("\nProtectHome=read-only\n") && AGENT_UNIT.contains("\nProcSubset=all\n"));
     // The thread for history calls setpriority.
     assert!(HUB_UNIT.contains("\nSystemCallFilter=~@privileged\n"));
+    // The hub reads /proc/meminfo.
+    assert!(!HUB_UNIT.lines().any(|line| line.starts_with("ProcSubset=")));
     // The hub writes the backups that the command line asks for.
     assert!(HUB_UNIT.contains("\nReadWritePaths=-/var/backups/windfire\n"));
     assert!(HUB_UNIT.contains("ExecReload=/bin/kill -HUP $MAINPID"));

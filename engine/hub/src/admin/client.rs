@@ -28,7 +28,8 @@ pub(crate) fn ask(
 ) -> Result<Response, String> {
     match connect(data) {
         Ok(stream) => {
-            let answer = ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {}", words(&error)))?;
+            let answer = ask_hub(stream, &request, out);
+            let answer = answer.map_err(|error| format!("the running hub: {}", words(&error)))?;
             check_is_seen(&request, &answer)?;
             Ok(answer)
         }
@@ -86,8 +87,8 @@ pub(crate) fn ask_running(data: &Path, request: &Request) -> Result<Option<Respo
 fn check_is_seen(request: &Request, answer: &Response) -> Result<(), String> {
     match (request, answer) {
         (Request::Backup { folder }, Response::Done) if !backup::is_backup(folder) => Err(format!(
-            "the running hub wrote backup {}, but here is none: the hub's service or container has other folders. Name \
-             one that is the same for both; a unit with PrivateTmp= has its own /tmp",
+            "the running hub wrote backup {}, but here is none: the hub's service or container has other folders. \
+             Name one that is the same for both; a unit with PrivateTmp= has its own /tmp",
             folder.display()
         )),
         _ => Ok(()),
