@@ -8,8 +8,11 @@ use std::path::Path;
 use windfire_engine::StoreError;
 
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
-/// and configuration.
-const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
+/// and configuration, and the first password of a hub whose store is gone.
+const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];
+/// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
+/// usually the state folder, which has this file.
+pub(crate) const FIRST_PASSWORD: &str = "first-password";
 /// Files and folders of a hub in its data folder.
 const KEPT: [&str; 6] = ["FORMAT", "DURABLE", "DAMAGED", "rocksdb", "tls", "admin.sock"];
 /// Rights of all users but the owner.
@@ -264,7 +267,7 @@ mod tests {
     #[test]
     fn an_empty_folder_a_new_disk_and_a_hubs_folder_are_closed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for names in [&[][..], &["lost+found", "hub.log"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
+        for names in [&[][..], &["lost+found", "hub.log", "first-password"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
             let data = folder.path().join(format!("with {names:?}"));
             fs::create_dir(&data).expect("made");
             names.iter().for_each(|name| fs::write(data.join(name), "").expect("written"));
