@@ -51,7 +51,10 @@ fn keep(path: &Path, password: &str) -> io::Result<()> {
     }
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(format!("{password}\n").as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    // And its name: after a power cut there would be a user whose password nobody can read.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
 fn print(password: &str) {
