@@ -20,6 +20,7 @@ use crate::starting::Starting;
 /// export go to `out`.
 pub(crate) fn ask(
     data: &Path,
+    first_password_file: Option<&Path>,
     options: Options,
     agents: impl FnOnce() -> Agents,
     request: Request,
@@ -66,7 +67,9 @@ pub(crate) fn ask(
                 // The clock that never leaps is only read by passes.
                 engine.alerts().resume(AlertTime { now_ms, uptime_ms: now_ms });
             }
-            Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms, reload: None }, request, out))
+            let agents = agents();
+            let hub = Hub { engine: &engine, data, agents: &agents, now_ms, first_password_file, reload: None };
+            Ok(execute(&hub, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
     }
