@@ -56,7 +56,7 @@ fn keep(path: &Path, password: &str) -> io::Result<()> {
     file.sync_all()?;
     // And its name: after a power cut there would be a user whose password nobody can read.
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or_else(|| Path::new(".")))?.sync_all()
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// Removes the file of the first password, which is not valid any more. If none is configured for this process, it is
