@@ -100,7 +100,7 @@ fn each_unit_waits_for_what_its_program_tells() {
     }
     // statvfs of /home must work, and /proc must have the whole machine.
     assert!(AGENT_UNIT.contains("\nProtectHome=read-only\n") && AGENT_UNIT.contains("\nProcSubset=all\n"));
-    // A token alone starts an agent only where enrol.conf hands it the token; an empty assignment takes back the others.
+    // A token alone starts an agent only where enrol.conf hands it over. An empty assignment takes the others back.
     let conditions = |text: &'static str| text.lines().filter_map(|line| line.strip_prefix("ConditionFileNotEmpty="));
     assert!(conditions(AGENT_UNIT).eq(["/etc/windfire-agent/credential"]));
     assert!(conditions(ENROL).eq(["", "/etc/windfire-agent/enrolment-token"]));
