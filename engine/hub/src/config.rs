@@ -19,6 +19,7 @@ use windfire_log::LogFormat;
 use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
+use crate::folder::FIRST_PASSWORD;
 use crate::limits::{
     ALERT_WAIT_S_MAX, HSTS_MAX_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX,
     UDP_BUFFER_BYTES,
@@ -386,7 +387,7 @@ impl Config {
 fn first_password_usual() -> Option<PathBuf> {
     let folders = std::env::var_os("STATE_DIRECTORY")?;
     let first = std::env::split_paths(&folders).next()?;
-    first.is_absolute().then(|| first.join("first-password"))
+    first.is_absolute().then(|| first.join(FIRST_PASSWORD))
 }
 
 /// Whether a link may begin so.

@@ -8,8 +8,11 @@ use std::path::Path;
 use windfire_engine::StoreError;
 
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
-/// and configuration.
-const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
+/// and configuration, and the first password of a hub whose store is gone.
+const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];
+/// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
+/// usually the state folder, which has this file.
+pub(crate) const FIRST_PASSWORD: &str = "first-password";
 /// Files and folders of a hub in its data folder.
 const KEPT: [&str; 6] = ["FORMAT", "DURABLE", "DAMAGED", "rocksdb", "tls", "admin.sock"];
 /// Rights of all users but the owner.
@@ -226,7 +229,10 @@ fn remedy(words: &str) -> &'static str {
             ": it belongs to another user. Give it to the user that runs this (chown -R), or name another with --data",
         ),
         ("peration not permitted", ": run this as its owner, or name another with --data"),
-        ("ead-only file system", ": mount it for writing, or name another with --data"),
+        (
+            "ead-only file system",
+            ": mount it for writing, let the hub's unit write to it (ReadWritePaths=), or name another folder",
+        ),
         ("ot a directory", ": a part of its path is a file; name another with --data"),
         ("o such file", ": it cannot be created there; name another with --data"),
         ("ile exists", ": there is a file of that name; name another with --data"),
@@ -261,7 +267,7 @@ mod tests {
     #[test]
     fn an_empty_folder_a_new_disk_and_a_hubs_folder_are_closed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for names in [&[][..], &["lost+found", "hub.log"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
+        for names in [&[][..], &["lost+found", "hub.log", "first-password"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
             let data = folder.path().join(format!("with {names:?}"));
             fs::create_dir(&data).expect("made");
             names.iter().for_each(|name| fs::write(data.join(name), "").expect("written"));

@@ -185,7 +185,7 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
         // A store that was created without a hub has none yet.
         fingerprint: Certificate::own(&config.data).map(|own| own.fingerprint()).unwrap_or_default(),
     };
-    admin::ask(&config.data, options, agents, request, now_ms, out)
+    admin::ask(&config.data, config.first_password_file.as_deref(), options, agents, request, now_ms, out)
 }
 
 /// Starts the log. The result changes what is logged.

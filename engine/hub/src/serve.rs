@@ -202,7 +202,9 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let telling = service.clone().run(Arc::clone(&engine), pulses);
     let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.try_reload());
     let agents = move || agents.agents();
-    let admin = admin::serve(admin_socket, config.data.clone(), engine, clock, agents, Arc::new(asked_to_reload));
+    let (data, first_password_file) = (config.data.clone(), config.first_password_file.clone());
+    let asked_to_reload = Arc::new(asked_to_reload);
+    let admin = admin::serve(admin_socket, data, first_password_file, engine, clock, agents, asked_to_reload);
     let runtime = runtime()?;
     let asked = runtime.block_on(async {
         tokio::select! {

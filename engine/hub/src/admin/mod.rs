@@ -103,6 +103,9 @@ fn password(hub: &Hub<'_>, user: String, is_new: bool) -> Result<Response, Strin
         None => return Err(no_user(&user, &users)),
     }
     .map_err(|error| error.to_string())?;
+    if user == ADMINISTRATOR {
+        first::forget(hub.first_password_file, hub.data);
+    }
     Ok(Response::Password { user, password })
 }
 

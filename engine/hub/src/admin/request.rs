@@ -93,6 +93,8 @@ pub(crate) struct Hub<'a> {
     pub(crate) agents: &'a Agents,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
+    /// Where the first password was written, if that is configured.
+    pub(crate) first_password_file: Option<&'a Path>,
     /// Reads the configuration again. `None` if no hub runs.
     pub(crate) reload: Option<&'a ReloadFn>,
 }

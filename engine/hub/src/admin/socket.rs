@@ -99,6 +99,7 @@ pub(crate) fn is_answered(data: &Path) -> bool {
 pub(crate) async fn serve(
     listener: std::os::unix::net::UnixListener,
     data: PathBuf,
+    first_password_file: Option<PathBuf>,
     engine: Arc<Engine>,
     clock: Clock,
     agents: impl Fn() -> Agents,
@@ -118,11 +119,13 @@ pub(crate) async fn serve(
             }
         };
         let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents());
-        let reload = Arc::clone(&reload);
+        let (first_password_file, reload) = (first_password_file.clone(), Arc::clone(&reload));
         // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, reload: Some(&*reload) };
+            let first_password_file = first_password_file.as_deref();
+            let reload = Some(&*reload);
+            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, first_password_file, reload };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }
