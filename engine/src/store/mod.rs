@@ -24,6 +24,7 @@ pub(crate) mod notices;
 mod numbers;
 mod options;
 mod positions;
+mod rollback;
 pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
@@ -44,6 +45,10 @@ pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
 pub use marks::DamagedTable;
 pub(crate) use positions::Positions;
+pub use rollback::{
+    Rollback, RollbackError, RolledBack, Upgraded, check_rollback, drop_rollback, is_rollback_unfinished, kept_rollback,
+    roll_back, rollback_names,
+};
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 pub(crate) use tables::TableFile;
