@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use windfire_engine::StoreError;
+use windfire_engine::{StoreError, rollback_names};
 
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
 /// and configuration.
 const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
 /// Files and folders of a hub in its data folder.
+/// What is kept for a rollback has more: [`rollback_names`].
 const KEPT: [&str; 6] = ["FORMAT", "DURABLE", "DAMAGED", "rocksdb", "tls", "admin.sock"];
 /// Rights of all users but the owner.
 const OTHERS: u32 = 0o077;
@@ -115,6 +116,7 @@ pub(crate) fn close(folder: &Path) -> Result<(), String> {
         }
     }
     KEPT.iter().for_each(|name| close_tree(&folder.join(name)));
+    rollback_names().for_each(|name| close_tree(&folder.join(name)));
     Ok(())
 }
 
@@ -278,7 +280,10 @@ mod tests {
     fn what_lies_in_a_hubs_folder_is_closed_too() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (outside, inside) = (folder.path().join("outside"), folder.path().join("data/rocksdb"));
+        let kept = folder.path().join("data/pre-5/rocksdb");
         fs::create_dir_all(&inside).expect("made");
+        fs::create_dir_all(&kept).expect("made");
+        fs::set_permissions(&kept, Permissions::from_mode(0o755)).expect("own");
         fs::write(&outside, "").expect("written");
         fs::set_permissions(&outside, Permissions::from_mode(0o644)).expect("own");
         let file = inside.join("000001.sst");
@@ -287,7 +292,7 @@ mod tests {
         std::os::unix::fs::symlink(&outside, inside.join("link")).expect("made");
         fs::write(folder.path().join("data/FORMAT"), "").expect("written");
         prepare(&folder.path().join("data")).expect("fit");
-        assert_eq!((mode(&file), mode(&outside)), (0o600, 0o644));
+        assert_eq!((mode(&file), mode(&kept), mode(&outside)), (0o600, 0o700, 0o644));
     }
 
     #[test]

@@ -7,9 +7,10 @@ use std::path::Path;
 
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use windfire_doctor::Finding;
-use windfire_engine::StoreError;
+use windfire_engine::{StoreError, check_rollback, is_rollback_unfinished, kept_rollback};
 
 use super::asked::Asked;
+use crate::cli::{size, span};
 use crate::folder;
 
 /// Bytes that a file FORMAT may have: it has one short line.
@@ -26,7 +27,7 @@ pub(super) struct Owner {
 }
 
 /// The process that has the store open.
-pub(super) enum Holder {
+pub(crate) enum Holder {
     Nobody,
     /// There is no database.
     NoStore,
@@ -121,7 +122,7 @@ pub(super) fn judge_format(
 }
 
 /// Looks at the lock of the database, without taking it.
-pub(super) fn holder(data: &Path) -> io::Result<Holder> {
+pub(crate) fn holder(data: &Path) -> io::Result<Holder> {
     let path = data.join("rocksdb/LOCK");
     match fs::metadata(&path) {
         Ok(found) if found.is_file() => {}
@@ -155,6 +156,31 @@ pub(super) fn judge_lock(holder: &io::Result<Holder>, asked: &Asked) -> Finding 
             Finding::warn(CHECK, format!("the lock of the store cannot be seen: {error}"), "run this as the hub's user")
         }
     }
+}
+
+/// What is kept for a rollback of the store's newest upgrade; no finding if nothing is.
+pub(super) fn rollback(data: &Path, now_s: i64) -> Option<Finding> {
+    const CHECK: &str = "rollback";
+    if is_rollback_unfinished(data) {
+        let remedy = format!("finish it with \"windfire --data {} rollback\"", data.display());
+        return Some(Finding::bad(CHECK, "a rollback was interrupted, and no hub starts before its end", remedy));
+    }
+    let kept = kept_rollback(data)?;
+    if let Err(error) = check_rollback(data) {
+        let remedy = "if no rollback is needed, remove it with \"windfire storage --drop-rollback\"";
+        return Some(Finding::warn(CHECK, error.to_string(), remedy));
+    }
+    let ends = match kept.ends_ms {
+        Some(ms) => format!("in {}", span(ms.div_euclid(1000) - now_s)),
+        None => "after 7 days".to_owned(),
+    };
+    let seen = format!(
+        "{} has the store as it was in format {}; it takes {} and is removed {ends}",
+        kept.folder.display(),
+        kept.format,
+        size(kept.bytes)
+    );
+    Some(Finding::info(CHECK, seen))
 }
 
 #[cfg(test)]
@@ -230,6 +256,22 @@ mod tests {
             (Err(io::ErrorKind::PermissionDenied.into()), &Asked::Stopped, Verdict::Warn),
         ] {
             assert_eq!(judge_lock(&holder, asked).verdict, verdict);
+        }
+    }
+
+    #[test]
+    fn what_is_kept_for_a_rollback_is_shown_and_judged() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path();
+        assert!(rollback(data, 0).is_none());
+        for (name, verdict, words) in
+            [("pre-5", Verdict::Warn, "ROLLBACK"), ("rolling-back", Verdict::Bad, "finish it")]
+        {
+            fs::create_dir(data.join(name)).expect("made");
+            fs::write(data.join(name).join("FORMAT"), "windfire store 5\n").expect("room");
+            let finding = rollback(data, 0).expect("a finding");
+            let said = windfire_doctor::text(std::slice::from_ref(&finding));
+            assert!(finding.verdict == verdict && said.contains(words), "{said}");
         }
     }
 

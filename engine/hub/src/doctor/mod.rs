@@ -21,7 +21,8 @@ use windfire_doctor::{Finding, exit_code};
 use crate::config::{Config, Place, Settings};
 use crate::output::say;
 use asked::Facts;
-use folder::Holder;
+
+pub(crate) use folder::{Holder, holder};
 
 /// Prints all findings. The exit code is that of the worst.
 pub(crate) fn run(place: &Place, settings: Settings, is_json: bool, now_ms: i64) -> Result<ExitCode, String> {
@@ -54,6 +55,7 @@ fn examine(config: &Config, now_s: i64) -> Vec<Finding> {
             windfire_engine::is_begun(data),
             &folder::first_stranger(data),
         ));
+        findings.extend(folder::rollback(data, now_s));
         findings.push(folder::judge_lock(&holder, &asked));
         findings.push(disk::judge_space(disk::free_bytes(data), asked.facts().map(|facts| &facts.storage)));
     }

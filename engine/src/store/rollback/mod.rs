@@ -1,4 +1,4 @@
-//! The way back from an upgrade: a store of an older format, kept as it was in the folder `pre-<format>` of the data folder.
+//! The way back from an upgrade: a store of an older format, kept as it was in the data folder's folder `pre-<format>`.
 //!
 //! ```text
 //! pre-5/FORMAT, DURABLE, DAMAGED, rocksdb/     as in a data folder; the table files are links

@@ -1,8 +1,8 @@
 //! Puts back what was kept before an upgrade.
 //!
 //! It begins with one rename, of `pre-<format>` to `rolling-back`. From then on the folder is not opened as a store until
-//! every step is done. Each step is done once, however often all of them are repeated, and `FORMAT` comes last: until then an
-//! older hub refuses the folder, and from then on all of it is the older hub's.
+//! every step is done. Each step is done once, however often all of them are repeated. `FORMAT` comes last: until then
+//! an older hub refuses the folder, and from then on all of it is the older hub's.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -34,7 +34,8 @@ pub enum RollbackError {
     },
     /// What is kept is not as it was.
     #[error(
-        "folder {folder} is damaged: {what}. Nothing was changed. Put the file back, or restore a backup into another folder"
+        "folder {folder} is damaged: {what}. Nothing was changed. Put the file back, or restore a backup into another \
+         folder"
     )]
     Damaged {
         /// The folder that is kept.
@@ -43,7 +44,9 @@ pub enum RollbackError {
         what: String,
     },
     /// What is kept was taken of another store.
-    #[error("folder {folder} was not taken of the store in data folder {data}: put the right one there. Nothing was changed")]
+    #[error(
+        "folder {folder} was not taken of the store in data folder {data}: put the right one there. Nothing was changed"
+    )]
     OtherStore {
         /// The folder that is kept.
         folder: PathBuf,
@@ -66,8 +69,8 @@ pub struct RolledBack {
     pub undone: Result<Contents, String>,
 }
 
-/// Puts back the store that was kept before its upgrade, or finishes a rollback that was interrupted. What came since the
-/// upgrade is lost. No hub may run on the folder.
+/// Puts back the store that was kept before its upgrade, or finishes a rollback that was interrupted. What came since
+/// the upgrade is lost. No hub may run on the folder.
 ///
 /// # Errors
 /// There is nothing to put back, or it is damaged or of another store; then nothing was changed. If the folder cannot be
