@@ -16,7 +16,7 @@ use crate::recover::recover;
 use crate::registry::Registry;
 use crate::share::Rates;
 use crate::slot::Slot;
-use crate::store::{Changes, KnownDamage, Store, StoreError, Upgraded};
+use crate::store::{Changes, KnownDamage, Store, StoreError, Upgraded, open_or_upgrade};
 
 /// Reports in, snapshots out.
 pub struct Engine {
@@ -30,6 +30,7 @@ pub struct Engine {
     pacing: Pacing,
     report_interval_ms: AtomicU32,
     replayed_reports: u64,
+    upgraded: Option<Upgraded>,
     options: Options,
     counters: Arc<Counters>,
 }
@@ -41,7 +42,7 @@ impl Engine {
     /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was
     /// changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let opened = Store::open_or_upgrade(folder, options.at_fail_point, !options.without_rollback)?;
+        let (opened, upgraded) = open_or_upgrade(folder, options.at_fail_point, !options.without_rollback)?;
         let store = Arc::new(opened.gated(options.at_write));
         let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
         let counters = Arc::new(Counters::default());
@@ -79,6 +80,7 @@ impl Engine {
             pacing: Pacing::new(options.samples_per_frame_min),
             report_interval_ms: AtomicU32::new(options.report_interval_ms),
             replayed_reports: recovered.replayed_reports,
+            upgraded,
             options,
             counters,
         })
@@ -221,7 +223,7 @@ impl Engine {
 
     /// What opening the engine upgraded; `None` when the store was new or of this format.
     pub fn upgraded(&self) -> Option<&Upgraded> {
-        self.store.upgraded()
+        self.upgraded.as_ref()
     }
 
     /// Removes what is kept for a rollback once it is older than [`ROLLBACK_KEPT_MS`](crate::limits::ROLLBACK_KEPT_MS).

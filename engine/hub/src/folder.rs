@@ -1,10 +1,11 @@
 //! The data folder: whether it is a hub's, and its access rights.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
+use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use windfire_engine::{StoreError, rollback_names};
 
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
@@ -17,6 +18,15 @@ const KEPT: [&str; 6] = ["FORMAT", "DURABLE", "DAMAGED", "rocksdb", "tls", "admi
 const OTHERS: u32 = 0o077;
 /// Set on folders that all users share, such as /tmp.
 const STICKY: u32 = 0o1000;
+
+/// The process that has the store open.
+pub(crate) enum Holder {
+    Nobody,
+    /// There is no database.
+    NoStore,
+    /// By its id, if the system tells it: it may run in another container.
+    Process(Option<i32>),
+}
 
 /// Prepares the data folder for a hub: a hub's folder or a new one, open to its owner only. A folder with other files
 /// is not changed.
@@ -81,6 +91,18 @@ pub(crate) fn check_is_hubs(data: &Path) -> Result<(), String> {
     ))
 }
 
+/// Looks at the lock of the database, without taking it.
+pub(crate) fn holder(data: &Path) -> io::Result<Holder> {
+    let path = data.join("rocksdb/LOCK");
+    match fs::metadata(&path) {
+        Ok(found) if found.is_file() => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(Holder::NoStore),
+    }
+    let lock = fcntl_getlk(File::open(&path)?, &Flock::from(FlockType::WriteLock))?;
+    Ok(lock.map_or(Holder::Nobody, |lock| Holder::Process(lock.pid.map(Pid::as_raw_pid))))
+}
+
 /// The first name in a folder that a new data folder may not have. `None` for a folder that is empty or missing.
 pub(crate) fn stranger(folder: &Path) -> io::Result<Option<String>> {
     let entries = match fs::read_dir(folder) {
@@ -142,7 +164,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("{} to {}: {error}", from.display(), to.display());
     let found = fs::symlink_metadata(from).map_err(failed)?;
     if found.is_file() {
-        fs::copy(from, to).and_then(|_| fs::File::open(to)?.sync_all()).map_err(failed)
+        fs::copy(from, to).and_then(|_| File::open(to)?.sync_all()).map_err(failed)
     } else if found.is_dir() {
         fs::create_dir_all(to).map_err(failed)?;
         for entry in fs::read_dir(from).map_err(failed)? {
@@ -327,5 +349,14 @@ mod tests {
         assert!(copy(&from, &to.join("copy")).expect_err("refused").contains("link is a symbolic link"));
         drop(draft);
         assert!(!folder.path().join("a").exists());
+    }
+
+    #[test]
+    fn a_store_that_is_closed_is_held_by_nobody() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(matches!(holder(folder.path()), Ok(Holder::NoStore)));
+        fs::create_dir(folder.path().join("rocksdb")).expect("made");
+        fs::write(folder.path().join("rocksdb/LOCK"), "").expect("room");
+        assert!(matches!(holder(folder.path()), Ok(Holder::Nobody)));
     }
 }

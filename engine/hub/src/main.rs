@@ -114,7 +114,13 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
             admin::restore(&folder, &data, new_certificate)?;
             say(&format!("{} is restored from {}: start the hub on it", data.display(), folder.display()))
         }
-        Verb::Rollback => say(&admin::rollback(&Config::data_folder(&cli.place)?)?),
+        Verb::Rollback => {
+            let data = Config::data_folder(&cli.place)?;
+            if admin::is_answered(&data) {
+                return Err(format!("a hub runs on data folder {}: stop it first", data.display()));
+            }
+            say(&admin::rollback(&data)?)
+        }
         Verb::Salvage { folder } => {
             let absolute =
                 |path: &Path| std::path::absolute(path).map_err(|error| format!("{}: {error}", path.display()));

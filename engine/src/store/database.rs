@@ -13,7 +13,7 @@ use super::error::StoreError;
 use super::format::{self, Found, begin_store};
 use super::key;
 use super::options::open_db_read_only;
-use super::rollback::{self, Upgraded};
+use super::rollback::{check_is_finished, check_may_open};
 use super::whole::{
     check_database, check_durable, check_manifest, check_tables, durable_number, no_database, open_again, open_whole,
     rehearse,
@@ -58,8 +58,6 @@ pub(crate) struct Store {
     /// Absent when the store is only read.
     durable: Option<Durable>,
     pub(super) damage: Damage,
-    /// Absent when the store was of this format before, or new.
-    upgraded: Option<Upgraded>,
 }
 
 /// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
@@ -67,22 +65,13 @@ pub(crate) struct Store {
 pub(crate) type AtWrite = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
 
 impl Store {
-    /// Opens the store in `folder`, or creates one there. One of an older format is upgraded, and kept as it was for a
-    /// rollback.
-    pub(crate) fn open(folder: &Path, at_fail_point: AtFailPoint) -> Result<Self, StoreError> {
-        Self::open_or_upgrade(folder, at_fail_point, true)
-    }
-
-    /// As [`Store::open`]. Without `keeps_rollback` there is no way back from an upgrade.
+    /// Opens the store in `folder`, or creates one there.
     ///
     /// A newer or foreign format, a database that is missing, and a log or a manifest that is shorter than it was are
-    /// refused before anything is written. A table file that is missing is refused before anything is read.
-    pub(crate) fn open_or_upgrade(
-        folder: &Path,
-        at_fail_point: AtFailPoint,
-        keeps_rollback: bool,
-    ) -> Result<Self, StoreError> {
-        rollback::check_may_open(folder)?;
+    /// refused before anything is written. A table file that is missing is refused before anything is read. An older
+    /// format is upgraded, and there is no way back but what was kept before.
+    pub(crate) fn open(folder: &Path, at_fail_point: AtFailPoint) -> Result<Self, StoreError> {
+        check_may_open(folder)?;
         let found = format::check(folder)?;
         if found == Found::New {
             begin_store(folder)?;
@@ -92,23 +81,15 @@ impl Store {
             check_manifest(folder)?;
             rehearse(folder)?;
         }
-        let upgraded = match found {
-            Found::Older => Some(rollback::keep(folder, keeps_rollback, at_fail_point)?),
-            Found::New | Found::Current => None,
-        };
         let damage = Damage::open(folder);
         let db = open_whole(folder, &damage.idle_families())?;
         damage.check_again(&db);
-        if upgraded.as_ref().is_some_and(|upgraded| upgraded.rollback.is_none()) {
-            // What an earlier start kept is not this store any more.
-            rollback::drop_rollback(folder)?;
-        }
         if found != Found::Current {
             reach(at_fail_point, FailPoint::DatabaseOpened);
             format::write(folder, || reach(at_fail_point, FailPoint::FormatDrafted))?;
             reach(at_fail_point, FailPoint::FormatWritten);
         }
-        Ok(Self { at_fail_point, upgraded, ..Self::of(folder, db, Some(Durable::open(folder)), damage) })
+        Ok(Self { at_fail_point, ..Self::of(folder, db, Some(Durable::open(folder)), damage) })
     }
 
     fn of(folder: &Path, db: DB, durable: Option<Durable>, damage: Damage) -> Self {
@@ -118,7 +99,6 @@ impl Store {
             health: Health::default(),
             durable,
             damage,
-            upgraded: None,
             gate: None,
             at_fail_point: None,
             #[cfg(test)]
@@ -139,7 +119,7 @@ impl Store {
 
     /// Opens the store in `folder` for reading, and changes nothing there. No hub may run on it.
     pub(crate) fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
-        rollback::check_is_finished(folder)?;
+        check_is_finished(folder)?;
         if format::check(folder)? == Found::New {
             return Err(no_database(folder, "FORMAT"));
         }
@@ -178,11 +158,6 @@ impl Store {
     /// with the next [`Store::write_synced`]: a power cut may undo it, whole and with all that came after it.
     pub(crate) fn write(&self, changes: &Changes) -> Result<(), StoreError> {
         self.write_with(changes, Synced::Later)
-    }
-
-    /// What [`Store::open`] upgraded.
-    pub(crate) fn upgraded(&self) -> Option<&Upgraded> {
-        self.upgraded.as_ref()
     }
 
     /// The table files that are known to be damaged. Never waits.

@@ -45,6 +45,7 @@ pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
 pub use marks::DamagedTable;
 pub(crate) use positions::Positions;
+pub(crate) use rollback::open_or_upgrade;
 pub use rollback::{
     Rollback, RollbackError, RolledBack, Upgraded, check_rollback, drop_rollback, is_rollback_unfinished, kept_rollback,
     roll_back, rollback_names,

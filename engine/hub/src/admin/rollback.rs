@@ -5,9 +5,7 @@ use std::path::Path;
 use windfire_engine::{Contents, RolledBack, Upgraded, drop_rollback, kept_rollback, roll_back};
 
 use super::request::RollbackLine;
-use super::socket::is_answered;
-use crate::doctor::{Holder, holder};
-use crate::folder::{check_is_hubs, explain};
+use crate::folder::{Holder, check_is_hubs, explain, holder};
 
 /// What an upgrade of the store means for its operator.
 pub(crate) fn describe_upgrade(data: &Path, upgraded: &Upgraded) -> String {
@@ -24,14 +22,11 @@ pub(crate) fn describe_upgrade(data: &Path, upgraded: &Upgraded) -> String {
     format!("the store was upgraded from format {from} to {to}, which older hubs refuse; {way_back}")
 }
 
-/// Puts the store back as it was before its upgrade. Returns a text for the operator.
+/// Puts the store back as it was before its upgrade. No hub answers on the folder. Returns a text for the operator.
 pub(crate) fn rollback(data: &Path) -> Result<String, String> {
     check_is_hubs(data)?;
     let shown = data.display();
-    if is_answered(data) {
-        return Err(format!("a hub runs on data folder {shown}: stop it first"));
-    }
-    // A hub that starts or stops does not answer.
+    // A hub that starts or stops does not answer on its socket.
     let lock = holder(data).map_err(|error| format!("data folder {shown}: the lock of the store: {error}"))?;
     if let Holder::Process(process) = lock {
         let process = process.map_or("a process elsewhere".to_owned(), |process| format!("process {process}"));

@@ -1,17 +1,16 @@
 //! The data folder: its owner and rights, the format of its store, and the process that has the store open.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use windfire_doctor::Finding;
 use windfire_engine::{StoreError, check_rollback, is_rollback_unfinished, kept_rollback};
 
 use super::asked::Asked;
 use crate::cli::{size, span};
-use crate::folder;
+use crate::folder::{self, Holder};
 
 /// Bytes that a file FORMAT may have: it has one short line.
 const FORMAT_BYTES_MAX: u64 = 1024;
@@ -24,15 +23,6 @@ const STICKY: u32 = 0o1000;
 pub(super) struct Owner {
     uid: u32,
     mode: u32,
-}
-
-/// The process that has the store open.
-pub(crate) enum Holder {
-    Nobody,
-    /// There is no database.
-    NoStore,
-    /// By its id, if the system tells it: it may run in another container.
-    Process(Option<i32>),
 }
 
 pub(super) fn owner(data: &Path) -> io::Result<Owner> {
@@ -119,18 +109,6 @@ pub(super) fn judge_format(
         }
         (Err(error), _) => Finding::bad(CHECK, error.to_string(), backup),
     }
-}
-
-/// Looks at the lock of the database, without taking it.
-pub(crate) fn holder(data: &Path) -> io::Result<Holder> {
-    let path = data.join("rocksdb/LOCK");
-    match fs::metadata(&path) {
-        Ok(found) if found.is_file() => {}
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => return Ok(Holder::NoStore),
-    }
-    let lock = fcntl_getlk(File::open(&path)?, &Flock::from(FlockType::WriteLock))?;
-    Ok(lock.map_or(Holder::Nobody, |lock| Holder::Process(lock.pid.map(Pid::as_raw_pid))))
 }
 
 pub(super) fn judge_lock(holder: &io::Result<Holder>, asked: &Asked) -> Finding {
@@ -273,14 +251,5 @@ mod tests {
             let said = windfire_doctor::text(std::slice::from_ref(&finding));
             assert!(finding.verdict == verdict && said.contains(words), "{said}");
         }
-    }
-
-    #[test]
-    fn a_store_that_is_closed_is_held_by_nobody() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(holder(folder.path()), Ok(Holder::NoStore)));
-        fs::create_dir(folder.path().join("rocksdb")).expect("made");
-        fs::write(folder.path().join("rocksdb/LOCK"), "").expect("room");
-        assert!(matches!(holder(folder.path()), Ok(Holder::Nobody)));
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rocksdb::DB;
 use rocksdb::checkpoint::Checkpoint;
 
-use super::note::{NOTE, Note, identity};
-use super::{Upgraded, clean, draft_name, name, remove, sync_folder};
+use super::note::{Note, identity};
+use super::place::{NOTE, clean, draft_name, name, remove, sync_folder};
 use crate::fail_point::{AtFailPoint, FailPoint, reach};
 use crate::store::contents::contents;
 use crate::store::durable;
@@ -21,13 +21,20 @@ use crate::store::whole::{check_durable, check_tables, durable_number, no_databa
 /// For a store that has no identity.
 const NO_IDENTITY: &str = "-";
 
+/// A store that was upgraded when it was opened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upgraded {
+    /// Its format before.
+    pub from: u32,
+    /// Its format now.
+    pub to: u32,
+    /// The folder that has it as it was. `None` if none was kept.
+    pub rollback: Option<PathBuf>,
+}
+
 /// To be called before the store in `folder` is upgraded. With `keeps_rollback`, all of it is kept before anything is
 /// changed that an older hub would not understand.
-pub(in crate::store) fn keep(
-    folder: &Path,
-    keeps_rollback: bool,
-    at_fail_point: AtFailPoint,
-) -> Result<Upgraded, StoreError> {
+pub(super) fn keep(folder: &Path, keeps_rollback: bool, at_fail_point: AtFailPoint) -> Result<Upgraded, StoreError> {
     let Some(from) = store_format(folder)? else { return Err(no_database(folder, FORMAT)) };
     let kept = folder.join(name(from));
     if !keeps_rollback {

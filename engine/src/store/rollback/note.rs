@@ -13,12 +13,10 @@ use std::fmt::Write as _;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use super::{read_text, write_synced};
+use super::place::{NOTE, read_text, write_synced};
 use crate::store::contents::Contents;
 use crate::store::options::DB_FOLDER;
 
-/// Name of the file.
-pub(super) const NOTE: &str = "ROLLBACK";
 const FIRST_LINE: &str = "windfire rollback 1";
 const CHECK: &str = "check ";
 /// Bytes of a note that are read: those of half a million files.

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use super::note::{Note, identity};
-use super::{ROLLING, clean, is_rollback_unfinished, kept_format, name, remove, sync_folder};
+use super::place::{ROLLING, clean, is_rollback_unfinished, kept_format, name, remove, sync_folder};
 use crate::store::contents::{Contents, contents};
 use crate::store::durable::FILE as DURABLE;
 use crate::store::error::StoreError;

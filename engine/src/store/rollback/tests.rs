@@ -3,12 +3,17 @@ use std::path::{Path, PathBuf};
 
 use rocksdb::{DB, Options};
 
+use super::age::expire;
+use super::keep::keep;
+use super::place::ROLLING;
 use super::put_back::{STEPS, begin};
 use super::*;
+use crate::limits::ROLLBACK_KEPT_MS;
 use crate::store::durable;
+use crate::store::format::VERSION;
 use crate::store::format::tests::{FAMILIES_OF_5, make_store_of_5, names, said};
 use crate::store::options::{DB_FOLDER, family_names};
-use crate::store::{Changes, key, servers};
+use crate::store::{Changes, Store, StoreError, key, servers};
 
 const HOUR_MS: i64 = 3_600_000;
 const OF_5: &str = "windfire store 5\n";
@@ -28,12 +33,17 @@ fn old_store() -> tempfile::TempDir {
 /// One that was upgraded, and has changed since.
 fn upgraded_store() -> tempfile::TempDir {
     let folder = old_store();
-    let store = Store::open(folder.path(), None).expect("upgraded");
+    let store = open(folder.path()).expect("upgraded");
     rename(&store, "new");
     // A table file of the newer hub too.
     store.compact(key::SERVERS).expect("a healthy store");
     drop(store);
     folder
+}
+
+/// Opens a store as a hub does.
+fn open(folder: &Path) -> Result<Store, StoreError> {
+    open_or_upgrade(folder, None, true).map(|(store, _)| store)
 }
 
 /// Gives the one server another name.
@@ -82,7 +92,7 @@ fn an_upgrade_is_undone_once() {
     assert_eq!(roll_back(data), Err(RollbackError::Nothing { folder: data.to_owned() }));
     assert_eq!((kept_rollback(data), data.join(ROLLING).exists()), (None, false));
     // And forward again.
-    assert_eq!(names(&Store::open(data, None).expect("upgraded again")), ["old"]);
+    assert_eq!(names(&open(data).expect("upgraded again")), ["old"]);
     assert_eq!(kept_rollback(data).map(|kept| kept.format), Some(5));
 }
 
@@ -90,14 +100,14 @@ fn an_upgrade_is_undone_once() {
 fn a_store_of_this_format_and_one_that_does_without_are_not_kept() {
     let folder = new_folder();
     for _ in 0..2 {
-        let store = Store::open(folder.path(), None).expect("a store");
-        assert_eq!((store.upgraded(), kept_rollback(folder.path())), (None, None));
+        let (_store, upgraded) = open_or_upgrade(folder.path(), None, true).expect("a store");
+        assert_eq!((upgraded, kept_rollback(folder.path())), (None, None));
     }
     let folder = old_store();
     // What an earlier start kept is not this store any more.
     fs::create_dir_all(folder.path().join("pre-4")).expect("made");
-    let store = Store::open_or_upgrade(folder.path(), None, false).expect("upgraded");
-    assert_eq!(store.upgraded(), Some(&Upgraded { from: 5, to: VERSION, rollback: None }));
+    let (_store, upgraded) = open_or_upgrade(folder.path(), None, false).expect("upgraded");
+    assert_eq!(upgraded, Some(Upgraded { from: 5, to: VERSION, rollback: None }));
     assert_eq!((kept_rollback(folder.path()), said(folder.path()).as_str()), (None, OF_NOW));
 }
 
@@ -107,14 +117,14 @@ fn a_store_that_cannot_be_kept_is_not_upgraded() {
     let data = folder.path();
     // It cannot be removed as a folder, and no folder can be made in its place.
     fs::write(data.join("pre-5.new"), "").expect("room");
-    let error = Store::open(data, None).err().expect("refused");
+    let error = open(data).err().expect("refused");
     let words = error.to_string();
     assert!(matches!(error, StoreError::NoRollback { format: 5, bytes: 1.., .. }), "{error:?}");
     assert!(words.contains("--without-rollback") && words.contains("Nothing was upgraded"), "{words}");
     assert_eq!(family_names(data).expect("readable").len(), FAMILIES_OF_5 + 1);
     assert_eq!((read_names(data), said(data).as_str()), (vec!["old".to_owned()], OF_5));
     fs::remove_file(data.join("pre-5.new")).expect("own");
-    drop(Store::open(data, None).expect("upgraded"));
+    drop(open(data).expect("upgraded"));
     assert_eq!(check_rollback(data), Ok(Some(5)));
 }
 
@@ -132,7 +142,7 @@ fn what_an_older_hub_wrote_since_is_kept_when_the_upgrade_begins_again() {
     db.put_cf(family, key::id_key(7), servers::write(&record)).expect("room");
     db.flush_wal(true).expect("room");
     drop(db);
-    drop(Store::open(data, None).expect("upgraded"));
+    drop(open(data).expect("upgraded"));
     roll_back(data).expect("kept");
     assert_eq!(read_names(data), ["later"]);
 }
@@ -143,7 +153,7 @@ fn what_was_kept_stays_when_an_upgrade_was_stopped_behind_it() {
     let data = folder.path();
     // The database has families of the newer format, and the version is not written.
     fs::write(data.join("FORMAT"), OF_5).expect("room");
-    drop(Store::open(data, None).expect("upgraded"));
+    drop(open(data).expect("upgraded"));
     assert_eq!(family_names(&data.join("pre-5")).expect("readable").len(), FAMILIES_OF_5 + 1);
     roll_back(data).expect("kept");
     assert_eq!(read_names(data), ["old"]);
@@ -166,14 +176,14 @@ fn a_rollback_that_is_stopped_at_any_step_is_finished_by_the_next() {
             } else {
                 assert_eq!(said(data), OF_NOW, "an older hub refuses it: {steps} steps");
                 let unfinished = StoreError::RollbackUnfinished { folder: data.to_owned() };
-                assert_eq!(Store::open(data, None).err(), Some(unfinished.clone()), "{steps} steps");
+                assert_eq!(open(data).err(), Some(unfinished.clone()), "{steps} steps");
                 assert_eq!(Store::open_read_only(data).err(), Some(unfinished), "{steps} steps");
                 assert_eq!(roll_back(data).expect("finished").format, 5, "{steps} steps");
             }
             assert_eq!((read_names(data), said(data).as_str()), (vec!["old".to_owned()], OF_5), "{steps} steps");
             assert!(durable::read(data).is_some(), "{steps} steps");
             // What is left takes no space after the next start.
-            drop(Store::open(data, None).expect("upgraded again"));
+            drop(open(data).expect("upgraded again"));
             assert!(!rolling.exists(), "{steps} steps");
         }
     }
@@ -214,7 +224,7 @@ fn what_is_damaged_or_of_another_store_is_refused_and_nothing_is_changed() {
 fn what_is_kept_is_not_opened_as_a_store() {
     let folder = upgraded_store();
     let kept = folder.path().join("pre-5");
-    let error = Store::open(&kept, None).err().expect("refused");
+    let error = open(&kept).err().expect("refused");
     assert!(error.to_string().contains("kept for a rollback"), "{error}");
     assert_eq!(said(&kept), OF_5);
     assert_eq!(read_names(&kept), ["old"], "it can be read");
@@ -234,7 +244,7 @@ fn what_is_kept_goes_after_a_week_and_when_told() {
     assert_eq!(expire(data, start + ROLLBACK_KEPT_MS), Ok(Some(5)));
     assert_eq!(kept_rollback(data), None);
     assert!(!rollback_names().any(|name| data.join(name).exists()));
-    assert_eq!(names(&Store::open(data, None).expect("sound")), ["new"]);
+    assert_eq!(names(&open(data).expect("sound")), ["new"]);
 
     let folder = upgraded_store();
     // By a clock that was years ahead.
