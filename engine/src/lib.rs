@@ -63,5 +63,5 @@ pub use store::{
     kept_rollback, roll_back, rollback_names, salvage, store_format,
 };
 #[doc(hidden)]
-pub use store::{WriteGate, WritePoint, damaged_note, durable_note, format_version, is_any_record};
+pub use store::{WriteGate, WritePoint, damaged_note, durable_note, format_version, is_any_record, rollback_note};
 pub use view::{Selection, ServerView};

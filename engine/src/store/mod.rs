@@ -73,6 +73,12 @@ pub fn damaged_note(text: &str) -> Option<String> {
     marks::rewritten(text)
 }
 
+/// Reads a text as the file `ROLLBACK`, for the fuzzer: the same note as a hub writes it.
+#[doc(hidden)]
+pub fn rollback_note(text: &str) -> Option<String> {
+    rollback::rewritten(text)
+}
+
 /// Reads `value` as each kind of record, for the fuzzer: stored bytes may be damaged, and must never be worse than an
 /// error. Whether any kind took it.
 #[doc(hidden)]

@@ -84,6 +84,11 @@ impl Note {
     }
 }
 
+/// The note that a text says, written again; `None` when it says nothing.
+pub(in crate::store) fn rewritten(text: &str) -> Option<String> {
+    Note::parse(text).map(|note| note.text())
+}
+
 /// The identity of the store in a folder, which RocksDB gave it when it was created. `None` if there is none.
 pub(super) fn identity(folder: &Path) -> io::Result<Option<String>> {
     match read_text(&folder.join(DB_FOLDER).join("IDENTITY"), IDENTITY_BYTES_MAX) {
