@@ -121,6 +121,9 @@ pub const PACKS_PER_ROUND_MAX: usize = 64;
 /// Milliseconds between two searches for expired history.
 pub const EXPIRE_INTERVAL_MS: i64 = 60_000;
 
+/// Time for which a store of an older format is kept after its upgrade, so that the upgrade can be undone.
+pub const ROLLBACK_KEPT_MS: i64 = 7 * 86_400_000;
+
 /// Days of the raw tier that no disk budget deletes.
 pub const RAW_DAYS_KEPT_MIN: u32 = 1;
 

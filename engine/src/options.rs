@@ -46,6 +46,8 @@ pub struct Options {
     /// The process's place in a cluster. With it, reports go to streams, and what streams bring is applied
     /// ([`crate::Engine::follow`]). Without it, the hub is alone.
     pub following: Option<Member>,
+    /// Whether a store of an older format is upgraded without a folder that [`crate::roll_back`] could put back.
+    pub without_rollback: bool,
     /// Called at each point: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,

@@ -44,6 +44,8 @@ use crate::tls::{self, Certificate};
 pub(crate) struct Launch {
     /// Creates a certificate if the folder has lost its own.
     pub(crate) with_new_certificate: bool,
+    /// Upgrades a store of an older format without a way back.
+    pub(crate) without_rollback: bool,
     pub(crate) reading: fn() -> Reading,
     pub(crate) source: Source,
     pub(crate) set_log: SetLog,
@@ -52,11 +54,11 @@ pub(crate) struct Launch {
 
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
 pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
-    let Launch { with_new_certificate, reading, source, set_log, service } = launch;
+    let Launch { with_new_certificate, without_rollback, reading, source, set_log, service } = launch;
     let mut signals = Signals::watch()?;
     raise_descriptors();
     let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
-    let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service)?;
+    let (engine, admin_socket) = open(config, (with_new_certificate, without_rollback), &countries, &service)?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
     let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
@@ -230,7 +232,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
 /// Opens the store, or creates a new one with its certificate. In the meantime verbs are told how far that is.
 fn open(
     config: &Config,
-    with_new_certificate: bool,
+    (with_new_certificate, without_rollback): (bool, bool),
     countries: &Countries,
     service: &Service,
 ) -> Result<(Arc<Engine>, UnixListener), String> {
@@ -251,6 +253,7 @@ fn open(
         country_of: Some(countries.look_up()),
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
+        without_rollback,
         ..Options::default()
     };
     let is_new = !windfire_engine::is_store(&config.data);
@@ -264,6 +267,9 @@ fn open(
         Certificate::make(&config.data)?;
     }
     let engine = Engine::open(&config.data, options).map_err(|error| folder::explain(&error))?;
+    if let Some(upgraded) = engine.upgraded() {
+        tracing::warn!("{}", admin::describe_upgrade(&config.data, upgraded));
+    }
     admin::is_a_hub_now(&config.data);
     // From now on a verb waits for the hub, and is not told that it is starting.
     let admin_socket = starting.admin_socket(&config.data)?;

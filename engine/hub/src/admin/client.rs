@@ -10,7 +10,7 @@ use windfire_engine::alert::state::AlertTime;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::socket::{connect, path};
-use super::{Hub, Request, Response, backup, begin_rules, execute, no_hub_to_reload};
+use super::{Hub, Request, Response, backup, begin_rules, describe_upgrade, execute, no_hub_to_reload};
 use crate::folder::{check_is_hubs, explain};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::output::complain;
@@ -60,6 +60,9 @@ pub(crate) fn ask(
                 error => explain(&error),
             })?;
             drop(starting);
+            if let Some(upgraded) = engine.upgraded() {
+                complain(&describe_upgrade(data, upgraded));
+            }
             let engine = Arc::new(engine);
             if matches!(request, Request::Api { .. }) {
                 // As at a start of the hub: a verb sees the same rules before and after the first one.

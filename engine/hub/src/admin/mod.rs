@@ -7,6 +7,7 @@ mod client;
 mod first;
 mod history;
 mod request;
+mod rollback;
 mod socket;
 
 use std::io::Write;
@@ -26,8 +27,9 @@ pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use request::{
-    AgentsLine, Hub, ReloadFn, Reloaded, Request, Response, StorageAnswer, TierLine, VerifiedAnswer,
+    AgentsLine, Hub, ReloadFn, Reloaded, Request, Response, RollbackLine, StorageAnswer, TierLine, VerifiedAnswer,
 };
+pub(crate) use rollback::{describe_upgrade, rollback};
 pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve, unbind};
 
 const DAY_S: i64 = 86_400;
@@ -35,8 +37,9 @@ const DAY_S: i64 = 86_400;
 /// Carries out a request. An export writes its rows to `out`; any other answer is the result.
 pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> Response {
     let done = match request {
-        Request::Storage { raw_days, minute_days, quarter_days } => {
-            history::storage(hub, raw_days, minute_days, quarter_days).map(Response::Storage)
+        Request::Storage { raw_days, minute_days, quarter_days, drop_rollback } => {
+            let dropped = if drop_rollback { rollback::remove(hub.data) } else { Ok(()) };
+            dropped.and_then(|()| history::storage(hub, raw_days, minute_days, quarter_days)).map(Response::Storage)
         }
         Request::Backup { folder } => backup::backup(hub, &folder).map(|()| Response::Done),
         Request::Verify => history::verify(hub).map(Response::Verified),

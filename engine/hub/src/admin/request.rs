@@ -33,6 +33,9 @@ pub(crate) enum Request {
         raw_days: Option<u32>,
         minute_days: Option<u32>,
         quarter_days: Option<u32>,
+        /// Removes what is kept for a rollback first.
+        #[serde(default)]
+        drop_rollback: bool,
     },
     Backup {
         folder: PathBuf,
@@ -123,6 +126,20 @@ pub(crate) struct StorageAnswer {
     /// Seconds that the expiry time is behind the trusted time.
     #[serde(default)]
     pub(crate) expiry_behind_s: i64,
+    /// `None` if no rollback is possible.
+    #[serde(default)]
+    pub(crate) rollback: Option<RollbackLine>,
+}
+
+/// What is kept for a rollback.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RollbackLine {
+    /// Format of the store that is kept.
+    pub(crate) format: u32,
+    /// Bytes that nothing else uses.
+    pub(crate) bytes: u64,
+    /// When it is removed, Unix seconds. `None` until a running hub has seen it.
+    pub(crate) ends: Option<i64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
