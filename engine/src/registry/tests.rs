@@ -1,4 +1,5 @@
 mod alerts;
+mod shared;
 
 use std::sync::mpsc::channel;
 use std::thread;
