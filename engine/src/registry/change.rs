@@ -71,7 +71,8 @@ pub(super) struct Changing<'a> {
 }
 
 impl Changing<'_> {
-    /// A new id. It is used up even if the write fails: a failed write may still have reached the disk.
+    /// A new id. It is used up even if the write fails: a failed write may still have reached the disk. In a cluster it
+    /// is used up when the stream has the change.
     pub(super) fn take_id(&mut self, kind: IdKind) -> u64 {
         let next = self.next_ids.of(kind);
         *next += 1;

@@ -3,8 +3,8 @@
 //! streams to the end, and in the end all hubs must be equal.
 //!
 //! Each step has some rounds: what hubs publish arrives at the streams (`publisher`, `stream`), hubs follow, and
-//! sessions say what they may. A change of the registry is made at once, or its hub gives up on it (`ledger`). Brokers fail by being silent, never by forgetting: whether they keep what they have stored is no
-//! question to a simulator.
+//! sessions say what they may. A change of the registry is made at once, or its hub gives up on it (`ledger`). Brokers
+//! fail by being silent, never by forgetting: whether they keep what they have stored is no question to a simulator.
 
 mod calm;
 mod ledger;
@@ -274,8 +274,8 @@ impl Cluster {
 
     /// The hub takes what the registry's stream brings.
     fn follow_registry(&mut self, hub: usize, round: u64) -> Result<(), String> {
-        let moment = self.moment(hub, round);
-        let mut random = Fault::Again.random(self.seed, moment.tick + ((hub as u64 + 1) << 48));
+        let place = self.tick() + round + ((hub as u64 + 1) << 48);
+        let mut random = Fault::Again.random(self.seed, place);
         let is_again = random.chance(self.rates.of_fault(Fault::Again)) && !self.is_calm;
         let is_slow = random.chance(self.rates.of_fault(Fault::Late)) && !self.is_calm;
         let mut left = if is_slow { random.below(2) } else { u64::MAX };

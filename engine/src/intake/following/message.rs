@@ -9,8 +9,9 @@
 //! ```
 //! Version and kinds are one byte, check, boot_id and outbox_id little-endian, all else varints, times zigzag. The
 //! session of an entry is the message's hub and boot with the entry's epoch. A marker says how far its hub had followed
-//! the registry when the session opened. Times of reports are those in history: the hub that took them has placed them. The report before, whose sensors a report may refer to, is the same server's in
-//! the same message. A message comes from another machine, so everything is checked before anything of it is used.
+//! the registry when the session opened. Times of reports are those in history: the hub that took them has placed them.
+//! The report before, whose sensors a report may refer to, is the same server's in the same message. A message comes
+//! from another machine, so everything is checked before anything of it is used.
 
 use std::collections::HashMap;
 use std::sync::Arc;
