@@ -1,4 +1,5 @@
 mod alerts;
+mod competing;
 mod shared;
 
 use std::sync::mpsc::channel;

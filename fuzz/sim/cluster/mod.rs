@@ -1,6 +1,6 @@
 //! One seed's cluster: hubs with their own stores, agents that move between them, a simulated stream for each partition
-//! and one for the registry, and an operator who changes that. The same checker looks at every hub that has followed its
-//! streams to the end, and in the end all hubs must be equal.
+//! and one for the registry, and an operator who changes that. The same checker looks at every hub that has followed
+//! its streams to the end, and in the end all hubs must be equal.
 //!
 //! Each step has some rounds: what hubs publish arrives at the streams (`publisher`, `stream`), hubs follow, and
 //! sessions say what they may. A change of the registry is made at once, or its hub gives up on it (`ledger`). Brokers

@@ -178,7 +178,7 @@ impl Cluster {
 }
 
 /// Everything that people decide.
-fn seen(engine: &Engine) -> Vec<String> {
+pub(super) fn seen(engine: &Engine) -> Vec<String> {
     let registry = engine.registry();
     let servers = engine.snapshot(Selection::All).into_iter().map(|view| format!("{:?}", view.record));
     let mut seen: Vec<String> = servers.collect();
