@@ -53,7 +53,10 @@ impl Engine {
                 listener(read, all);
             }
         };
-        let recovered = recover(&store, &shards, &on_replay)?;
+        let mut recovered = recover(&store, &shards, &on_replay)?;
+        if let Some(following) = &options.following {
+            recovered.registry.share(following.member, Arc::clone(&following.ledger))?;
+        }
         recovered.lost.into_iter().for_each(|lost| history.note_lost(lost));
         if let Some(catch_up) = recovered.catch_up {
             history.begin_catch_up(catch_up);
@@ -62,12 +65,12 @@ impl Engine {
             history.catch_up_progress().into_iter().for_each(|progress| on_replay(progress.read, progress.all));
         }
         let alerts = AlertBook::open(&store, options.alerts)?;
-        let positions = options.following.map(|_| store.positions()).transpose()?;
+        let positions = options.following.as_ref().map(|_| store.positions()).transpose()?;
         let found = (recovered.last_commit, recovered.checkpoints, positions);
         let commits = Arc::new(Commits::new(Arc::clone(&store), shards, Arc::clone(&counters), found, recovered.dirty));
-        let intake = match options.following {
+        let intake = match &options.following {
             None => Side::Alone(Alone::new(Arc::clone(&commits))),
-            Some(own) => Side::Following(Box::new(Following::new(Arc::clone(&commits), own))),
+            Some(of) => Side::Following(Box::new(Following::new(Arc::clone(&commits), of.member))),
         };
         Ok(Self {
             commits,

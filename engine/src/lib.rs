@@ -53,8 +53,11 @@ pub use fail_point::FailPoint;
 pub use intake::{Committed, FollowError, Followed, Member, Message, Outcome};
 #[doc(hidden)]
 pub use intake::{checked_message, read_message};
-pub use options::{CountryLookup, Options, ReplayListener, Tuning};
+pub use options::{CountryLookup, Membership, Options, ReplayListener, Tuning};
 pub use record::Corrupt;
+pub use registry::{Ledger, Proposal, Proposed};
+#[doc(hidden)]
+pub use registry::{checked_registry_message, read_registry_message};
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
 pub use store::{

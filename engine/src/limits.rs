@@ -323,6 +323,22 @@ const _: () = assert!(FACTS_BYTES_MAX < MESSAGE_MARGIN_BYTES);
 /// for the one after it. There is always room for one frame in an empty buffer.
 pub(crate) const OFFERED_BYTES_MAX: usize = STREAM_MESSAGE_BYTES_MAX - MESSAGE_MARGIN_BYTES;
 
+/// Tries of a change of the registry in a cluster. Each one but the first means that another hub was faster.
+pub const CHANGE_TRIES: usize = 5;
+
+/// Milliseconds for which a change of the registry waits for this hub's follower, after the brokers have answered.
+pub const CHANGE_PATIENCE_MS: u64 = 5_000;
+
+/// Changes in one message of the registry's stream: as many servers as there may be, or a user's logins.
+pub(crate) const CHANGES_PER_MESSAGE_MAX: usize = SERVERS_MAX + LOGINS_MAX;
+
+/// Highest id in a message of the registry's stream. So many are never given out.
+pub(crate) const REGISTRY_ID_MAX: u64 = u64::MAX >> 1;
+
+/// Servers that one message creates for agents that come with enrolment tokens. With the longest names and as many
+/// tokens it stays below [`STREAM_MESSAGE_BYTES_MAX`].
+pub(crate) const ENROLMENTS_PER_MESSAGE_MAX: usize = 128;
+
 /// Bytes of a batch in a message before its reports: a kind, five numbers and an outbox.
 pub(crate) const BATCH_HEAD_BYTES_MAX: usize = 1 + 5 * 10 + 16;
 const _: () = assert!(BATCH_HEAD_BYTES_MAX + BATCH_LOG_BYTES_MAX < OFFERED_BYTES_MAX);
