@@ -291,7 +291,9 @@ mod tests {
     #[test]
     fn an_empty_folder_a_new_disk_and_a_hubs_folder_are_closed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for names in [&[][..], &["lost+found", "hub.log", "first-password"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
+        for names in
+            [&[][..], &["lost+found", "hub.log", "first-password"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]]
+        {
             let data = folder.path().join(format!("with {names:?}"));
             fs::create_dir(&data).expect("made");
             names.iter().for_each(|name| fs::write(data.join(name), "").expect("written"));

@@ -47,8 +47,8 @@ pub use marks::DamagedTable;
 pub(crate) use positions::Positions;
 pub(crate) use rollback::open_or_upgrade;
 pub use rollback::{
-    Rollback, RollbackError, RolledBack, Upgraded, check_rollback, drop_rollback, is_rollback_unfinished, kept_rollback,
-    roll_back, rollback_names,
+    Rollback, RollbackError, RolledBack, Upgraded, check_rollback, drop_rollback, is_rollback_unfinished,
+    kept_rollback, roll_back, rollback_names,
 };
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};

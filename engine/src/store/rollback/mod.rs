@@ -20,7 +20,7 @@ mod upgrade;
 pub use age::{Rollback, kept_rollback};
 pub use keep::Upgraded;
 pub(super) use note::rewritten;
-pub use place::{drop_rollback, is_rollback_unfinished, rollback_names};
 pub(super) use place::{check_is_finished, check_may_open};
+pub use place::{drop_rollback, is_rollback_unfinished, rollback_names};
 pub use put_back::{RollbackError, RolledBack, check_rollback, roll_back};
 pub(crate) use upgrade::open_or_upgrade;

@@ -38,7 +38,8 @@ pub(super) struct Note {
 impl Note {
     /// Reads the note in a folder. The error says what is wrong.
     pub(super) fn read(folder: &Path) -> Result<Self, String> {
-        let text = read_text(&folder.join(NOTE), NOTE_BYTES_MAX).map_err(|error| format!("its file {NOTE}: {error}"))?;
+        let text =
+            read_text(&folder.join(NOTE), NOTE_BYTES_MAX).map_err(|error| format!("its file {NOTE}: {error}"))?;
         Self::parse(&text).ok_or_else(|| format!("its file {NOTE} is damaged"))
     }
 

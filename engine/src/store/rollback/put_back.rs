@@ -114,7 +114,9 @@ fn checked(folder: &Path) -> Result<Option<(u32, Note)>, RollbackError> {
     for (file, bytes) in &note.files {
         match fs::symlink_metadata(path.join(file)) {
             Ok(found) if found.is_file() && found.len() == *bytes => {}
-            Ok(found) if found.is_file() => return Err(damaged(format!("{file} has {} of {bytes} bytes", found.len()))),
+            Ok(found) if found.is_file() => {
+                return Err(damaged(format!("{file} has {} of {bytes} bytes", found.len())));
+            }
             _ => return Err(damaged(format!("{file} is missing"))),
         }
     }
