@@ -19,7 +19,6 @@ use windfire_log::LogFormat;
 use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
-use crate::folder::FIRST_PASSWORD;
 use crate::limits::{
     ALERT_WAIT_S_MAX, HSTS_MAX_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX,
     UDP_BUFFER_BYTES,
@@ -27,6 +26,10 @@ use crate::limits::{
 use crate::memory;
 use crate::proxies::{self, TrustedProxies};
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
+
+/// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
+/// usually the state folder, which has this file.
+pub(crate) const FIRST_PASSWORD: &str = "first-password";
 
 /// Default addresses for HTTP and for agents.
 const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
