@@ -380,7 +380,11 @@ impl Config {
         let is_level = |part: &str| part.contains(['=', '[']) || part.parse::<LevelFilter>().is_ok();
         match log.split(',').find(|part| !is_level(part.trim())) {
             Some(odd) => Err(format!("log = {log:?}: {odd:?} must be one of off, error, warn, info, debug, trace")),
-            None => EnvFilter::try_new(log).map_err(|error| format!("log = {log:?} is no filter: {error}")),
+            // Values of fields are compared as they are: a pattern of a few hundred characters can take minutes to read.
+            None => EnvFilter::builder()
+                .with_regex(false)
+                .parse(log)
+                .map_err(|error| format!("log = {log:?} is no filter: {error}")),
         }
     }
 }

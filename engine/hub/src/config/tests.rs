@@ -131,6 +131,13 @@ fn what_the_file_leaves_empty_is_not_given() {
 }
 
 #[test]
+fn a_value_in_the_filter_of_the_log_is_no_pattern() {
+    // As a pattern this one is not closed, and others take minutes to read.
+    let config = Config::load(&Place::default(), parse("log = \"info[{a=(}]\"").expect("TOML"));
+    assert!(config.is_ok_and(|config| config.log_filter().is_ok()));
+}
+
+#[test]
 fn the_format_of_the_log_is_one_of_two() {
     let format = |text: &str| Config::load(&Place::default(), parse(text)?).map(|config| config.log_format);
     assert_eq!(format(""), Ok(LogFormat::Text));
