@@ -66,6 +66,7 @@ test: build ## Run every test
 	@bash .ci/web-test
 	@bash .ci/api-fuzz 20
 	@$(MAKE) sim SEEDS=60
+	@$(MAKE) sim SEEDS=30 SIM=--cluster
 
 .PHONY: readme
 readme: build ## Follow README.md word by word
@@ -146,6 +147,7 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s
 	$(MAKE) sim SEEDS=10000
+	$(MAKE) sim SEEDS=10000 SIM=--cluster
 	$(MAKE) packages-check
 
 .PHONY: bench
