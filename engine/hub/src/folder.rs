@@ -11,7 +11,7 @@ use windfire_engine::StoreError;
 /// and configuration.
 const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
 /// Files and folders of a hub in its data folder.
-const KEPT: [&str; 6] = ["FORMAT", "DURABLE", "DAMAGED", "rocksdb", "tls", "admin.sock"];
+const KEPT: [&str; 7] = ["FORMAT", "DURABLE", "DAMAGED", "CLUSTER", "rocksdb", "tls", "admin.sock"];
 /// Rights of all users but the owner.
 const OTHERS: u32 = 0o077;
 /// Set on folders that all users share, such as /tmp.

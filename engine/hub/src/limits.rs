@@ -164,6 +164,25 @@ pub(crate) const ALERTMANAGER_ENDED_MS: i64 = 300_000;
 /// Users that an error names if the asked one does not exist.
 pub(crate) const USERS_NAMED_MAX: usize = 10;
 
+/// Time for which a start asks brokers again that are reached and do not answer: they may just elect a leader.
+pub(crate) const BROKERS_START_MAX: Duration = Duration::from_secs(20);
+/// Time between two such questions.
+pub(crate) const BROKERS_RETRY: Duration = Duration::from_millis(500);
+/// How far a hub may be behind its cluster, and how long it may hear nothing of the brokers, and still be ready.
+pub(crate) const LAG_READY_MAX: Duration = Duration::from_secs(10);
+/// Silence of the brokers after which agents are sent to another hub. Longer than brokers take to elect a leader.
+pub(crate) const CUT_OFF_MIN: Duration = Duration::from_secs(15);
+/// Time between two looks at how far a hub of a cluster is.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// Time between two looks at which hubs there are.
+pub(crate) const HUBS_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two wake-ups of sessions that wait for a stream.
+pub(crate) const WAKE_INTERVAL: Duration = Duration::from_millis(5);
+/// Time until a message is tried again for which the hub had no room.
+pub(crate) const FOLLOW_RETRY: Duration = Duration::from_millis(20);
+/// Time that a hub which stops has to give its id back.
+pub(crate) const LEASE_RELEASE_MAX: Duration = Duration::from_secs(2);
+
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two writes of when API tokens were last used.

@@ -143,7 +143,7 @@ impl Reloader {
                 tracing::error!("the configuration is not valid, and nothing has changed: {error}");
             }
         }
-        self.parts.service.reloaded(&describe(&self.parts.engine));
+        self.parts.service.reloaded(&describe(&self.parts.engine, &self.parts.counters));
         result
     }
 

@@ -12,12 +12,13 @@ use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
 use windfire_api::{Agents, Api};
 use windfire_engine::clock::Reading;
-use windfire_engine::{Engine, Options, Tuning, waits};
+use windfire_engine::{Engine, Member, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
 
 use crate::admin;
 use crate::alert::{NoticeThread, PassThread};
 use crate::clock::clock_of;
+use crate::cluster::{self, ClusterThread, Entry};
 use crate::commit_thread::CommitThread;
 use crate::config::Config;
 use crate::counters::Counters;
@@ -56,7 +57,10 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let signals = Signals::watch_from_the_start()?;
     raise_descriptors();
     let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
-    let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service)?;
+    let entry = cluster::enter(config)?;
+    let member = entry.as_ref().map(Entry::member);
+    let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service, member)?;
+    let claimed = entry.map(|entry| entry.claim(&engine)).transpose()?;
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
     let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
@@ -84,6 +88,12 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let pulses = Arc::new(Pulses::new());
     let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
+    let cluster = claimed.map(|claimed| {
+        counters.set_cluster(Arc::clone(&claimed.state));
+        let (engine, clock) = (Arc::clone(&engine), Arc::clone(&clock));
+        ClusterThread::new(claimed, engine, clock, committed_sender.clone(), threads.stop())
+    });
+    let (cluster_thread, offered) = cluster.unzip();
     let commit_thread = CommitThread {
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
@@ -122,6 +132,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         enrolments,
         refusals: Arc::new(Refusals::new(Instant::now())),
         committed,
+        offered,
         stop: threads.stop(),
     };
     let budgets = shared_out(config);
@@ -190,18 +201,26 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     // Ends when no thread can ask it any more, and the waiting requests are done.
     let pulse = pulses.add("enrolments");
     threads.start(Worker::new("enrolments", Phase::Draining, move || enroller.run(&pulse)))?;
+    // Sessions that end get their last acks by it.
+    if let Some(thread) = cluster_thread {
+        let pulse = pulses.add("cluster");
+        let run = Box::new(move || thread.run(pulse));
+        threads.start(Worker { name: "cluster", ends_in: Phase::LastWrites, run })?;
+    }
     let pulse = pulses.add("history");
     threads.start(Worker::new("history", Phase::LastWrites, move || maintenance_thread.run(&pulse)))?;
     let pulse = pulses.add("commits");
     threads.start(Worker::new("commits", Phase::LastWrites, move || commit_thread.run(&pulse)))?;
 
     let pacing = pacer::run(Arc::clone(&engine), Arc::clone(&counters), listeners);
-    let watching = https::watch(certificate, counters);
+    let watching = https::watch(certificate, Arc::clone(&counters));
     let reloading = reload::at_each(signals.reloads(), Arc::clone(&reloader));
-    let telling = service.clone().run(Arc::clone(&engine), pulses);
+    let telling = service.clone().run(Arc::clone(&engine), Arc::clone(&counters), pulses);
     let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.reload());
     let agents = move || agents.agents();
-    let admin = admin::serve(admin_socket, config.data.clone(), engine, clock, agents, Arc::new(asked_to_reload));
+    let cluster = counters.cluster().cloned();
+    let answering = admin::Answering { engine, clock, cluster, reload: Arc::new(asked_to_reload) };
+    let admin = admin::serve(admin_socket, config.data.clone(), answering, agents);
     let asked = runtime()?.block_on(async {
         tokio::select! {
             () = signals.asked() => Ok(()),
@@ -227,6 +246,7 @@ fn open(
     with_new_certificate: bool,
     countries: &Countries,
     service: &Service,
+    member: Option<Member>,
 ) -> Result<(Arc<Engine>, UnixListener), String> {
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
@@ -245,6 +265,7 @@ fn open(
         country_of: Some(countries.look_up()),
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
+        following: member,
         ..Options::default()
     };
     let is_new = !windfire_engine::is_store(&config.data);

@@ -10,7 +10,7 @@ use windfire_engine::alert::state::AlertTime;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::socket::{connect, path};
-use super::{Hub, Request, Response, backup, begin_rules, execute, no_hub_to_reload};
+use super::{Hub, Request, Response, backup, begin_rules, cluster, execute, no_hub_to_reload};
 use crate::folder::{check_is_hubs, explain};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::output::complain;
@@ -32,6 +32,9 @@ pub(crate) fn ask(
             check_is_hubs(data)?;
             if matches!(request, Request::Reload) {
                 return Err(no_hub_to_reload(data));
+            }
+            if matches!(request, Request::Cluster) {
+                return Err(cluster::no_hub(data));
             }
             if matches!(request, Request::Verify) && backup::is_backup(data) {
                 return Ok(backup::verify(data).map_or_else(Response::Failed, Response::Verified));
@@ -61,7 +64,7 @@ pub(crate) fn ask(
                 // The clock that never leaps is only read by passes.
                 engine.alerts().resume(AlertTime { now_ms, uptime_ms: now_ms });
             }
-            Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms, reload: None }, request, out))
+            Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms, running: None }, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
     }

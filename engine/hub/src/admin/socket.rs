@@ -17,8 +17,9 @@ use tokio::time::timeout;
 use windfire_api::Agents;
 use windfire_engine::Engine;
 
-use super::{Hub, ReloadFn, Request, Response, execute};
+use super::{Hub, ReloadFn, Request, Response, Running, execute};
 use crate::clock::Clock;
+use crate::cluster::State;
 use crate::limits::{
     ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_MEANWHILE_TIMEOUT, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX,
     ADMIN_TIMEOUT,
@@ -95,15 +96,24 @@ pub(crate) fn is_answered(data: &Path) -> bool {
     connect(data).is_ok()
 }
 
+/// The hub that answers.
+pub(crate) struct Answering {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Clock,
+    /// How it stands in its cluster. `None` if it is alone.
+    pub(crate) cluster: Option<Arc<State>>,
+    /// Reads the configuration again.
+    pub(crate) reload: Arc<ReloadFn>,
+}
+
 /// Answers the command line until dropped.
 pub(crate) async fn serve(
     listener: std::os::unix::net::UnixListener,
     data: PathBuf,
-    engine: Arc<Engine>,
-    clock: Clock,
+    answering: Answering,
     agents: impl Fn() -> Agents,
-    reload: Arc<ReloadFn>,
 ) -> Result<(), String> {
+    let Answering { engine, clock, cluster, reload } = answering;
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
@@ -118,11 +128,12 @@ pub(crate) async fn serve(
             }
         };
         let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents());
-        let reload = Arc::clone(&reload);
+        let (reload, cluster) = (Arc::clone(&reload), cluster.clone());
         // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, reload: Some(&*reload) };
+            let running = Some(Running { reload: &*reload, cluster: cluster.as_deref() });
+            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, running };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }

@@ -87,7 +87,9 @@ impl PassThread {
             quiet_ms: self.counters.agent_heard.ago(now).map(whole_ms),
             sessions: contact.sessions,
             is_stalled: self.engine.history().catch_up().is_some()
-                || self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL),
+                || self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL)
+                // A hub that follows late sees servers late.
+                || self.counters.cluster().is_some_and(|cluster| !cluster.is_ready()),
             disk_free_percent: self.disk_free_percent(),
         }
     }

@@ -5,6 +5,7 @@ use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use super::Config;
 use crate::limits::{ALERT_WAIT_S_MAX, HSTS_MAX_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX};
+use crate::variables::within;
 
 impl Config {
     /// # Errors
@@ -65,16 +66,6 @@ impl Config {
         }
         self.cluster.check()?;
         self.log_filter().map(drop)
-    }
-}
-
-/// # Errors
-/// The number is out of its bounds.
-pub(super) fn within(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
-    if (min..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{key} = {value} is not within {min} to {max}"))
     }
 }
 

@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Deserializer, Serialize};
 use windfire_cluster::{BrokerOptions, ClusterName, HubId};
 
-use super::check::within;
-use crate::variables::plain;
+use crate::variables::{plain, within};
 
 /// Hours that the brokers may be asked to keep reports: a month.
 const STREAM_HOURS_MAX: u64 = 720;

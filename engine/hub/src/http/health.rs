@@ -20,7 +20,7 @@ pub(super) fn answer(
 ) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
-        "/readyz" => match why_not_ready(engine) {
+        "/readyz" => match why_not_ready(engine, counters) {
             // The hub is ready even if its clock is not trusted or a table is damaged, and while history catches up.
             None => {
                 let clock = describe_clock(&engine.clock().state());

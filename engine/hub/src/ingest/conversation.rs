@@ -206,6 +206,11 @@ impl Conversation {
             };
             return Err(Refusal::new(reason, detail).into());
         }
+        if context.ingest.offered.as_ref().is_some_and(|offered| offered.state.is_cut_off()) {
+            // Its reports would wait here. The agent still has them, and another hub may take them.
+            let detail = "this hub does not reach the brokers of its cluster";
+            return Err(Refusal::new(RefuseReason::Stopping, detail).into());
+        }
         self.follow_address(context)?;
         if let Some((result, session)) = self.enrolled.take().zip(self.session.as_mut()) {
             self.flow = session.enrolled(&context.ingest.engine, result, context.now_ms)?;
