@@ -19,7 +19,7 @@ use crate::clock::{Clock, Told};
 pub use crate::dial::Endpoints;
 use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
-use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
+use crate::limits::{CONNECT_TIMEOUT, HUB_SILENCE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
 use crate::outbox::{WelcomeError, new_outbox_id};
 use crate::sampler::{Contact, Feed};
 pub use error::LinkError;
@@ -148,6 +148,7 @@ impl Link {
             ended = outgoing => ended.map(|()| End::Settled),
             ended = incoming.receive_all(&self.feed) => ended.map(|()| End::Settled),
             () = stopped_and_acked(stop, &self.feed) => Ok(End::Stopped),
+            () = dialled.fall_silent(), if self.options.hubs.len() > 1 => Err(silent(&name)),
             never = dialled.keep_path() => match never {},
         };
         self.feed.contact.send_replace(Contact::Lost { at: Instant::now() });
@@ -240,6 +241,10 @@ async fn say_hello(send: &mut SendStream, incoming: &mut Incoming<'_>, hello: He
 
 fn no_welcome(hub: &str) -> LinkError {
     LinkError::Connection { hub: hub.to_owned(), reason: format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs()) }
+}
+
+fn silent(hub: &str) -> LinkError {
+    LinkError::Connection { hub: hub.to_owned(), reason: format!("no answer for {} s", HUB_SILENCE.as_secs()) }
 }
 
 /// Resolves when the agent must stop. Never resolves if the sender is gone.
