@@ -32,9 +32,10 @@ fn answer(state: &State) -> ClusterAnswer {
         renewed_s: hub.renewed_ago(now).as_secs(),
         hub_id: hub.id.to_string(),
     });
-    let partitions = standing.lags.iter().enumerate().map(|(partition, lag)| PartitionLine {
-        partition,
-        applied: lag.applied,
+    let lags = state.partitions.iter().zip(&standing.lags);
+    let partitions = lags.enumerate().map(|(number, (partition, lag))| PartitionLine {
+        partition: number,
+        applied: partition.position(),
         lag_messages: lag.messages,
         lag_s: lag.time.as_secs_f64(),
     });

@@ -54,8 +54,6 @@ pub(crate) struct Partition {
 /// How far this hub is behind a stream.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Lag {
-    /// The newest message that was applied.
-    pub(crate) applied: u64,
     /// Messages that were not applied yet, as far as it is known.
     pub(crate) messages: u64,
     /// Since when the oldest of them waits, about.
@@ -205,11 +203,16 @@ impl State {
 }
 
 impl Partition {
+    /// The newest message that was applied.
+    pub(crate) fn position(&self) -> u64 {
+        self.progress.get().map_or(0, |progress| progress.borrow().applied)
+    }
+
     fn lag(&self, now: Instant, now_ms: i64) -> Lag {
         let Some(progress) = self.progress.get().map(|progress| *progress.borrow()) else { return Lag::default() };
         let silence = progress.heard.map(|at| now.saturating_duration_since(at.into_std()));
-        let (applied, messages) = (progress.applied, progress.lag());
-        let lag = Lag { applied, messages, time: Duration::ZERO, silence };
+        let messages = progress.lag();
+        let lag = Lag { messages, time: Duration::ZERO, silence };
         if messages == 0 {
             if silence.is_some() {
                 self.caught_up.note(now);

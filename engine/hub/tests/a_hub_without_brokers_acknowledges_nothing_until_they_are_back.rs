@@ -1,0 +1,47 @@
+//! All brokers are killed. The hub says that it is not ready, answers readers, acknowledges nothing, and sends its agents
+//! away. Once the brokers are back, everything that the agents kept comes in, and nobody has to do anything.
+
+#[allow(dead_code, reason = "each test needs a part of it")]
+mod hub;
+#[allow(dead_code, reason = "each test needs a part of it")]
+mod hubs;
+
+use std::time::Duration;
+
+use hub::{quick_backoff, wait_until};
+use hubs::{Hubs, await_acks, is_ready};
+use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
+
+const AGENTS: usize = 5;
+
+#[test]
+fn brokers_go_and_come_back() {
+    let mut cluster = Hubs::new(1, AGENTS);
+    cluster.start();
+    let interval = Duration::from_millis(200);
+    let options = SwarmOptions { interval, backoff: quick_backoff(), ..SwarmOptions::default() };
+    let mut swarm = Swarm::start_at(&Target::of_all(&cluster.hubs), &cluster.credentials, options);
+    await_acks(&swarm);
+    (0..3).for_each(|broker| cluster.brokers.kill(broker));
+
+    let hub = &cluster.hubs[0];
+    wait_until("the hub is not ready", || !is_ready(hub));
+    let told = hub.get("/readyz", "");
+    assert_eq!(told.status, 503);
+    assert!(told.text().contains("the brokers were not heard"), "{}", told.text());
+    let acked = Account::total(&swarm.accounts()).acked;
+    wait_until("agents are sent away", || hub.log().iter().any(|line| line.contains("does not reach the brokers")));
+    assert_eq!(hub.get("/api/v1/server/list", "").status, 200, "readers are answered");
+    assert_eq!(hub.metric("windfire_cluster_ready"), 0.0);
+    let kept = Account::total(&swarm.accounts());
+    assert_eq!(kept.acked, acked, "nothing is acknowledged");
+    assert!(kept.pushed > kept.acked);
+
+    cluster.brokers.restart_all();
+    let hub = &cluster.hubs[0];
+    wait_until("the hub is ready", || is_ready(hub));
+    await_acks(&swarm);
+    let accounts = swarm.settle();
+    cluster.await_equal();
+    cluster.stop_and_check(&accounts);
+}
