@@ -38,6 +38,11 @@ help: ## List the verbs
 run: programs ## Build, then run a hub and an agent that reports this machine
 	@DATA='$(DATA)' HTTP='$(HTTP)' QUIC='$(QUIC)' BIN='$(BIN)' bash .ci/run-here
 
+.PHONY: cluster
+cluster: programs ## Build, then run three brokers, three hubs and an agent; their data is removed at the end
+	@bash .ci/nats
+	@BIN='$(BIN)' bash .ci/cluster
+
 .PHONY: install
 install: $(if $(SUDO_USER),built,programs) ## Build, then put windfire and windfire-agent into PREFIX/bin (~/.local; with sudo /usr/local)
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BIN='$(BIN)' bash .ci/install
