@@ -104,7 +104,7 @@ pub enum FollowError {
     /// The stream no longer has the next message.
     #[error(
         "the stream {stream} begins at {first}, and this hub was at {applied}: it was away for longer than the stream \
-         reaches. Restore a backup of another hub, or run \"windfire cluster join\" again"
+         reaches. Restore a backup of another hub, which is newer"
     )]
     Behind {
         /// The stream.
@@ -117,7 +117,7 @@ pub enum FollowError {
     /// The stream ends before the hub's position.
     #[error(
         "the stream {stream} ends at {last}, and this hub was at {applied}: the brokers lost messages, or the stream \
-         was created again. Restore the brokers, or create the cluster again from a hub with \"windfire cluster init\""
+         was created again. Restore the brokers' files; \"windfire cluster init\" needs a hub that was never in a cluster"
     )]
     Rewound {
         /// The stream.

@@ -106,7 +106,7 @@ pub enum Refusal {
     /// A stream belongs to another cluster.
     #[error(
         "the stream {stream} belongs to the cluster with the id {found:?}, and this hub to {expected:?}: choose \
-         another cluster_name, or join that cluster with \"windfire cluster join\""
+         another cluster_name, or restore a backup of a hub of that cluster"
     )]
     AnotherCluster {
         /// The stream.

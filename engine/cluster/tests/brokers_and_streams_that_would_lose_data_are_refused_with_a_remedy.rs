@@ -61,7 +61,7 @@ async fn streams_of_others_and_streams_with_too_few_copies() {
     let other = "c2".parse().expect("an id");
     let refusals = check_streams(&brokers, &names(), &other, PARTITIONS).await.expect("brokers that run");
     assert!(matches!(&refusals[0], Refusal::AnotherCluster { found, .. } if found == "c1"), "{refusals:?}");
-    assert_names(&refusals[0], &["WF_test_00", "\"c1\"", "\"c2\"", "cluster_name", "windfire cluster join"]);
+    assert_names(&refusals[0], &["WF_test_00", "\"c1\"", "\"c2\"", "cluster_name", "restore a backup"]);
     assert!(verdict(refusals, true).is_err(), "two clusters are not mixed, whatever is allowed");
     let plan_of_other = StreamPlan { cluster_id: other, ..plan(1) };
     let error = create_streams(&brokers, &names(), &plan_of_other).await.expect_err("they are another cluster's");

@@ -57,10 +57,19 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let signals = Signals::watch_from_the_start()?;
     raise_descriptors();
     let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
+    if config.cluster.is_on() {
+        service.starting("looking at the brokers");
+    }
     let entry = cluster::enter(config)?;
     let member = entry.as_ref().map(Entry::member);
     let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service, member)?;
-    let claimed = entry.map(|entry| entry.claim(&engine)).transpose()?;
+    let claimed = match entry {
+        Some(entry) => {
+            service.starting("waiting for the hub's id at the brokers");
+            Some(entry.claim(&engine)?)
+        }
+        None => None,
+    };
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
     let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
