@@ -117,7 +117,7 @@ pub enum FollowError {
     /// The stream ends before the hub's position.
     #[error(
         "the stream {stream} ends at {last}, and this hub was at {applied}: the brokers lost messages, or the stream \
-         was created again. Restore the brokers' files; \"windfire cluster init\" needs a hub that was never in a cluster"
+         was created again. Restore the brokers' files; \"windfire cluster init\" needs a hub that was never in one"
     )]
     Rewound {
         /// The stream.
