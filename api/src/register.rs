@@ -43,7 +43,8 @@ pub(crate) fn register(request: &ApiRequest<'_>) -> Answer {
         }
         Ok(made) => Answer::json(200, render::registered(made.id, &made.credential)),
         Err(error) => {
-            let code = if matches!(error, ChangeError::Store(_)) { 500 } else { 400 };
+            let is_ours = matches!(error, ChangeError::Store(_) | ChangeError::Overtaken | ChangeError::Undecided);
+            let code = if is_ours { 500 } else { 400 };
             Answer::json(code, render::register_failed(code, &error.to_string()))
         }
     }

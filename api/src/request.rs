@@ -107,9 +107,10 @@ impl From<ChangeError> for ApiError {
             | ChangeError::BadField { .. }
             | ChangeError::BadCountry { .. }
             | ChangeError::BadTokenText { .. }
-            | ChangeError::BadUserName { .. } => 400,
-            ChangeError::Full { .. } => 409,
-            ChangeError::Store(_) => 503,
+            | ChangeError::BadUserName { .. }
+            | ChangeError::TooLarge { .. } => 400,
+            ChangeError::Full { .. } | ChangeError::Overtaken => 409,
+            ChangeError::Store(_) | ChangeError::Undecided => 503,
         };
         Self::new(status, error.to_string())
     }

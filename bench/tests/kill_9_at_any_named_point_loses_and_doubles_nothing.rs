@@ -13,7 +13,7 @@ use windfire_bench::given::{given, seed};
 use windfire_bench::numbered::{Checked, FORMAT_1, INTERVAL_MS, check, leave_format_1};
 use windfire_engine::history::verify_unopened;
 use windfire_engine::limits::{FULL_HEADS_MAX, HEAD_ROWS_MAX, RECOVERED_HEADS_MAX};
-use windfire_engine::{FailPoint, StoreError, is_store};
+use windfire_engine::{FailPoint, StoreError, is_store, roll_back};
 
 const SERVERS: usize = 4;
 /// Reports of each server in an hour.
@@ -41,6 +41,10 @@ const NEW: [FailPoint; 5] = [
     FailPoint::FormatWritten,
     FailPoint::StatusRecovered,
 ];
+
+/// Points of a start on a store of an older format, at which it is kept for a rollback.
+const KEPT: [FailPoint; 4] =
+    [FailPoint::RollbackBegun, FailPoint::RollbackLinked, FailPoint::RollbackNoted, FailPoint::RollbackKept];
 
 /// How often a process was killed at each point.
 type Kills = Mutex<BTreeMap<FailPoint, u64>>;
@@ -106,6 +110,15 @@ impl<'a> Place<'a> {
         fs::read_to_string(self.path("data").join("FORMAT")).is_ok_and(|text| text != FORMAT_1)
     }
 
+    /// A rollback brings back every report of before the upgrade, and no other: once.
+    fn check_rollback(&self, last: u64) {
+        let data = self.path("data");
+        let rolled_back = roll_back(&data).expect("kept");
+        assert_eq!((rolled_back.format, self.is_current()), (1, false));
+        let checked = check(&data, &self.path("no-acks"));
+        assert_eq!((checked.reports, checked.expired), (last * self.servers as u64, 0), "lost or doubled");
+    }
+
     /// Checks what a process that died at a point of its backup left of it.
     fn check_backup(&self, point: FailPoint) {
         let backup = self.path("backup");
@@ -131,11 +144,12 @@ fn new_stores(kills: &Kills) {
 
 /// Kills the first process on a store of format 1.
 fn old_stores(kills: &Kills) {
-    for point in NEW[1..].iter().copied().chain([FailPoint::HeadsHandedOver]) {
+    for point in KEPT.iter().chain(&NEW[1..]).copied().chain([FailPoint::HeadsHandedOver]) {
         let place = Place::old(SERVERS, OLD, kills);
         place.kill(OLD + LATER, point, 1);
         assert_eq!(place.is_current(), point >= FailPoint::FormatWritten, "{}", point.name());
         println!("store of format 1, {}: {:?}", point.name(), place.finish(OLD + LATER));
+        place.check_rollback(OLD);
     }
 }
 

@@ -34,8 +34,10 @@ impl Engine {
     pub fn follow(&self, partition: usize, position: u64, message: &[u8]) -> Result<Followed, FollowError> {
         let following = self.intake().following().ok_or(FollowError::Alone)?;
         let mut effects = Effects::default();
+        // Read before any server is looked up.
+        let registry_position = self.registry().followed();
         let slot_of = |server_id: u64| self.registry().slot(server_id);
-        let followed = following.follow((partition, position), message, &slot_of, &mut effects);
+        let followed = following.follow((partition, position), message, registry_position, &slot_of, &mut effects);
         effects.full.iter().for_each(|slot| self.note_full(slot));
         effects.kicks.into_iter().for_each(|kick| kick(RefuseReason::Superseded));
         followed
@@ -45,6 +47,23 @@ impl Engine {
     /// that is in the store.
     pub fn followed(&self, partition: usize) -> u64 {
         self.shards().get(partition).map_or(0, Shard::followed)
+    }
+
+    /// Makes the changes of a message that the registry's stream has at `position`. Messages must come in the order of
+    /// their positions, from behind [`Engine::registry_followed`] on. One that comes again is ignored.
+    ///
+    /// They are in the store, together with the position, when this returns. A start continues behind it. Only this
+    /// changes the registry of a hub of a cluster, also if the change is its own.
+    ///
+    /// # Errors
+    /// The message cannot be applied, and nothing of it was: see [`FollowError`].
+    pub fn follow_registry(&self, position: u64, message: &[u8]) -> Result<Followed, FollowError> {
+        self.registry().follow(position, message)
+    }
+
+    /// The newest message of the registry's stream whose changes are made here; 0 before the first.
+    pub fn registry_followed(&self) -> u64 {
+        self.registry().followed()
     }
 
     /// Bytes of reports that wait for their message, those of messages on their way not included.

@@ -16,7 +16,7 @@ use crate::recover::recover;
 use crate::registry::Registry;
 use crate::share::Rates;
 use crate::slot::Slot;
-use crate::store::{Changes, KnownDamage, Store, StoreError};
+use crate::store::{Changes, KnownDamage, Store, StoreError, Upgraded, open_or_upgrade};
 
 /// Reports in, snapshots out.
 pub struct Engine {
@@ -30,6 +30,7 @@ pub struct Engine {
     pacing: Pacing,
     report_interval_ms: AtomicU32,
     replayed_reports: u64,
+    upgraded: Option<Upgraded>,
     options: Options,
     counters: Arc<Counters>,
 }
@@ -41,7 +42,8 @@ impl Engine {
     /// A folder that is locked, unusable or full, a newer format, corrupt bytes: see [`StoreError`]. Nothing was
     /// changed.
     pub fn open(folder: &Path, options: Options) -> Result<Self, StoreError> {
-        let store = Arc::new(Store::open(folder, options.at_fail_point)?.gated(options.at_write));
+        let (opened, upgraded) = open_or_upgrade(folder, options.at_fail_point, !options.without_rollback)?;
+        let store = Arc::new(opened.gated(options.at_write));
         let shards = Arc::new(Shards::new(Rates::of(options.reports_per_s_max)));
         let counters = Arc::new(Counters::default());
         let history = History::open(&store, options.retention)?;
@@ -51,7 +53,10 @@ impl Engine {
                 listener(read, all);
             }
         };
-        let recovered = recover(&store, &shards, &on_replay)?;
+        let mut recovered = recover(&store, &shards, &on_replay)?;
+        if let Some(following) = &options.following {
+            recovered.registry.share(following.member, Arc::clone(&following.ledger))?;
+        }
         recovered.lost.into_iter().for_each(|lost| history.note_lost(lost));
         if let Some(catch_up) = recovered.catch_up {
             history.begin_catch_up(catch_up);
@@ -60,12 +65,12 @@ impl Engine {
             history.catch_up_progress().into_iter().for_each(|progress| on_replay(progress.read, progress.all));
         }
         let alerts = AlertBook::open(&store, options.alerts)?;
-        let positions = options.following.map(|_| store.positions()).transpose()?;
+        let positions = options.following.as_ref().map(|_| store.positions()).transpose()?;
         let found = (recovered.last_commit, recovered.checkpoints, positions);
         let commits = Arc::new(Commits::new(Arc::clone(&store), shards, Arc::clone(&counters), found, recovered.dirty));
-        let intake = match options.following {
+        let intake = match &options.following {
             None => Side::Alone(Alone::new(Arc::clone(&commits))),
-            Some(own) => Side::Following(Box::new(Following::new(Arc::clone(&commits), own))),
+            Some(of) => Side::Following(Box::new(Following::new(Arc::clone(&commits), of.member))),
         };
         Ok(Self {
             commits,
@@ -78,6 +83,7 @@ impl Engine {
             pacing: Pacing::new(options.samples_per_frame_min),
             report_interval_ms: AtomicU32::new(options.report_interval_ms),
             replayed_reports: recovered.replayed_reports,
+            upgraded,
             options,
             counters,
         })
@@ -216,6 +222,20 @@ impl Engine {
     /// The folder cannot be written.
     pub fn backup(&self, folder: &Path) -> Result<(), StoreError> {
         self.store.backup(folder)
+    }
+
+    /// What opening the engine upgraded; `None` when the store was new or of this format.
+    pub fn upgraded(&self) -> Option<&Upgraded> {
+        self.upgraded.as_ref()
+    }
+
+    /// Removes what is kept for a rollback once it is older than [`ROLLBACK_KEPT_MS`](crate::limits::ROLLBACK_KEPT_MS).
+    /// The first call after an upgrade begins to count. Returns the format to which no rollback is possible any more.
+    ///
+    /// # Errors
+    /// The folder cannot be read or removed. The next call tries again.
+    pub fn expire_rollback(&self, now_ms: i64) -> Result<Option<u32>, StoreError> {
+        self.store.expire_rollback(self.clock.expiry_ms(now_ms))
     }
 
     // Committing

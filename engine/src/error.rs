@@ -129,6 +129,21 @@ pub enum ChangeError {
         /// The limit.
         max: usize,
     },
+    /// In a cluster: other hubs were faster, again and again, or this hub lags behind one that was.
+    #[error("nothing was changed: other hubs changed servers, users or rules at the same moment. Try again")]
+    Overtaken,
+    /// In a cluster: nobody knows yet whether the change is made.
+    #[error(
+        "the change may be made or not: the brokers have not said it, or this hub does not hear from them. Look for it \
+         before you try again"
+    )]
+    Undecided,
+    /// In a cluster: one message has no room for all of it.
+    #[error("nothing was changed: hubs tell one another at most {max} bytes at once. Change fewer things at a time")]
+    TooLarge {
+        /// The limit in bytes.
+        max: usize,
+    },
     /// It could not be written to disk.
     #[error(transparent)]
     Store(#[from] StoreError),

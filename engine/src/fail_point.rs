@@ -29,6 +29,14 @@ macro_rules! fail_points {
 fail_points! {
     /// A new store is begun: there is `FORMAT.new`, and no database.
     StoreBegun "store-begun";
+    /// The folder for a rollback of an upgrade is made under its name for drafts, and empty.
+    RollbackBegun "rollback-begun";
+    /// The files of the database are linked there.
+    RollbackLinked "rollback-linked";
+    /// All is there, with the note of what it is, still under the name for drafts.
+    RollbackNoted "rollback-noted";
+    /// The folder has its name, and the store is as the older hub left it.
+    RollbackKept "rollback-kept";
     /// The database of a new store, or of one of an older format, has every family. `FORMAT` is missing, or has the
     /// older version.
     DatabaseOpened "database-opened";

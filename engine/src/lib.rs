@@ -53,14 +53,18 @@ pub use fail_point::FailPoint;
 pub use intake::{Committed, FollowError, Followed, Member, Message, Outcome};
 #[doc(hidden)]
 pub use intake::{checked_message, read_message};
-pub use options::{CountryLookup, Options, ReplayListener, Tuning};
+pub use options::{CountryLookup, Membership, Options, ReplayListener, Tuning};
 pub use record::Corrupt;
+pub use registry::{Ledger, Proposal, Proposed};
+#[doc(hidden)]
+pub use registry::{checked_registry_message, read_registry_message};
 pub use session::{Flow, Scratch, Session};
 pub use status::Kick;
 pub use store::{
-    Contents, DamagedTable, KnownDamage, Salvaged, SalvagedFamily, StoreError, begin_store, contents, is_begun,
-    is_store, salvage, store_format,
+    Contents, DamagedTable, KnownDamage, Rollback, RollbackError, RolledBack, Salvaged, SalvagedFamily, StoreError,
+    Upgraded, begin_store, check_rollback, contents, drop_rollback, is_begun, is_rollback_unfinished, is_store,
+    kept_rollback, roll_back, rollback_names, salvage, store_format,
 };
 #[doc(hidden)]
-pub use store::{WriteGate, WritePoint, damaged_note, durable_note, format_version, is_any_record};
+pub use store::{WriteGate, WritePoint, damaged_note, durable_note, format_version, is_any_record, rollback_note};
 pub use view::{Selection, ServerView};

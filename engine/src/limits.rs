@@ -121,6 +121,9 @@ pub const PACKS_PER_ROUND_MAX: usize = 64;
 /// Milliseconds between two searches for expired history.
 pub const EXPIRE_INTERVAL_MS: i64 = 60_000;
 
+/// Time for which a store of an older format is kept after its upgrade, so that the upgrade can be undone.
+pub const ROLLBACK_KEPT_MS: i64 = 7 * 86_400_000;
+
 /// Days of the raw tier that no disk budget deletes.
 pub const RAW_DAYS_KEPT_MIN: u32 = 1;
 
@@ -224,6 +227,9 @@ pub const PACK_ROWS_MAX: usize = 64 * 1024;
 /// usual hour at one report per second has 30 KiB.
 pub const HEAVY_HOUR_BYTES: u64 = 1024 * 1024;
 
+/// Hours with much in them whose reports one round of upkeep deletes: each rewrites the files that it shares with others.
+pub(crate) const HEAVY_HOURS_PER_ROUND: usize = 16;
+
 /// Milliseconds between two writes of one server's facts: an agent that changes them all the time writes no more than
 /// others.
 pub const FACTS_INTERVAL_MS: i64 = 60_000;
@@ -316,6 +322,22 @@ const _: () = assert!(FACTS_BYTES_MAX < MESSAGE_MARGIN_BYTES);
 /// Bytes of reports that may wait in one partition for its next message. While that message is on its way, as many wait
 /// for the one after it. There is always room for one frame in an empty buffer.
 pub(crate) const OFFERED_BYTES_MAX: usize = STREAM_MESSAGE_BYTES_MAX - MESSAGE_MARGIN_BYTES;
+
+/// Tries of a change of the registry in a cluster. Each one but the first means that another hub was faster.
+pub const CHANGE_TRIES: usize = 5;
+
+/// Milliseconds for which a change of the registry waits for this hub's follower, after the brokers have answered.
+pub const CHANGE_PATIENCE_MS: u64 = 5_000;
+
+/// Changes in one message of the registry's stream: as many servers as there may be, or a user's logins.
+pub(crate) const CHANGES_PER_MESSAGE_MAX: usize = SERVERS_MAX + LOGINS_MAX;
+
+/// Highest id in a message of the registry's stream. So many are never given out.
+pub(crate) const REGISTRY_ID_MAX: u64 = u64::MAX >> 1;
+
+/// Servers that one message creates for agents that come with enrolment tokens. With the longest names and as many
+/// tokens it stays below [`STREAM_MESSAGE_BYTES_MAX`].
+pub(crate) const ENROLMENTS_PER_MESSAGE_MAX: usize = 128;
 
 /// Bytes of a batch in a message before its reports: a kind, five numbers and an outbox.
 pub(crate) const BATCH_HEAD_BYTES_MAX: usize = 1 + 5 * 10 + 16;

@@ -1,9 +1,12 @@
 //! Settings that the hub passes to the engine.
 
+use std::sync::Arc;
+
 use crate::alert::state::AlertOptions;
 use crate::fail_point::FailPoint;
 use crate::history::Retention;
 use crate::intake::Member;
+use crate::registry::Ledger;
 use crate::store::WriteGate;
 
 /// Gives the country of a public address, lower case, or nothing.
@@ -27,6 +30,15 @@ pub struct Tuning {
     pub alerts: AlertOptions,
 }
 
+/// A process's place in a cluster.
+#[derive(Clone)]
+pub struct Membership {
+    /// The hub and its process.
+    pub member: Member,
+    /// Where changes of the registry are proposed.
+    pub ledger: Arc<dyn Ledger>,
+}
+
 /// Settings that the hub passes to the engine.
 #[derive(Default)]
 pub struct Options {
@@ -43,9 +55,11 @@ pub struct Options {
     pub alerts: AlertOptions,
     /// Whether [`crate::Engine::open`] returns before history has all reports of the log: rounds of upkeep then catch up.
     pub catches_up_later: bool,
-    /// The process's place in a cluster. With it, reports go to streams, and what streams bring is applied
-    /// ([`crate::Engine::follow`]). Without it, the hub is alone.
-    pub following: Option<Member>,
+    /// The process's place in a cluster. With it, reports and changes of the registry go to streams, and what streams
+    /// bring is applied ([`crate::Engine::follow`], [`crate::Engine::follow_registry`]). Without it, the hub is alone.
+    pub following: Option<Membership>,
+    /// Whether a store of an older format is upgraded without a folder that [`crate::roll_back`] could put back.
+    pub without_rollback: bool,
     /// Called at each point: for tests that end the process there.
     #[doc(hidden)]
     pub at_fail_point: Option<fn(FailPoint)>,

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use windfire_engine::{Engine, Options, StoreError};
+use windfire_engine::{Engine, Options, StoreError, kept_rollback};
 
 #[test]
 fn a_store_in_use_keeps_its_format() {
@@ -13,6 +13,7 @@ fn a_store_in_use_keeps_its_format() {
     let refused = Engine::open(folder.path(), Options::default()).err();
     assert!(matches!(refused, Some(StoreError::Locked { .. })), "{refused:?}");
     assert_eq!(fs::read_to_string(&format).expect("there"), "windfire store 3\n");
+    assert_eq!(kept_rollback(folder.path()), None, "nothing is kept of a store that is in use");
     drop(older);
     drop(Engine::open(folder.path(), Options::default()).expect("free again"));
     assert_eq!(fs::read_to_string(&format).expect("there"), "windfire store 6\n");

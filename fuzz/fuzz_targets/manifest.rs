@@ -1,5 +1,5 @@
-//! The files that say what a store or a backup is: `BACKUP`, `FORMAT`, `DURABLE`, `DAMAGED`. What is read says the same
-//! when it is written again, and no path leads out of the backup.
+//! The files that say what a store or a backup is: `BACKUP`, `FORMAT`, `DURABLE`, `DAMAGED`, `ROLLBACK`. What is read
+//! says the same when it is written again, and no path leads out of the backup.
 #![no_main]
 
 // The hub is a program and no library, so its file is read here as well.
@@ -30,5 +30,9 @@ fuzz_target!(|text: &str| {
     if let Some(marks) = windfire_engine::damaged_note(text) {
         assert!(text.starts_with("windfire damaged "));
         assert_eq!(windfire_engine::damaged_note(&marks), Some(marks.clone()));
+    }
+    if let Some(note) = windfire_engine::rollback_note(text) {
+        assert!(text.starts_with("windfire rollback "));
+        assert_eq!(windfire_engine::rollback_note(&note), Some(note.clone()));
     }
 });

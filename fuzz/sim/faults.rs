@@ -100,7 +100,7 @@ faults! {
 const OF_CLUSTER: [Fault; 6] = [Fault::Lost, Fault::Late, Fault::Leader, Fault::CutOff, Fault::Again, Fault::Move];
 
 /// Faults that a simulated cluster does without.
-const NOT_OF_CLUSTER: [Fault; 6] = [Fault::Refuse, Fault::Torn, Fault::Liar, Fault::Jump, Fault::Backup, Fault::Change];
+const NOT_OF_CLUSTER: [Fault; 5] = [Fault::Refuse, Fault::Torn, Fault::Liar, Fault::Jump, Fault::Backup];
 
 impl Fault {
     /// The fault of that name.

@@ -1,10 +1,11 @@
 //! The hub: an engine in a folder, its machine's clocks, its deaths and its starts.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use windfire_engine::clock::Reading;
 use windfire_engine::history::Retention;
-use windfire_engine::{Engine, FailPoint, Member, Options};
+use windfire_engine::{Engine, FailPoint, Ledger, Member, Membership, Options};
 
 use crate::moments::{Death, Died, at_fail_point, at_write, die, mortal, refuse};
 use crate::power::{Cut, cut};
@@ -27,8 +28,8 @@ pub(crate) struct Hub {
     pub(crate) wall_off_ms: i64,
     /// When the process started: its even clock begins there.
     started_ms: i64,
-    /// Its number in a cluster; `None` when it is alone.
-    hub_id: Option<u32>,
+    /// Its number in a cluster, and where it proposes changes of the registry; `None` when it is alone.
+    of_cluster: Option<(u32, Arc<dyn Ledger>)>,
     /// How often it was started.
     pub(crate) boots: u64,
 }
@@ -43,12 +44,12 @@ pub(crate) fn options() -> Options {
 impl Hub {
     /// A hub that does not run yet.
     pub(crate) fn new(folder: PathBuf) -> Self {
-        Self { folder, engine: None, wall_off_ms: 0, started_ms: 0, hub_id: None, boots: 0 }
+        Self { folder, engine: None, wall_off_ms: 0, started_ms: 0, of_cluster: None, boots: 0 }
     }
 
     /// A hub of a cluster that does not run yet.
-    pub(crate) fn of_cluster(folder: PathBuf, hub_id: u32) -> Self {
-        Self { hub_id: Some(hub_id), ..Self::new(folder) }
+    pub(crate) fn of_cluster(folder: PathBuf, hub_id: u32, ledger: Arc<dyn Ledger>) -> Self {
+        Self { of_cluster: Some((hub_id, ledger)), ..Self::new(folder) }
     }
 
     /// Starts it, at a true time. Rounds of upkeep may be left to bring history up to date. It dies when it reaches
@@ -62,7 +63,10 @@ impl Hub {
         die(dies_at.map(Death::At));
         refuse(None);
         self.boots += 1;
-        let following = self.hub_id.map(|hub_id| Member { hub_id, boot_id: self.boots });
+        let following = self.of_cluster.as_ref().map(|(hub_id, ledger)| Membership {
+            member: Member { hub_id: *hub_id, boot_id: self.boots },
+            ledger: Arc::clone(ledger),
+        });
         let options = Options { catches_up_later, following, ..options() };
         let opened = match mortal(|| Engine::open(&self.folder, options)) {
             Ok(opened) => opened,

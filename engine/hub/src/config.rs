@@ -18,6 +18,7 @@ use windfire_engine::history::Retention;
 use windfire_log::LogFormat;
 
 use crate::config_words;
+use crate::folder::FIRST_PASSWORD;
 use crate::limits::{SESSIONS_MAX, UDP_BUFFER_BYTES};
 use crate::memory;
 use crate::proxies::{self, TrustedProxies};
@@ -385,7 +386,7 @@ impl Config {
 fn first_password_usual() -> Option<PathBuf> {
     let folders = std::env::var_os("STATE_DIRECTORY")?;
     let first = std::env::split_paths(&folders).next()?;
-    first.is_absolute().then(|| first.join("first-password"))
+    first.is_absolute().then(|| first.join(FIRST_PASSWORD))
 }
 
 fn http_address(text: &str) -> Result<SocketAddr, String> {

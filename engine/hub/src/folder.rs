@@ -1,21 +1,35 @@
 //! The data folder: whether it is a hub's, and its access rights.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use windfire_engine::StoreError;
+use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
+use windfire_engine::{StoreError, rollback_names};
 
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
-/// and configuration.
-const TOLERATED: [&str; 3] = ["lost+found", "hub.log", "windfire.toml"];
+/// and configuration, and the first password of a hub whose store is gone.
+const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];
+/// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
+/// usually the state folder, which has this file.
+pub(crate) const FIRST_PASSWORD: &str = "first-password";
 /// Files and folders of a hub in its data folder.
+/// What is kept for a rollback has more: [`rollback_names`].
 const KEPT: [&str; 7] = ["FORMAT", "DURABLE", "DAMAGED", "CLUSTER", "rocksdb", "tls", "admin.sock"];
 /// Rights of all users but the owner.
 const OTHERS: u32 = 0o077;
 /// Set on folders that all users share, such as /tmp.
 const STICKY: u32 = 0o1000;
+
+/// The process that has the store open.
+pub(crate) enum Holder {
+    Nobody,
+    /// There is no database.
+    NoStore,
+    /// By its id, if the system tells it: it may run in another container.
+    Process(Option<i32>),
+}
 
 /// Prepares the data folder for a hub: a hub's folder or a new one, open to its owner only. A folder with other files
 /// is not changed.
@@ -80,6 +94,18 @@ pub(crate) fn check_is_hubs(data: &Path) -> Result<(), String> {
     ))
 }
 
+/// Looks at the lock of the database, without taking it.
+pub(crate) fn holder(data: &Path) -> io::Result<Holder> {
+    let path = data.join("rocksdb/LOCK");
+    match fs::metadata(&path) {
+        Ok(found) if found.is_file() => {}
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => return Ok(Holder::NoStore),
+    }
+    let lock = fcntl_getlk(File::open(&path)?, &Flock::from(FlockType::WriteLock))?;
+    Ok(lock.map_or(Holder::Nobody, |lock| Holder::Process(lock.pid.map(Pid::as_raw_pid))))
+}
+
 /// The first name in a folder that a new data folder may not have. `None` for a folder that is empty or missing.
 pub(crate) fn stranger(folder: &Path) -> io::Result<Option<String>> {
     let entries = match fs::read_dir(folder) {
@@ -115,6 +141,7 @@ pub(crate) fn close(folder: &Path) -> Result<(), String> {
         }
     }
     KEPT.iter().for_each(|name| close_tree(&folder.join(name)));
+    rollback_names().for_each(|name| close_tree(&folder.join(name)));
     Ok(())
 }
 
@@ -140,7 +167,7 @@ pub(crate) fn copy(from: &Path, to: &Path) -> Result<(), String> {
     let failed = |error: io::Error| format!("{} to {}: {error}", from.display(), to.display());
     let found = fs::symlink_metadata(from).map_err(failed)?;
     if found.is_file() {
-        fs::copy(from, to).and_then(|_| fs::File::open(to)?.sync_all()).map_err(failed)
+        fs::copy(from, to).and_then(|_| File::open(to)?.sync_all()).map_err(failed)
     } else if found.is_dir() {
         fs::create_dir_all(to).map_err(failed)?;
         for entry in fs::read_dir(from).map_err(failed)? {
@@ -226,7 +253,10 @@ fn remedy(words: &str) -> &'static str {
             ": it belongs to another user. Give it to the user that runs this (chown -R), or name another with --data",
         ),
         ("peration not permitted", ": run this as its owner, or name another with --data"),
-        ("ead-only file system", ": mount it for writing, or name another with --data"),
+        (
+            "ead-only file system",
+            ": mount it for writing, let the hub's unit write to it (ReadWritePaths=), or name another folder",
+        ),
         ("ot a directory", ": a part of its path is a file; name another with --data"),
         ("o such file", ": it cannot be created there; name another with --data"),
         ("ile exists", ": there is a file of that name; name another with --data"),
@@ -261,7 +291,9 @@ mod tests {
     #[test]
     fn an_empty_folder_a_new_disk_and_a_hubs_folder_are_closed() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        for names in [&[][..], &["lost+found", "hub.log"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]] {
+        for names in
+            [&[][..], &["lost+found", "hub.log", "first-password"], &["FORMAT", "anything"], &["FORMAT.new", "rocksdb"]]
+        {
             let data = folder.path().join(format!("with {names:?}"));
             fs::create_dir(&data).expect("made");
             names.iter().for_each(|name| fs::write(data.join(name), "").expect("written"));
@@ -278,7 +310,10 @@ mod tests {
     fn what_lies_in_a_hubs_folder_is_closed_too() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (outside, inside) = (folder.path().join("outside"), folder.path().join("data/rocksdb"));
+        let kept = folder.path().join("data/pre-5/rocksdb");
         fs::create_dir_all(&inside).expect("made");
+        fs::create_dir_all(&kept).expect("made");
+        fs::set_permissions(&kept, Permissions::from_mode(0o755)).expect("own");
         fs::write(&outside, "").expect("written");
         fs::set_permissions(&outside, Permissions::from_mode(0o644)).expect("own");
         let file = inside.join("000001.sst");
@@ -287,7 +322,7 @@ mod tests {
         std::os::unix::fs::symlink(&outside, inside.join("link")).expect("made");
         fs::write(folder.path().join("data/FORMAT"), "").expect("written");
         prepare(&folder.path().join("data")).expect("fit");
-        assert_eq!((mode(&file), mode(&outside)), (0o600, 0o644));
+        assert_eq!((mode(&file), mode(&kept), mode(&outside)), (0o600, 0o700, 0o644));
     }
 
     #[test]
@@ -322,5 +357,14 @@ mod tests {
         assert!(copy(&from, &to.join("copy")).expect_err("refused").contains("link is a symbolic link"));
         drop(draft);
         assert!(!folder.path().join("a").exists());
+    }
+
+    #[test]
+    fn a_store_that_is_closed_is_held_by_nobody() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        assert!(matches!(holder(folder.path()), Ok(Holder::NoStore)));
+        fs::create_dir(folder.path().join("rocksdb")).expect("made");
+        fs::write(folder.path().join("rocksdb/LOCK"), "").expect("room");
+        assert!(matches!(holder(folder.path()), Ok(Holder::Nobody)));
     }
 }

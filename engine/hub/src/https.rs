@@ -45,6 +45,8 @@ pub(crate) struct PanelCertificate {
     shown: Swap<CertifiedKey>,
     /// The operator's files and what they were when they were read last; `None` for the hub's own certificate.
     watched: Mutex<Option<(Files, Stamp)>>,
+    /// Are told under the lock of `watched` whether the newest look at the files failed.
+    counters: Arc<Counters>,
 }
 
 impl Loaded {
@@ -85,16 +87,24 @@ impl Files {
 }
 
 impl PanelCertificate {
-    pub(crate) fn new(loaded: Loaded) -> Self {
+    pub(crate) fn new(loaded: Loaded, counters: Arc<Counters>) -> Self {
         let Loaded { key, watched } = loaded;
-        Self { shown: Swap::new(key), watched: Mutex::new(watched) }
+        Self { shown: Swap::new(key), watched: Mutex::new(watched), counters }
+    }
+
+    /// Files that were to be shown cannot be used.
+    pub(crate) fn note_failure(&self) {
+        let _watched = self.watched.lock();
+        self.counters.set_https_reload_failed(true);
     }
 
     /// Shows another one from the next connection on.
     pub(crate) fn replace(&self, loaded: Loaded) {
         let Loaded { key, watched } = loaded;
-        *self.watched.lock() = watched;
+        let mut known = self.watched.lock();
+        *known = watched;
         self.shown.replace(key);
+        self.counters.set_https_reload_failed(false);
     }
 
     /// TLS for browsers and scripts.
@@ -119,7 +129,9 @@ impl PanelCertificate {
         }
         // A pair that cannot be used is not read again until it changes: usually only one file of it was written so far.
         *seen = stamp;
-        Some(files.read().map(|key| self.shown.replace(key)))
+        let read = files.read().map(|key| self.shown.replace(key));
+        self.counters.set_https_reload_failed(read.is_err());
+        Some(read)
     }
 }
 
@@ -130,7 +142,7 @@ impl ResolvesServerCert for PanelCertificate {
 }
 
 /// Looks at the files now and then, for as long as it is polled.
-pub(crate) async fn watch(certificate: Option<Arc<PanelCertificate>>, counters: Arc<Counters>) -> Infallible {
+pub(crate) async fn watch(certificate: Option<Arc<PanelCertificate>>) -> Infallible {
     let Some(certificate) = certificate else { return std::future::pending().await };
     let mut ticks = interval(CERTIFICATE_LOOK_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -140,7 +152,6 @@ pub(crate) async fn watch(certificate: Option<Arc<PanelCertificate>>, counters: 
         // The files may be on a disk that hangs.
         let looked = spawn_blocking(move || looked_at.look()).await;
         let Some(result) = looked.ok().flatten() else { continue };
-        counters.set_https_reload_failed(result.is_err());
         match result {
             Ok(()) => tracing::info!("the panel shows its new certificate"),
             Err(error) => tracing::error!("the panel keeps its certificate, the new one cannot be used: {error}"),
@@ -169,7 +180,7 @@ mod tests {
         let files = Files { cert: folder.path().join("cert.pem"), key: folder.path().join("key.pem") };
         let first = write_pair(&files);
         let loaded = Loaded::read(folder.path(), Some(&files)).expect("a pair");
-        let certificate = PanelCertificate::new(loaded);
+        let certificate = PanelCertificate::new(loaded, Arc::default());
         assert!(certificate.look().is_none(), "nothing has changed");
         let sound = fs::read(&files.key).expect("there");
 

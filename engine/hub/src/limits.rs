@@ -196,6 +196,8 @@ pub(crate) const RETENTION_DAYS_MAX: u64 = 3650;
 pub(crate) const UPKEEP_INTERVAL: Duration = Duration::from_secs(1);
 /// Time until history's upkeep is tried again after it failed.
 pub(crate) const UPKEEP_RETRY: Duration = Duration::from_secs(5);
+/// Time between two looks at the age of what is kept for a rollback.
+pub(crate) const ROLLBACK_INTERVAL: Duration = Duration::from_hours(1);
 /// Answers from history that are computed at once. Further ones wait. An answer whose reader has not taken its pieces
 /// yet lets others compute.
 pub(crate) const HISTORY_ANSWERS_MAX: usize = 4;

@@ -88,7 +88,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
     let now_ms = unix_ms();
     let done = match cli.verb {
         Verb::Doctor { settings, output } => return doctor::run(&cli.place, settings, output.json, now_ms),
-        Verb::Serve { new_certificate, settings } => {
+        Verb::Serve { new_certificate, without_rollback, settings } => {
             let config = Config::load(&cli.place, settings.clone())?;
             let set_log = start_logs(config.log_filter()?, config.log_format);
             for variable in ignored {
@@ -97,11 +97,13 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
             die_on_panic();
             let source = Source { place: cli.place, given: settings };
             let service = Service::from_environment();
-            serve::serve(&config, Launch { with_new_certificate: new_certificate, reading, source, set_log, service })
+            let with_new_certificate = new_certificate;
+            let launch = Launch { with_new_certificate, without_rollback, reading, source, set_log, service };
+            serve::serve(&config, launch)
         }
         Verb::Resource(verb) => ask(&cli.place, verb.into_call()?, now_ms),
-        Verb::Storage { raw_days, minute_days, quarter_days, output } => {
-            let request = Request::Storage { raw_days, minute_days, quarter_days };
+        Verb::Storage { raw_days, minute_days, quarter_days, drop_rollback, output } => {
+            let request = Request::Storage { raw_days, minute_days, quarter_days, drop_rollback };
             ask(&cli.place, Call::of_hub(request, output), now_ms)
         }
         Verb::Backup { folder, output } => {
@@ -113,6 +115,13 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
             let data = Config::data_folder(&cli.place)?;
             admin::restore(&folder, &data, new_certificate)?;
             say(&format!("{} is restored from {}: start the hub on it", data.display(), folder.display()))
+        }
+        Verb::Rollback => {
+            let data = Config::data_folder(&cli.place)?;
+            if admin::is_answered(&data) {
+                return Err(format!("a hub runs on data folder {}: stop it first", data.display()));
+            }
+            say(&admin::rollback(&data)?)
         }
         Verb::Salvage { folder } => {
             let absolute =
@@ -193,7 +202,7 @@ fn exchange(place: &Place, request: Request, now_ms: i64, out: &mut dyn Write) -
         // A store that was created without a hub has none yet.
         fingerprint: Certificate::own(&config.data).map(|own| own.fingerprint()).unwrap_or_default(),
     };
-    admin::ask(&config.data, options, agents, request, now_ms, out)
+    admin::ask(&config.data, config.first_password_file.as_deref(), options, agents, request, now_ms, out)
 }
 
 /// Starts the log. The result changes what is logged.

@@ -10,7 +10,7 @@ use windfire_engine::history::{CatchUpProgress, Upkeep};
 
 use crate::clock::Clock;
 use crate::counters::Counters;
-use crate::limits::{START_SIGN_INTERVAL, UPKEEP_INTERVAL, UPKEEP_RETRY};
+use crate::limits::{ROLLBACK_INTERVAL, START_SIGN_INTERVAL, UPKEEP_INTERVAL, UPKEEP_RETRY};
 use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
@@ -60,12 +60,18 @@ impl MaintenanceThread {
         // On Linux, only of this thread. If it is refused, history only competes harder.
         let _lower_priority = rustix::process::nice(NICE);
         let mut is_clock_doubted = false;
+        // When what is kept for a rollback was looked at.
+        let mut looked: Option<Instant> = None;
         let mut catch_up = CatchUpLog::begin(&self.engine);
         while !self.stop.has_reached(Phase::LastWrites) {
             pulse.beat_before_disk();
             let started = Instant::now();
             let (done, result) = self.engine.upkeep((self.clock)());
             self.note(&done);
+            if looked.is_none_or(|looked| looked.elapsed() >= ROLLBACK_INTERVAL) {
+                self.expire_rollback();
+                looked = Some(Instant::now());
+            }
             catch_up.note(&self.engine);
             is_clock_doubted = self.note_clock(is_clock_doubted);
             let pause = match result {
@@ -84,6 +90,15 @@ impl MaintenanceThread {
                     break;
                 }
             }
+        }
+    }
+
+    /// Removes what is kept for a rollback when it is old enough.
+    fn expire_rollback(&self) {
+        match self.engine.expire_rollback((self.clock)()) {
+            Ok(None) => {}
+            Ok(Some(format)) => tracing::info!("no rollback to format {format} is possible any more: 7 days are over"),
+            Err(error) => tracing::warn!(%error, "what is kept for a rollback is not removed: tried again in an hour"),
         }
     }
 

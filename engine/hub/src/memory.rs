@@ -47,13 +47,14 @@ impl Budgets {
 
 /// Three quarters of the memory that this process may have.
 pub(crate) fn usual_bytes_max() -> u64 {
-    let limit_bytes = limit_bytes(|path| fs::read_to_string(path).ok());
+    let limit_bytes = limit_bytes(|path| fs::read_to_string(path).ok(), kernel_bytes());
     limit_bytes.map_or(MEMORY_BYTES_USUAL, |bytes| bytes / 4 * 3)
 }
 
-/// The memory of the machine, or of the process's control group or one around it if that has less; bytes.
-fn limit_bytes(read: impl Fn(&Path) -> Option<String>) -> Option<u64> {
-    let machine = read(Path::new("/proc/meminfo")).as_deref().and_then(machine_bytes);
+/// The memory of the machine, or of the process's control group or one around it if that has less; bytes. Containers
+/// may have a `/proc/meminfo` of their own. Where there is none, `kernel_bytes` counts.
+fn limit_bytes(read: impl Fn(&Path) -> Option<String>, kernel_bytes: Option<u64>) -> Option<u64> {
+    let machine = read(Path::new("/proc/meminfo")).as_deref().and_then(machine_bytes).or(kernel_bytes);
     let groups = read(Path::new("/proc/self/cgroup")).unwrap_or_default();
     let groups = groups.lines().filter_map(limit_files).flatten();
     // In a container the group's own name is often hidden, and its files are at the top.
@@ -76,6 +77,12 @@ fn limit_files(line: &str) -> Option<Vec<PathBuf>> {
     Some(group.ancestors().map(|group| Path::new(root).join(group).join(file)).collect())
 }
 
+/// The memory of the machine, as the kernel says it to a process that sees no `/proc/meminfo`.
+fn kernel_bytes() -> Option<u64> {
+    let machine = rustix::system::sysinfo();
+    machine.totalram.checked_mul(machine.mem_unit.into()).filter(|bytes| *bytes > 0)
+}
+
 fn machine_bytes(meminfo: &str) -> Option<u64> {
     let kib = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?.trim().strip_suffix("kB")?;
     kib.trim().parse::<u64>().ok()?.checked_mul(1024)
@@ -90,7 +97,12 @@ mod tests {
     const MACHINE: u64 = 24_682_880 * 1024;
 
     fn limit(files: &[(&str, &str)]) -> Option<u64> {
-        limit_bytes(|path| files.iter().find(|(found, _)| Path::new(found) == path).map(|(_, text)| (*text).to_owned()))
+        limit_of(files, None)
+    }
+
+    fn limit_of(files: &[(&str, &str)], kernel_bytes: Option<u64>) -> Option<u64> {
+        let text = |path: &Path| files.iter().find(|(found, _)| Path::new(found) == path).map(|(_, text)| *text);
+        limit_bytes(|path| text(path).map(str::to_owned), kernel_bytes)
     }
 
     #[test]
@@ -113,6 +125,19 @@ mod tests {
         let none = ("/sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", "9223372036854771712\n");
         assert_eq!(limit(&[meminfo, first, none]), Some(MACHINE));
         assert_eq!(limit(&[("/proc/meminfo", "MemTotal: many kB\n"), service, own]), None);
+    }
+
+    #[test]
+    fn without_meminfo_the_kernels_word_counts() {
+        let kernel = Some(1 << 30);
+        assert_eq!(limit_of(&[], kernel), kernel);
+        assert_eq!(limit_of(&[("/proc/meminfo", "MemTotal: many kB\n")], kernel), kernel);
+        assert_eq!(limit_of(&[("/proc/meminfo", MEMINFO)], kernel), Some(MACHINE));
+        let top = ("/sys/fs/cgroup/memory.max", "100000000\n");
+        assert_eq!(limit_of(&[top], kernel), Some(100_000_000));
+        // A container may have a /proc/meminfo of its own, with less.
+        let (said, meminfo) = (kernel_bytes().expect("memory"), fs::read_to_string("/proc/meminfo").expect("there"));
+        assert!(machine_bytes(&meminfo).is_some_and(|bytes| bytes <= said), "{said} bytes");
     }
 
     #[test]

@@ -9,7 +9,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
+use http::HeaderValue;
+use parking_lot::{Mutex, MutexGuard};
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
@@ -20,7 +21,6 @@ use windfire_engine::Engine;
 
 use crate::admin::Reloaded;
 use crate::config::{Config, Place, Settings};
-use crate::counters::Counters;
 use crate::country::{self, Countries};
 use crate::https::{Files, Loaded, PanelCertificate};
 use crate::limits::CONFIG_BYTES_MAX;
@@ -29,7 +29,7 @@ use crate::service::{Service, describe};
 use crate::swap::Swap;
 
 /// Keys that are applied while the hub runs. All others need a restart.
-const APPLIED: [&str; 18] = [
+const APPLIED: [&str; 19] = [
     "log",
     "log_format",
     "trusted_proxies",
@@ -48,6 +48,7 @@ const APPLIED: [&str; 18] = [
     "country_db",
     "https_cert",
     "https_key",
+    "hsts_max_age_s",
 ];
 
 /// Changes what is logged.
@@ -91,8 +92,8 @@ pub(crate) struct Parts {
     pub(crate) certificate: Option<Arc<PanelCertificate>>,
     pub(crate) countries: Countries,
     pub(crate) proxies: Arc<Swap<TrustedProxies>>,
+    pub(crate) hsts: Arc<Swap<Option<HeaderValue>>>,
     pub(crate) set_log: SetLog,
-    pub(crate) counters: Arc<Counters>,
     pub(crate) service: Service,
 }
 
@@ -130,8 +131,21 @@ impl Reloader {
     /// # Errors
     /// Something in it is not valid. Nothing has changed.
     pub(crate) fn reload(&self) -> Result<Reloaded, String> {
+        self.reload_from(self.in_force.lock())
+    }
+
+    /// The same, unless a reload is under way: a file on a disk that hangs must not hold up whoever asks again.
+    ///
+    /// # Errors
+    /// As [`Reloader::reload`], or one is under way.
+    pub(crate) fn try_reload(&self) -> Result<Reloaded, String> {
+        let in_force = self.in_force.try_lock();
+        self.reload_from(in_force.ok_or("a reload is under way: see the log for what comes of it, and try again")?)
+    }
+
+    fn reload_from(&self, in_force: MutexGuard<'_, Config>) -> Result<Reloaded, String> {
         self.parts.service.reloading();
-        let result = self.apply();
+        let result = self.apply(in_force);
         match &result {
             Ok(Reloaded { applied, needs_restart }) => {
                 let (applied, needs_restart) = (applied.join(", "), needs_restart.join(", "));
@@ -147,10 +161,9 @@ impl Reloader {
         result
     }
 
-    fn apply(&self) -> Result<Reloaded, String> {
-        let mut in_force = self.in_force.lock();
+    fn apply(&self, mut in_force: MutexGuard<'_, Config>) -> Result<Reloaded, String> {
         let Prepared { config, log, country, certificate, reloaded } = self.prepare(&in_force)?;
-        let Parts { engine, live, api, countries, proxies, set_log, counters, .. } = &self.parts;
+        let Parts { engine, live, api, countries, proxies, hsts, set_log, .. } = &self.parts;
         // Nothing below fails but this, and only when the hub ends.
         set_log(log)?;
         windfire_log::set_format(config.log_format);
@@ -160,7 +173,7 @@ impl Reloader {
         countries.replace(country);
         if let (Some(loaded), Some(shown)) = (certificate, &self.parts.certificate) {
             shown.replace(loaded);
-            counters.set_https_reload_failed(false);
+            hsts.replace(config.hsts());
         }
         let present = api.current();
         api.replace(api_of(&config, &present));
@@ -173,15 +186,14 @@ impl Reloader {
         let config = self.source.read()?;
         // With another way of serving, the new files are for the hub that starts next.
         let is_https_kept = config.https == in_force.https;
-        let certificate = if self.parts.certificate.is_some() && is_https_kept {
-            let loaded = Loaded::read(&in_force.data, Files::of(&config).as_ref());
-            self.parts.counters.set_https_reload_failed(loaded.is_err());
-            Some(loaded?)
-        } else {
-            None
+        let certificate = match self.parts.certificate.as_ref().filter(|_| is_https_kept) {
+            Some(shown) => {
+                let loaded = Loaded::read(&in_force.data, Files::of(&config).as_ref());
+                Some(loaded.inspect_err(|_| shown.note_failure())?)
+            }
+            None => None,
         };
-        let is_applied =
-            |key: &String| APPLIED.contains(&key.as_str()) && (certificate.is_some() || !key.starts_with("https_"));
+        let is_applied = |key: &String| APPLIED.contains(&key.as_str()) && (certificate.is_some() || !is_of_https(key));
         let (applied, needs_restart) = changed(in_force, &config)?.into_iter().partition(is_applied);
         let log = config.log_filter()?;
         let country = config.country_db.as_deref().map(country::open).transpose()?;
@@ -214,12 +226,17 @@ fn changed(before: &Config, after: &Config) -> Result<Vec<String>, String> {
     Ok(keys)
 }
 
+/// Keys that are about how the panel is served with TLS.
+fn is_of_https(key: &str) -> bool {
+    key.starts_with("https_") || key.starts_with("hsts_")
+}
+
 /// The configuration in force after a reload: keys that need a restart are told again by the next one.
 fn kept(before: &Config, after: Config, reloaded: &Reloaded) -> Config {
-    let (https_cert, https_key) = if reloaded.needs_restart.iter().any(|key| key.starts_with("https_")) {
-        (before.https_cert.clone(), before.https_key.clone())
+    let (https_cert, https_key, hsts_max_age_s) = if reloaded.needs_restart.iter().any(|key| is_of_https(key)) {
+        (before.https_cert.clone(), before.https_key.clone(), before.hsts_max_age_s)
     } else {
-        (after.https_cert, after.https_key)
+        (after.https_cert, after.https_key, after.hsts_max_age_s)
     };
     Config {
         log: after.log,
@@ -240,6 +257,7 @@ fn kept(before: &Config, after: Config, reloaded: &Reloaded) -> Config {
         country_db: after.country_db,
         https_cert,
         https_key,
+        hsts_max_age_s,
         ..before.clone()
     }
 }
@@ -288,6 +306,7 @@ mod tests {
         https = true
         https_cert = \"cert.pem\"
         https_key = \"key.pem\"
+        hsts_max_age_s = 60
     ";
 
     #[test]

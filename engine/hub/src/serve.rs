@@ -28,7 +28,7 @@ use crate::folder;
 use crate::http::{self, Http};
 use crate::https::{self, Files, Loaded, PanelCertificate};
 use crate::ingest::{Ingest, Places, Refusals, Sockets};
-use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL};
+use crate::limits::{CHANGES_MAX, HISTORY_ANSWERS_MAX, START_QUIET, START_SIGN_INTERVAL, STOP_TIMEOUT};
 use crate::maintenance_thread::MaintenanceThread;
 use crate::memory::Budgets;
 use crate::pacer;
@@ -45,6 +45,8 @@ use crate::tls::{self, Certificate};
 pub(crate) struct Launch {
     /// Creates a certificate if the folder has lost its own.
     pub(crate) with_new_certificate: bool,
+    /// Upgrades a store of an older format without a way back.
+    pub(crate) without_rollback: bool,
     pub(crate) reading: fn() -> Reading,
     pub(crate) source: Source,
     pub(crate) set_log: SetLog,
@@ -53,8 +55,8 @@ pub(crate) struct Launch {
 
 /// Serves until asked to stop. Everything that can be wrong beforehand is an error before anything is accepted.
 pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
-    let Launch { with_new_certificate, reading, source, set_log, service } = launch;
-    let signals = Signals::watch_from_the_start()?;
+    let Launch { with_new_certificate, without_rollback, reading, source, set_log, service } = launch;
+    let mut signals = Signals::watch()?;
     raise_descriptors();
     let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
     if config.cluster.is_on() {
@@ -62,7 +64,8 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     }
     let entry = cluster::enter(config)?;
     let member = entry.as_ref().map(Entry::member);
-    let (engine, admin_socket) = open(config, with_new_certificate, &countries, &service, member)?;
+    let upgrade = (with_new_certificate, without_rollback);
+    let (engine, admin_socket) = open(config, upgrade, &countries, &service, member)?;
     let claimed = match entry {
         Some(entry) => {
             service.starting("waiting for the hub's id at the brokers");
@@ -78,8 +81,10 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         tls::note(&config.data, &fingerprint)?;
     }
     let reset_key = tls::reset_key(&config.data)?;
+    let counters = Arc::new(Counters::default());
     let certificate = if config.https {
-        Some(Arc::new(PanelCertificate::new(Loaded::read(&config.data, Files::of(config).as_ref())?)))
+        let loaded = Loaded::read(&config.data, Files::of(config).as_ref())?;
+        Some(Arc::new(PanelCertificate::new(loaded, Arc::clone(&counters))))
     } else {
         None
     };
@@ -88,14 +93,12 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let http_socket = http::Socket::bind(config.http)?;
     let (quic_address, http_address) = (quic_sockets.address(), http_socket.address());
 
-    let mut signals = signals.map_or_else(Signals::watch, Ok)?;
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
     let port = quic_address.map_or(0, |address| address.port());
     let api = Arc::new(Swap::new(api(config, Agents { address: None, port, fingerprint: fingerprint.clone() })));
     let mut threads = Threads::new();
     let pulses = Arc::new(Pulses::new());
-    let counters = Arc::new(Counters::default());
     let (committed_sender, committed) = watch::channel(0);
     let cluster = claimed.map(|claimed| {
         counters.set_cluster(Arc::clone(&claimed.state));
@@ -150,6 +153,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let live = Arc::new(live);
     let (ticks_sender, ticks) = watch::channel(0);
     let proxies = Arc::new(Swap::new(config.trusted_proxies.clone()));
+    let hsts = Arc::new(Swap::new(config.hsts()));
     let http = Http {
         api: Arc::clone(&api),
         live: Arc::clone(&live),
@@ -157,7 +161,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         counters: Arc::clone(&counters),
         clock: Arc::clone(&clock),
         proxies: Arc::clone(&proxies),
-        hsts: config.hsts(),
+        hsts: Arc::clone(&hsts),
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
@@ -170,8 +174,8 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         certificate: certificate.clone(),
         countries,
         proxies,
+        hsts,
         set_log,
-        counters: Arc::clone(&counters),
         service: service.clone(),
     };
     let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
@@ -222,15 +226,21 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     threads.start(Worker::new("commits", Phase::LastWrites, move || commit_thread.run(&pulse)))?;
 
     let pacing = pacer::run(Arc::clone(&engine), Arc::clone(&counters), listeners);
-    let watching = https::watch(certificate, Arc::clone(&counters));
+    let watching = https::watch(certificate);
     let reloading = reload::at_each(signals.reloads(), Arc::clone(&reloader));
     let telling = service.clone().run(Arc::clone(&engine), Arc::clone(&counters), pulses);
-    let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.reload());
+    let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.try_reload());
     let agents = move || agents.agents();
-    let cluster = counters.cluster().cloned();
-    let answering = admin::Answering { engine, clock, cluster, reload: Arc::new(asked_to_reload) };
+    let answering = admin::Answering {
+        engine,
+        clock,
+        cluster: counters.cluster().cloned(),
+        first_password_file: config.first_password_file.clone(),
+        reload: Arc::new(asked_to_reload),
+    };
     let admin = admin::serve(admin_socket, config.data.clone(), answering, agents);
-    let asked = runtime()?.block_on(async {
+    let runtime = runtime()?;
+    let asked = runtime.block_on(async {
         tokio::select! {
             () = signals.asked() => Ok(()),
             // Otherwise the others would continue, although agents are not served or nothing becomes durable.
@@ -243,6 +253,8 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         }
     });
     service.stopping();
+    // What waits for a disk that hangs must not hold up the stop.
+    runtime.shutdown_timeout(STOP_TIMEOUT);
     tracing::info!("stopping: no new agents, open sessions end after their last ack");
     let ended = threads.stop_all();
     admin::unbind(&config.data);
@@ -252,7 +264,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
 /// Opens the store, or creates a new one with its certificate. In the meantime verbs are told how far that is.
 fn open(
     config: &Config,
-    with_new_certificate: bool,
+    (with_new_certificate, without_rollback): (bool, bool),
     countries: &Countries,
     service: &Service,
     member: Option<Member>,
@@ -275,6 +287,7 @@ fn open(
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
         following: member,
+        without_rollback,
         ..Options::default()
     };
     let is_new = !windfire_engine::is_store(&config.data);
@@ -288,6 +301,9 @@ fn open(
         Certificate::make(&config.data)?;
     }
     let engine = Engine::open(&config.data, options).map_err(|error| folder::explain(&error))?;
+    if let Some(upgraded) = engine.upgraded() {
+        tracing::warn!("{}", admin::describe_upgrade(&config.data, upgraded));
+    }
     admin::is_a_hub_now(&config.data);
     // From now on a verb waits for the hub, and is not told that it is starting.
     let admin_socket = starting.admin_socket(&config.data)?;

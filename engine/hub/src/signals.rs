@@ -23,23 +23,15 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// For a process that is the first of its container: signals that it does not handle do not end it, and opening a
-    /// store takes long. Any other process is ended by the system until [`Signals::watch`].
-    pub(crate) fn watch_from_the_start() -> Result<Option<Self>, String> {
-        (std::process::id() == 1).then(|| Self::watch_while(false)).transpose()
-    }
-
-    /// For a hub that needs an orderly stop.
+    /// From the start on, because opening a store takes long. Until [`Signals::asked`] a request to stop ends the process
+    /// at once, and a request to read the configuration again waits. The system would end the process by either, and the
+    /// first process of a container by none.
     pub(crate) fn watch() -> Result<Self, String> {
-        Self::watch_while(true)
-    }
-
-    fn watch_while(is_running: bool) -> Result<Self, String> {
         let (sender, asked) = watch::channel(false);
         let (reload_sender, reloads) = watch::channel(0);
         let had_terminal = has_terminal();
         let (ready_sender, ready) = std::sync::mpsc::channel();
-        let is_running = Arc::new(AtomicBool::new(is_running));
+        let is_running = Arc::new(AtomicBool::new(false));
         let is_running_now = Arc::clone(&is_running);
         let watch = move || -> Result<(), String> {
             let runtime = runtime()?;

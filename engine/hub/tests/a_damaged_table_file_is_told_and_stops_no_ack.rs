@@ -1,12 +1,13 @@
 //! A byte of a table file of a stopped hub changes. The hub starts, its agents report, and a compaction reads the file.
-//! RocksDB takes no write after that. Acks go on, `/readyz` stays green, the log names the file and the remedy,
-//! `/metrics` counts it. So does the next start.
+//! RocksDB takes no write after that. Acks go on, `/readyz` stays green and mentions it, the service manager is told
+//! the same, the log names the file and the remedy, `/metrics` counts it. So does the next start.
 
 mod hub;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use hub::notify::Manager;
 use hub::sick_disk::{acked, eager_agents};
 use hub::{new_hub, wait_until};
 use windfire_bench::clock::unix_ms;
@@ -85,14 +86,16 @@ fn report_and_be_acked(hub: &HubProcess, credentials: &[String]) {
     wait_until("acks go on", || acked(&swarm) > known + ACKS);
     assert_eq!(hub.metric("windfire_poisoned"), 0.0);
     let ready = hub.get("/readyz", "");
-    assert_eq!(ready.status, 200, "{}", ready.text());
+    assert!(ready.status == 200 && ready.text().contains("but damaged table files: 1"), "{}", ready.text());
     let Account { pushed, acked } = Account::total(&swarm.finish());
     assert_eq!(acked, pushed, "reports that are not acknowledged at the end");
 }
 
 #[test]
 fn a_damaged_table_file_is_told_and_stops_no_ack() {
-    let (_folder, mut hub) = new_hub(&[]);
+    let (folder, hub) = new_hub(&[]);
+    let manager = Manager::new(folder.path());
+    let mut hub = hub.with_variable("NOTIFY_SOCKET", manager.socket());
     // All in one hour, so that the files overlap and have to be merged.
     let start_ms = unix_ms().div_euclid(HOUR_MS) * HOUR_MS - 3 * HOUR_MS;
     live(hub.data(), 0, start_ms);
@@ -107,6 +110,7 @@ fn a_damaged_table_file_is_told_and_stops_no_ack() {
     for starts in 1..=2 {
         hub.start();
         report_and_be_acked(&hub, &credentials);
+        wait_until("its status tells it", || manager.status().contains("but damaged table files: 1"));
         assert!(hub.terminate().success());
         let log = hub.log();
         let told: Vec<&String> = log.iter().filter(is_told).collect();

@@ -83,6 +83,11 @@ fn the_first_password_opens_the_panel_from_the_file_that_is_named_for_it() {
     let password = fs::read_to_string(&file).expect("written");
     assert_eq!(sign_in(&hub, "admin", password.trim(), &[]).status, 200);
     assert_eq!(sign_in(&hub, "admin", "another one", &[]).status, 401);
+    said(&hub, &["admin", "password", "somebody", "--new"]);
+    assert!(file.exists(), "the password in it is still that of admin");
+    said(&hub, &["admin", "password"]);
+    assert!(!file.exists(), "the password in it is nobody's");
+    assert_eq!(sign_in(&hub, "admin", password.trim(), &[]).status, 401);
 }
 
 #[test]

@@ -106,6 +106,8 @@ fn a_backup_is_looked_at_and_stays_what_it_is() {
     fs::create_dir_all(mount.join("lost+found")).expect("made");
     // What an interrupted restore left.
     fs::create_dir_all(mount.join("restoring/rocksdb")).expect("made");
+    // What a hub left whose store is gone.
+    fs::write(mount.join("first-password"), "").expect("written");
     for data in [&data, &mount] {
         let output = run(&made, &["verify"]);
         assert!(output.status.success(), "{}", words(&output));

@@ -173,7 +173,7 @@ fn faults_of_the_configuration_and_the_machine_are_named() {
     let sound = copy.certificate(true, false);
     assert_eq!(Report::of(&given(&sound)).finding("https_certificate").verdict, Verdict::Ok);
     set_mode(&copy.folder.path().join("key.pem"), 0o604);
-    is_bad(&given(&sound), "https_key", "chmod 600");
+    is_bad(&given(&sound), "https_key", "chmod 640");
     fs::remove_file(copy.folder.path().join("cert.pem")).expect("own");
     is_bad(&given(&sound), "https_certificate", "cert.pem");
 

@@ -22,17 +22,19 @@ fn the_panel_works_behind_caddy() {
     hub.start();
 
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let path = |name: &str| folder.path().join(name);
-    let https = free_address();
-    let site = format!("https://{NAME}:{}", https.port());
-    let recipe = replaced(RECIPE, &[("hub.example.org", &site), ("127.0.0.1:8008", &hub.http().to_string())]);
-    fs::write(path("windfire"), recipe).expect("written");
-    fs::write(path("Caddyfile"), BEFORE.replace("FOLDER", &folder.path().display().to_string())).expect("written");
-    let mut command = Command::new(program);
-    command.args(["run", "--adapter", "caddyfile", "--config"]).arg(path("Caddyfile"));
-    // It keeps its configuration there.
-    command.env("HOME", folder.path()).env("XDG_CONFIG_HOME", path("config")).env("XDG_DATA_HOME", path("data"));
-    let authority = path("storage/pki/authorities/local/root.crt");
-    let proxy = Proxy::start(folder, command, https, &authority);
+    let authority = folder.path().join("storage/pki/authorities/local/root.crt");
+    let proxy = Proxy::start(folder, &authority, |folder| {
+        let path = |name: &str| folder.join(name);
+        let https = free_address();
+        let site = format!("https://{NAME}:{}", https.port());
+        let recipe = replaced(RECIPE, &[("hub.example.org", &site), ("127.0.0.1:8008", &hub.http().to_string())]);
+        fs::write(path("windfire"), recipe).expect("written");
+        fs::write(path("Caddyfile"), BEFORE.replace("FOLDER", &folder.display().to_string())).expect("written");
+        let mut command = Command::new(program);
+        command.args(["run", "--adapter", "caddyfile", "--config"]).arg(path("Caddyfile"));
+        // It keeps its configuration there.
+        command.env("HOME", folder).env("XDG_CONFIG_HOME", path("config")).env("XDG_DATA_HOME", path("data"));
+        (command, https)
+    });
     the_panel_works(&hub, &proxy);
 }

@@ -16,6 +16,7 @@ const EXPOSURE_MAX: &str = "15";
 const HUB_UNIT: &str = include_str!("../package/windfire.service");
 const AGENT_UNIT: &str = include_str!("../../../agent/package/windfire-agent.service");
 const UDP: &str = include_str!("../package/udp.conf");
+const BACKUP_FOLDER: &str = include_str!("../package/backup-folder.conf");
 const ENROL: &str = include_str!("../../../agent/package/enrol.conf");
 const NETWORK: &str = include_str!("../../../agent/package/hardened-network.conf");
 
@@ -54,6 +55,7 @@ fn systemd_knows_every_line_of_the_units_and_of_the_examples() {
     let agent = program();
     for (name, unit, program, drop_in) in [
         ("windfire.service", HUB_UNIT, Path::new(HUB), UDP),
+        ("windfire.service", HUB_UNIT, Path::new(HUB), BACKUP_FOLDER),
         ("windfire-agent.service", AGENT_UNIT, agent.as_path(), NETWORK),
         ("windfire-agent.service", AGENT_UNIT, agent.as_path(), ENROL),
     ] {
@@ -98,7 +100,15 @@ fn each_unit_waits_for_what_its_program_tells() {
     }
     // statvfs of /home must work, and /proc must have the whole machine.
     assert!(AGENT_UNIT.contains("\nProtectHome=read-only\n") && AGENT_UNIT.contains("\nProcSubset=all\n"));
+    // A token alone starts an agent only where enrol.conf hands it over. An empty assignment takes the others back.
+    let conditions = |text: &'static str| text.lines().filter_map(|line| line.strip_prefix("ConditionFileNotEmpty="));
+    assert!(conditions(AGENT_UNIT).eq(["/etc/windfire-agent/credential"]));
+    assert!(conditions(ENROL).eq(["", "/etc/windfire-agent/enrolment-token"]));
     // The thread for history calls setpriority.
     assert!(HUB_UNIT.contains("\nSystemCallFilter=~@privileged\n"));
+    // The hub reads /proc/meminfo.
+    assert!(!HUB_UNIT.lines().any(|line| line.starts_with("ProcSubset=")));
+    // The hub writes the backups that the command line asks for.
+    assert!(HUB_UNIT.contains("\nReadWritePaths=-/var/backups/windfire\n"));
     assert!(HUB_UNIT.contains("ExecReload=/bin/kill -HUP $MAINPID"));
 }

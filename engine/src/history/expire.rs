@@ -26,7 +26,11 @@ impl History {
         // Blocks that a coarser tier has still to be made of stay.
         let needed = [unpacked_hour, unpacked_day.into_iter().chain(hour_of_day).min(), None];
         // The server that uses most gives first, then all servers.
-        upkeep.has_expired |= self.take_from_heaviest(store)? > 0;
+        let freed = self.take_from_heaviest(store)?;
+        upkeep.has_expired |= freed.bytes > 0;
+        if freed.is_more_due {
+            return Ok(());
+        }
         let budgeted = self.floors_by_budget(store, expiry_ms)?;
         for ((tier, needed), budgeted) in Tier::ALL.into_iter().zip(needed).zip(budgeted) {
             let floor = self.floor_by_age(tier, expiry_ms).max(budgeted);

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::tier::{Retention, Tier};
 use super::upkeep::History;
 use crate::block::Block;
-use crate::limits::STORAGE_BLOCKS_READ_MAX;
+use crate::limits::{HEAVY_HOURS_PER_ROUND, STORAGE_BLOCKS_READ_MAX};
 use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, TableFile, key};
 
@@ -91,20 +91,28 @@ pub(super) fn forget_expired(store: &Store, raw_floor: i64) -> Result<(), StoreE
     if changes.is_empty() { Ok(()) } else { store.write(&changes) }
 }
 
+/// What was freed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Freed {
+    pub(super) bytes: u64,
+    /// There are more hours to take, in the next round.
+    pub(super) is_more_due: bool,
+}
+
 impl History {
-    /// Frees the bytes above the disk budget from hours that take much, as far as there are any. Returns the bytes freed.
-    pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<u64, StoreError> {
+    /// Frees the bytes above the disk budget from hours that take much, as far as there are any.
+    pub(super) fn take_from_heaviest(&self, store: &Store) -> Result<Freed, StoreError> {
         let max = self.retention().disk_bytes_max;
         // Files that are not rewritten get no smaller: every round would find the same excess and take more.
         if max == 0 || store.is_idle(key::RAW) {
-            return Ok(0);
+            return Ok(Freed::default());
         }
         let mut used = 0u64;
         for tier in Tier::ALL {
             used += extents(store, tier)?.iter().map(|extent| extent.bytes).sum::<u64>();
         }
         match used.saturating_sub(max) {
-            0 => Ok(0),
+            0 => Ok(Freed::default()),
             excess => self.drop_heavy(store, &self.heaviest_first(store)?, excess),
         }
     }
@@ -125,13 +133,16 @@ impl History {
     }
 
     /// Deletes reports of heavy hours, in the order given, until `excess_bytes` are freed or there are no more; the minutes
-    /// that were made of them stay. Returns the bytes freed. An hour that has new reports, which are not in its minutes yet,
-    /// stays too. Afterwards files are smaller, and extents must be read again.
-    fn drop_heavy(&self, store: &Store, hours: &[HeavyHour], excess_bytes: u64) -> Result<u64, StoreError> {
-        let mut freed_bytes = 0;
+    /// that were made of them stay. An hour that has new reports, which are not in its minutes yet, stays too. Afterwards
+    /// files are smaller, and extents must be read again. Each hour rewrites files, so one call takes a few only.
+    fn drop_heavy(&self, store: &Store, hours: &[HeavyHour], excess_bytes: u64) -> Result<Freed, StoreError> {
+        let (mut freed_bytes, mut rewritten) = (0, 0);
         for heavy in hours {
             if freed_bytes >= excess_bytes {
                 break;
+            }
+            if rewritten == HEAVY_HOURS_PER_ROUND {
+                return Ok(Freed { bytes: freed_bytes, is_more_due: true });
             }
             let due = key::todo_key(key::TODO_HOUR, heavy.server_id, heavy.hour);
             let mut is_due = false;
@@ -150,8 +161,9 @@ impl History {
             // Other servers share these files: they are rewritten without this server's part.
             store.compact_range(key::RAW, &from, &to)?;
             freed_bytes = freed_bytes.saturating_add(heavy.bytes);
+            rewritten += 1;
         }
-        Ok(freed_bytes)
+        Ok(Freed { bytes: freed_bytes, is_more_due: false })
     }
 
     /// Every tier on disk, and what `retention` would free. Reads a bounded number of blocks.
@@ -241,11 +253,15 @@ mod tests {
             made.store.files(key::RAW).expect("a healthy store").iter().map(|file| file.bytes).sum()
         };
         assert!(used(&made) > retention.disk_bytes_max);
-        let freed = made.history.take_from_heaviest(&made.store).expect("a healthy store");
+        let freed = made.history.take_from_heaviest(&made.store).expect("a healthy store").bytes;
         assert!(freed > HEAVY_HOUR_BYTES, "{freed}");
         assert!(made.blocks(1).is_empty() && made.blocks(2) == calm_blocks);
         assert!(used(&made) < retention.disk_bytes_max, "{} bytes are left", used(&made));
-        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(0), "there is nothing heavy any more");
+        assert_eq!(
+            made.history.take_from_heaviest(&made.store),
+            Ok(Freed::default()),
+            "there is nothing heavy any more"
+        );
     }
 
     #[test]
@@ -259,7 +275,7 @@ mod tests {
         made.store.write(&changes).expect("on disk");
         made.store.compact(key::RAW).expect("a healthy store");
         // The hour before has no blocks, which frees nothing but costs nothing either.
-        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(1_500_000));
+        assert_eq!(made.history.take_from_heaviest(&made.store), Ok(Freed { bytes: 1_500_000, is_more_due: false }));
         assert!(!made.blocks(1).is_empty());
         forget_expired(&made.store, HOUR).expect("a healthy store");
         let mut notes = 0;
@@ -271,5 +287,20 @@ mod tests {
         assert_eq!(notes, 1);
         forget_expired(&made.store, HOUR + 1).expect("a healthy store");
         made.history.due(&made.store, i64::MAX).expect("notes are nothing that is due");
+    }
+    #[test]
+    fn a_round_takes_a_few_heavy_hours_and_says_that_there_are_more() {
+        let retention = Retention { disk_bytes_max: 1, ..Retention::default() };
+        let made = Made::new(retention, None);
+        made.put(1, &many()[..1000], HEAD_ROWS_MAX);
+        let mut changes = Changes::default();
+        let hours = HEAVY_HOURS_PER_ROUND as i64 + 1;
+        (1..=hours).for_each(|before| note_heavy(&mut changes, 1, HOUR - before, 1));
+        made.store.write(&changes).expect("on disk");
+        made.store.compact(key::RAW).expect("a healthy store");
+        let taken = || made.history.take_from_heaviest(&made.store).expect("a healthy store");
+        let few = HEAVY_HOURS_PER_ROUND as u64;
+        assert_eq!(taken(), Freed { bytes: few, is_more_due: true });
+        assert_eq!(taken(), Freed { bytes: 1, is_more_due: false });
     }
 }

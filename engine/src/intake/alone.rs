@@ -20,7 +20,7 @@ impl Alone {
 
 impl Intake for Alone {
     /// A session of this hub is the newest as soon as it is open here.
-    fn announce(&self, _slot: &Slot, _epoch: u64) {}
+    fn announce(&self, _slot: &Slot, _epoch: u64, _registry_position: u64) {}
 
     fn is_seated(&self, _slot: &Slot, _epoch: u64, ticket: Ticket) -> bool {
         self.commits.watermark().covers(ticket)

@@ -24,7 +24,7 @@ pub(crate) use alone::Alone;
 pub(crate) use batch::{Applied, Batch, NotApplied};
 pub use commit::Committed;
 pub(crate) use commits::Commits;
-pub(crate) use following::{Effects, Following};
+pub(crate) use following::{Effects, Following, seal_message, unseal_message};
 pub use following::{FollowError, Followed, Member, Message, Outcome, checked_message, read_message};
 pub(crate) use shard::{Shard, Shards};
 pub(crate) use side::Side;
@@ -32,8 +32,9 @@ pub(crate) use watermark::{Position, Ticket, Watermark};
 
 /// Where sessions hand in their reports.
 pub(crate) trait Intake {
-    /// A session has opened on this hub: it asks for the right to report for the server.
-    fn announce(&self, slot: &Slot, epoch: u64);
+    /// A session has opened on this hub: it asks for the right to report for the server. The hub had the registry as of
+    /// `registry_position` then, or a newer one.
+    fn announce(&self, slot: &Slot, epoch: u64, registry_position: u64);
 
     /// Whether the session has that right, and everything that was taken before it is durable. `ticket` covers what
     /// this hub took.

@@ -30,10 +30,10 @@ impl Side {
 }
 
 impl Intake for Side {
-    fn announce(&self, slot: &Slot, epoch: u64) {
+    fn announce(&self, slot: &Slot, epoch: u64, registry_position: u64) {
         match self {
-            Self::Alone(alone) => alone.announce(slot, epoch),
-            Self::Following(following) => following.announce(slot, epoch),
+            Self::Alone(alone) => alone.announce(slot, epoch, registry_position),
+            Self::Following(following) => following.announce(slot, epoch, registry_position),
         }
     }
 

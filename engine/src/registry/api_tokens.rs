@@ -29,15 +29,17 @@ impl Registry {
         text.as_deref().map_or(Ok(()), check_text)?;
         let text = text.unwrap_or_else(new_secret);
         let hash = SecretHash::of(&text);
-        let mut changing = self.changing();
-        check_room("API tokens", self.tokens.read().len(), TOKENS_MAX)?;
-        if self.tokens.read().contains_key(&hash) {
-            return Err(ChangeError::Exists { what: "API token" });
-        }
-        let id = changing.take_id(IdKind::Token);
-        let token = Token { id, hash, note, scopes, tags: tags.into(), created_s: now_s, expires_s, last_used_s: None };
-        let next_id = changing.next_id(IdKind::Token);
-        changing.carry_out(vec![Change::Token(token), next_id])?;
+        let tags: Arc<[String]> = tags.into();
+        let id = self.change(|changing| {
+            check_room("API tokens", self.tokens.read().len(), TOKENS_MAX)?;
+            if self.tokens.read().contains_key(&hash) {
+                return Err(ChangeError::Exists { what: "API token" });
+            }
+            let id = changing.take_id(IdKind::Token);
+            let (note, tags) = (note.clone(), Arc::clone(&tags));
+            let token = Token { id, hash, note, scopes, tags, created_s: now_s, expires_s, last_used_s: None };
+            Ok((vec![Change::Token(token), changing.next_id(IdKind::Token)], id))
+        })?;
         Ok((id, text))
     }
 
@@ -53,10 +55,11 @@ impl Registry {
     /// # Errors
     /// No such token, a failed write.
     pub fn remove_token(&self, id: u64) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        let hash = self.tokens.read().values().find(|kept| kept.token.id == id).map(|kept| kept.token.hash);
-        let hash = hash.ok_or(ChangeError::NoSuch { what: "API token", id })?;
-        Ok(changing.carry_out(vec![Change::TokenRemoved { id, hash }])?)
+        self.change(|_| {
+            let hash = self.tokens.read().values().find(|kept| kept.token.id == id).map(|kept| kept.token.hash);
+            let hash = hash.ok_or(ChangeError::NoSuch { what: "API token", id })?;
+            Ok((vec![Change::TokenRemoved { id, hash }], ()))
+        })
     }
 
     /// The rights of the API token of that text. `None` if there is none or it has expired.
@@ -72,7 +75,7 @@ impl Registry {
     /// Stores when tokens were last used.
     pub(super) fn store_last_used(&self) -> Result<(), StoreError> {
         // No token can be removed under this lock. Otherwise this write would bring it back.
-        let changing = self.changing();
+        let mut changing = self.changing();
         let used: Vec<Change> = {
             let tokens = self.tokens.read();
             let current = tokens.values().map(|kept| (kept.token.last_used_s, kept.current()));

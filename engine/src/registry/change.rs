@@ -1,5 +1,6 @@
 //! The changes of one verb of the registry, as a list. They are stored in one write, and then made visible in one
-//! place. A failed write changes nothing, and no reader waits for the disk.
+//! place. A failed write changes nothing, and no reader waits for the disk. In a cluster the list is proposed to the
+//! registry's stream, and stored and made visible when the stream brings it.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use super::tables;
 use crate::alert::channel::Channel;
 use crate::alert::rule::Rule;
 use crate::alert::silence::Silence;
+use crate::error::ChangeError;
 use crate::fail_point::FailPoint;
 use crate::secret::SecretHash;
 use crate::server::ServerRecord;
@@ -58,6 +60,9 @@ pub(super) enum Change {
     NextId(IdKind, u64),
 }
 
+/// The changes of a verb, and what it returns.
+pub(super) type Made<T> = Result<(Vec<Change>, T), ChangeError>;
+
 /// The lock of a change under way: the next one waits for its end. Its holder may write to disk, so no reader and no
 /// loop ever takes it.
 pub(super) struct Changing<'a> {
@@ -66,7 +71,8 @@ pub(super) struct Changing<'a> {
 }
 
 impl Changing<'_> {
-    /// A new id. It is used up even if the write fails: a failed write may still have reached the disk.
+    /// A new id. It is used up even if the write fails: a failed write may still have reached the disk. In a cluster it
+    /// is used up when the stream has the change.
     pub(super) fn take_id(&mut self, kind: IdKind) -> u64 {
         let next = self.next_ids.of(kind);
         *next += 1;
@@ -78,14 +84,26 @@ impl Changing<'_> {
         Change::NextId(kind, *self.next_ids.of(kind))
     }
 
-    /// Stores the changes, all in one write, and makes them visible.
+    /// Stores the changes, all in one write, and makes them visible. In a cluster only what each hub has for itself is
+    /// changed so.
     ///
     /// # Errors
     /// The write failed. Nothing changed.
-    pub(super) fn carry_out(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+    pub(super) fn carry_out(&mut self, changes: Vec<Change>) -> Result<(), StoreError> {
         self.store(&changes)?;
-        self.registry.apply(changes);
+        self.apply(changes);
         Ok(())
+    }
+
+    /// Makes stored changes visible.
+    pub(super) fn apply(&mut self, changes: Vec<Change>) {
+        for change in &changes {
+            if let Change::NextId(kind, next) = change {
+                let present = self.next_ids.of(*kind);
+                *present = (*present).max(*next);
+            }
+        }
+        self.registry.apply(changes);
     }
 
     /// Stores the changes without making them visible, because they already are.
@@ -104,7 +122,7 @@ impl Changing<'_> {
 }
 
 impl Change {
-    fn put(&self, changes: &mut Changes) {
+    pub(super) fn put(&self, changes: &mut Changes) {
         match self {
             Self::Server(record) => changes.put(key::SERVERS, &key::id_key(record.id), servers::write(record)),
             Self::ServerRemoved(id) => {
@@ -139,7 +157,24 @@ impl Registry {
         Changing { registry: self, next_ids: self.next_ids.lock() }
     }
 
-    /// Makes stored changes visible.
+    /// Makes the changes of a verb, and returns what `make` returns with them. In a cluster `make` is called again, on
+    /// the newer state, if another hub was faster: it may be called several times.
+    ///
+    /// # Errors
+    /// Those of `make`, a failed write. In a cluster instead of a failed write: other hubs were faster, or nobody knows
+    /// yet whether the change is made.
+    pub(super) fn change<T>(&self, mut make: impl FnMut(&mut Changing<'_>) -> Made<T>) -> Result<T, ChangeError> {
+        match &self.shared {
+            None => {
+                let mut changing = self.changing();
+                let (changes, made) = make(&mut changing)?;
+                changing.carry_out(changes)?;
+                Ok(made)
+            }
+            Some(shared) => self.propose(shared, &mut make),
+        }
+    }
+
     fn apply(&self, changes: Vec<Change>) {
         let mut removed = Vec::new();
         let mut is_of_servers = false;
@@ -167,7 +202,7 @@ impl Registry {
                 Change::ChannelRemoved(id) => drop(self.channels.write().remove(&id)),
                 Change::Silence(silence) => drop(self.silences.write().insert(silence.id, silence)),
                 Change::SilenceRemoved(id) => drop(self.silences.write().remove(&id)),
-                // The id was taken under the lock for changes.
+                // They are under the lock for changes.
                 Change::NextId(..) => {}
             }
         }

@@ -18,17 +18,17 @@ impl Registry {
     /// # Errors
     /// A field with a wrong value, too many channels, a failed write.
     pub fn add_channel(&self, new: NewChannel, now_s: i64) -> Result<u64, ChangeError> {
-        let mut changing = self.changing();
-        check_room("channels", self.channels.read().len(), CHANNELS_MAX)?;
-        let kind = new.kind.with_secrets_of(None)?;
-        // Ids of channels that are refused are not used up.
-        let id = *changing.next_ids.of(IdKind::Channel);
-        let channel = NewChannel { kind, ..new }.into_channel(id, now_s);
-        channel.check()?;
-        let id = changing.take_id(IdKind::Channel);
-        let next_id = changing.next_id(IdKind::Channel);
-        changing.carry_out(vec![Change::Channel(Arc::new(channel)), next_id])?;
-        Ok(id)
+        self.change(move |changing| {
+            check_room("channels", self.channels.read().len(), CHANNELS_MAX)?;
+            let new = new.clone();
+            let kind = new.kind.with_secrets_of(None)?;
+            // Ids of channels that are refused are not used up.
+            let id = *changing.next_ids.of(IdKind::Channel);
+            let channel = NewChannel { kind, ..new }.into_channel(id, now_s);
+            channel.check()?;
+            let id = changing.take_id(IdKind::Channel);
+            Ok((vec![Change::Channel(Arc::new(channel)), changing.next_id(IdKind::Channel)], id))
+        })
     }
 
     /// Changes a channel, and returns it.
@@ -36,12 +36,12 @@ impl Registry {
     /// # Errors
     /// No such channel, a field with a wrong value, a secret that is kept for another place, a failed write.
     pub fn edit_channel(&self, id: u64, edit: ChannelEdit) -> Result<Arc<Channel>, ChangeError> {
-        let changing = self.changing();
-        let old = self.channel(id).ok_or(ChangeError::NoSuch { what: "channel", id })?;
-        let channel = Arc::new(edit.applied_to(&old)?);
-        channel.check()?;
-        changing.carry_out(vec![Change::Channel(Arc::clone(&channel))])?;
-        Ok(channel)
+        self.change(move |_| {
+            let old = self.channel(id).ok_or(ChangeError::NoSuch { what: "channel", id })?;
+            let channel = Arc::new(edit.clone().applied_to(&old)?);
+            channel.check()?;
+            Ok((vec![Change::Channel(Arc::clone(&channel))], channel))
+        })
     }
 
     /// Removes a channel that no rule names. Otherwise alerts would go nowhere without a word.
@@ -49,17 +49,18 @@ impl Registry {
     /// # Errors
     /// No such channel, a rule that names it, a failed write.
     pub fn remove_channel(&self, id: u64) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        if self.channel(id).is_none() {
-            return Err(ChangeError::NoSuch { what: "channel", id });
-        }
-        let rules = self.rules();
-        let using = rules.iter().filter(|rule| rule.channels.contains(&id)).map(|rule| rule.id.to_string());
-        let using: Vec<String> = using.collect();
-        if !using.is_empty() {
-            return Err(ChangeError::ChannelInUse { id, rules: named(&using) });
-        }
-        Ok(changing.carry_out(vec![Change::ChannelRemoved(id)])?)
+        self.change(|_| {
+            if self.channel(id).is_none() {
+                return Err(ChangeError::NoSuch { what: "channel", id });
+            }
+            let rules = self.rules();
+            let using = rules.iter().filter(|rule| rule.channels.contains(&id)).map(|rule| rule.id.to_string());
+            let using: Vec<String> = using.collect();
+            if !using.is_empty() {
+                return Err(ChangeError::ChannelInUse { id, rules: named(&using) });
+            }
+            Ok((vec![Change::ChannelRemoved(id)], ()))
+        })
     }
 
     /// Every channel with its secrets, in ascending id.

@@ -25,12 +25,13 @@ impl Registry {
         check_length("tag", &tag, NAME_CHARS_MAX)?;
         let text = new_secret();
         let hash = SecretHash::of(&text);
-        let mut changing = self.changing();
-        check_room("enrolment tokens", self.enrol_tokens.read().len(), ENROL_TOKENS_MAX)?;
-        let id = changing.take_id(IdKind::EnrolToken);
-        let token = EnrolToken { id, hash, note, tag, uses_left: uses, created_s: now_s, expires_s };
-        let next_id = changing.next_id(IdKind::EnrolToken);
-        changing.carry_out(vec![Change::EnrolToken(token), next_id])?;
+        let id = self.change(move |changing| {
+            check_room("enrolment tokens", self.enrol_tokens.read().len(), ENROL_TOKENS_MAX)?;
+            let id = changing.take_id(IdKind::EnrolToken);
+            let (note, tag) = (note.clone(), tag.clone());
+            let token = EnrolToken { id, hash, note, tag, uses_left: uses, created_s: now_s, expires_s };
+            Ok((vec![Change::EnrolToken(token), changing.next_id(IdKind::EnrolToken)], id))
+        })?;
         Ok((id, text))
     }
 
@@ -46,9 +47,10 @@ impl Registry {
     /// # Errors
     /// No such token, a failed write.
     pub fn remove_enrol_token(&self, id: u64) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        let hash = self.enrol_tokens.read().values().find(|token| token.id == id).map(|token| token.hash);
-        let hash = hash.ok_or(ChangeError::NoSuch { what: "enrolment token", id })?;
-        Ok(changing.carry_out(vec![Change::EnrolTokenRemoved { id, hash }])?)
+        self.change(|_| {
+            let hash = self.enrol_tokens.read().values().find(|token| token.id == id).map(|token| token.hash);
+            let hash = hash.ok_or(ChangeError::NoSuch { what: "enrolment token", id })?;
+            Ok((vec![Change::EnrolTokenRemoved { id, hash }], ()))
+        })
     }
 }

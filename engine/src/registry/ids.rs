@@ -2,7 +2,7 @@
 
 use crate::store::key;
 
-/// The things that have their own ids.
+/// The things that have their own ids. Their order is in messages of the registry's stream.
 #[derive(Clone, Copy)]
 pub(super) enum IdKind {
     Server,
@@ -15,6 +15,7 @@ pub(super) enum IdKind {
 }
 
 /// Ids that were never given out.
+#[derive(Clone, Copy)]
 pub(super) struct NextIds {
     pub(super) server: u64,
     pub(super) token: u64,
@@ -40,6 +41,19 @@ impl NextIds {
 }
 
 impl IdKind {
+    const ALL: [Self; 7] =
+        [Self::Server, Self::Token, Self::EnrolToken, Self::User, Self::Rule, Self::Channel, Self::Silence];
+
+    /// Its number in messages.
+    pub(super) const fn number(self) -> u8 {
+        self as u8
+    }
+
+    /// The kind of that number.
+    pub(super) fn numbered(number: u8) -> Option<Self> {
+        Self::ALL.get(usize::from(number)).copied()
+    }
+
     pub(super) const fn key(self) -> &'static [u8] {
         match self {
             Self::Server => key::NEXT_SERVER_ID,

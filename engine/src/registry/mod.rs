@@ -5,7 +5,11 @@ mod api_tokens;
 mod change;
 mod channels;
 mod enrol_tokens;
+mod follow;
 mod ids;
+mod ledger;
+mod message;
+mod propose;
 mod rules;
 mod servers;
 mod silences;
@@ -23,7 +27,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::alert::channel::Channel;
 use crate::alert::rule::Rule;
 use crate::alert::silence::Silence;
-use crate::intake::Shards;
+use crate::intake::{Member, Shards};
 use crate::secret::SecretHash;
 use crate::slot::Slot;
 use crate::status::Status;
@@ -33,10 +37,15 @@ use crate::store::{
 };
 use crate::token::EnrolToken;
 use ids::{IdKind, NextIds};
+use ledger::Shared;
 use tables::{KeptToken, Servers, Users};
 
+pub use ledger::{FollowRegistry, Ledger, Proposal, Proposed};
+#[doc(hidden)]
+pub use message::{checked_registry_message, read_registry_message};
+
 /// Servers, tokens, users and their rights; rules of alerts, channels and silences. Every change is on disk when it
-/// returns.
+/// returns: on this hub's, or in a cluster on those of the brokers.
 pub struct Registry {
     store: Arc<Store>,
     /// They forget servers that are removed.
@@ -53,6 +62,8 @@ pub struct Registry {
     next_ids: Mutex<NextIds>,
     /// Counts changes of servers.
     version: AtomicU64,
+    /// In a cluster.
+    shared: Option<Box<Shared>>,
 }
 
 impl Registry {
@@ -103,11 +114,34 @@ impl Registry {
             silences: RwLock::new(silences.into_iter().map(|silence| (silence.id, Arc::new(silence))).collect()),
             next_ids: Mutex::new(next_ids),
             version: AtomicU64::new(0),
+            shared: None,
         })
+    }
+
+    /// From now on all hubs of a cluster have this registry. This one goes on where its store ends.
+    pub(crate) fn share(&mut self, own: Member, ledger: Arc<dyn Ledger>) -> Result<(), StoreError> {
+        let position = self.store.number(key::FOLLOWED_REGISTRY)?;
+        self.shared = Some(Box::new(Shared::new(own, ledger, position)));
+        Ok(())
     }
 }
 
 impl Registry {
+    /// Whether all hubs of a cluster have it.
+    fn is_shared(&self) -> bool {
+        self.shared.is_some()
+    }
+
+    /// The newest message of the registry's stream of which anything can be seen here; 0 on a hub that is alone.
+    pub(crate) fn begun(&self) -> u64 {
+        self.shared.as_ref().map_or(0, |shared| shared.begun())
+    }
+
+    /// The newest message of the registry's stream of which everything can be seen here; 0 on a hub that is alone.
+    pub(crate) fn followed(&self) -> u64 {
+        self.shared.as_ref().map_or(0, |shared| shared.followed())
+    }
+
     /// Rises with every change of a server, after it can be seen.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
@@ -120,7 +154,8 @@ impl Registry {
         changing.store(&[same])
     }
 
-    /// Stores when API tokens and logins were last used. Called now and then, and at a graceful stop.
+    /// Stores when API tokens and logins were last used. Called now and then, and at a graceful stop. In a cluster each
+    /// hub has this for itself.
     ///
     /// # Errors
     /// The write failed.

@@ -9,7 +9,6 @@ use crate::alert::measure::Measure;
 use crate::alert::rule::{Condition, NewRule, Operator, Rule, RuleEdit, Scope, Severity};
 use crate::error::{ChangeError, check_room};
 use crate::limits::RULES_MAX;
-use crate::store::StoreError;
 
 /// The id of the first rule. Once it is given out, a store never gets the default rules again.
 const FIRST_ID: u64 = 1;
@@ -19,26 +18,20 @@ impl Registry {
     ///
     /// # Errors
     /// A failed write. The next call tries again.
-    pub fn begin_rules(&self, now_s: i64) -> Result<(), StoreError> {
-        self.put_default_rules(&mut self.changing(), now_s)
-    }
-
-    fn put_default_rules(&self, changing: &mut Changing<'_>, now_s: i64) -> Result<(), StoreError> {
-        if *changing.next_ids.of(IdKind::Rule) != FIRST_ID {
-            return Ok(());
-        }
-        let mut changes = Vec::new();
-        for (new, is_built_in) in default_rules() {
-            let rule = new.into_rule(changing.take_id(IdKind::Rule), now_s);
-            changes.push(Change::Rule(Arc::new(Rule { is_built_in, ..rule })));
-        }
-        changes.push(changing.next_id(IdKind::Rule));
-        let written = changing.carry_out(changes);
-        if written.is_err() {
-            // The same rules get the same ids when it is tried again, even if this write reached the disk.
-            *changing.next_ids.of(IdKind::Rule) = FIRST_ID;
-        }
-        written
+    pub fn begin_rules(&self, now_s: i64) -> Result<(), ChangeError> {
+        self.change(|changing| {
+            if *changing.next_ids.of(IdKind::Rule) != FIRST_ID {
+                return Ok((Vec::new(), ()));
+            }
+            // They are used up when the write has succeeded, and not before: the same rules get the same ids when it is
+            // tried again, even if a failed write reached the disk.
+            let rule = |(id, (new, is_built_in)): (u64, (NewRule, bool))| {
+                Change::Rule(Arc::new(Rule { is_built_in, ..new.into_rule(id, now_s) }))
+            };
+            let mut changes: Vec<Change> = (FIRST_ID..).zip(default_rules()).map(rule).collect();
+            changes.push(Change::NextId(IdKind::Rule, FIRST_ID + changes.len() as u64));
+            Ok((changes, ()))
+        })
     }
 
     /// Creates a rule and returns its id.
@@ -46,17 +39,16 @@ impl Registry {
     /// # Errors
     /// A field with a wrong value, an unknown channel or server, too many rules, a failed write.
     pub fn add_rule(&self, new: NewRule, now_s: i64) -> Result<u64, ChangeError> {
-        let mut changing = self.changing();
-        self.put_default_rules(&mut changing, now_s)?;
-        check_room("rules", self.rules.read().len(), RULES_MAX)?;
-        // Ids of rules that are refused are not used up.
-        let rule = new.into_rule(*changing.next_ids.of(IdKind::Rule), now_s);
-        rule.check()?;
-        self.check_links(&changing, &rule)?;
-        let id = changing.take_id(IdKind::Rule);
-        let next_id = changing.next_id(IdKind::Rule);
-        changing.carry_out(vec![Change::Rule(Arc::new(rule)), next_id])?;
-        Ok(id)
+        self.begin_rules(now_s)?;
+        self.change(move |changing| {
+            check_room("rules", self.rules.read().len(), RULES_MAX)?;
+            // Ids of rules that are refused are not used up.
+            let rule = new.clone().into_rule(*changing.next_ids.of(IdKind::Rule), now_s);
+            rule.check()?;
+            self.check_links(changing, &rule)?;
+            let id = changing.take_id(IdKind::Rule);
+            Ok((vec![Change::Rule(Arc::new(rule)), changing.next_id(IdKind::Rule)], id))
+        })
     }
 
     /// Changes a rule, and returns it.
@@ -64,17 +56,17 @@ impl Registry {
     /// # Errors
     /// No such rule, one of the hub's own, a field with a wrong value, an unknown channel or server, a failed write.
     pub fn edit_rule(&self, id: u64, edit: RuleEdit) -> Result<Arc<Rule>, ChangeError> {
-        let changing = self.changing();
-        let old = self.rule(id).ok_or(ChangeError::NoSuch { what: "rule", id })?;
         let of_built_in = RuleEdit { enabled: edit.enabled, channels: edit.channels.clone(), ..RuleEdit::default() };
-        if old.is_built_in && edit != of_built_in {
-            return Err(ChangeError::BuiltIn { id });
-        }
-        let rule = Arc::new(edit.applied_to(&old));
-        rule.check()?;
-        self.check_links(&changing, &rule)?;
-        changing.carry_out(vec![Change::Rule(Arc::clone(&rule))])?;
-        Ok(rule)
+        self.change(move |changing| {
+            let old = self.rule(id).ok_or(ChangeError::NoSuch { what: "rule", id })?;
+            if old.is_built_in && edit != of_built_in {
+                return Err(ChangeError::BuiltIn { id });
+            }
+            let rule = Arc::new(edit.clone().applied_to(&old));
+            rule.check()?;
+            self.check_links(changing, &rule)?;
+            Ok((vec![Change::Rule(Arc::clone(&rule))], rule))
+        })
     }
 
     /// Removes a rule.
@@ -82,12 +74,13 @@ impl Registry {
     /// # Errors
     /// No such rule, one of the hub's own, a failed write.
     pub fn remove_rule(&self, id: u64) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        let rule = self.rule(id).ok_or(ChangeError::NoSuch { what: "rule", id })?;
-        if rule.is_built_in {
-            return Err(ChangeError::BuiltIn { id });
-        }
-        Ok(changing.carry_out(vec![Change::RuleRemoved(id)])?)
+        self.change(|_| {
+            let rule = self.rule(id).ok_or(ChangeError::NoSuch { what: "rule", id })?;
+            if rule.is_built_in {
+                return Err(ChangeError::BuiltIn { id });
+            }
+            Ok((vec![Change::RuleRemoved(id)], ()))
+        })
     }
 
     /// Every rule, in ascending id. A rule that was changed is another one; one that was not is the same.

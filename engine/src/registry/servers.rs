@@ -9,7 +9,7 @@ use super::Registry;
 use super::change::{Change, Changing};
 use super::ids::IdKind;
 use crate::error::{ChangeError, IssuedCredential, Refusal, check_length, check_room};
-use crate::limits::{NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
+use crate::limits::{ENROLMENTS_PER_MESSAGE_MAX, NAME_CHARS_MAX, NOTE_CHARS_MAX, SERVERS_MAX};
 use crate::secret::{SecretHash, new_secret};
 use crate::server::{NewServer, ServerEdit, ServerRecord};
 use crate::slot::Slot;
@@ -48,11 +48,12 @@ impl Registry {
     /// A text over its limit, too many servers, a failed write.
     pub fn add_server(&self, new: NewServer, now_s: i64) -> Result<IssuedCredential, ChangeError> {
         let credential = new_secret();
-        let mut changing = self.changing();
-        let count = self.server_count();
-        let mut changes = Vec::new();
-        let id = put_server(&mut changing, &mut changes, new, (count, SecretHash::of(&credential)), now_s)?;
-        changing.carry_out(changes)?;
+        let hash = SecretHash::of(&credential);
+        let id = self.change(move |changing| {
+            let (count, mut changes) = (self.server_count(), Vec::new());
+            let id = put_server(changing, &mut changes, new.clone(), (count, hash), now_s)?;
+            Ok((changes, id))
+        })?;
         Ok(IssuedCredential { id, credential })
     }
 
@@ -61,20 +62,22 @@ impl Registry {
     /// # Errors
     /// No such server, a text over its limit, a failed write.
     pub fn edit_server(&self, id: u64, edit: ServerEdit) -> Result<Arc<ServerRecord>, ChangeError> {
-        let changing = self.changing();
-        let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
-        let mut record = ServerRecord::clone(&slot.record.read());
-        if edit.version.is_some_and(|seen| seen != record.version()) {
-            return Err(ChangeError::Changed { what: "server", id });
-        }
-        record.name = edit.name.unwrap_or(record.name);
-        record.tag = edit.tag.unwrap_or(record.tag);
-        record.note = edit.note.unwrap_or(record.note);
-        record.display_index = edit.display_index.unwrap_or(record.display_index);
-        record.hide_for_guest = edit.hide_for_guest.unwrap_or(record.hide_for_guest);
-        record.country = edit.country.unwrap_or(record.country);
-        check_texts(&record.name, &record.tag, &record.note, &record.country)?;
-        changing.carry_out(vec![Change::Server(record)])?;
+        let slot = self.change(move |_| {
+            let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
+            let mut record = ServerRecord::clone(&slot.record.read());
+            if edit.version.is_some_and(|seen| seen != record.version()) {
+                return Err(ChangeError::Changed { what: "server", id });
+            }
+            let edit = edit.clone();
+            record.name = edit.name.unwrap_or(record.name);
+            record.tag = edit.tag.unwrap_or(record.tag);
+            record.note = edit.note.unwrap_or(record.note);
+            record.display_index = edit.display_index.unwrap_or(record.display_index);
+            record.hide_for_guest = edit.hide_for_guest.unwrap_or(record.hide_for_guest);
+            record.country = edit.country.unwrap_or(record.country);
+            check_texts(&record.name, &record.tag, &record.note, &record.country)?;
+            Ok((vec![Change::Server(record)], slot))
+        })?;
         Ok(Arc::clone(&slot.record.read()))
     }
 
@@ -84,10 +87,11 @@ impl Registry {
     /// As [`Registry::edit_server`].
     pub fn retag_servers(&self, ids: &[u64], tag: &str) -> Result<(), ChangeError> {
         check_length("tag", tag, NAME_CHARS_MAX)?;
-        let changing = self.changing();
         let retag = |slot: Arc<Slot>| ServerRecord { tag: tag.to_owned(), ..ServerRecord::clone(&slot.record.read()) };
-        let retagged = self.slots_of(ids)?.into_iter().map(retag).map(Change::Server);
-        Ok(changing.carry_out(retagged.collect())?)
+        self.change(|_| {
+            let retagged = self.slots_of(ids)?.into_iter().map(retag).map(Change::Server);
+            Ok((retagged.collect(), ()))
+        })
     }
 
     fn slots_of(&self, ids: &[u64]) -> Result<Vec<Arc<Slot>>, ChangeError> {
@@ -102,12 +106,13 @@ impl Registry {
     /// # Errors
     /// No such server, a failed write.
     pub fn rotate_credential(&self, id: u64) -> Result<IssuedCredential, ChangeError> {
-        let changing = self.changing();
-        let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
         let credential = new_secret();
         let hash = SecretHash::of(&credential);
-        let record = ServerRecord { credential: hash, ..ServerRecord::clone(&slot.record.read()) };
-        changing.carry_out(vec![Change::Server(record)])?;
+        self.change(|_| {
+            let slot = self.slot(id).ok_or(ChangeError::NoServer { id })?;
+            let record = ServerRecord { credential: hash, ..ServerRecord::clone(&slot.record.read()) };
+            Ok((vec![Change::Server(record)], ()))
+        })?;
         Ok(IssuedCredential { id, credential })
     }
 
@@ -116,9 +121,10 @@ impl Registry {
     /// # Errors
     /// No such server, a failed write.
     pub fn remove_servers(&self, ids: &[u64]) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        let removed = self.slots_of(ids)?.into_iter().map(|slot| Change::ServerRemoved(slot.id));
-        Ok(changing.carry_out(removed.collect())?)
+        self.change(|_| {
+            let removed = self.slots_of(ids)?.into_iter().map(|slot| Change::ServerRemoved(slot.id));
+            Ok((removed.collect(), ()))
+        })
     }
 
     /// Checks what can be checked without a write, so that an agent without a valid token takes no place from others.
@@ -132,20 +138,27 @@ impl Registry {
         usable(self.enrol_tokens.read().get(&SecretHash::of(&wish.token)), now_s).map(|_| ())
     }
 
-    /// Creates the servers of agents that bring enrolment tokens, all in one write. Returns the id of each, or its
-    /// error, in the order of the requests. If a credential is already known, the id is that of its server.
+    /// Creates the servers of agents that bring enrolment tokens, all in one write, or in a cluster some in each
+    /// message. Returns the id of each, or its error, in the order of the requests. If a credential is already known,
+    /// the id is that of its server.
     pub fn enrol(&self, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
-        let mut changing = self.changing();
-        let mut batch = EnrolBatch::default();
-        let mut results: Vec<Result<u64, Refusal>> =
-            wishes.iter().map(|wish| self.put_enrolment(&mut changing, &mut batch, wish, now_s)).collect();
-        let EnrolBatch { mut changes, made, tokens } = batch;
-        if made.is_empty() {
-            return results;
-        }
-        changes.extend(tokens.into_values().map(Change::EnrolToken));
-        if let Err(error) = changing.carry_out(changes) {
-            let refusal = full(&error.into());
+        let at_once = if self.is_shared() { ENROLMENTS_PER_MESSAGE_MAX } else { wishes.len().max(1) };
+        wishes.chunks(at_once).flat_map(|wishes| self.enrol_at_once(wishes, now_s)).collect()
+    }
+
+    fn enrol_at_once(&self, wishes: &[Enrolment], now_s: i64) -> Vec<Result<u64, Refusal>> {
+        let mut results: Vec<Result<u64, Refusal>> = Vec::new();
+        let mut made = HashMap::new();
+        let changed = self.change(|changing| {
+            let mut batch = EnrolBatch::default();
+            results = wishes.iter().map(|wish| self.put_enrolment(changing, &mut batch, wish, now_s)).collect();
+            let EnrolBatch { mut changes, made: of_batch, tokens } = batch;
+            changes.extend(tokens.into_values().map(Change::EnrolToken));
+            made = of_batch;
+            Ok((changes, ()))
+        });
+        if let Err(error) = changed {
+            let refusal = full(&error);
             let is_made = |id: &u64| made.values().any(|made| made == id);
             let failed = results.iter_mut().filter(|result| result.as_ref().is_ok_and(is_made));
             failed.for_each(|result| *result = Err(refusal.clone()));

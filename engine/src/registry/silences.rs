@@ -16,22 +16,22 @@ impl Registry {
     /// # Errors
     /// A field with a wrong value, an unknown rule or server, too many silences, a failed write.
     pub fn add_silence(&self, new: NewSilence, now_s: i64) -> Result<u64, ChangeError> {
-        let mut changing = self.changing();
-        // Ids of silences that are refused are not used up.
-        let silence = new.into_silence(*changing.next_ids.of(IdKind::Silence), now_s);
-        silence.check()?;
-        check_names(&changing, &silence)?;
-        let silences = self.silences();
-        let mut changes = Vec::new();
-        if silences.len() >= SILENCES_MAX {
-            let over = silences.iter().filter(|silence| silence.is_over(now_s));
-            changes.extend(over.map(|silence| Change::SilenceRemoved(silence.id)));
-        }
-        check_room("silences", silences.len() - changes.len(), SILENCES_MAX)?;
-        let id = changing.take_id(IdKind::Silence);
-        changes.extend([Change::Silence(Arc::new(silence)), changing.next_id(IdKind::Silence)]);
-        changing.carry_out(changes)?;
-        Ok(id)
+        self.change(move |changing| {
+            // Ids of silences that are refused are not used up.
+            let silence = new.clone().into_silence(*changing.next_ids.of(IdKind::Silence), now_s);
+            silence.check()?;
+            check_names(changing, &silence)?;
+            let silences = self.silences();
+            let mut changes = Vec::new();
+            if silences.len() >= SILENCES_MAX {
+                let over = silences.iter().filter(|silence| silence.is_over(now_s));
+                changes.extend(over.map(|silence| Change::SilenceRemoved(silence.id)));
+            }
+            check_room("silences", silences.len() - changes.len(), SILENCES_MAX)?;
+            let id = changing.take_id(IdKind::Silence);
+            changes.extend([Change::Silence(Arc::new(silence)), changing.next_id(IdKind::Silence)]);
+            Ok((changes, id))
+        })
     }
 
     /// Changes a silence, and returns it.
@@ -39,13 +39,13 @@ impl Registry {
     /// # Errors
     /// No such silence, a field with a wrong value, an unknown rule or server, a failed write.
     pub fn edit_silence(&self, id: u64, edit: SilenceEdit) -> Result<Arc<Silence>, ChangeError> {
-        let changing = self.changing();
-        let old = self.silence(id).ok_or(ChangeError::NoSuch { what: "silence", id })?;
-        let silence = Arc::new(edit.applied_to(&old));
-        silence.check()?;
-        check_names(&changing, &silence)?;
-        changing.carry_out(vec![Change::Silence(Arc::clone(&silence))])?;
-        Ok(silence)
+        self.change(move |changing| {
+            let old = self.silence(id).ok_or(ChangeError::NoSuch { what: "silence", id })?;
+            let silence = Arc::new(edit.clone().applied_to(&old));
+            silence.check()?;
+            check_names(changing, &silence)?;
+            Ok((vec![Change::Silence(Arc::clone(&silence))], silence))
+        })
     }
 
     /// Removes a silence, effective at once.
@@ -53,11 +53,10 @@ impl Registry {
     /// # Errors
     /// No such silence, a failed write.
     pub fn remove_silence(&self, id: u64) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        if self.silence(id).is_none() {
-            return Err(ChangeError::NoSuch { what: "silence", id });
-        }
-        Ok(changing.carry_out(vec![Change::SilenceRemoved(id)])?)
+        self.change(|_| match self.silence(id) {
+            None => Err(ChangeError::NoSuch { what: "silence", id }),
+            Some(_) => Ok((vec![Change::SilenceRemoved(id)], ())),
+        })
     }
 
     /// Every silence, in ascending id: also those that are over.

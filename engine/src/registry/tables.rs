@@ -86,8 +86,8 @@ pub(super) struct KeptLogin {
     pub(super) expires_s: AtomicI64,
     /// Its newest expiry is not on disk.
     pub(super) is_renewed: AtomicBool,
-    /// It is on disk, perhaps with an older expiry.
-    is_stored: bool,
+    /// It is on disk, perhaps with an older expiry. In a cluster all hubs have it then.
+    pub(super) is_stored: bool,
 }
 
 impl Users {
@@ -138,6 +138,21 @@ impl Users {
         } else if was_on_disk {
             self.ended_on_disk.insert(*hash);
         }
+    }
+
+    /// Logins that are not on disk.
+    pub(super) fn unstored(&self) -> impl Iterator<Item = Login> {
+        let unstored = self.logins.iter().filter(|(_, login)| !login.is_stored);
+        unstored.map(|(hash, login)| Login {
+            hash: *hash,
+            user: login.user.clone(),
+            expires_s: login.expires_s.load(Ordering::Relaxed),
+        })
+    }
+
+    /// Ends logins of a user that are not on disk.
+    pub(super) fn end_unstored_of(&mut self, name: &str) {
+        self.logins.retain(|_, login| login.is_stored || login.user != name);
     }
 
     pub(super) fn is_last_admin(&self, id: u64) -> bool {

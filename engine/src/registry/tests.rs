@@ -1,4 +1,6 @@
 mod alerts;
+mod competing;
+mod shared;
 
 use std::sync::mpsc::channel;
 use std::thread;

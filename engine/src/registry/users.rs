@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Registry;
 use super::change::Change;
 use super::ids::IdKind;
-use super::tables::Users;
+use super::tables::{KeptLogin, Users};
 use crate::error::{ChangeError, check_room};
 use crate::limits::{LOGINS_MAX, USER_NAME_CHARS_MAX, USERS_MAX};
 use crate::secret::{SecretHash, new_secret};
@@ -27,15 +27,15 @@ impl Registry {
         if name.is_empty() || name.len() > USER_NAME_CHARS_MAX || !name.chars().all(is_plain) {
             return Err(ChangeError::BadUserName { found: name, max: USER_NAME_CHARS_MAX });
         }
-        let mut changing = self.changing();
-        check_room("users", self.users.read().by_id.len(), USERS_MAX)?;
-        if self.users.read().named(&name).is_some() {
-            return Err(ChangeError::Exists { what: "user" });
-        }
-        let id = changing.take_id(IdKind::User);
-        let next_id = changing.next_id(IdKind::User);
-        changing.carry_out(vec![Change::User(User { id, name, role, password, created_s: now_s }), next_id])?;
-        Ok(id)
+        self.change(move |changing| {
+            check_room("users", self.users.read().by_id.len(), USERS_MAX)?;
+            if self.users.read().named(&name).is_some() {
+                return Err(ChangeError::Exists { what: "user" });
+            }
+            let id = changing.take_id(IdKind::User);
+            let user = User { id, name: name.clone(), role, password: password.clone(), created_s: now_s };
+            Ok((vec![Change::User(user), changing.next_id(IdKind::User)], id))
+        })
     }
 
     /// Every user of the panel, in ascending id.
@@ -53,22 +53,21 @@ impl Registry {
     /// # Errors
     /// No such user, the last administrator, a failed write.
     pub fn edit_user(&self, id: u64, edit: UserEdit, keep: Option<&str>) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        let changes = {
+        let keep = keep.map(SecretHash::of);
+        self.change(move |_| {
             let users = self.users.read();
             let mut user = users.by_id.get(&id).cloned().ok_or(ChangeError::NoUser { id })?;
             if edit.role == Some(Role::Viewer) && users.is_last_admin(id) {
                 return Err(ChangeError::LastAdmin);
             }
+            let edit = edit.clone();
             user.role = edit.role.unwrap_or(user.role);
             user.password = edit.password.unwrap_or(user.password);
-            let keep = keep.map(SecretHash::of);
             let over = users.logins_where(|hash, login| login.user == user.name && Some(*hash) != keep);
             let mut changes = endings(&users, &over);
             changes.push(Change::User(user));
-            changes
-        };
-        Ok(changing.carry_out(changes)?)
+            Ok((changes, ()))
+        })
     }
 
     /// Removes a user and ends its logins.
@@ -76,8 +75,7 @@ impl Registry {
     /// # Errors
     /// As [`Registry::edit_user`].
     pub fn remove_user(&self, id: u64) -> Result<(), ChangeError> {
-        let changing = self.changing();
-        let changes = {
+        self.change(|_| {
             let users = self.users.read();
             let name = users.by_id.get(&id).map(|user| user.name.as_str()).ok_or(ChangeError::NoUser { id })?;
             if users.is_last_admin(id) {
@@ -85,41 +83,61 @@ impl Registry {
             }
             let mut changes = endings(&users, &users.logins_where(|_, login| login.user == name));
             changes.push(Change::UserRemoved(id));
-            changes
-        };
-        Ok(changing.carry_out(changes)?)
+            Ok((changes, ()))
+        })
     }
 
-    // Logins. A disk that fails must not keep users from signing in to see why, nor from signing out.
+    // Logins. A disk that fails must not keep users from signing in to see why, nor from signing out. Neither must
+    // brokers that are away.
 
     /// Signs the user of that name in to the panel, with the given `cookie` or a new one. A login that cannot be
-    /// written is kept in memory. [`Registry::store_uses`] stores it later.
+    /// written is kept in memory. [`Registry::store_uses`] stores it later, in a cluster [`Registry::share_logins`].
     ///
     /// # Errors
     /// No such user, too many logins.
     pub fn add_login(&self, cookie: Option<String>, user: String, now_s: i64) -> Result<NewLogin, ChangeError> {
-        let changing = self.changing();
-        let (over, mut changes) = {
-            let users = self.users.read();
-            if users.named(&user).is_none() {
-                // Removed since it was looked up: its login must not become one of the next user of that name.
-                return Err(ChangeError::NoUserNamed { name: user });
-            }
-            let over = users.logins_where(|_, login| login.expires_s.load(Ordering::Relaxed) <= now_s);
-            check_room("logins", users.logins.len() - over.len(), LOGINS_MAX)?;
-            let changes = endings(&users, &over);
-            (over, changes)
-        };
+        if self.is_shared() {
+            // If that cannot be written, they end later.
+            drop(self.end_expired_here(now_s));
+        }
         let cookie = cookie.unwrap_or_else(new_secret);
         let login = Login { hash: SecretHash::of(&cookie), user, expires_s: now_s + LOGIN_S };
-        changes.push(Change::Login(login.clone()));
-        let is_stored = changing.carry_out(changes).is_ok();
-        if !is_stored {
-            let mut users = self.users.write();
-            over.iter().for_each(|hash| users.end_login(hash, false));
-            users.insert_login(&login, false);
+        let changed = self.change(|_| {
+            let users = self.users.read();
+            let mut changes = endings(&users, &self.make_room(&users, &login.user, now_s)?);
+            changes.push(Change::Login(login.clone()));
+            Ok((changes, ()))
+        });
+        match changed {
+            Ok(()) => return Ok(NewLogin { cookie, is_stored: true }),
+            Err(ChangeError::Store(_) | ChangeError::Overtaken | ChangeError::Undecided) => {}
+            Err(error) => return Err(error),
         }
-        Ok(NewLogin { cookie, is_stored })
+        let _changing = self.changing();
+        let mut users = self.users.write();
+        let over = self.make_room(&users, &login.user, now_s)?;
+        over.iter().for_each(|hash| users.end_login(hash, false));
+        users.insert_login(&login, false);
+        Ok(NewLogin { cookie, is_stored: false })
+    }
+
+    /// The logins that end so that there is room for one of that user. In a cluster none: each hub knows of uses for
+    /// itself, and what is over here may be in use on another hub.
+    fn make_room(&self, users: &Users, user: &str, now_s: i64) -> Result<Vec<SecretHash>, ChangeError> {
+        if users.named(user).is_none() {
+            // Removed since it was looked up: its login must not become one of the next user of that name.
+            return Err(ChangeError::NoUserNamed { name: user.to_owned() });
+        }
+        let over = if self.is_shared() { Vec::new() } else { users.logins_where(|_, login| is_expired(login, now_s)) };
+        check_room("logins", users.logins.len() - over.len(), LOGINS_MAX)?;
+        Ok(over)
+    }
+
+    /// Ends logins that were not used on this hub for so long that they are over here.
+    fn end_expired_here(&self, now_s: i64) -> Result<(), StoreError> {
+        let mut changing = self.changing();
+        let over = self.users.read().logins_where(|_, login| is_expired(login, now_s));
+        changing.carry_out(over.into_iter().map(Change::LoginEnded).collect())
     }
 
     /// The user who signed in with that cookie. `None` if the login has expired. Each use extends it.
@@ -136,39 +154,57 @@ impl Registry {
     }
 
     /// Ends the login of that cookie, or all logins of its user, at once. Returns whether that is on disk too. If not,
-    /// [`Registry::store_uses`] writes it later, and only a start before that would bring the logins back.
+    /// [`Registry::store_uses`] writes it later, and only a start before that would bring the logins back. In a cluster
+    /// [`Registry::share_logins`] tells the other hubs later.
     pub fn end_login(&self, cookie: &str, everywhere: bool) -> bool {
-        let changing = self.changing();
-        let over = {
-            let users = self.users.read();
-            let own = SecretHash::of(cookie);
-            let name = users.logins.get(&own).map(|login| login.user.as_str());
-            users.logins_where(|hash, login| *hash == own || (everywhere && name == Some(login.user.as_str())))
-        };
-        // Ended in memory first: signing out does not wait for a slow disk.
-        let changes = {
+        let ended: Vec<SecretHash> = {
+            let _changing = self.changing();
             let mut users = self.users.write();
-            let changes = endings(&users, &over);
+            let own = SecretHash::of(cookie);
+            let name = users.logins.get(&own).map(|login| login.user.clone());
+            let over =
+                users.logins_where(|hash, login| *hash == own || (everywhere && name.as_ref() == Some(&login.user)));
+            let ended = over.iter().chain(users.ended_on_disk()).copied().collect();
+            // Ended in memory first: signing out does not wait for a slow disk.
             over.iter().for_each(|hash| users.end_login(hash, false));
-            changes
+            ended
         };
-        changing.carry_out(changes).is_ok()
+        self.change(|_| Ok((ended.iter().copied().map(Change::LoginEnded).collect(), ()))).is_ok()
+    }
+
+    /// In a cluster: tells the other hubs of logins that were created or ended while the brokers were away. Called now
+    /// and then, by a thread that may wait for the brokers. A hub that is alone has nothing to tell.
+    ///
+    /// # Errors
+    /// The brokers are still away. The next call tries again.
+    pub fn share_logins(&self) -> Result<(), ChangeError> {
+        if !self.is_shared() {
+            return Ok(());
+        }
+        self.change(|_| {
+            let users = self.users.read();
+            let mut changes = endings(&users, &[]);
+            changes.extend(users.unstored().map(Change::Login));
+            Ok((changes, ()))
+        })
     }
 
     /// Stores the changes of logins that are not on disk: the new expiry of used ones, and those that were created or
-    /// ended while writes failed.
+    /// ended while writes failed. In a cluster the latter are not this hub's alone: see [`Registry::share_logins`].
     pub(super) fn store_logins(&self) -> Result<(), StoreError> {
+        let is_shared = self.is_shared();
         // No login can end under this lock. Otherwise this write would bring it back.
-        let changing = self.changing();
+        let mut changing = self.changing();
         let (renewed, changes) = {
             let users = self.users.read();
-            let renewed = users.logins_where(|_, login| login.is_renewed.swap(false, Ordering::Relaxed));
+            let is_renewed = |login: &KeptLogin| login.is_renewed.swap(false, Ordering::Relaxed);
+            let renewed = users.logins_where(|_, login| (login.is_stored || !is_shared) && is_renewed(login));
             let login = |hash: &SecretHash| {
                 let kept = users.logins.get(hash)?;
                 let expires_s = kept.expires_s.load(Ordering::Relaxed);
                 Some(Change::Login(Login { hash: *hash, user: kept.user.clone(), expires_s }))
             };
-            let mut changes = endings(&users, &[]);
+            let mut changes = if is_shared { Vec::new() } else { endings(&users, &[]) };
             changes.extend(renewed.iter().filter_map(login));
             (renewed, changes)
         };
@@ -180,6 +216,10 @@ impl Registry {
         }
         written
     }
+}
+
+fn is_expired(login: &KeptLogin, now_s: i64) -> bool {
+    login.expires_s.load(Ordering::Relaxed) <= now_s
 }
 
 /// Ends these logins on disk, and those whose end is not on disk yet.

@@ -71,7 +71,8 @@ impl Engine {
 
     /// A session has opened on this hub.
     pub(crate) fn announce(&self, slot: &Slot, epoch: u64) {
-        self.intake().announce(slot, epoch);
+        // Read after the slot was found: the message that brought the server is among those up to this one.
+        self.intake().announce(slot, epoch, self.registry().begun());
     }
 
     /// Whether a session that has opened may begin.

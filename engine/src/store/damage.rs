@@ -7,8 +7,9 @@
 //! A mark goes when its file is gone, and at a start when the file can be read again. A mark that is lost does no harm:
 //! the next compaction finds the damage. So nothing about the file of the marks prevents a start.
 
+use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +23,8 @@ use super::options::DB_FOLDER;
 
 /// Bytes of keys and values that are read to tell whether a marked file is sound again. A start waits for it.
 const CHECKED_BYTES_MAX: usize = 256 * 1024 * 1024;
+/// Bytes of keys and values that are read in the search for damage that RocksDB did not name. A write waits for it.
+const SEARCHED_BYTES_MAX: usize = 8 * 1024 * 1024 * 1024;
 /// Bytes that RocksDB reads at once then.
 const READAHEAD_BYTES: usize = 2 * 1024 * 1024;
 
@@ -40,6 +43,10 @@ pub(super) struct Damage {
     /// Whether changes are written to the file: not where the store is only read.
     is_stored: bool,
     known: Mutex<Arc<KnownDamage>>,
+    /// Held from a look at what is known to its end, which may write: nobody who only asks takes it.
+    changing: Mutex<()>,
+    /// Marked files that the system could not read. The reason may have been the whole disk, and be over by now.
+    unsure: Mutex<HashSet<String>>,
     /// Whether all of the store was read in vain, to find damage that RocksDB did not name. Once must do.
     has_searched: AtomicBool,
 }
@@ -64,6 +71,8 @@ impl Damage {
             folder: folder.to_owned(),
             is_stored,
             known: Mutex::new(Arc::new(known)),
+            changing: Mutex::new(()),
+            unsure: Mutex::default(),
             has_searched: AtomicBool::new(false),
         }
     }
@@ -94,7 +103,10 @@ impl Damage {
         match failure {
             StoreError::Corrupt(_) if found.is_empty() => found = self.search(db, &live),
             // It may have been the whole disk, and be over.
-            StoreError::Unusable { .. } => found.retain(|table| self.is_unreadable(table)),
+            StoreError::Unusable { .. } => {
+                found.retain(|table| self.is_unreadable(&table.file));
+                self.unsure.lock().extend(found.iter().map(|table| table.file.clone()));
+            }
             _ => {}
         }
         let is_found = !found.is_empty();
@@ -102,24 +114,31 @@ impl Damage {
         is_found
     }
 
-    /// Whether the system cannot read a file that is there.
-    fn is_unreadable(&self, table: &DamagedTable) -> bool {
-        let read = File::open(self.folder.join(&table.file)).and_then(|mut file| io::copy(&mut file, &mut io::sink()));
-        read.is_err_and(|error| error.kind() != ErrorKind::NotFound)
+    /// Whether the system cannot read a file that it can open. Not being able to open one is no damage.
+    fn is_unreadable(&self, file: &str) -> bool {
+        let Ok(mut file) = File::open(self.folder.join(file)) else { return false };
+        io::copy(&mut file, &mut io::sink()).is_err()
     }
 
-    /// Reads the whole store, table file by table file.
+    /// Reads the store, table file by table file, as far as one write may wait for that.
     fn search(&self, db: &DB, live: &[LiveFile]) -> Vec<DamagedTable> {
         if self.has_searched.swap(true, Ordering::AcqRel) {
             return Vec::new();
         }
-        let is_damaged = |file: &&LiveFile| is_readable(db, file, usize::MAX) == Some(false);
-        let found: Vec<_> = live.iter().filter(is_damaged).filter_map(table_of).collect();
+        let (known, mut left) = (self.known(), SEARCHED_BYTES_MAX);
+        let mut found = Vec::new();
+        for (file, table) in live.iter().filter_map(|file| Some((file, table_of(file)?))) {
+            if !known.tables.contains(&table) && is_readable(db, file, left) == Some(false) {
+                found.push(table);
+            }
+            left = left.saturating_sub(file.size);
+        }
         self.has_searched.store(found.is_empty(), Ordering::Release);
         found
     }
 
     fn mark(&self, found: Vec<DamagedTable>) {
+        let _changing = self.changing.lock();
         let mut tables = self.known().tables.clone();
         for table in found {
             if has_room(&tables, &table) {
@@ -138,17 +157,23 @@ impl Damage {
         self.keep(db, |file| is_readable(db, file, CHECKED_BYTES_MAX) != Some(true));
     }
 
-    /// Removes the marks of files that are gone.
+    /// Removes the marks of files that are gone, and of those that the system can read again.
     pub(super) fn forget_gone(&self, db: &DB) {
-        self.keep(db, |_| true);
+        let is_unsure = |file: &str| self.unsure.lock().contains(file);
+        self.keep(db, |file| {
+            let path = path_of(file);
+            !is_unsure(&path) || self.is_unreadable(&path)
+        });
     }
 
     /// Keeps the marks of files that are there and damaged. Other families compact again.
     fn keep(&self, db: &DB, is_damaged: impl Fn(&LiveFile) -> bool) {
-        let known = self.known();
-        if known.tables.is_empty() {
+        // Nothing is marked on any healthy disk.
+        if self.known().tables.is_empty() {
             return;
         }
+        let _changing = self.changing.lock();
+        let known = self.known();
         let Ok(live) = db.live_files() else { return };
         let is_kept =
             |table: &&DamagedTable| live.iter().find(|file| path_of(file) == table.file).is_some_and(&is_damaged);
@@ -157,6 +182,7 @@ impl Damage {
             return;
         }
         let idle_before = self.idle_families();
+        self.unsure.lock().retain(|file| tables.iter().any(|table| table.file == *file));
         self.set(tables);
         for family in idle_before.into_iter().filter(|family| self.is_stored && !self.is_idle(family)) {
             if let Some(handle) = db.cf_handle(family) {
@@ -173,7 +199,7 @@ impl Damage {
         }
         let saved = if self.is_stored { marks::save(&self.folder, &tables) } else { Ok(()) };
         let complaint = match saved {
-            Ok(()) => known.complaint.clone(),
+            Ok(()) => None,
             Err(error) => Some(format!(
                 "{} cannot be written ({error}): the next start does not know which table files are damaged, until a \
                  compaction reads them",

@@ -13,6 +13,7 @@ use super::error::StoreError;
 use super::format::{self, Found, begin_store};
 use super::key;
 use super::options::open_db_read_only;
+use super::rollback::{check_is_finished, check_may_open};
 use super::whole::{
     check_database, check_durable, check_manifest, check_tables, durable_number, no_database, open_again, open_whole,
     rehearse,
@@ -67,8 +68,10 @@ impl Store {
     /// Opens the store in `folder`, or creates one there.
     ///
     /// A newer or foreign format, a database that is missing, and a log or a manifest that is shorter than it was are
-    /// refused before anything is written. A table file that is missing is refused before anything is read.
+    /// refused before anything is written. A table file that is missing is refused before anything is read. An older
+    /// format is upgraded, and there is no way back but what was kept before.
     pub(crate) fn open(folder: &Path, at_fail_point: AtFailPoint) -> Result<Self, StoreError> {
+        check_may_open(folder)?;
         let found = format::check(folder)?;
         if found == Found::New {
             begin_store(folder)?;
@@ -116,6 +119,7 @@ impl Store {
 
     /// Opens the store in `folder` for reading, and changes nothing there. No hub may run on it.
     pub(crate) fn open_read_only(folder: &Path) -> Result<Self, StoreError> {
+        check_is_finished(folder)?;
         if format::check(folder)? == Found::New {
             return Err(no_database(folder, "FORMAT"));
         }

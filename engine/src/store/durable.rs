@@ -113,6 +113,13 @@ fn open_file(folder: &Path) -> Option<File> {
     File::options().write(true).create(true).truncate(false).open(folder.join(FILE)).ok()
 }
 
+/// Makes the note of a copy, whose changes are all synced. It says nothing of the manifest.
+pub(super) fn write_new(folder: &Path, number: u64) -> io::Result<()> {
+    let mut file = File::create(folder.join(FILE))?;
+    file.write_all(Note { number, manifest: None }.text().as_bytes())?;
+    file.sync_all()
+}
+
 /// What the note of the store in `folder` says; `None` when there is none that can be read.
 pub(super) fn read(folder: &Path) -> Option<Note> {
     Note::parse(&fs::read_to_string(folder.join(FILE)).ok()?)

@@ -36,6 +36,33 @@ pub enum StoreError {
         /// Newest version this hub knows.
         supported: u32,
     },
+    /// What a rollback needs could not be kept, so a store of an older format was not upgraded.
+    #[error(
+        "data folder {folder} has a store of format {format}, and what a rollback needs cannot be kept: {reason}. It takes \
+         {bytes} bytes, and {bytes_without_links} where the disk has no hard links. Nothing was upgraded. Free some space, or \
+         start once with \"windfire serve --without-rollback\": then only a backup leads back"
+    )]
+    NoRollback {
+        /// The folder.
+        folder: PathBuf,
+        /// Format of the store.
+        format: u32,
+        /// What failed.
+        reason: String,
+        /// Bytes that are copied in any case.
+        bytes: u64,
+        /// Bytes that are copied where files cannot be linked.
+        bytes_without_links: u64,
+    },
+    /// A rollback was interrupted.
+    #[error(
+        "a rollback of data folder {folder} was interrupted: finish it with \"windfire --data {folder} rollback\". Nothing was \
+         changed"
+    )]
+    RollbackUnfinished {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// The folder says that it has a store, and the database is not there.
     #[error(
         "data folder {folder} has a file FORMAT but no database: {missing} is not there. Put it back, or restore a backup into \

@@ -16,8 +16,10 @@ use std::path::{Path, PathBuf};
 use super::error::StoreError;
 use crate::record::Corrupt;
 
-const VERSION: u32 = 6;
-const FILE: &str = "FORMAT";
+/// The format of this hub.
+pub(super) const VERSION: u32 = 6;
+/// Name of the file.
+pub(super) const FILE: &str = "FORMAT";
 const PREFIX: &str = "windfire store ";
 
 /// What the file says.
@@ -113,7 +115,7 @@ fn write_draft(folder: &Path) -> io::Result<()> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use rocksdb::{DB, Options};
 
     use super::*;
@@ -124,10 +126,10 @@ mod tests {
     use crate::store::{Store, contents, key, servers};
 
     /// Families of format 5.
-    const FAMILIES_OF_5: usize = 14;
+    pub(in crate::store) const FAMILIES_OF_5: usize = 14;
 
     /// A store as a hub of format 5 left it, with one server.
-    fn make_store_of_5(folder: &Path) {
+    pub(in crate::store) fn make_store_of_5(folder: &Path) {
         let mut options = Options::default();
         options.create_if_missing(true);
         options.create_missing_column_families(true);
@@ -149,15 +151,15 @@ mod tests {
         say(folder, 5);
     }
 
-    fn say(folder: &Path, version: u32) {
+    pub(in crate::store) fn say(folder: &Path, version: u32) {
         fs::write(folder.join(FILE), format!("{PREFIX}{version}\n")).expect("room");
     }
 
-    fn said(folder: &Path) -> String {
+    pub(in crate::store) fn said(folder: &Path) -> String {
         fs::read_to_string(folder.join(FILE)).expect("there")
     }
 
-    fn names(store: &Store) -> Vec<String> {
+    pub(in crate::store) fn names(store: &Store) -> Vec<String> {
         let servers = store.scan_ids(key::SERVERS, servers::read).expect("readable");
         servers.into_iter().map(|server| server.name).collect()
     }

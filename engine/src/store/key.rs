@@ -4,6 +4,7 @@
 //! | --- | --- | --- |
 //! | `default` | `checkpoint` | [`super::checkpoints`]: commit numbers up to which `latest` is complete |
 //! | `default` | `followed` | [`super::positions`]: how far a hub of a cluster has followed each stream |
+//! | `default` | `followed_registry` | how far a hub of a cluster has followed the registry's stream |
 //! | `default` | `raw_floor`, `minute_floor`, `quarter_floor` | the tier's oldest hour or day that is kept |
 //! | `default` | `clock` | [`super::clock`]: the newest trusted time, the expiry time, for how long the clock was steady |
 //! | `default` | `next_server_id`, `next_token_id`, `next_enrol_token_id`, `next_user_id` | the id given out next |
@@ -89,6 +90,7 @@ pub(crate) const TIERS: [&str; 3] = [RAW, MINUTE, QUARTER];
 pub(crate) const CHECKPOINT: &[u8] = b"checkpoint";
 pub(crate) const CLOCK: &[u8] = b"clock";
 pub(crate) const FOLLOWED: &[u8] = b"followed";
+pub(crate) const FOLLOWED_REGISTRY: &[u8] = b"followed_registry";
 /// In the order of [`TIERS`].
 pub(crate) const FLOORS: [&[u8]; 3] = [b"raw_floor", b"minute_floor", b"quarter_floor"];
 pub(crate) const NEXT_SERVER_ID: &[u8] = b"next_server_id";

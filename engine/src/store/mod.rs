@@ -24,6 +24,7 @@ pub(crate) mod notices;
 mod numbers;
 mod options;
 mod positions;
+mod rollback;
 pub(crate) mod rules;
 mod salvage;
 pub(crate) mod servers;
@@ -44,6 +45,11 @@ pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
 pub use marks::DamagedTable;
 pub(crate) use positions::Positions;
+pub(crate) use rollback::open_or_upgrade;
+pub use rollback::{
+    Rollback, RollbackError, RolledBack, Upgraded, check_rollback, drop_rollback, is_rollback_unfinished,
+    kept_rollback, roll_back, rollback_names,
+};
 pub(crate) use salvage::next_readable;
 pub use salvage::{Salvaged, SalvagedFamily, salvage};
 pub(crate) use tables::TableFile;
@@ -65,6 +71,12 @@ pub fn durable_note(text: &str) -> Option<String> {
 #[doc(hidden)]
 pub fn damaged_note(text: &str) -> Option<String> {
     marks::rewritten(text)
+}
+
+/// Reads a text as the file `ROLLBACK`, for the fuzzer: the same note as a hub writes it.
+#[doc(hidden)]
+pub fn rollback_note(text: &str) -> Option<String> {
+    rollback::rewritten(text)
 }
 
 /// Reads `value` as each kind of record, for the fuzzer: stored bytes may be damaged, and must never be worse than an

@@ -56,6 +56,23 @@ pub(super) fn open_db_read_only(folder: &Path) -> Result<DB, StoreError> {
     open().map_err(|error| not_opened(folder, &error))
 }
 
+/// Opens the database for writing with the families that it has, and merges none of its files: an older hub can open it
+/// afterwards.
+pub(super) fn open_db_as_it_is(folder: &Path) -> Result<DB, StoreError> {
+    let has = family_names(folder)?;
+    let idle: Vec<&str> = key::FAMILIES.into_iter().chain([key::DEFAULT]).collect();
+    let families = families(&idle).filter(|family| has.iter().any(|name| name == family.name()));
+    DB::open_cf_descriptors(&options(), folder.join(DB_FOLDER), families).map_err(|error| not_opened(folder, &error))
+}
+
+/// The families that the database has, in ascending order. Only its manifest is read.
+pub(super) fn family_names(folder: &Path) -> Result<Vec<String>, StoreError> {
+    let listed = DB::list_cf(&options(), folder.join(DB_FOLDER));
+    let mut names = listed.map_err(|error| not_opened(folder, &error))?;
+    names.sort();
+    Ok(names)
+}
+
 /// Why a database that is there cannot be opened.
 fn not_opened(folder: &Path, error: &rocksdb::Error) -> StoreError {
     match StoreError::from_rocksdb(folder, error) {

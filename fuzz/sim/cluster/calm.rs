@@ -8,6 +8,7 @@ use windfire_engine::sample::Sample;
 use windfire_engine::{Engine, Selection};
 
 use super::Cluster;
+use super::operator::registry_of;
 use crate::agent::Agent;
 use crate::check;
 use crate::model::HOUR_MS;
@@ -46,6 +47,7 @@ impl Cluster {
         }
         self.links.clear();
         self.streams.values_mut().for_each(|stream| stream.leaderless = 0);
+        self.registry.lock().leaderless = 0;
         for hub in 0..self.members.len() {
             self.members[hub].cut_off = 0;
             if self.members[hub].hub.engine.is_none() {
@@ -127,8 +129,29 @@ impl Cluster {
             let values = values.map_err(|wrong| format!("hub {hub}, {when}: {wrong}"))?;
             self.journal.count("values of tiers checked", values);
         }
+        self.are_registries_equal().map_err(|wrong| format!("{when}: {wrong}"))?;
         self.are_equal().map_err(|wrong| format!("{when}: {wrong}"))?;
         self.journal.count("comparisons of hubs", 1);
+        Ok(())
+    }
+
+    /// All hubs have the same registry, in which is what the operator was told.
+    fn are_registries_equal(&self) -> Result<(), String> {
+        let mut first: Option<Vec<String>> = None;
+        for (hub, member) in self.members.iter().enumerate() {
+            let engine = member.hub.engine.as_ref().ok_or_else(|| format!("hub {hub} does not run"))?;
+            self.look_at_registry(engine).map_err(|wrong| format!("registry of hub {hub}: {wrong}"))?;
+            let listed = registry_of(engine);
+            match &first {
+                None => first = Some(listed),
+                Some(first) if *first == listed => {}
+                Some(first) => {
+                    let other = listed.iter().find(|line| !first.contains(line));
+                    let missing = first.iter().find(|line| !listed.contains(line));
+                    return Err(format!("hub {hub} has {other:?}, and hub 0 has {missing:?}"));
+                }
+            }
+        }
         Ok(())
     }
 

@@ -1,12 +1,14 @@
-//! One seed's cluster: hubs with their own stores, agents that move between them, and a simulated stream for each
-//! partition. The same checker looks at every hub that has followed its streams to the end, and in the end all hubs must
-//! be equal.
+//! One seed's cluster: hubs with their own stores, agents that move between them, a simulated stream for each partition
+//! and one for the registry, and an operator who changes that. The same checker looks at every hub that has followed
+//! its streams to the end, and in the end all hubs must be equal.
 //!
-//! Each step has some rounds: what hubs publish arrives at the streams (`publisher`, `stream`), hubs follow, and sessions
-//! say what they may. Brokers fail by being silent, never by forgetting: whether they keep what they have stored is no
-//! question to a simulator.
+//! Each step has some rounds: what hubs publish arrives at the streams (`publisher`, `stream`), hubs follow, and
+//! sessions say what they may. A change of the registry is made at once, or its hub gives up on it (`ledger`). Brokers
+//! fail by being silent, never by forgetting: whether they keep what they have stored is no question to a simulator.
 
 mod calm;
+mod ledger;
+mod operator;
 mod publisher;
 mod stream;
 mod traffic;
@@ -14,6 +16,7 @@ mod trouble;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use windfire_engine::limits::SHARDS;
 use windfire_engine::server::NewServer;
@@ -29,6 +32,8 @@ use crate::moments::{die, mortal, refuse};
 use crate::network::Link;
 use crate::random::Random;
 use crate::run::Life;
+use ledger::{RegistryHandle, SimLedger};
+use operator::Operator;
 use publisher::{Moment, Published, Publisher};
 use stream::Stream;
 
@@ -56,6 +61,9 @@ struct Member {
     publishers: BTreeMap<usize, Publisher>,
     /// The next message that each stream brings.
     next: BTreeMap<usize, u64>,
+    /// The next message that the registry's stream brings.
+    next_registry: Option<u64>,
+    ledger: Arc<SimLedger>,
 }
 
 /// One seed's cluster.
@@ -67,7 +75,10 @@ pub(crate) struct Cluster {
     model: Model,
     members: Vec<Member>,
     streams: BTreeMap<usize, Stream>,
+    registry: RegistryHandle,
+    operator: Operator,
     scratch: Scratch,
+    /// Servers that agents report for.
     ids: Vec<u64>,
     agents: Vec<Agent>,
     /// Each connection, and the hub that has its other end.
@@ -93,13 +104,19 @@ impl Cluster {
         let hubs = 2 + random.index(2);
         let folders: Vec<PathBuf> = (0..hubs).map(|hub| folder.join(format!("hub-{hub}"))).collect();
         let credentials = make_stores(&folders, start_ms)?;
-        let member = |(hub_id, folder): (u32, PathBuf)| Member {
-            hub: Hub::of_cluster(folder, hub_id),
-            down: 0,
-            cut_off: 0,
-            upkeep_ms: start_ms,
-            publishers: BTreeMap::new(),
-            next: BTreeMap::new(),
+        let registry = RegistryHandle::default();
+        let member = |(hub_id, folder): (u32, PathBuf)| {
+            let ledger = Arc::new(SimLedger::new(registry.clone()));
+            Member {
+                hub: Hub::of_cluster(folder, hub_id, Arc::clone(&ledger) as _),
+                down: 0,
+                cut_off: 0,
+                upkeep_ms: start_ms,
+                publishers: BTreeMap::new(),
+                next: BTreeMap::new(),
+                next_registry: None,
+                ledger,
+            }
         };
         let partitions: BTreeSet<usize> = IDS.iter().map(|id| partition_of(*id)).collect();
         let mut cluster = Self {
@@ -110,6 +127,8 @@ impl Cluster {
             model: Model::new(start_ms),
             members: (0..).zip(folders).map(member).collect(),
             streams: partitions.into_iter().map(|partition| (partition, Stream::default())).collect(),
+            registry,
+            operator: Operator::default(),
             scratch: Scratch::default(),
             ids: IDS.to_vec(),
             agents: Vec::new(),
@@ -183,8 +202,12 @@ impl Cluster {
     fn serve(&mut self, random: &mut Random) -> Result<(), String> {
         let rounds = 1 + random.below(ROUNDS);
         for round in 0..rounds {
+            let (stored, refused) = self.registry.land(self.tick() + round);
+            self.journal.count("late changes stored", stored);
+            self.journal.count("late changes overtaken", refused);
             for hub in 0..self.members.len() {
                 self.publish(hub, round);
+                self.follow_registry(hub, round)?;
                 self.follow(hub, round)?;
             }
             self.hubs_speak();
@@ -208,9 +231,14 @@ impl Cluster {
         Ok(())
     }
 
+    /// The first moment of this step.
+    fn tick(&self) -> u64 {
+        self.step * ROUNDS
+    }
+
     /// One moment between a hub and the brokers.
     fn moment(&self, hub: usize, round: u64) -> Moment {
-        let tick = self.step * ROUNDS + round;
+        let tick = self.tick() + round;
         let place = tick + ((hub as u64 + 1) << 40);
         let mut late = Fault::Late.random(self.seed, place);
         let is_late = late.chance(self.rates.of_fault(Fault::Late)) && !self.is_calm;
@@ -244,6 +272,34 @@ impl Cluster {
         self.journal.count("messages found in a stream", found);
     }
 
+    /// The hub takes what the registry's stream brings.
+    fn follow_registry(&mut self, hub: usize, round: u64) -> Result<(), String> {
+        let place = self.tick() + round + ((hub as u64 + 1) << 48);
+        let mut random = Fault::Again.random(self.seed, place);
+        let is_again = random.chance(self.rates.of_fault(Fault::Again)) && !self.is_calm;
+        let is_slow = random.chance(self.rates.of_fault(Fault::Late)) && !self.is_calm;
+        let mut left = if is_slow { random.below(2) } else { u64::MAX };
+        let back = random.below(5);
+        while left > 0 {
+            let Some(member) = self.members.get_mut(hub).filter(|member| member.cut_off == 0) else { return Ok(()) };
+            let Some(engine) = &member.hub.engine else { return Ok(()) };
+            let next = member.next_registry.get_or_insert_with(|| engine.registry_followed() + 1);
+            if is_again && left == u64::MAX {
+                *next = next.saturating_sub(back).max(1);
+            }
+            let Some(message) = self.registry.get(*next) else { return Ok(()) };
+            let followed = match mortal(|| engine.follow_registry(*next, &message)) {
+                Ok(followed) => followed.map_err(|error| format!("hub {hub} does not follow the registry: {error}"))?,
+                Err(died) => return self.died(hub, &died),
+            };
+            *next += 1;
+            left -= 1;
+            let what = if followed == Followed::Known { "changes brought again" } else { "changes followed" };
+            self.journal.count(what, 1);
+        }
+        Ok(())
+    }
+
     /// The hub takes what the streams bring.
     fn follow(&mut self, hub: usize, round: u64) -> Result<(), String> {
         let moment = self.moment(hub, round);
@@ -267,6 +323,10 @@ impl Cluster {
                     Ok(Followed::Known) => self.journal.count("messages brought again", 1),
                     Ok(Followed::Full) => {
                         is_full = true;
+                        break;
+                    }
+                    Ok(Followed::Waits) => {
+                        self.journal.count("messages that wait for the registry", 1);
                         break;
                     }
                     Err(error) => return Err(format!("hub {hub} does not follow: {error}")),
@@ -344,6 +404,7 @@ impl Cluster {
     fn is_up_to_date(&self, hub: usize) -> bool {
         let has_followed = |engine: &Engine| {
             self.streams.iter().all(|(partition, stream)| engine.followed(*partition) == stream.end())
+                && engine.registry_followed() == self.registry.lock().end()
         };
         let engine = self.members[hub].hub.engine.as_ref();
         engine.is_some_and(|engine| has_followed(engine) && engine.history().catch_up().is_none())

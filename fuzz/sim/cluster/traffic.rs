@@ -1,5 +1,7 @@
 //! What agents of a cluster do in a step, and what becomes of the bytes between them and their hubs.
 
+use windfire_engine::Engine;
+
 use super::Cluster;
 use crate::agent::Heard;
 use crate::faults::Fault;
@@ -54,8 +56,10 @@ impl Cluster {
 
     /// An agent connects to its hub, if that runs.
     pub(super) fn connect(&mut self, agent: usize) -> Result<(), String> {
-        let hub = self.homes[agent];
-        if self.members[hub].hub.engine.is_none() {
+        let (hub, id) = (self.homes[agent], self.ids[self.agents[agent].server]);
+        // A hub that does not know the server yet refuses an agent that it will take later.
+        let knows = |engine: &Engine| engine.registry().server(id).is_some();
+        if !self.members[hub].hub.engine.as_ref().is_some_and(knows) {
             return Ok(());
         }
         let mut random = Fault::Deaf.random(self.seed, self.step * 16 + agent as u64 + (1 << 34));

@@ -10,7 +10,7 @@ use crate::random::Random;
 /// Hours by which a report may lie beside its true time once a clock was off.
 const OFF_HOURS: i64 = 10_000;
 /// Agents that there may be: each is a machine with its spool.
-const AGENTS_MAX: usize = 7;
+pub(super) const AGENTS_MAX: usize = 7;
 /// Starts in a thousand at which a hub dies, where hubs die at points.
 const DEATHS_AT_START: u64 = 200;
 
@@ -60,13 +60,23 @@ impl Cluster {
     fn trouble_of_brokers(&mut self) {
         self.members.iter_mut().for_each(|member| member.cut_off = member.cut_off.saturating_sub(1));
         self.streams.values_mut().for_each(|stream| stream.leaderless = stream.leaderless.saturating_sub(1));
+        {
+            let mut registry = self.registry.lock();
+            registry.leaderless = registry.leaderless.saturating_sub(1);
+        }
         if let Some(mut random) = self.happens(Fault::Leader) {
-            let (of, steps) = (random.index(self.streams.len()), random.between(1, 8).unsigned_abs());
-            if let Some((partition, stream)) = self.streams.iter_mut().nth(of) {
-                stream.leaderless = steps;
-                let line = format!("the stream of partition {partition} has no leader");
-                self.note(&line);
-            }
+            let (of, steps) = (random.index(self.streams.len() + 1), random.between(1, 8).unsigned_abs());
+            let line = match self.streams.iter_mut().nth(of) {
+                Some((partition, stream)) => {
+                    stream.leaderless = steps;
+                    format!("the stream of partition {partition} has no leader")
+                }
+                None => {
+                    self.registry.lock().leaderless = steps;
+                    "the stream of the registry has no leader".to_owned()
+                }
+            };
+            self.note(&line);
             self.journal.count("changes of leader", 1);
         }
         if let Some(mut random) = self.happens(Fault::CutOff) {
@@ -123,6 +133,9 @@ impl Cluster {
     }
 
     fn trouble_of_hubs(&mut self) -> Result<(), String> {
+        if let Some((hub, mut random)) = self.happens_to_hub(Fault::Change) {
+            self.operate(hub, &mut random)?;
+        }
         if let Some((hub, _)) = self.happens_to_hub(Fault::Checkpoint) {
             self.journal.count("checkpoints", 1);
             self.commit(hub, true)?;
@@ -166,6 +179,7 @@ impl Cluster {
         let lost = member.hub.die(is_power.then_some(&mut *random))?;
         member.down = random.between(1, 12).unsigned_abs();
         member.next.clear();
+        member.next_registry = None;
         member.publishers.values_mut().for_each(super::publisher::Publisher::die);
         self.note(&format!("{how} of hub {hub}: {} batches were not synced, {} stayed", lost.unsynced, lost.kept));
         self.journal.count(if is_power { "power cuts" } else { "kills" }, 1);

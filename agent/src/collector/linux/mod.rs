@@ -308,6 +308,7 @@ mod tests {
             ("/proc/net/sockstat", "TCP: inuse 1 orphan 0 tw 0\nUDP: inuse 1\n"),
             ("/proc/7/", ""),
             ("/proc/stat", "cpu 1 1\ncpu0 1\nbtime 5000\n"),
+            ("/proc/cpuinfo", "processor : 0\nmodel name : M\n"),
             ("/proc/meminfo", "MemTotal: 1000 kB\nMemAvailable: 600 kB\n"),
             ("/proc/uptime", "1000.25 3000.00\n"),
             ("/proc/loadavg", "1.5 0.5 0.25 1/9 7\n"),

@@ -182,8 +182,9 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
         });
         wanted.clone().try_for_each(|name| folder::copy(&backup.join(name), &beside.join(name)))?;
         compare(&beside, said)?;
-        // All of it is read, as at a start.
-        drop(Engine::open(&beside, Options::default()).map_err(|error| error.to_string())?);
+        // All of it is read, as at a start. The backup itself stays what it is, so the copy needs no way back.
+        let options = Options { without_rollback: true, ..Options::default() };
+        drop(Engine::open(&beside, options).map_err(|error| error.to_string())?);
         let mut moved = wanted.map(|name| fs::rename(beside.join(name), data.join(name)));
         moved.try_for_each(|moved| moved).map_err(|error| error.to_string())
     };

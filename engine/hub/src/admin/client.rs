@@ -10,7 +10,7 @@ use windfire_engine::alert::state::AlertTime;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::socket::{connect, path};
-use super::{Hub, Request, Response, backup, begin_rules, cluster, execute, no_hub_to_reload};
+use super::{Hub, Request, Response, backup, begin_rules, cluster, describe_upgrade, execute, no_hub_to_reload};
 use crate::folder::{check_is_hubs, explain};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::output::complain;
@@ -20,6 +20,7 @@ use crate::starting::Starting;
 /// export go to `out`.
 pub(crate) fn ask(
     data: &Path,
+    first_password_file: Option<&Path>,
     options: Options,
     agents: impl FnOnce() -> Agents,
     request: Request,
@@ -27,7 +28,12 @@ pub(crate) fn ask(
     out: &mut dyn Write,
 ) -> Result<Response, String> {
     match connect(data) {
-        Ok(stream) => ask_hub(stream, &request, out).map_err(|error| format!("the running hub: {}", words(&error))),
+        Ok(stream) => {
+            let answer = ask_hub(stream, &request, out);
+            let answer = answer.map_err(|error| format!("the running hub: {}", words(&error)))?;
+            check_is_seen(&request, &answer)?;
+            Ok(answer)
+        }
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => {
             check_is_hubs(data)?;
             if matches!(request, Request::Reload) {
@@ -57,6 +63,9 @@ pub(crate) fn ask(
                 error => explain(&error),
             })?;
             drop(starting);
+            if let Some(upgraded) = engine.upgraded() {
+                complain(&describe_upgrade(data, upgraded));
+            }
             let engine = Arc::new(engine);
             if matches!(request, Request::Api { .. }) {
                 // As at a start of the hub: a verb sees the same rules before and after the first one.
@@ -64,7 +73,9 @@ pub(crate) fn ask(
                 // The clock that never leaps is only read by passes.
                 engine.alerts().resume(AlertTime { now_ms, uptime_ms: now_ms });
             }
-            Ok(execute(&Hub { engine: &engine, data, agents: &agents(), now_ms, running: None }, request, out))
+            let agents = agents();
+            let hub = Hub { engine: &engine, data, agents: &agents, now_ms, first_password_file, running: None };
+            Ok(execute(&hub, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
     }
@@ -77,6 +88,19 @@ pub(crate) fn ask_running(data: &Path, request: &Request) -> Result<Option<Respo
         Ok(stream) => ask_hub(stream, request, &mut io::sink()).map(Some).map_err(|error| words(&error)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
+    }
+}
+
+/// Refuses a backup that the running hub has written to a folder that only the hub sees. A unit may give it a /tmp of its
+/// own, which is gone when the hub stops.
+fn check_is_seen(request: &Request, answer: &Response) -> Result<(), String> {
+    match (request, answer) {
+        (Request::Backup { folder }, Response::Done) if !backup::is_backup(folder) => Err(format!(
+            "the running hub wrote backup {}, but here is none: the hub's service or container has other folders. \
+             Name one that is the same for both; a unit with PrivateTmp= has its own /tmp",
+            folder.display()
+        )),
+        _ => Ok(()),
     }
 }
 
@@ -119,5 +143,24 @@ fn ask_hub(mut stream: UnixStream, request: &Request, out: &mut dyn Write) -> io
         }
         out.write_all(held.as_bytes())?;
         std::mem::swap(&mut held, &mut line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn a_backup_that_only_the_hub_sees_is_no_success() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let request = Request::Backup { folder: folder.path().to_owned() };
+        let error = check_is_seen(&request, &Response::Done).expect_err("refused");
+        assert!(error.contains(&folder.path().display().to_string()) && error.contains("PrivateTmp"), "{error}");
+        assert_eq!(check_is_seen(&request, &Response::Failed("it has its own words".to_owned())), Ok(()));
+        assert_eq!(check_is_seen(&Request::Verify, &Response::Done), Ok(()));
+        fs::write(folder.path().join("BACKUP"), "").expect("written");
+        assert_eq!(check_is_seen(&request, &Response::Done), Ok(()));
     }
 }

@@ -9,6 +9,8 @@ use windfire_engine::Engine;
 use windfire_engine::secret::new_password;
 use windfire_engine::user::{PasswordHash, Role};
 
+use crate::folder::FIRST_PASSWORD;
+
 /// Name of the first administrator.
 pub(crate) const ADMINISTRATOR: &str = "admin";
 
@@ -51,7 +53,23 @@ fn keep(path: &Path, password: &str) -> io::Result<()> {
     }
     let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(format!("{password}\n").as_bytes())?;
-    file.sync_all()
+    file.sync_all()?;
+    // And its name: after a power cut there would be a user whose password nobody can read.
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// Removes the file of the first password, which is not valid any more. If none is configured for this process, it is
+/// the one that a hub with a state folder writes: that folder is its data folder.
+pub(super) fn forget(file: Option<&Path>, data: &Path) {
+    let path = file.map_or_else(|| data.join(FIRST_PASSWORD), Path::to_owned);
+    // Nothing but such a file: a device may have been named.
+    if !fs::symlink_metadata(&path).is_ok_and(|found| found.is_file()) {
+        return;
+    }
+    if let Err(error) = fs::remove_file(&path) {
+        tracing::warn!(file = %path.display(), %error, "delete this file: its password is not valid any more");
+    }
 }
 
 fn print(password: &str) {
@@ -95,5 +113,21 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&elsewhere).expect("there"), "other");
         assert!(keep(&folder.path().join("no/such/folder"), "x").is_err());
+    }
+
+    #[test]
+    fn the_file_goes_when_its_password_does() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (usual, other) = (folder.path().join("first-password"), folder.path().join("other"));
+        keep(&usual, "x").expect("written");
+        keep(&other, "x").expect("written");
+        forget(Some(&other), folder.path());
+        assert!(!other.exists() && usual.exists());
+        symlink(&usual, &other).expect("made");
+        forget(Some(&other), folder.path());
+        assert!(fs::symlink_metadata(&other).is_ok() && usual.exists(), "what the hub did not write stays");
+        forget(None, folder.path());
+        assert!(!usual.exists());
+        forget(None, folder.path());
     }
 }

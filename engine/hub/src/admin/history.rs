@@ -5,6 +5,7 @@ use std::io::Write;
 use windfire_engine::Selection;
 use windfire_engine::history::{Retention, Verified};
 
+use super::rollback;
 use super::{Hub, StorageAnswer, TierLine, VerifiedAnswer};
 use crate::folder::explain;
 
@@ -53,6 +54,7 @@ pub(super) fn storage(
         freed_bytes: tiers.iter().map(|tier| tier.freed_bytes).sum(),
         bytes_max: asked.disk_bytes_max,
         expiry_behind_s: hub.engine.clock().state().expiry_behind_ms / 1000,
+        rollback: rollback::line(hub.data),
         tiers,
     })
 }
@@ -63,7 +65,13 @@ fn whole(bytes: f64) -> u64 {
 }
 
 pub(super) fn verify(hub: &Hub<'_>) -> Result<VerifiedAnswer, String> {
-    hub.engine.history().verify().map(verified_answer).map_err(|error| explain(&error))
+    let mut answer = hub.engine.history().verify().map(verified_answer).map_err(|error| explain(&error))?;
+    // What is kept for a rollback has to be sound on the day it is needed.
+    if let Err(error) = windfire_engine::check_rollback(hub.data) {
+        answer.corrupt_blocks += 1;
+        answer.corrupt.push(error.to_string());
+    }
+    Ok(answer)
 }
 
 pub(super) fn verified_answer(verified: Verified) -> VerifiedAnswer {

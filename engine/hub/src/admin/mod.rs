@@ -8,6 +8,7 @@ mod cluster;
 mod first;
 mod history;
 mod request;
+mod rollback;
 mod socket;
 
 use std::io::Write;
@@ -27,9 +28,10 @@ pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use request::{
-    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
-    StorageAnswer, TierLine, VerifiedAnswer,
+    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response,
+    RollbackLine, Running, StorageAnswer, TierLine, VerifiedAnswer,
 };
+pub(crate) use rollback::{describe_upgrade, rollback};
 pub(crate) use socket::{Answering, Meanwhile, bind, check_path, is_answered, serve, unbind};
 
 const DAY_S: i64 = 86_400;
@@ -37,8 +39,9 @@ const DAY_S: i64 = 86_400;
 /// Carries out a request. An export writes its rows to `out`; any other answer is the result.
 pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> Response {
     let done = match request {
-        Request::Storage { raw_days, minute_days, quarter_days } => {
-            history::storage(hub, raw_days, minute_days, quarter_days).map(Response::Storage)
+        Request::Storage { raw_days, minute_days, quarter_days, drop_rollback } => {
+            let dropped = if drop_rollback { rollback::remove(hub.data) } else { Ok(()) };
+            dropped.and_then(|()| history::storage(hub, raw_days, minute_days, quarter_days)).map(Response::Storage)
         }
         Request::Backup { folder } => backup::backup(hub, &folder).map(|()| Response::Done),
         Request::Verify => history::verify(hub).map(Response::Verified),
@@ -106,6 +109,9 @@ fn password(hub: &Hub<'_>, user: String, is_new: bool) -> Result<Response, Strin
         None => return Err(no_user(&user, &users)),
     }
     .map_err(|error| error.to_string())?;
+    if user == ADMINISTRATOR {
+        first::forget(hub.first_password_file, hub.data);
+    }
     Ok(Response::Password { user, password })
 }
 

@@ -35,6 +35,9 @@ pub(crate) enum Request {
         raw_days: Option<u32>,
         minute_days: Option<u32>,
         quarter_days: Option<u32>,
+        /// Removes what is kept for a rollback first.
+        #[serde(default)]
+        drop_rollback: bool,
     },
     Backup {
         folder: PathBuf,
@@ -98,6 +101,8 @@ pub(crate) struct Hub<'a> {
     pub(crate) agents: &'a Agents,
     /// Unix milliseconds.
     pub(crate) now_ms: i64,
+    /// Where the first password was written, if that is configured.
+    pub(crate) first_password_file: Option<&'a Path>,
     /// What only a running hub can. `None` if none runs.
     pub(crate) running: Option<Running<'a>>,
 }
@@ -134,6 +139,20 @@ pub(crate) struct StorageAnswer {
     /// Seconds that the expiry time is behind the trusted time.
     #[serde(default)]
     pub(crate) expiry_behind_s: i64,
+    /// `None` if no rollback is possible.
+    #[serde(default)]
+    pub(crate) rollback: Option<RollbackLine>,
+}
+
+/// What is kept for a rollback.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct RollbackLine {
+    /// Format of the store that is kept.
+    pub(crate) format: u32,
+    /// Bytes that nothing else uses.
+    pub(crate) bytes: u64,
+    /// When it is removed, Unix seconds. `None` until a running hub has seen it.
+    pub(crate) ends: Option<i64>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

@@ -102,6 +102,8 @@ pub(crate) struct Answering {
     pub(crate) clock: Clock,
     /// How it stands in its cluster. `None` if it is alone.
     pub(crate) cluster: Option<Arc<State>>,
+    /// Where the first password was written, if that is configured.
+    pub(crate) first_password_file: Option<PathBuf>,
     /// Reads the configuration again.
     pub(crate) reload: Arc<ReloadFn>,
 }
@@ -113,7 +115,7 @@ pub(crate) async fn serve(
     answering: Answering,
     agents: impl Fn() -> Agents,
 ) -> Result<(), String> {
-    let Answering { engine, clock, cluster, reload } = answering;
+    let Answering { engine, clock, cluster, first_password_file, reload } = answering;
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
@@ -128,12 +130,14 @@ pub(crate) async fn serve(
             }
         };
         let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents());
-        let (reload, cluster) = (Arc::clone(&reload), cluster.clone());
+        let (first_password_file, reload) = (first_password_file.clone(), Arc::clone(&reload));
+        let cluster = cluster.clone();
         // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
+            let first_password_file = first_password_file.as_deref();
             let running = Some(Running { reload: &*reload, cluster: cluster.as_deref() });
-            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, running };
+            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, first_password_file, running };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }

@@ -48,6 +48,9 @@ pub(crate) enum Verb {
         /// Create a new certificate if the data folder has lost its own; every agent needs its fingerprint
         #[arg(long)]
         new_certificate: bool,
+        /// Upgrade a store of an older format without keeping it as it was: only a backup leads back then
+        #[arg(long)]
+        without_rollback: bool,
         #[command(flatten)]
         settings: Settings,
     },
@@ -64,6 +67,9 @@ pub(crate) enum Verb {
         /// Days that one row per 15 minutes would be kept
         #[arg(long, value_name = "N", value_parser = days::<2, RETENTION_DAYS_MAX>, allow_negative_numbers = true)]
         quarter_days: Option<u32>,
+        /// Remove what is kept for a rollback of the newest upgrade
+        #[arg(long)]
+        drop_rollback: bool,
         #[command(flatten)]
         output: Output,
     },
@@ -82,6 +88,8 @@ pub(crate) enum Verb {
         #[arg(long)]
         new_certificate: bool,
     },
+    /// Undo the newest upgrade of the store, with the hub stopped; reports and changes since the upgrade are lost
+    Rollback,
     /// Save what can be read of a damaged data folder into a new one, and list what cannot
     Salvage {
         /// The new folder; it must not exist, or be empty

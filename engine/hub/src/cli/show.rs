@@ -75,6 +75,18 @@ fn show_storage(storage: &StorageAnswer, now_s: i64) -> String {
             span(seconds)
         ),
     };
+    let rollback = storage.rollback.as_ref().map_or(String::new(), |rollback| {
+        let ends = match rollback.ends {
+            Some(ends) => format!("in {}", span(ends - now_s)),
+            None => "after 7 days".to_owned(),
+        };
+        format!(
+            "\na rollback to format {} is possible: what is kept for it takes {}, and is removed {ends}, or with \
+             --drop-rollback",
+            rollback.format,
+            size(rollback.bytes)
+        )
+    });
     let head = ["TIER", "KEPT", "SIZE", "OLDEST", "BYTES/ROW", "BYTES/POINT", "FORECAST", "FREED"];
     let bound = match storage.bytes_max {
         0 => "no bound (history_gib_max)".to_owned(),
@@ -89,6 +101,7 @@ fn show_storage(storage: &StorageAnswer, now_s: i64) -> String {
         maybe(storage.forecast_bytes),
         size(storage.freed_bytes)
     ) + &expiry
+        + &rollback
 }
 
 /// `Err` when something is wrong with history, so that the command fails.

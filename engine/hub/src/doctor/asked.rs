@@ -81,7 +81,7 @@ fn list(data: &Path, path: &str) -> Result<Vec<Value>, String> {
 }
 
 fn storage(data: &Path) -> Result<StorageAnswer, String> {
-    let request = Request::Storage { raw_days: None, minute_days: None, quarter_days: None };
+    let request = Request::Storage { raw_days: None, minute_days: None, quarter_days: None, drop_rollback: false };
     match ask_running(data, &request)? {
         Some(Response::Storage(storage)) => Ok(storage),
         Some(Response::Failed(error)) => Err(error),

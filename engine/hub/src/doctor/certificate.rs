@@ -27,6 +27,14 @@ enum Dates {
     MatterToSome,
 }
 
+/// Whose file a key is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    Hub,
+    /// Usually root, or the program that renews it: the hub must be in its group.
+    Anybody,
+}
+
 /// The certificate by which agents verify the hub.
 pub(super) fn agents(data: &Path, now_s: i64) -> Vec<Finding> {
     const CHECK: &str = "agents_certificate";
@@ -40,7 +48,7 @@ pub(super) fn agents(data: &Path, now_s: i64) -> Vec<Finding> {
         Ok(_) => vec![judge_dates(CHECK, valid, now_s, Dates::MatterToSome)],
         Err(error) => vec![lost(CHECK, &tls::damaged(data, &error))],
     };
-    findings.push(judge_key("agents_key", &data.join(KEY), &mode(&data.join(KEY))));
+    findings.push(judge_key("agents_key", &data.join(KEY), &mode(&data.join(KEY)), Owner::Hub));
     findings
 }
 
@@ -59,7 +67,7 @@ pub(super) fn https(config: &Config, now_s: i64) -> Vec<Finding> {
         Ok(valid) => judge_dates(CHECK, valid, now_s, Dates::Matter),
         Err(error) => Finding::bad(CHECK, error, remedy),
     };
-    vec![dates, judge_key("https_key", key, &mode(key))]
+    vec![dates, judge_key("https_key", key, &mode(key), Owner::Anybody)]
 }
 
 /// An error of the hub's own certificate, which has its remedy behind its last colon.
@@ -95,7 +103,7 @@ fn mode(path: &Path) -> io::Result<u32> {
     fs::metadata(path).map(|found| found.mode())
 }
 
-fn judge_key(check: &'static str, path: &Path, mode: &io::Result<u32>) -> Finding {
+fn judge_key(check: &'static str, path: &Path, mode: &io::Result<u32>, owner: Owner) -> Finding {
     let path = path.display();
     let mode = match mode {
         Ok(mode) => mode & 0o777,
@@ -105,7 +113,13 @@ fn judge_key(check: &'static str, path: &Path, mode: &io::Result<u32>) -> Findin
     };
     let seen = format!("{path} has mode {mode:03o}");
     if mode & WORLD != 0 {
-        Finding::bad(check, seen, format!("every user may use it: chmod 600 {path}"))
+        let remedy = match owner {
+            Owner::Hub => format!("every user may use it: chmod 600 {path}"),
+            Owner::Anybody => {
+                format!("every user may use it: give it to the group of the hub's user (chgrp), then chmod 640 {path}")
+            }
+        };
+        Finding::bad(check, seen, remedy)
     } else if mode & GROUP != 0 {
         Finding::info(check, format!("{seen}: its group may use it"))
     } else {
@@ -148,8 +162,13 @@ mod tests {
             (Ok(0o100_644), Verdict::Bad),
             (Err(io::ErrorKind::NotFound.into()), Verdict::Bad),
         ] {
-            assert_eq!(judge_key("agents_key", path, &mode).verdict, verdict, "{mode:?}");
+            for owner in [Owner::Hub, Owner::Anybody] {
+                assert_eq!(judge_key("agents_key", path, &mode, owner).verdict, verdict, "{mode:?}");
+            }
         }
+        // Mode 600 would take a key of root's from the hub.
+        let remedy = |owner| judge_key("https_key", path, &Ok(0o100_644), owner).remedy;
+        assert!(remedy(Owner::Hub).contains("chmod 600") && remedy(Owner::Anybody).contains("chmod 640"));
     }
 
     #[test]

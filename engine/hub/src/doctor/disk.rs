@@ -198,7 +198,16 @@ mod tests {
 
     fn storage(tiers: Vec<TierLine>, bytes_max: u64) -> StorageAnswer {
         let bytes = tiers.iter().map(|tier| tier.bytes).sum();
-        StorageAnswer { servers: 1, tiers, bytes, forecast_bytes: None, freed_bytes: 0, bytes_max, expiry_behind_s: 0 }
+        StorageAnswer {
+            servers: 1,
+            tiers,
+            bytes,
+            forecast_bytes: None,
+            freed_bytes: 0,
+            bytes_max,
+            expiry_behind_s: 0,
+            rollback: None,
+        }
     }
 
     #[test]

@@ -1,16 +1,16 @@
 //! The data folder: its owner and rights, the format of its store, and the process that has the store open.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use windfire_doctor::Finding;
-use windfire_engine::StoreError;
+use windfire_engine::{StoreError, check_rollback, is_rollback_unfinished, kept_rollback};
 
 use super::asked::Asked;
-use crate::folder;
+use crate::cli::{size, span};
+use crate::folder::{self, Holder};
 
 /// Bytes that a file FORMAT may have: it has one short line.
 const FORMAT_BYTES_MAX: u64 = 1024;
@@ -23,15 +23,6 @@ const STICKY: u32 = 0o1000;
 pub(super) struct Owner {
     uid: u32,
     mode: u32,
-}
-
-/// The process that has the store open.
-pub(super) enum Holder {
-    Nobody,
-    /// There is no database.
-    NoStore,
-    /// By its id, if the system tells it: it may run in another container.
-    Process(Option<i32>),
 }
 
 pub(super) fn owner(data: &Path) -> io::Result<Owner> {
@@ -120,18 +111,6 @@ pub(super) fn judge_format(
     }
 }
 
-/// Looks at the lock of the database, without taking it.
-pub(super) fn holder(data: &Path) -> io::Result<Holder> {
-    let path = data.join("rocksdb/LOCK");
-    match fs::metadata(&path) {
-        Ok(found) if found.is_file() => {}
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        _ => return Ok(Holder::NoStore),
-    }
-    let lock = fcntl_getlk(File::open(&path)?, &Flock::from(FlockType::WriteLock))?;
-    Ok(lock.map_or(Holder::Nobody, |lock| Holder::Process(lock.pid.map(Pid::as_raw_pid))))
-}
-
 pub(super) fn judge_lock(holder: &io::Result<Holder>, asked: &Asked) -> Finding {
     const CHECK: &str = "lock";
     let answers = asked.facts().is_some();
@@ -155,6 +134,31 @@ pub(super) fn judge_lock(holder: &io::Result<Holder>, asked: &Asked) -> Finding 
             Finding::warn(CHECK, format!("the lock of the store cannot be seen: {error}"), "run this as the hub's user")
         }
     }
+}
+
+/// What is kept for a rollback of the store's newest upgrade; no finding if nothing is.
+pub(super) fn rollback(data: &Path, now_s: i64) -> Option<Finding> {
+    const CHECK: &str = "rollback";
+    if is_rollback_unfinished(data) {
+        let remedy = format!("finish it with \"windfire --data {} rollback\"", data.display());
+        return Some(Finding::bad(CHECK, "a rollback was interrupted, and no hub starts before its end", remedy));
+    }
+    let kept = kept_rollback(data)?;
+    if let Err(error) = check_rollback(data) {
+        let remedy = "if no rollback is needed, remove it with \"windfire storage --drop-rollback\"";
+        return Some(Finding::warn(CHECK, error.to_string(), remedy));
+    }
+    let ends = match kept.ends_ms {
+        Some(ms) => format!("in {}", span(ms.div_euclid(1000) - now_s)),
+        None => "after 7 days".to_owned(),
+    };
+    let seen = format!(
+        "{} has the store as it was in format {}; it takes {} and is removed {ends}",
+        kept.folder.display(),
+        kept.format,
+        size(kept.bytes)
+    );
+    Some(Finding::info(CHECK, seen))
 }
 
 #[cfg(test)]
@@ -234,11 +238,18 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_closed_is_held_by_nobody() {
+    fn what_is_kept_for_a_rollback_is_shown_and_judged() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        assert!(matches!(holder(folder.path()), Ok(Holder::NoStore)));
-        fs::create_dir(folder.path().join("rocksdb")).expect("made");
-        fs::write(folder.path().join("rocksdb/LOCK"), "").expect("room");
-        assert!(matches!(holder(folder.path()), Ok(Holder::Nobody)));
+        let data = folder.path();
+        assert!(rollback(data, 0).is_none());
+        for (name, verdict, words) in
+            [("pre-5", Verdict::Warn, "ROLLBACK"), ("rolling-back", Verdict::Bad, "finish it")]
+        {
+            fs::create_dir(data.join(name)).expect("made");
+            fs::write(data.join(name).join("FORMAT"), "windfire store 5\n").expect("room");
+            let finding = rollback(data, 0).expect("a finding");
+            let said = windfire_doctor::text(std::slice::from_ref(&finding));
+            assert!(finding.verdict == verdict && said.contains(words), "{said}");
+        }
     }
 }

@@ -19,9 +19,9 @@ use std::process::ExitCode;
 use windfire_doctor::{Finding, exit_code};
 
 use crate::config::{Config, Place, Settings};
+use crate::folder::{Holder, holder};
 use crate::output::say;
 use asked::Facts;
-use folder::Holder;
 
 /// Prints all findings. The exit code is that of the worst.
 pub(crate) fn run(place: &Place, settings: Settings, is_json: bool, now_ms: i64) -> Result<ExitCode, String> {
@@ -45,7 +45,7 @@ pub(crate) fn run(place: &Place, settings: Settings, is_json: bool, now_ms: i64)
 fn examine(config: &Config, now_s: i64) -> Vec<Finding> {
     let data = &config.data;
     let asked = asked::ask(data);
-    let holder = folder::holder(data);
+    let holder = holder(data);
     let mut findings = vec![folder::judge_owner(data, &folder::owner(data), rustix::process::geteuid().as_raw())];
     if data.is_dir() {
         findings.push(folder::judge_format(
@@ -54,6 +54,7 @@ fn examine(config: &Config, now_s: i64) -> Vec<Finding> {
             windfire_engine::is_begun(data),
             &folder::first_stranger(data),
         ));
+        findings.extend(folder::rollback(data, now_s));
         findings.push(folder::judge_lock(&holder, &asked));
         findings.push(disk::judge_space(disk::free_bytes(data), asked.facts().map(|facts| &facts.storage)));
     }

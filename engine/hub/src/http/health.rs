@@ -8,8 +8,7 @@ use windfire_api::path::normal;
 use windfire_engine::Engine;
 
 use crate::counters::Counters;
-use crate::maintenance_thread::{describe_catch_up, describe_clock};
-use crate::service::why_not_ready;
+use crate::service::{shortcomings, why_not_ready};
 
 /// The answer, when the path is one of these.
 pub(super) fn answer(
@@ -21,13 +20,8 @@ pub(super) fn answer(
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine, counters) {
-            // The hub is ready even if its clock is not trusted or a table is damaged, and while history catches up.
             None => {
-                let clock = describe_clock(&engine.clock().state());
-                let catch_up = engine.history().catch_up().map(describe_catch_up);
-                let tables = engine.damaged_tables().tables.len();
-                let damage = (tables > 0).then(|| format!("damaged table files: {tables}, which the log names"));
-                let but = clock.into_iter().chain(catch_up).chain(damage).map(|what| format!("but {what}\n"));
+                let but = shortcomings(engine).map(|what| format!("but {what}\n"));
                 (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", but.collect::<String>()))
             }
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),

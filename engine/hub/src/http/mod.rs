@@ -176,12 +176,12 @@ impl Http {
         request: Request<Incoming>,
         connection: Arc<Connection>,
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
-        let (counters, hsts) = (Arc::clone(&self.counters), self.hsts.clone());
+        let (counters, hsts) = (Arc::clone(&self.counters), self.hsts.current());
         counters.http_requests.add(1);
         let mut response = self.answer_to(request, connection).await?;
         counters.count_answer(response.status().as_u16());
-        if let Some(hsts) = hsts {
-            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts);
+        if let Some(hsts) = hsts.as_ref() {
+            response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
         Ok(response)
     }

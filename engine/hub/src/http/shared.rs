@@ -28,8 +28,9 @@ pub(crate) struct Http {
     pub(crate) clock: Clock,
     /// Who may say for whom a request is. A reload replaces it.
     pub(crate) proxies: Arc<Swap<TrustedProxies>>,
-    /// Tells browsers to come by HTTPS only. `None` if this hub serves no HTTPS, or is not to say so.
-    pub(crate) hsts: Option<HeaderValue>,
+    /// Tells browsers to come by HTTPS only. `None` if this hub serves no HTTPS, or is not to say so. A reload
+    /// replaces it.
+    pub(crate) hsts: Arc<Swap<Option<HeaderValue>>>,
     /// The resources that clients share.
     pub(crate) shares: Shares,
     /// Room for answers that are being computed.

@@ -230,7 +230,7 @@ mod tests {
             engine: Arc::new(engine),
             counters: Arc::default(),
             proxies: Arc::new(Swap::new(TrustedProxies::default())),
-            hsts: None,
+            hsts: Arc::new(Swap::new(None)),
             clock: Arc::new(|| 1_000_000),
             shares: Shares::of(&Budgets::of(1 << 30)),
             history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),

@@ -31,6 +31,12 @@ const EVENT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Silence after which a test fails instead of waiting on.
 const SILENCE_MAX: Duration = Duration::from_secs(20);
 
+/// Starts, each with other addresses, after which a test fails: between the choice of an address and the start, another
+/// program may take it.
+const STARTS_MAX: u32 = 5;
+/// The proxy's standard error, in its folder.
+const LOG: &str = "log";
+
 /// A proxy's process. It is gone with the test.
 pub(crate) struct Proxy {
     folder: TempDir,
@@ -39,7 +45,7 @@ pub(crate) struct Proxy {
     tls: Arc<ClientConfig>,
 }
 
-/// An address of this machine at which nothing listens.
+/// An address of this machine at which nothing listens at this moment.
 pub(crate) fn free_address() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
 }
@@ -66,29 +72,46 @@ pub(crate) fn replaced(recipe: &str, pairs: &[(&str, &str)]) -> String {
 }
 
 impl Proxy {
-    /// Starts it, and waits until it answers. `authority` is the file with the certificate by which its own is
-    /// verified: it may create that itself.
-    pub(crate) fn start(folder: TempDir, mut command: Command, address: SocketAddr, authority: &Path) -> Self {
-        let log = File::create(folder.path().join("log")).expect("created");
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("the program starts");
+    /// Starts it, and waits until it answers. `configure` writes what it needs into the folder, with addresses that are
+    /// free, and returns the command and the address for HTTPS. It is asked again if another program was faster to take
+    /// one. `authority` is the file with the certificate by which its own is verified: it may create that itself.
+    pub(crate) fn start(
+        folder: TempDir,
+        authority: &Path,
+        mut configure: impl FnMut(&Path) -> (Command, SocketAddr),
+    ) -> Self {
+        let (child, address) = spawn(folder.path(), &mut configure);
         let mut proxy = Self { folder, child, address, tls: trusting(RootCertStore::empty()) };
-        proxy.wait_until("there is a certificate", |_| CertificateDer::from_pem_file(authority).is_ok());
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_file(authority).expect("a certificate")).expect("an authority");
-        proxy.tls = trusting(roots);
-        proxy.wait_until("the proxy and the hub answer", |proxy| {
-            proxy.request("GET", "/healthz", &[], b"").is_ok_and(|answer| answer.status == 200)
-        });
+        let mut starts = 1;
+        while !proxy.comes_up(authority) {
+            assert!(starts < STARTS_MAX, "each time another program has its address: {}", proxy.log());
+            starts += 1;
+            (proxy.child, proxy.address) = spawn(proxy.folder.path(), &mut configure);
+        }
         proxy
     }
 
-    fn wait_until(&mut self, what: &str, is_true: impl Fn(&Self) -> bool) {
-        wait_until(what, || {
-            let has_ended = self.child.try_wait().expect("own child").is_some();
-            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
-            assert!(!has_ended, "it has ended: {}", log());
-            is_true(self)
+    /// Waits until it answers. False if it has ended because another program has taken one of its addresses.
+    fn comes_up(&mut self, authority: &Path) -> bool {
+        let mut is_taken = false;
+        wait_until("the proxy and the hub answer", || {
+            if self.child.try_wait().expect("own child").is_some() {
+                let log = self.log();
+                assert!(log.contains("ddress already in use"), "it has ended: {log}");
+                is_taken = true;
+                return true;
+            }
+            let Ok(certificate) = CertificateDer::from_pem_file(authority) else { return false };
+            let mut roots = RootCertStore::empty();
+            roots.add(certificate).expect("an authority");
+            self.tls = trusting(roots);
+            self.request("GET", "/healthz", &[], b"").is_ok_and(|answer| answer.status == 200)
         });
+        !is_taken
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join(LOG)).unwrap_or_default()
     }
 
     /// As a browser writes it into `Host`.
@@ -107,6 +130,13 @@ impl Proxy {
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<HttpAnswer> {
         exchange(&mut self.connect()?, &self.host(), method, path, headers, body)
     }
+}
+
+fn spawn(folder: &Path, configure: &mut impl FnMut(&Path) -> (Command, SocketAddr)) -> (Child, SocketAddr) {
+    let (mut command, address) = configure(folder);
+    let log = File::create(folder.join(LOG)).expect("created");
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().expect("the program starts");
+    (child, address)
 }
 
 impl Drop for Proxy {

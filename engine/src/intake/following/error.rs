@@ -2,6 +2,7 @@
 
 use crate::limits::SHARDS;
 use crate::record::Corrupt;
+use crate::store::StoreError;
 
 /// Why a message of a stream is not applied. Nothing of it was.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,6 +29,17 @@ pub enum FollowError {
         /// The message that came.
         found: u64,
     },
+    /// The registry's stream does not go back as far as this hub.
+    #[error(
+        "registry: this hub has followed the stream up to message {followed}, and the next one is {found}: what is \
+         in between is gone. Restore a backup of another hub, and follow from there"
+    )]
+    RegistryGap {
+        /// The newest message that was applied here.
+        followed: u64,
+        /// The message that came.
+        found: u64,
+    },
     /// A newer hub wrote the message.
     #[error("a message has format {found}, newer than this hub's {supported}: use the newer hub, nothing was changed")]
     NewerFormat {
@@ -39,4 +51,7 @@ pub enum FollowError {
     /// The message's bytes do not mean anything.
     #[error("a message of the stream is {0}")]
     Corrupt(#[from] Corrupt),
+    /// What a message of the registry brought could not be written. It can be brought again when the store takes writes.
+    #[error(transparent)]
+    Store(#[from] StoreError),
 }

@@ -27,6 +27,9 @@ pub enum Followed {
     Known,
     /// There is no room for it: commit, and let [`crate::Engine::upkeep`] make blocks of heads; then bring it again.
     Full,
+    /// It is about servers as the registry has them further on. Bring it again when this hub has followed the
+    /// registry's stream so far.
+    Waits,
 }
 
 /// What follows from a message once the locks are free.
@@ -49,11 +52,13 @@ struct Applying<'a> {
 }
 
 impl Following {
-    /// As [`crate::Engine::follow`]. `slot_of` finds a server.
+    /// As [`crate::Engine::follow`]. `slot_of` finds a server in the registry as of `registry_position`, or a newer
+    /// one.
     pub(crate) fn follow(
         &self,
         (partition, position): (usize, u64),
         message: &[u8],
+        registry_position: u64,
         slot_of: &dyn Fn(u64) -> Option<Arc<Slot>>,
         effects: &mut Effects,
     ) -> Result<Followed, FollowError> {
@@ -73,13 +78,18 @@ impl Following {
         }
         // All of it is read before any of it is applied.
         let mut has_room = !self.commits.are_failing() && pending.log.len() < PENDING_BYTES_PER_SHARD_MAX;
-        read_entries(entries, partition, &mut |entry| {
-            if let Entry::Batch(head, _) = entry
-                && has_room
-            {
+        let mut waits = false;
+        read_entries(entries, partition, &mut |entry| match entry {
+            Entry::Batch(head, _) if has_room => {
                 has_room = slot_of(head.server_id).is_none_or(|slot| slot.status.lock().has_room());
             }
+            Entry::Marker { registry_position: of_session, .. } => waits |= of_session > registry_position,
+            Entry::Batch(..) | Entry::Facts { .. } => {}
         })?;
+        // Otherwise this hub would pass over a server that others know already.
+        if waits {
+            return Ok(Followed::Waits);
+        }
         if !has_room {
             return Ok(Followed::Full);
         }
@@ -104,6 +114,7 @@ impl Applying<'_> {
             Entry::Marker { server_id, .. } | Entry::Facts { server_id, .. } => (*server_id, 0),
             Entry::Batch(head, samples) => (head.server_id, samples.len() as u64),
         };
+        // A server that is not there was removed: this hub has followed the registry as far as the session's.
         let Some(slot) = slot_of(server_id) else {
             self.counters.reports_of_no_server.add(reports);
             return;

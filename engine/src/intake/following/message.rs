@@ -2,15 +2,16 @@
 //!
 //! ```text
 //! message = version check[4] partition hub_id boot_id[8] number entry*       check: CRC-32 of what follows it
-//! entry   = 0 server epoch                                                   a marker: the session begins here
+//! entry   = 0 server epoch registry_position                                 a marker: the session begins here
 //!         | 1 server epoch outbox_id[16] received_ms first_sequence count report*
 //!         | 2 server epoch came_ms length facts                              facts: as in the store
 //! report  = kind scalars sensors                                             as in an entry of the log
 //! ```
 //! Version and kinds are one byte, check, boot_id and outbox_id little-endian, all else varints, times zigzag. The
-//! session of an entry is the message's hub and boot with the entry's epoch. Times of reports are those in history: the
-//! hub that took them has placed them. The report before, whose sensors a report may refer to, is the same server's in
-//! the same message. A message comes from another machine, so everything is checked before anything of it is used.
+//! session of an entry is the message's hub and boot with the entry's epoch. A marker says how far its hub had followed
+//! the registry when the session opened. Times of reports are those in history: the hub that took them has placed them.
+//! The report before, whose sensors a report may refer to, is the same server's in the same message. A message comes
+//! from another machine, so everything is checked before anything of it is used.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -66,14 +67,14 @@ pub(crate) struct BatchHead {
 #[derive(Debug, PartialEq)]
 pub(crate) enum Entry<'a> {
     /// From here on only this session's reports of the server count.
-    Marker { server_id: u64, epoch: u64 },
+    Marker { server_id: u64, epoch: u64, registry_position: u64 },
     /// Reports, at least one.
     Batch(BatchHead, &'a mut [Sample]),
     /// What the agent says of its machine.
     Facts { server_id: u64, epoch: u64, came_ms: i64, facts: Box<HostFacts> },
 }
 
-/// Begins a message. [`seal`] ends it.
+/// Begins a message. [`seal_message`] ends it.
 pub(super) fn begin(message: &mut Vec<u8>, header: &Header) {
     message.extend([VERSION, 0, 0, 0, 0]);
     let mut record = RecordWriter(message);
@@ -84,17 +85,35 @@ pub(super) fn begin(message: &mut Vec<u8>, header: &Header) {
 }
 
 /// Adds the check, once everything is there.
-pub(super) fn seal(message: &mut [u8]) {
+pub(crate) fn seal_message(message: &mut [u8]) {
     if let Some((head, checked)) = message.split_at_mut_checked(CHECKED_FROM) {
         head[1..].copy_from_slice(&crc32fast::hash(checked).to_le_bytes());
     }
 }
 
-pub(super) fn put_marker(entries: &mut Vec<u8>, server_id: u64, epoch: u64) {
+/// What follows the check of a message, if it has this version and is whole. `what` is corrupt if it is not.
+pub(crate) fn unseal_message(message: &[u8], version: u8, what: &'static str) -> Result<&[u8], FollowError> {
+    let corrupt = || Corrupt::at(what);
+    if message.len() > STREAM_MESSAGE_BYTES_MAX {
+        return Err(corrupt().into());
+    }
+    let ([found, check @ ..], checked) = message.split_first_chunk::<CHECKED_FROM>().ok_or_else(corrupt)?;
+    // A newer version may have its check elsewhere.
+    if *found > version {
+        return Err(FollowError::NewerFormat { found: *found, supported: version });
+    }
+    if *found != version || crc32fast::hash(checked) != u32::from_le_bytes(*check) {
+        return Err(corrupt().into());
+    }
+    Ok(checked)
+}
+
+pub(super) fn put_marker(entries: &mut Vec<u8>, (server_id, epoch): (u64, u64), registry_position: u64) {
     let mut record = RecordWriter(entries);
     record.u8(MARKER);
     record.u64(server_id);
     record.u64(epoch);
+    record.u64(registry_position);
 }
 
 /// Adds reports. `before` is what the same server's report before them in the message had for sensors, if there is one.
@@ -127,20 +146,9 @@ pub(super) fn put_facts(entries: &mut Vec<u8>, (server_id, epoch): (u64, u64), c
 
 /// Where a message comes from, and its entries, for [`read_entries`].
 pub(crate) fn read_header(message: &[u8]) -> Result<(Header, &[u8]), FollowError> {
-    let corrupt = || Corrupt::at(WHAT);
-    if message.len() > STREAM_MESSAGE_BYTES_MAX {
-        return Err(corrupt().into());
-    }
-    let ([version, check @ ..], checked) = message.split_first_chunk::<CHECKED_FROM>().ok_or_else(corrupt)?;
-    // A newer version may have its check elsewhere.
-    if *version > VERSION {
-        return Err(FollowError::NewerFormat { found: *version, supported: VERSION });
-    }
-    if *version != VERSION || crc32fast::hash(checked) != u32::from_le_bytes(*check) {
-        return Err(corrupt().into());
-    }
-    let mut record = RecordReader::new(WHAT, checked);
-    let partition = usize::try_from(record.u64()?).ok().filter(|partition| *partition < SHARDS).ok_or_else(corrupt)?;
+    let mut record = RecordReader::new(WHAT, unseal_message(message, VERSION, WHAT)?);
+    let partition = usize::try_from(record.u64()?).ok().filter(|partition| *partition < SHARDS);
+    let partition = partition.ok_or_else(|| record.corrupt())?;
     let hub_id = record.u32()?;
     let boot_id = u64::from_le_bytes(record.array()?);
     let number = record.u64()?;
@@ -162,7 +170,7 @@ pub(crate) fn read_entries(entries: &[u8], partition: usize, visit: &mut dyn FnM
             return Err(record.corrupt());
         }
         match kind {
-            MARKER => visit(Entry::Marker { server_id, epoch }),
+            MARKER => visit(Entry::Marker { server_id, epoch, registry_position: record.u64()? }),
             BATCH => {
                 let outbox_id = u128::from_le_bytes(record.array()?);
                 let (received_ms, first_sequence, count) = (record.i64()?, record.u64()?, record.u64()?);
@@ -220,7 +228,7 @@ fn is_sample(sample: &Sample, before: Option<&Arc<[Temperature]>>) -> bool {
 pub fn checked_message(checked: &[u8]) -> Vec<u8> {
     let mut message = vec![VERSION, 0, 0, 0, 0];
     message.extend_from_slice(checked);
-    seal(&mut message);
+    seal_message(&mut message);
     message
 }
 
@@ -233,7 +241,9 @@ pub fn read_message(message: &[u8]) -> bool {
     begin(&mut again, &header);
     let mut before: HashMap<u64, Option<Arc<[Temperature]>>> = HashMap::new();
     let mut copy = |entry: Entry<'_>| match entry {
-        Entry::Marker { server_id, epoch } => put_marker(&mut again, server_id, epoch),
+        Entry::Marker { server_id, epoch, registry_position } => {
+            put_marker(&mut again, (server_id, epoch), registry_position);
+        }
         Entry::Batch(head, samples) => {
             let last = before.entry(head.server_id).or_default();
             put_batch(&mut again, &head, samples, last.as_deref());
@@ -246,7 +256,7 @@ pub fn read_message(message: &[u8]) -> bool {
     if read_entries(entries, header.partition, &mut copy).is_err() {
         return false;
     }
-    seal(&mut again);
+    seal_message(&mut again);
     // There is more than one way to write numbers and sensors, so what is read again is compared, not bytes.
     let is_same = read_header(&again).is_ok_and(|(other, entries_again)| {
         other == header && listed(entries_again, header.partition) == listed(entries, header.partition)
@@ -283,7 +293,7 @@ mod tests {
         let mut message = Vec::new();
         begin(&mut message, &header());
         message.extend_from_slice(entries);
-        seal(&mut message);
+        seal_message(&mut message);
         message
     }
 
@@ -311,7 +321,7 @@ mod tests {
         let temperatures = sensors(1, "cpu", 41.5);
         let sample = Sample { time_ms: 1000, mem_used: 300, temperatures, ..Sample::default() };
         let mut entries = entries_of(&[(head(3, 7), vec![sample.clone()])]);
-        put_marker(&mut entries, 3, 10);
+        put_marker(&mut entries, (3, 10), 5);
         let message = message_of(&entries);
         let mut golden = vec![1];
         golden.extend_from_slice(&crc32fast::hash(&message[CHECKED_FROM..]).to_le_bytes());
@@ -327,7 +337,7 @@ mod tests {
         golden.extend_from_slice(&[0; 8]);
         golden.extend_from_slice(&[1, 3, b'c', b'p', b'u']);
         golden.extend_from_slice(&41.5f64.to_le_bytes());
-        golden.extend_from_slice(&[0, 3, 10]);
+        golden.extend_from_slice(&[0, 3, 10, 5]);
         assert_eq!(message, golden);
         // The polynomial is the one of Ethernet, as in the store.
         assert_eq!(crc32fast::hash(b"123456789"), 0xcbf4_3926);
@@ -338,7 +348,7 @@ mod tests {
             found += 1;
             match entry {
                 Entry::Batch(of, samples) => assert_eq!((of, &*samples), (head(3, 7), std::slice::from_ref(&sample))),
-                other => assert_eq!(other, Entry::Marker { server_id: 3, epoch: 10 }),
+                other => assert_eq!(other, Entry::Marker { server_id: 3, epoch: 10, registry_position: 5 }),
             }
         })
         .expect("written");

@@ -30,6 +30,7 @@ pub use error::FollowError;
 pub(crate) use follow::Effects;
 pub use follow::Followed;
 pub use message::{checked_message, read_message};
+pub(crate) use message::{seal_message, unseal_message};
 pub use outgoing::{Member, Message, Outcome};
 
 /// The intake of a hub in a cluster.

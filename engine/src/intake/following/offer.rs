@@ -17,9 +17,9 @@ use crate::store::hosts;
 use crate::timing::HubTime;
 
 impl Intake for Following {
-    fn announce(&self, slot: &Slot, epoch: u64) {
+    fn announce(&self, slot: &Slot, epoch: u64, registry_position: u64) {
         if let Some(partition) = self.partitions.get(slot.shard()) {
-            partition.outgoing.lock().put_marker(slot.id, epoch);
+            partition.outgoing.lock().put_marker(slot.id, epoch, registry_position);
         }
     }
 

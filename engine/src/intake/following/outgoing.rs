@@ -61,7 +61,8 @@ pub(super) struct Outgoing {
 struct News {
     /// Of the session that was open when they came, which is not newer than the marker's.
     facts: Option<(u64, i64, Arc<HostFacts>)>,
-    marker: Option<u64>,
+    /// The session, and the position of the registry at which it opened.
+    marker: Option<(u64, u64)>,
 }
 
 impl Outgoing {
@@ -95,8 +96,8 @@ impl Outgoing {
     }
 
     /// Puts a session's marker in, behind the reports that are there.
-    pub(super) fn put_marker(&mut self, server_id: u64, epoch: u64) {
-        self.news.entry(server_id).or_default().marker = Some(epoch);
+    pub(super) fn put_marker(&mut self, server_id: u64, epoch: u64, registry_position: u64) {
+        self.news.entry(server_id).or_default().marker = Some((epoch, registry_position));
     }
 
     pub(super) fn put_facts(&mut self, server_id: u64, epoch: u64, came_ms: i64, facts: Arc<HostFacts>) {
@@ -136,8 +137,8 @@ impl Outgoing {
             if let Some((epoch, came_ms, facts)) = &news.get().facts {
                 message::put_facts(&mut bytes, (server_id, *epoch), *came_ms, facts);
             }
-            if let Some(epoch) = news.get().marker {
-                message::put_marker(&mut bytes, server_id, epoch);
+            if let Some((epoch, registry_position)) = news.get().marker {
+                message::put_marker(&mut bytes, (server_id, epoch), registry_position);
             }
             if bytes.len() > STREAM_MESSAGE_BYTES_MAX {
                 bytes.truncate(end);
@@ -145,7 +146,7 @@ impl Outgoing {
             }
             news.remove();
         }
-        message::seal(&mut bytes);
+        message::seal_message(&mut bytes);
         self.next += 1;
         Message { number, bytes: bytes.into() }
     }

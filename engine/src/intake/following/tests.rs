@@ -14,7 +14,7 @@ use crate::sample::Sample;
 use crate::server::NewServer;
 use crate::slot::shard_of;
 use crate::store::StoreError;
-use crate::{Engine, Flow, Options, Selection, Session};
+use crate::{Engine, Flow, Ledger, Membership, Options, Proposal, Proposed, Selection, Session};
 
 const NOW_MS: i64 = 1_790_000_000_000;
 const AROUND_MS: i64 = 40 * 86_400_000;
@@ -68,8 +68,18 @@ struct Talk {
     acked: u64,
 }
 
+/// Hubs whose registry does not change.
+struct NoLedger;
+
+impl Ledger for NoLedger {
+    fn propose(&self, _proposal: &Proposal<'_>) -> Proposed {
+        Proposed::Unknown
+    }
+}
+
 fn options(hub_id: u32, boot_id: u64) -> Options {
-    Options { following: Some(Member { hub_id, boot_id }), ..Options::default() }
+    let member = Member { hub_id, boot_id };
+    Options { following: Some(Membership { member, ledger: Arc::new(NoLedger) }), ..Options::default() }
 }
 
 impl Cluster {
