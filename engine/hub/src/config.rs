@@ -18,7 +18,6 @@ use windfire_engine::history::Retention;
 use windfire_log::LogFormat;
 
 use crate::config_words;
-use crate::folder::FIRST_PASSWORD;
 use crate::limits::{SESSIONS_MAX, UDP_BUFFER_BYTES};
 use crate::memory;
 use crate::proxies::{self, TrustedProxies};
@@ -35,6 +34,10 @@ mod cluster;
 /// Default addresses for HTTP and for agents.
 const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
 const QUIC_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5555);
+
+/// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
+/// usually the state folder, which has this file.
+pub(crate) const FIRST_PASSWORD: &str = "first-password";
 
 /// Where the configuration and the data are. Every verb takes these options.
 #[derive(Debug, Clone, Default, Args)]

@@ -8,12 +8,11 @@ use std::path::Path;
 use rustix::process::{Flock, FlockType, Pid, fcntl_getlk};
 use windfire_engine::{StoreError, rollback_names};
 
+use crate::config::FIRST_PASSWORD;
+
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
 /// and configuration, and the first password of a hub whose store is gone.
 const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];
-/// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
-/// usually the state folder, which has this file.
-pub(crate) const FIRST_PASSWORD: &str = "first-password";
 /// Files and folders of a hub in its data folder.
 /// What is kept for a rollback has more: [`rollback_names`].
 const KEPT: [&str; 7] = ["FORMAT", "DURABLE", "DAMAGED", "CLUSTER", "rocksdb", "tls", "admin.sock"];

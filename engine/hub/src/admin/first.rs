@@ -9,7 +9,7 @@ use windfire_engine::Engine;
 use windfire_engine::secret::new_password;
 use windfire_engine::user::{PasswordHash, Role};
 
-use crate::folder::FIRST_PASSWORD;
+use crate::config::FIRST_PASSWORD;
 
 /// Name of the first administrator.
 pub(crate) const ADMINISTRATOR: &str = "admin";
