@@ -180,7 +180,24 @@ pub(crate) const HUBS_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) const WAKE_INTERVAL: Duration = Duration::from_millis(5);
 /// Time until a message is tried again for which the hub had no room.
 pub(crate) const FOLLOW_RETRY: Duration = Duration::from_millis(20);
-/// Time that a hub which stops has to give its id back.
+/// How far a hub may be behind the registry of its cluster, and how long it may hear nothing of it, and still say which
+/// token holds: another hub may have removed it since.
+pub(crate) const REGISTRY_STALE_MIN: Duration = Duration::from_secs(5);
+/// Silence of the registry's stream after which a hub may lack a server that another one has made. Brokers say how far
+/// the stream is once a second.
+pub(crate) const REGISTRY_QUIET_MIN: Duration = Duration::from_secs(3);
+/// Time between two looks of a start whether the registry is followed to its end.
+pub(crate) const REGISTRY_LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Time until a change of the registry is made again for which the disk took no write.
+pub(crate) const REGISTRY_RETRY: Duration = Duration::from_secs(1);
+/// Time for which a change of the registry waits for the brokers' answer. Longer than it is tried.
+pub(crate) const PROPOSAL_ANSWER_MAX: Duration = Duration::from_secs(6);
+/// Changes of the registry that wait for their turn at the brokers. The engine hands over one at a time, and one that
+/// was given up may still be under way.
+pub(crate) const PROPOSALS_WAITING_MAX: usize = 4;
+/// Time between two tries to tell the other hubs of logins that they do not know.
+pub(crate) const SHARE_LOGINS_INTERVAL: Duration = Duration::from_secs(10);
+/// Time that a hub which stops has to give a lease back: its id, or its part in alerts.
 pub(crate) const LEASE_RELEASE_MAX: Duration = Duration::from_secs(2);
 
 /// Time between two tries to commit while the disk refuses.

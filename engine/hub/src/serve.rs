@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
 use windfire_api::{Agents, Api};
 use windfire_engine::clock::Reading;
-use windfire_engine::{Engine, Member, Options, Tuning, waits};
+use windfire_engine::{Engine, Membership, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
 
 use crate::admin;
@@ -63,9 +63,9 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         service.starting("looking at the brokers");
     }
     let entry = cluster::enter(config)?;
-    let member = entry.as_ref().map(Entry::member);
+    let membership = entry.as_ref().map(Entry::membership);
     let upgrade = (with_new_certificate, without_rollback);
-    let (engine, admin_socket) = open(config, upgrade, &countries, &service, member)?;
+    let (engine, admin_socket) = open(config, upgrade, &countries, &service, membership)?;
     let claimed = match entry {
         Some(entry) => {
             service.starting("waiting for the hub's id at the brokers");
@@ -96,7 +96,11 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
     let port = quic_address.map_or(0, |address| address.port());
-    let api = Arc::new(Swap::new(api(config, Agents { address: None, port, fingerprint: fingerprint.clone() })));
+    let mut api = api(config, Agents { address: None, port, fingerprint: fingerprint.clone() });
+    if let Some(claimed) = &claimed {
+        api.is_registry_stale = claimed.state.registry_staleness();
+    }
+    let api = Arc::new(Swap::new(api));
     let mut threads = Threads::new();
     let pulses = Arc::new(Pulses::new());
     let (committed_sender, committed) = watch::channel(0);
@@ -132,6 +136,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         clock: Arc::clone(&clock),
         outbound: Outbound::new(env!("CARGO_PKG_VERSION")),
         public_url: config.public_url.clone(),
+        cluster: counters.cluster().cloned(),
         stop: threads.stop(),
     };
     let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&counters), Arc::clone(&clock));
@@ -179,6 +184,15 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         service: service.clone(),
     };
     let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
+    // Every change goes through it. Sessions that end get their last acks by it.
+    if let Some(thread) = cluster_thread {
+        let pulse = pulses.add("cluster");
+        let run = Box::new(move || thread.run(pulse));
+        threads.start(Worker { name: "cluster", ends_in: Phase::LastWrites, run })?;
+    }
+    if let Some(state) = counters.cluster() {
+        cluster::await_registry(state, &mut threads, &service)?;
+    }
     admin::make_administrator(&engine, config.first_password_file.as_deref(), clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
     announce(config, http_address, quic_address, &fingerprint);
@@ -214,12 +228,6 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     // Ends when no thread can ask it any more, and the waiting requests are done.
     let pulse = pulses.add("enrolments");
     threads.start(Worker::new("enrolments", Phase::Draining, move || enroller.run(&pulse)))?;
-    // Sessions that end get their last acks by it.
-    if let Some(thread) = cluster_thread {
-        let pulse = pulses.add("cluster");
-        let run = Box::new(move || thread.run(pulse));
-        threads.start(Worker { name: "cluster", ends_in: Phase::LastWrites, run })?;
-    }
     let pulse = pulses.add("history");
     threads.start(Worker::new("history", Phase::LastWrites, move || maintenance_thread.run(&pulse)))?;
     let pulse = pulses.add("commits");
@@ -267,7 +275,7 @@ fn open(
     (with_new_certificate, without_rollback): (bool, bool),
     countries: &Countries,
     service: &Service,
-    member: Option<Member>,
+    membership: Option<Membership>,
 ) -> Result<(Arc<Engine>, UnixListener), String> {
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
@@ -286,7 +294,7 @@ fn open(
         country_of: Some(countries.look_up()),
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
-        following: member,
+        following: membership,
         without_rollback,
         ..Options::default()
     };

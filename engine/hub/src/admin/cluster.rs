@@ -49,6 +49,9 @@ fn answer(state: &State) -> ClusterAnswer {
         is_sync_stated: state.is_sync_stated,
         warnings: state.warnings.clone(),
         hubs: hubs.collect(),
+        alerts_hub_id: state.judge(now),
+        registry_applied: state.registry.position(),
+        registry_lag_messages: standing.registry.messages,
         partitions: partitions.collect(),
     }
 }

@@ -199,6 +199,12 @@ pub(crate) struct ClusterAnswer {
     /// What is unsafe and was allowed.
     pub(crate) warnings: Vec<String>,
     pub(crate) hubs: Vec<HubLine>,
+    /// The hub that judges alerts. `None` if the asked hub does not know.
+    pub(crate) alerts_hub_id: Option<String>,
+    /// The newest message of the registry that was applied.
+    pub(crate) registry_applied: u64,
+    /// Messages of the registry that were not.
+    pub(crate) registry_lag_messages: u64,
     pub(crate) partitions: Vec<PartitionLine>,
 }
 

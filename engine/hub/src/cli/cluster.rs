@@ -40,14 +40,19 @@ pub(super) fn show_cluster(answer: &ClusterAnswer) -> String {
             format!("{:.1} s", partition.lag_s),
         ]
     });
+    let judge = match &answer.alerts_hub_id {
+        Some(hub) => format!("alerts are judged by hub {hub}"),
+        None => "it is not known which hub judges alerts".to_owned(),
+    };
     let stated = if answer.is_sync_stated { "\nthe operator states that every broker syncs each write" } else { "" };
     let warnings: String = answer.warnings.iter().map(|warning| format!("\nunsafe: {warning}")).collect();
     format!(
         "hub {} of the cluster {}: {ready}\n{broker}; the hub's id is held for {} s, unless it is renewed; {behind} \
-         messages behind\n\n{}\n\n{}{stated}{warnings}\n\n{}",
+         messages behind, and {} of the registry\n{judge}\n\n{}\n\n{}{stated}{warnings}\n\n{}",
         answer.hub_id,
         answer.name,
         answer.lease_s,
+        answer.registry_lag_messages,
         table(["HUB", "RUNS", "RENEWED"], hubs),
         table(["BROKER", "VERSION", "SYNCS"], brokers),
         table(["PARTITION", "APPLIED", "BEHIND", "FOR"], partitions),
@@ -81,13 +86,17 @@ mod tests {
             is_sync_stated: true,
             warnings: vec!["too few brokers".to_owned()],
             hubs: vec![HubLine { hub_id: "b".to_owned(), runs: false, renewed_s: 130 }],
+            alerts_hub_id: Some("b".to_owned()),
+            registry_applied: 6,
+            registry_lag_messages: 2,
             partitions: vec![PartitionLine { partition: 3, applied: 8, lag_messages: 40, lag_s: 12.04 }],
         };
         let shown = show_cluster(&answer);
         for words in [
             "hub a of the cluster main: not ready: it is 12 s behind",
             "not connected",
-            "40 messages behind",
+            "40 messages behind, and 2 of the registry",
+            "judged by hub b",
             "b    no    2 min ago",
             "unknown",
             "unsafe: too few brokers",

@@ -2,6 +2,7 @@
 //! an error of the start, with the remedy.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
@@ -10,11 +11,12 @@ use windfire_cluster::{
     Lease, NameError, Names, Refusal, StreamOf, check_brokers, check_streams, claim_hub_id, stream_states, verdict,
 };
 use windfire_engine::limits::SHARDS;
-use windfire_engine::{Engine, Member};
+use windfire_engine::{Engine, Member, Membership};
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::ledger::{Proposals, RegistryLedger};
 use super::membership;
-use super::state::State;
+use super::state::{Found, State};
 use crate::config::{ClusterConfig, Config};
 use crate::limits::{BROKERS_RETRY, BROKERS_START_MAX};
 use crate::threads::runtime;
@@ -29,6 +31,9 @@ pub(crate) struct Entry {
     check: BrokerCheck,
     warnings: Vec<Refusal>,
     is_sync_stated: bool,
+    ledger: Arc<RegistryLedger>,
+    proposals: Proposals,
+    is_registry_stale: Arc<AtomicBool>,
 }
 
 /// A hub that has its id, until the lease is lost.
@@ -39,6 +44,7 @@ pub(crate) struct Claimed {
     pub(super) hub: HubId,
     pub(super) boot: BootId,
     pub(super) lease: Lease,
+    pub(super) proposals: Proposals,
     pub(crate) state: Arc<State>,
 }
 
@@ -80,14 +86,30 @@ impl Entry {
         for broker in &check.unreachable {
             tracing::warn!("one of the brokers is not reached: {broker}");
         }
-        Ok(Self { runtime, brokers, names, hub, boot, check, warnings, is_sync_stated: config.sync_always })
+        // Until the brokers have said how far the registry is.
+        let is_registry_stale = Arc::new(AtomicBool::new(true));
+        let (ledger, proposals) = RegistryLedger::new(Arc::clone(&is_registry_stale));
+        Ok(Self {
+            runtime,
+            brokers,
+            names,
+            hub,
+            boot,
+            check,
+            warnings,
+            is_sync_stated: config.sync_always,
+            ledger: Arc::new(ledger),
+            proposals,
+            is_registry_stale,
+        })
     }
 
     /// This process, for the engine.
-    pub(crate) fn member(&self) -> Member {
+    pub(crate) fn membership(&self) -> Membership {
         // The number of the boot already tells processes apart.
         let [a, b, c, d, ..] = xxh3_64(self.hub.as_str().as_bytes()).to_le_bytes();
-        Member { hub_id: u32::from_le_bytes([a, b, c, d]), boot_id: self.boot.0 }
+        let member = Member { hub_id: u32::from_le_bytes([a, b, c, d]), boot_id: self.boot.0 };
+        Membership { member, ledger: Arc::clone(&self.ledger) as _ }
     }
 
     /// Takes the hub's id. If a process that had it was killed, this takes some seconds.
@@ -95,17 +117,21 @@ impl Entry {
     /// # Errors
     /// Another process has the id, or the streams no longer have what comes next for this hub.
     pub(crate) fn claim(self, engine: &Engine) -> Result<Claimed, String> {
-        let Self { runtime, brokers, names, hub, boot, check, warnings, is_sync_stated } = self;
+        let Self { runtime, brokers, names, hub, boot, proposals, .. } = self;
         let lease = runtime.block_on(async {
             let lease = patiently(async || claim_hub_id(&brokers, &names, &hub, boot).await).await;
             let lease = lease.map_err(|error| error.to_string())?;
             check_positions(&brokers, &names, engine).await?;
             Ok::<_, String>(lease)
         })?;
-        let warnings = warnings.iter().map(ToString::to_string).collect();
-        let state = State::new(names.cluster().to_string(), hub.clone(), check.brokers, is_sync_stated, warnings);
+        let found = Found {
+            brokers: self.check.brokers,
+            is_sync_stated: self.is_sync_stated,
+            warnings: self.warnings.iter().map(ToString::to_string).collect(),
+        };
+        let state = State::new(names.cluster().to_string(), hub.clone(), found, self.is_registry_stale);
         state.hold_until(lease.held_until().map(tokio::time::Instant::into_std));
-        Ok(Claimed { runtime, brokers, names, hub, boot, lease, state: Arc::new(state) })
+        Ok(Claimed { runtime, brokers, names, hub, boot, lease, proposals, state: Arc::new(state) })
     }
 }
 
@@ -183,8 +209,10 @@ async fn patiently<T>(ask: impl AsyncFn() -> Result<T, ClusterError>) -> Result<
 async fn check_positions(brokers: &Brokers, names: &Names, engine: &Engine) -> Result<(), String> {
     let states = patiently(async || stream_states(brokers, names, partitions()).await).await;
     for state in states.map_err(|error| error.to_string())? {
-        let StreamOf::Partition(partition) = state.of else { continue };
-        let applied = engine.followed(partition.into());
+        let applied = match state.of {
+            StreamOf::Partition(partition) => engine.followed(partition.into()),
+            StreamOf::Registry => engine.registry_followed(),
+        };
         if state.first > applied.saturating_add(1) {
             let error = FollowError::Behind { stream: state.name, first: state.first, applied };
             return Err(error.to_string());

@@ -18,7 +18,8 @@ pub(crate) fn render(page: &mut Page, state: &State) {
         "1 while this hub shows what the others show, and hears of every stream.",
         usize::from(state.is_ready()),
     );
-    let silence = standing.lags.iter().filter_map(|lag| lag.silence).max().unwrap_or_default();
+    let lags = standing.lags.iter().chain([&standing.registry]);
+    let silence = lags.filter_map(|lag| lag.silence).max().unwrap_or_default();
     page.head("windfire_cluster_silence_seconds", "Time since the brokers said how far a stream is.", "gauge");
     page.line("windfire_cluster_silence_seconds", silence.as_secs_f64());
     page.head("windfire_cluster_lease_seconds", "Time for which this hub has its id, unless it renews that.", "gauge");
@@ -39,8 +40,27 @@ pub(crate) fn render(page: &mut Page, state: &State) {
     for (partition, lag) in standing.lags.iter().enumerate() {
         page.line(&format!("windfire_cluster_lag_messages{{partition=\"{partition}\"}}"), lag.messages);
     }
+    let registry = standing.registry;
+    page.head("windfire_cluster_registry_lag_seconds", "How far this hub is behind the registry.", "gauge");
+    page.line("windfire_cluster_registry_lag_seconds", registry.time.as_secs_f64());
+    page.head(
+        "windfire_cluster_registry_lag_messages",
+        "Messages of the registry that this hub has not applied yet.",
+        "gauge",
+    );
+    page.line("windfire_cluster_registry_lag_messages", registry.messages);
+    page.gauge(
+        "windfire_cluster_registry_stale",
+        "1 while this hub answers no token, because another hub may have removed it.",
+        usize::from(state.is_registry_stale()),
+    );
+    page.gauge(
+        "windfire_cluster_judges_alerts",
+        "1 on the hub that judges alerts and tells people.",
+        usize::from(state.is_judge(now)),
+    );
     let mut sums = [0; 4];
-    for partition in &state.partitions {
+    for partition in state.partitions.iter().chain([&state.registry]) {
         let counts = [&partition.published, &partition.published_bytes, &partition.applied, &partition.applied_bytes];
         sums.iter_mut().zip(counts).for_each(|(sum, count)| *sum += count.get());
     }

@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
 use windfire_cluster::{Apply, Delivery, Follower};
 use windfire_engine::{Engine, FollowError, Followed};
@@ -18,6 +18,8 @@ pub(super) struct Following {
     pub(super) partition: usize,
     /// Wakes sessions.
     pub(super) moved: Arc<Notify>,
+    /// Changes when the registry does.
+    pub(super) registry: watch::Receiver<u64>,
     /// The message that cannot be applied.
     pub(super) failed: Arc<OnceLock<FollowError>>,
 }
@@ -38,10 +40,18 @@ impl Apply for Following {
     async fn apply(&mut self, delivery: Delivery) -> ControlFlow<()> {
         let Delivery { sequence, bytes, stored_ms, .. } = delivery;
         loop {
+            self.registry.mark_unchanged();
             match self.engine.follow(self.partition, sequence, &bytes) {
                 Ok(Followed::Applied | Followed::Known) => break,
                 // The next commit makes room, or the next round of upkeep. Until then nothing more is read.
                 Ok(Followed::Full) => sleep(FOLLOW_RETRY).await,
+                // The hub that wrote it knew more of the registry. The registry waits for no partition, so this ends.
+                Ok(Followed::Waits) => {
+                    if self.registry.changed().await.is_err() {
+                        // Its follower has ended, and so will this one.
+                        std::future::pending::<()>().await;
+                    }
+                }
                 Err(error) => {
                     let _first = self.failed.set(error);
                     return ControlFlow::Break(());

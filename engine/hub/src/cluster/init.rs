@@ -1,13 +1,15 @@
 //! `windfire cluster init`: the data of a stopped hub becomes that of a cluster.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use windfire_cluster::limits::REPLICAS_MIN;
 use windfire_cluster::{ClusterError, StreamPlan, create_streams, verdict};
 use windfire_engine::limits::SHARDS;
-use windfire_engine::{Engine, Member, Options};
+use windfire_engine::{Engine, Member, Membership, Options};
 
 use super::entry::{names, options, partitions, reach, sound_streams};
+use super::ledger::NoLedger;
 use super::membership;
 use crate::config::Config;
 use crate::folder;
@@ -25,10 +27,10 @@ pub(crate) fn init(config: &Config) -> Result<String, String> {
     }
     folder::check_is_hubs(&config.data)?;
     // It holds the store's lock, so that no hub runs meanwhile. Nothing is written.
-    let own = Some(Member { hub_id: 0, boot_id: 0 });
+    let own = Some(Membership { member: Member { hub_id: 0, boot_id: 0 }, ledger: Arc::new(NoLedger) });
     let engine = Engine::open(&config.data, Options { following: own, catches_up_later: true, ..Options::default() });
     let engine = engine.map_err(|error| folder::explain(&error))?;
-    if (0..SHARDS).any(|partition| engine.followed(partition) > 0) {
+    if engine.registry_followed() > 0 || (0..SHARDS).any(|partition| engine.followed(partition) > 0) {
         return Err(format!(
             "data folder {data} has followed the streams of a cluster: a new cluster begins with a hub that was never \
              in one, such as a backup from before that time"

@@ -22,6 +22,11 @@ pub(super) fn read(data: &Path) -> Result<Option<ClusterId>, String> {
     read_file(&data.join(FILE))
 }
 
+/// Whether a data folder belongs to a cluster, or to one that is not readable any more.
+pub(crate) fn is_member(data: &Path) -> bool {
+    data.join(FILE).exists()
+}
+
 /// The cluster that is created, with the id of an earlier attempt if there was one.
 ///
 /// # Errors

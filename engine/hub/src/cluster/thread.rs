@@ -1,5 +1,5 @@
-//! The thread of a hub that is one of several: a publisher and a follower for each partition, the lease of the hub's
-//! id, and looks at how the hub stands.
+//! The thread of a hub that is one of several: a publisher and a follower for each partition and for the registry, the
+//! leases of the hub's id and of alerts, and looks at how the hub stands.
 
 use std::convert::Infallible;
 use std::sync::{Arc, OnceLock};
@@ -8,12 +8,17 @@ use std::time::Instant;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
-use windfire_cluster::{Brokers, Follower, HubId, Lease, Names, Publisher, Refusal, Standing, StreamOf, hubs};
+use windfire_cluster::limits::LEASE_TTL;
+use windfire_cluster::{
+    Brokers, Follower, HubId, Lease, Names, Publisher, Refusal, RegistryPublisher, Standing, StreamOf, hubs,
+};
 use windfire_engine::Engine;
 
+use super::alerts;
 use super::entry::{Claimed, partitions};
 use super::follow::Following;
 use super::publish::Publishing;
+use super::registry::{FollowingRegistry, share_logins};
 use super::state::State;
 use crate::clock::Clock;
 use crate::limits::{HUBS_INTERVAL, LEASE_RELEASE_MAX, LOOK_INTERVAL, WAKE_INTERVAL};
@@ -65,10 +70,22 @@ impl ClusterThread {
     /// The hub cannot go on: its id is another process's, or a stream lacks what comes next.
     pub(crate) fn run(self, pulse: Pulse) -> Result<(), String> {
         let Self { claimed, offered, engine, clock, committed, mut stop } = self;
-        let Claimed { runtime, brokers, names, hub, boot, mut lease, state } = claimed;
+        let Claimed { runtime, brokers, names, hub, boot, mut lease, proposals, state } = claimed;
         let ended = runtime.block_on(async {
             let moved = Arc::new(Notify::new());
             let mut tasks = JoinSet::new();
+            tasks.spawn(proposals.run(RegistryPublisher::new(&brokers, &names, &hub, boot)));
+            let (registry_moved, registry) = watch::channel(0);
+            let followed = engine.registry_followed();
+            let (follower, progress) = Follower::new(&brokers, &names, StreamOf::Registry, followed);
+            state.watch_registry(progress);
+            let following = FollowingRegistry {
+                engine: Arc::clone(&engine),
+                state: Arc::clone(&state),
+                moved: registry_moved,
+                failed: Arc::new(OnceLock::new()),
+            };
+            tasks.spawn(following.run(follower));
             for number in 0..partitions() {
                 let (partition, of) = (usize::from(number), StreamOf::Partition(number));
                 let publisher = Publisher::new(&brokers, &names, of, &hub, boot);
@@ -87,10 +104,12 @@ impl ClusterThread {
                     state: Arc::clone(&state),
                     partition,
                     moved: Arc::clone(&moved),
+                    registry: registry.clone(),
                     failed: Arc::new(OnceLock::new()),
                 };
                 tasks.spawn(following.run(follower));
             }
+            let mut judging = Lease::new(&brokers, &names, alerts::WORK, &hub, boot, LEASE_TTL);
             let ended = tokio::select! {
                 Some(ended) = tasks.join_next() => Err(ended.unwrap_or_else(|error| error.to_string())),
                 lost = hold(&mut lease, &hub, &state) => Err(lost),
@@ -98,11 +117,14 @@ impl ClusterThread {
                 never = wake(&moved, &committed) => match never {},
                 never = look(&brokers, &state, &clock) => match never {},
                 never = see(&brokers, &names, &state) => match never {},
+                never = alerts::hold(&mut judging, &state) => match never {},
+                never = share_logins(&engine, &state) => match never {},
                 never = pulse.beat_with_the_others() => match never {},
             };
             tasks.shutdown().await;
-            // Otherwise the next start waits for the end of the lease.
-            let _ends_by_itself = timeout(LEASE_RELEASE_MAX, lease.release()).await;
+            // Otherwise alerts, and the next start, wait for the ends of the leases.
+            let released = async { tokio::join!(judging.release(), lease.release()) };
+            let _end_by_themselves = timeout(LEASE_RELEASE_MAX, released).await;
             ended
         });
         if let Err(error) = &ended {
