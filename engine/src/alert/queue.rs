@@ -284,10 +284,10 @@ mod tests {
         assert!(queue.take_due((NOW_MS, 9), true, &OPTIONS, &HashSet::new()).is_empty());
         drop(queue.remove(1));
         let rest = queue.take(NOW_MS, 9);
-        assert_eq!(rest.iter().map(|notice| (notice.channel_id, notice.kind)).collect::<Vec<_>>(), [
-            (1, NoticeKind::Firing),
-            (2, NoticeKind::Firing),
-        ]);
+        assert_eq!(
+            rest.iter().map(|notice| (notice.channel_id, notice.kind)).collect::<Vec<_>>(),
+            [(1, NoticeKind::Firing), (2, NoticeKind::Firing)]
+        );
     }
 
     #[test]
