@@ -93,14 +93,9 @@ fn changes_at_once_are_made_one_after_the_other() {
     let mut cluster = Hubs::new(2, 1);
     cluster.start();
     let secret = password(&cluster.hubs[0], "admin");
-    let panels: Vec<Panel> = cluster
-        .hubs
-        .iter()
-        .map(|hub| {
-            wait_until("the password is known", || sign_in(hub, "admin", &secret, &[]).status == 200);
-            Panel::of_answer(&sign_in(hub, "admin", &secret, &[]))
-        })
-        .collect();
+    cluster.await_equal();
+    let panel = |hub: &HubProcess| Panel::of_answer(&sign_in(hub, "admin", &secret, &[]));
+    let panels: Vec<Panel> = cluster.hubs.iter().map(panel).collect();
     let at_once = |path: &str, body: &Value| -> Vec<u16> {
         thread::scope(|scope| {
             let asked = cluster.hubs.iter().zip(&panels);
@@ -117,12 +112,10 @@ fn changes_at_once_are_made_one_after_the_other() {
         let server = json!({"name": format!("server-{round}")});
         assert_eq!(at_once(SERVERS, &server), [200, 200], "both are made");
     }
+    cluster.await_equal();
     for (path, count) in [("/api/v1/user", 1 + ROUNDS), (SERVERS, 1 + 2 * ROUNDS)] {
-        let lists = || [0, 1].map(|number| names(&panels[number], &cluster.hubs[number], path));
-        wait_until("both hubs have the same", || {
-            let [first, second] = lists();
-            first.len() == count && first == second
-        });
+        let [first, second] = [0, 1].map(|number| names(&panels[number], &cluster.hubs[number], path));
+        assert!(first.len() == count && first == second, "{path}: {first:?} {second:?}");
     }
-    wait_until("both hubs are ready", || cluster.hubs.iter().all(is_ready));
+    assert!(cluster.hubs.iter().all(is_ready));
 }

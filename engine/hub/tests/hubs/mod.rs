@@ -134,13 +134,14 @@ pub(crate) fn is_ready(hub: &HubProcess) -> bool {
     hub.get("/readyz", "").status == 200
 }
 
-/// The newest message of each partition that a hub has applied.
+/// The newest message of each partition that a hub has applied, and of the registry.
 fn positions(hub: &HubProcess) -> Vec<u64> {
     let output = hub.cli(&["cluster", "status", "--json"]);
     succeeded(&output);
     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let partitions = answer["partitions"].as_array().expect("a list");
-    partitions.iter().map(|partition| partition["applied"].as_u64().expect("a number")).collect()
+    let applied = partitions.iter().map(|partition| &partition["applied"]).chain([&answer["registry_applied"]]);
+    applied.map(|applied| applied.as_u64().expect("a number")).collect()
 }
 
 fn succeeded(output: &Output) {
