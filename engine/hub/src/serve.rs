@@ -181,6 +181,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         proxies,
         hsts,
         set_log,
+        counters: Arc::clone(&counters),
         service: service.clone(),
     };
     let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
