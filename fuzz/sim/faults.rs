@@ -121,7 +121,7 @@ pub(crate) struct Rates(Vec<u64>);
 impl Rates {
     /// The rates of a seed for a single hub or a cluster, without some.
     pub(crate) fn of(seed: u64, without: &BTreeSet<Fault>, is_cluster: bool) -> Self {
-        let absent = if is_cluster { NOT_OF_CLUSTER } else { OF_CLUSTER };
+        let absent: &[Fault] = if is_cluster { &NOT_OF_CLUSTER } else { &OF_CLUSTER };
         let rate = |fault: &Fault| {
             let mut random = fault.random(seed, 1 << 40);
             let is_on = random.chance(500);

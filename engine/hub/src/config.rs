@@ -31,13 +31,13 @@ mod check;
 #[path = "config/cluster.rs"]
 mod cluster;
 
-/// Default addresses for HTTP and for agents.
-const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
-const QUIC_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5555);
-
 /// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
 /// usually the state folder, which has this file.
 pub(crate) const FIRST_PASSWORD: &str = "first-password";
+
+/// Default addresses for HTTP and for agents.
+const HTTP_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8008);
+const QUIC_USUAL: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 5555);
 
 /// Where the configuration and the data are. Every verb takes these options.
 #[derive(Debug, Clone, Default, Args)]

@@ -10,12 +10,12 @@ use windfire_engine::{StoreError, rollback_names};
 
 use crate::config::FIRST_PASSWORD;
 
-/// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
-/// and configuration, and the first password of a hub whose store is gone.
-const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];
 /// Files and folders of a hub in its data folder.
 /// What is kept for a rollback has more: [`rollback_names`].
 const KEPT: [&str; 7] = ["FORMAT", "DURABLE", "DAMAGED", "CLUSTER", "rocksdb", "tls", "admin.sock"];
+/// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
+/// and configuration, and the first password of a hub whose store is gone.
+const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];
 /// Rights of all users but the owner.
 const OTHERS: u32 = 0o077;
 /// Set on folders that all users share, such as /tmp.

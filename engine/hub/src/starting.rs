@@ -107,7 +107,7 @@ mod tests {
         let silent = UnixStream::connect(&socket).expect("a socket");
         listener(1, 4);
         for request in [list(), Request::Verify, Request::Password { user: "x".repeat(9000), is_new: true }] {
-            let answer = admin::ask(folder.path(), Options::default(), Agents::default, request, 0, &mut sink())
+            let answer = admin::ask(folder.path(), None, Options::default(), Agents::default, request, 0, &mut sink())
                 .expect("an answer");
             let Response::Failed(words) = answer else { panic!("{answer:?}") };
             assert!(words.contains("is starting (reading the log, 25 % of 4 commits)"), "{words}");
@@ -132,7 +132,7 @@ mod tests {
         let listener = starting.listener_of_hub(folder.path());
         listener(0, 0);
         drop((starting, listener));
-        let error = admin::ask(folder.path(), Options::default(), Agents::default, list(), 0, &mut sink());
+        let error = admin::ask(folder.path(), None, Options::default(), Agents::default, list(), 0, &mut sink());
         assert!(error.expect_err("nobody").contains("not a hub's"));
     }
 

@@ -124,13 +124,13 @@ impl Ledger for SimLedger {
             }
             stream.store(proposal.expected, bytes)
         };
-        let mut position = proposal.expected + 1;
-        while reach.follows {
-            let Some(message) = self.stream.get(position) else { break };
-            if (proposal.follow)(position, &message).is_err() {
-                break;
+        if reach.follows {
+            let mut position = proposal.expected + 1;
+            while let Some(message) = self.stream.get(position)
+                && (proposal.follow)(position, &message).is_ok()
+            {
+                position += 1;
             }
-            position += 1;
         }
         match (reach.is_answered, is_stored) {
             (false, _) => Proposed::Unknown,

@@ -92,7 +92,7 @@ pub(crate) fn seal_message(message: &mut [u8]) {
 }
 
 /// What follows the check of a message, if it has this version and is whole. `what` is corrupt if it is not.
-pub(crate) fn unseal_message(message: &[u8], version: u8, what: &'static str) -> Result<&[u8], FollowError> {
+pub(crate) fn unseal_message<'a>(message: &'a [u8], version: u8, what: &'static str) -> Result<&'a [u8], FollowError> {
     let corrupt = || Corrupt::at(what);
     if message.len() > STREAM_MESSAGE_BYTES_MAX {
         return Err(corrupt().into());
