@@ -120,7 +120,7 @@ impl Outgoing {
     /// reached, and their agents are at other hubs by now: a marker that comes late would end these sessions.
     fn drop_old_markers(&mut self, is_attended: &dyn Fn(u64, u64) -> bool) {
         self.news.retain(|server_id, news| {
-            news.marker = news.marker.filter(|epoch| is_attended(*server_id, *epoch));
+            news.marker = news.marker.filter(|(epoch, _)| is_attended(*server_id, *epoch));
             news.marker.is_some() || news.facts.is_some()
         });
     }
