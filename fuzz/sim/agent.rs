@@ -1,6 +1,7 @@
 //! An honest agent: a real outbox, the link's own frames and its own understanding of the hub's, without a socket. It does
 //! what `agent/src/link/mod.rs` does.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -11,7 +12,8 @@ use windfire_agent::outbox::{Outbox, PushError, SpoolOptions};
 use windfire_wire::limits::REPORTS_PER_FRAME_MAX;
 use windfire_wire::{FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, RefuseReason, Up, decode_down, encode_up};
 
-use crate::model::Model;
+use crate::model::{DAY_MS, Model};
+use crate::random::Random;
 
 /// Parts of a million of a clock's drift, and what they are of.
 const MILLION: i64 = 1_000_000;
@@ -65,7 +67,7 @@ pub(crate) enum Heard {
 
 impl Agent {
     /// A new agent of a server. Its outbox is in `home`, or in memory.
-    pub(crate) fn new(
+    fn new(
         server: usize,
         credential: &str,
         home: Option<PathBuf>,
@@ -76,6 +78,22 @@ impl Agent {
         let mut agent = Self::stopped(server, credential, home, booted_ms);
         agent.acks_each = acks_each;
         agent.restart(outbox_id)?;
+        Ok(agent)
+    }
+
+    /// A new agent on a machine that runs for some weeks and has its own drift.
+    pub(crate) fn of_machine(
+        (server, credential): (usize, &str),
+        home: Option<PathBuf>,
+        outbox_id: u128,
+        now_ms: i64,
+        random: &mut Random,
+    ) -> Result<Self, String> {
+        // Longer ago than any clock is ever off: a reading whose time could be from before its machine's start is
+        // trusted, which is a known limit (docs/decisions/clocks.md).
+        let booted_ms = now_ms - random.between(10 * DAY_MS, 40 * DAY_MS);
+        let mut agent = Self::new(server, credential, home, outbox_id, booted_ms, random.chance(300))?;
+        agent.drift = random.between(-300, 300);
         Ok(agent)
     }
 
@@ -277,6 +295,20 @@ fn refused(error: LinkError) -> Result<Heard, String> {
         LinkError::Refused { reason: RefuseReason::Superseded, .. } => Ok(Heard::Over),
         error => Err(format!("an honest agent hears: {error}")),
     }
+}
+
+/// The agents that still hold something.
+pub(crate) fn waiting(agents: &[Agent]) -> impl Iterator<Item = usize> {
+    (0..agents.len()).filter(|agent| !agents[*agent].is_settled())
+}
+
+/// Of each server, the first of these: two of one server would only push each other out.
+pub(crate) fn first_waiting(agents: &[Agent]) -> BTreeMap<usize, usize> {
+    let mut first_of = BTreeMap::new();
+    for agent in waiting(agents) {
+        first_of.entry(agents[agent].server).or_insert(agent);
+    }
+    first_of
 }
 
 fn spool(folder: &Path) -> SpoolOptions {

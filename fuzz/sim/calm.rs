@@ -1,11 +1,9 @@
 //! The end of a run: everything works again, every agent gets its reports acknowledged, and all of history is compared with
 //! what truly happened; then once more after a start, and in the backup.
 
-use std::collections::BTreeMap;
-
 use windfire_engine::Engine;
 
-use crate::agent::Agent;
+use crate::agent::{Agent, first_waiting, waiting};
 use crate::check;
 use crate::hub::options;
 use crate::moments::{die, refuse};
@@ -39,7 +37,7 @@ impl World {
             steps += 1;
             self.step += 1;
             if steps > STEPS_MAX {
-                let waiting: Vec<usize> = self.waiting().collect();
+                let waiting: Vec<usize> = waiting(&self.agents).collect();
                 return Err(format!("agents {waiting:?} are not rid of their reports"));
             }
             self.calm_step(steps, &mut random)?;
@@ -58,17 +56,10 @@ impl World {
         self.check_backup()
     }
 
-    fn waiting(&self) -> impl Iterator<Item = usize> {
-        (0..self.agents.len()).filter(move |agent| !self.agents[*agent].is_settled())
-    }
-
     /// One agent of each server after the other: two of them would only push each other out.
     fn calm_step(&mut self, steps: u64, random: &mut Random) -> Result<(), String> {
         self.now_ms += 1_000;
-        let mut first_of = BTreeMap::new();
-        for agent in self.waiting() {
-            first_of.entry(self.agents[agent].server).or_insert(agent);
-        }
+        let first_of = first_waiting(&self.agents);
         for agent in 0..self.agents.len() {
             let is_first = first_of.get(&self.agents[agent].server) == Some(&agent);
             match self.agents[agent].link {

@@ -119,6 +119,18 @@ impl Fault {
 pub(crate) struct Rates(Vec<u64>);
 
 impl Rates {
+    /// How many of so many bytes arrive now. In the calm, all of them.
+    pub(crate) fn portion(&self, random: &mut Random, is_calm: bool, bytes: usize) -> usize {
+        let is_delayed = random.chance(self.of_fault(Fault::Delay)) && !is_calm;
+        let is_late = random.chance(300);
+        let some = random.index(bytes + 1);
+        match (is_delayed, is_late) {
+            (false, _) => bytes,
+            (true, true) => 0,
+            (true, false) => some,
+        }
+    }
+
     /// The rates of a seed for a single hub or a cluster, without some.
     pub(crate) fn of(seed: u64, without: &BTreeSet<Fault>, is_cluster: bool) -> Self {
         let absent: &[Fault] = if is_cluster { &NOT_OF_CLUSTER } else { &OF_CLUSTER };

@@ -147,23 +147,11 @@ impl World {
         Ok(())
     }
 
-    /// How many of so many bytes arrive now.
-    fn portion(&self, random: &mut Random, bytes: usize) -> usize {
-        let is_delayed = random.chance(self.rates.of_fault(Fault::Delay)) && !self.is_calm;
-        let is_late = random.chance(300);
-        let some = random.index(bytes + 1);
-        match (is_delayed, is_late) {
-            (false, _) => bytes,
-            (true, true) => 0,
-            (true, false) => some,
-        }
-    }
-
     fn carry_up(&mut self, number: u64) {
         let mut random = Fault::Delay.random(self.seed, self.step + (number << 32));
         let now_ms = self.hub.now_ms(self.now_ms);
         let Some(up) = self.links.get(&number).map(Link::up_bytes) else { return };
-        let bytes = self.portion(&mut random, up);
+        let bytes = self.rates.portion(&mut random, self.is_calm, up);
         let Some((link, engine)) = self.links.get_mut(&number).zip(self.hub.engine.as_ref()) else { return };
         let refused = link.pump(engine, &mut self.scratch, now_ms, bytes);
         if !link.is_open && link.up_bytes() == 0 && random.chance(500) {
@@ -178,7 +166,7 @@ impl World {
     fn carry_down(&mut self, number: u64) -> Result<(), String> {
         let mut random = Fault::Delay.random(self.seed, self.step + (number << 32) + (1 << 31));
         let Some(down) = self.links.get(&number).map(Link::down_bytes) else { return Ok(()) };
-        let bytes = self.portion(&mut random, down);
+        let bytes = self.rates.portion(&mut random, self.is_calm, down);
         let Some(link) = self.links.get_mut(&number).filter(|link| link.is_open) else { return Ok(()) };
         match link.peer {
             Peer::Liar => {

@@ -9,7 +9,7 @@ use windfire_engine::{Engine, Selection};
 
 use super::Cluster;
 use super::operator::registry_of;
-use crate::agent::Agent;
+use crate::agent::{Agent, first_waiting, waiting};
 use crate::check;
 use crate::model::HOUR_MS;
 use crate::moments::{die, refuse};
@@ -58,7 +58,7 @@ impl Cluster {
         while !self.agents.iter().all(Agent::is_settled) {
             steps += 1;
             if steps > STEPS_MAX {
-                let waiting: Vec<usize> = self.waiting().collect();
+                let waiting: Vec<usize> = waiting(&self.agents).collect();
                 return Err(format!("agents {waiting:?} are not rid of their reports"));
             }
             self.calm_step(steps, &mut random)?;
@@ -76,19 +76,12 @@ impl Cluster {
         self.compare("after the last start")
     }
 
-    fn waiting(&self) -> impl Iterator<Item = usize> {
-        (0..self.agents.len()).filter(move |agent| !self.agents[*agent].is_settled())
-    }
-
     /// One agent of each server after the other: two of them would only push each other out.
     fn calm_step(&mut self, steps: u64, random: &mut Random) -> Result<(), String> {
         self.step += 1;
         self.now_ms += 1_000;
         self.passed_ms = 1_000;
-        let mut first_of = BTreeMap::new();
-        for agent in self.waiting() {
-            first_of.entry(self.agents[agent].server).or_insert(agent);
-        }
+        let first_of = first_waiting(&self.agents);
         for agent in 0..self.agents.len() {
             let is_first = first_of.get(&self.agents[agent].server) == Some(&agent);
             match self.agents[agent].link {

@@ -158,12 +158,11 @@ impl Cluster {
 
     fn add_agent(&mut self, server: usize, credential: &str, random: &mut Random) -> Result<(), String> {
         let home = random.chance(500).then(|| self.folder.join(format!("spool-{}", self.agents.len())));
-        // Longer ago than any clock is ever off: see `world`.
-        let booted_ms = self.now_ms - random.between(10 * DAY_MS, 40 * DAY_MS);
-        let (outbox_id, acks_each) = (self.outbox_id(), random.chance(300));
-        let mut agent = Agent::new(server, credential, home, outbox_id, booted_ms, acks_each)?;
-        let drift = random.between(-300, 300);
-        agent.drift = if self.rates.has(Fault::Drift) { drift } else { 0 };
+        let outbox_id = self.outbox_id();
+        let mut agent = Agent::of_machine((server, credential), home, outbox_id, self.now_ms, random)?;
+        if !self.rates.has(Fault::Drift) {
+            agent.drift = 0;
+        }
         self.agents.push(agent);
         self.homes.push(random.index(self.members.len()));
         Ok(())

@@ -149,22 +149,10 @@ impl Cluster {
         Ok(())
     }
 
-    /// How many of so many bytes arrive now.
-    fn portion(&self, random: &mut Random, bytes: usize) -> usize {
-        let is_delayed = random.chance(self.rates.of_fault(Fault::Delay)) && !self.is_calm;
-        let is_late = random.chance(300);
-        let some = random.index(bytes + 1);
-        match (is_delayed, is_late) {
-            (false, _) => bytes,
-            (true, true) => 0,
-            (true, false) => some,
-        }
-    }
-
     fn carry_up(&mut self, number: u64) {
         let mut random = Fault::Delay.random(self.seed, self.step + (number << 32));
         let Some(bytes) = self.links.get(&number).map(|(_, link)| link.up_bytes()) else { return };
-        let bytes = self.portion(&mut random, bytes);
+        let bytes = self.rates.portion(&mut random, self.is_calm, bytes);
         let Some((hub, link)) = self.links.get_mut(&number) else { return };
         let of = &self.members[*hub].hub;
         let now_ms = of.now_ms(self.now_ms);
@@ -182,7 +170,7 @@ impl Cluster {
     fn carry_down(&mut self, number: u64) -> Result<(), String> {
         let mut random = Fault::Delay.random(self.seed, self.step + (number << 32) + (1 << 31));
         let Some(down) = self.links.get(&number).map(|(_, link)| link.down_bytes()) else { return Ok(()) };
-        let bytes = self.portion(&mut random, down);
+        let bytes = self.rates.portion(&mut random, self.is_calm, down);
         let Some((_, link)) = self.links.get_mut(&number).filter(|(_, link)| link.is_open) else { return Ok(()) };
         let Peer::Agent(agent) = link.peer else { return Ok(()) };
         let is_heard = !link.is_deaf || !self.agents[agent].is_welcome();
