@@ -54,6 +54,10 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
         hub.start_at_once();
     }
     wait_until("all are back", || hub.metric("windfire_sessions") as usize == SERVERS);
+    // Kills may come so quickly that no pass saw a server's busy seconds. Nobody kills any more, so one of the next will.
+    let fired = || rules.iter().flat_map(|rule| events(&hub, *rule, "fired"));
+    let bad = || fired().map(|row| row["server"].as_u64().expect("an id")).collect::<BTreeSet<u64>>();
+    wait_until("each server was bad at some time", || bad().len() == SERVERS);
     wait_for_passes(&hub, 2.0);
     // From now on nothing changes.
     swarm.finish();
@@ -114,7 +118,6 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
     assert_eq!(told, faults, "each fault is told, and nothing else");
     assert!(times.values().all(|count| *count <= 2), "{times:?}");
     assert!(ended.iter().all(|(server, count)| *count <= recoveries.get(server).copied().unwrap_or(0)));
-    let all: BTreeSet<u64> = (1..=SERVERS as u64).collect();
-    assert_eq!(told.keys().copied().collect::<BTreeSet<u64>>(), all, "each server was bad at some time");
+    assert_eq!(told.len(), SERVERS, "each server was bad at some time");
     assert!(sum(&recoveries) > 0);
 }
