@@ -93,19 +93,29 @@ impl Default for SwarmOptions {
     }
 }
 
-/// The hub to which a swarm reports.
+/// The hubs to which a swarm reports.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The hub, as `host:port`.
-    pub hub: String,
-    /// Its certificate's fingerprint.
+    /// The hubs, each as `host:port`.
+    pub hubs: Vec<String>,
+    /// The fingerprint of the certificate that all of them have.
     pub fingerprint: Fingerprint,
 }
 
 impl Target {
     /// A hub that was started.
     pub fn of(hub: &HubProcess) -> Self {
-        Self { hub: hub.quic().to_string(), fingerprint: hub.fingerprint() }
+        Self { hubs: vec![hub.quic().to_string()], fingerprint: hub.fingerprint() }
+    }
+
+    /// Hubs that were started and have the same certificate.
+    ///
+    /// # Panics
+    /// When there is none, or the certificates differ.
+    pub fn of_all(hubs: &[HubProcess]) -> Self {
+        let fingerprint = hubs.first().expect("a hub").fingerprint();
+        assert!(hubs.iter().all(|hub| hub.fingerprint() == fingerprint), "the hubs have one certificate");
+        Self { hubs: hubs.iter().map(|hub| hub.quic().to_string()).collect(), fingerprint }
     }
 }
 
@@ -376,7 +386,7 @@ impl Shift {
 
     fn link(&self, member: &Member, sockets: &[Endpoints]) -> JoinHandle<()> {
         let options = LinkOptions {
-            hubs: vec![self.target.hub.clone()],
+            hubs: self.target.hubs.clone(),
             identity: Identity::of_credential(member.credential.clone()),
             backoff: self.options.backoff,
             clock: Clock::new(self.options.unix_ms),
