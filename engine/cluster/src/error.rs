@@ -37,9 +37,7 @@ pub enum ClusterError {
         reason: String,
     },
     /// The brokers do not know this hub.
-    #[error(
-        "the brokers {urls} do not admit this hub ({reason}): check cluster_credentials_file"
-    )]
+    #[error("the brokers {urls} do not admit this hub ({reason}): check cluster_credentials_file")]
     NotAdmitted {
         /// Their addresses.
         urls: String,

@@ -315,9 +315,7 @@ impl Config {
                 name: given.cluster_name.or(file.cluster_name).unwrap_or_else(|| "main".to_owned()),
                 hub_id: given.cluster_hub_id.or(file.cluster_hub_id),
                 credentials_file: given.cluster_credentials_file.or(file.cluster_credentials_file),
-                system_credentials_file: given
-                    .cluster_system_credentials_file
-                    .or(file.cluster_system_credentials_file),
+                system_credentials_file: given.cluster_system_credentials_file.or(file.cluster_system_credentials_file),
                 ca_file: given.cluster_ca_file.or(file.cluster_ca_file),
                 sync_always: given.cluster_sync_always.or(file.cluster_sync_always).unwrap_or(false),
                 allow_unsafe: given.cluster_allow_unsafe.or(file.cluster_allow_unsafe).unwrap_or(false),

@@ -1,7 +1,7 @@
 //! The hub's counters, and the page that shows them and the engine's.
 
-use std::sync::{Arc, OnceLock};
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use windfire_api::Tries;

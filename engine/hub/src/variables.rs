@@ -158,11 +158,7 @@ pub(crate) fn number<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, S
 
 /// Refuses a number that is out of its bounds.
 pub(crate) fn within(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
-    if (min..=max).contains(&value) {
-        Ok(())
-    } else {
-        Err(format!("{key} = {value} is not within {min} to {max}"))
-    }
+    if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} = {value} is not within {min} to {max}")) }
 }
 
 /// Yes or no, as people write it.

@@ -358,7 +358,11 @@ mod tests {
         let state = state();
         let senders = (0..=SHARDS).map(|stream| {
             let (sender, receiver) = watch::channel(progress);
-            if stream == SHARDS { state.watch_registry(receiver) } else { state.watch(stream, receiver) }
+            if stream == SHARDS {
+                state.watch_registry(receiver)
+            } else {
+                state.watch(stream, receiver)
+            }
             sender
         });
         let senders = senders.collect();
