@@ -268,13 +268,18 @@ impl Swarm {
         self.accounts()
     }
 
-    /// [`Swarm::finish`] once everything is acknowledged, or half a minute has passed. An agent that stops waits for its
-    /// last acks for a few seconds only, and a hub that was just killed may need these for its start.
+    /// [`Swarm::finish`] once the hub has acknowledged something new to every agent, or half a minute has passed. An
+    /// agent that stops waits for its last acks for a few seconds only, and a hub that was just killed may need these
+    /// for its start.
     pub fn settle(&mut self) -> Vec<Account> {
-        self.pause();
+        let before = self.accounts();
         let deadline = Instant::now() + SETTLE_TIMEOUT;
-        let is_acked = |account: &Account| account.acked == account.pushed;
-        while !self.accounts().iter().all(is_acked) && Instant::now() < deadline {
+        // They go on reporting, because a hub acknowledges several reports at a time.
+        let is_heard = || {
+            let mut both = self.accounts().into_iter().zip(&before);
+            both.all(|(now, before)| now.acked == now.pushed || now.acked > before.pushed)
+        };
+        while !is_heard() && Instant::now() < deadline {
             thread::sleep(TICK);
         }
         self.finish()

@@ -185,6 +185,11 @@ async fn create(mailbox: &mut Mailbox, config: &StreamConfig, id: &ClusterId) ->
     loop {
         let trouble = match created(mailbox, config, id).await {
             Ok(Ok(())) => return Ok(()),
+            // Brokers that have just started take one another for offline.
+            Ok(Err(Refusal::TooFewBrokers { .. })) if backoff.failures() < TRIES_MAX => {
+                backoff.wait().await;
+                continue;
+            }
             Ok(Err(refusal)) => return Err(refusal.into()),
             Err(trouble) => trouble,
         };

@@ -23,7 +23,7 @@ fn brokers_go_and_come_back() {
     let mut cluster = Hubs::new(1, AGENTS);
     cluster.start();
     let interval = Duration::from_millis(200);
-    let options = SwarmOptions { interval, backoff: quick_backoff(), ..SwarmOptions::default() };
+    let options = SwarmOptions { interval, backoff: quick_backoff(), ack_each_report: true, ..SwarmOptions::default() };
     let mut swarm = Swarm::start_at(&Target::of_all(&cluster.hubs), &cluster.credentials, options);
     await_acks(&swarm);
     let secret = password(&cluster.hubs[0], "admin");

@@ -13,7 +13,7 @@ use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
 const AGENTS: usize = 10;
 /// Much longer than a move may take: an agent moves within a quarter of its first wait.
-const WAIT: Duration = Duration::from_secs(20);
+const WAIT: Duration = Duration::from_secs(12);
 
 #[test]
 fn a_hub_stops() {
@@ -22,6 +22,7 @@ fn a_hub_stops() {
     let options = SwarmOptions {
         interval: Duration::from_millis(200),
         backoff: BackoffOptions { first: WAIT, max: WAIT, refused: 3 * WAIT },
+        ack_each_report: true,
         ..SwarmOptions::default()
     };
     let mut swarm = Swarm::start_at(&Target::of_all(&cluster.hubs), &cluster.credentials, options);

@@ -22,7 +22,8 @@ fn hubs_and_brokers_are_killed() {
     let (mut random, kills) = (fastrand::Rng::with_seed(seed()), given("KILLS", 2));
     let mut cluster = Hubs::new(3, AGENTS);
     cluster.start();
-    let options = SwarmOptions { interval: INTERVAL, backoff: quick_backoff(), ..SwarmOptions::default() };
+    let options =
+        SwarmOptions { interval: INTERVAL, backoff: quick_backoff(), ack_each_report: true, ..SwarmOptions::default() };
     let mut swarm = Swarm::start_at(&Target::of_all(&cluster.hubs), &cluster.credentials, options);
     await_acks(&swarm);
     let (mut without_hub, mut without_broker) = (Duration::ZERO, Duration::ZERO);

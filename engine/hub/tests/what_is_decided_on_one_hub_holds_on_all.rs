@@ -72,7 +72,7 @@ fn changes_of_one_hub_are_there_on_the_other() {
     // Its agent reports to the hub that did not make it.
     let credential = server["credential"].as_str().expect("a credential").to_owned();
     let interval = Duration::from_millis(100);
-    let options = SwarmOptions { interval, backoff: quick_backoff(), ..SwarmOptions::default() };
+    let options = SwarmOptions { interval, backoff: quick_backoff(), ack_each_report: true, ..SwarmOptions::default() };
     let mut swarm = Swarm::start_at(&Target::of(second), &[credential], options);
     await_acks(&swarm);
     swarm.settle();
