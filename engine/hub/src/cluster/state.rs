@@ -359,7 +359,7 @@ mod tests {
         let senders = (0..=SHARDS).map(|stream| {
             let (sender, receiver) = watch::channel(progress);
             if stream == SHARDS {
-                state.watch_registry(receiver)
+                state.watch_registry(receiver);
             } else {
                 state.watch(stream, receiver)
             }
