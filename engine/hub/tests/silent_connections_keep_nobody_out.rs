@@ -19,7 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 fn connect(hub: &HubProcess, said: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(hub.http()).expect("a connection");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     // It may have had to go already.
     let _taken = socket.write_all(said);
     socket

@@ -128,7 +128,7 @@ pub(crate) fn connect_from(address: Ipv4Addr, hub: &HubProcess) -> TcpStream {
     socket.bind(&SocketAddr::from((address, 0)).into()).expect("an address of this machine");
     socket.connect(&hub.http().into()).expect("a connection");
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     stream
 }
 
