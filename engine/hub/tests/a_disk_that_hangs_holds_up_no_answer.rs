@@ -22,8 +22,8 @@ use windfire_bench::swarm::{Swarm, SwarmOptions};
 use windfire_wire::{Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, Up};
 
 const AGENTS: usize = 30;
-/// An answer that waits for the disk does not come at all, because the disk hangs until all are answered. One that takes
-/// longer than this has waited for something else.
+/// An answer that waits for the disk does not come at all, because the disk hangs until all are answered. One that
+/// takes longer than this has waited for something else.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Less than clients, and agents without keep-alive, wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);

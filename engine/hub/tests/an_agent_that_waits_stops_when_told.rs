@@ -15,8 +15,8 @@ use hub::agent_process::{AgentProcess, program, with_files};
 use hub::{HUB, new_hub, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Time for an agent to end: less than the 10 s that it waits for a name, for a connection and for a welcome, and more than
-/// the 4 s that it has for its last readings and acks.
+/// Time for an agent to end: less than the 10 s that it waits for a name, for a connection and for a welcome, and more
+/// than the 4 s that it has for its last readings and acks.
 const STOP_MAX: Duration = Duration::from_secs(7);
 
 /// An agent's process and what it logs.

@@ -78,7 +78,7 @@ impl Reader {
         Self { is_over, rounds, thread }
     }
 
-    /// How often all was asked and answered. Once may have begun at any time before, so two more have one that began now.
+    /// How often all was asked and answered. The next time may have begun before this call, the one after that has not.
     pub(crate) fn rounds(&self) -> u64 {
         self.rounds.load(Ordering::Acquire)
     }
