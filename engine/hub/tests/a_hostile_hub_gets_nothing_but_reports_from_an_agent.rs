@@ -113,7 +113,7 @@ impl Act {
             }
             Self::HastyInterval => {
                 session.say(&Down::Welcome(Welcome { server_id: 1, durable: 0, next: 1, report_interval_ms: 1 })).await;
-                let mut reports = 0;
+                let mut reports = 0u32;
                 let hear = async {
                     while let Some(up) = session.hear().await {
                         if let Up::Reports(frame) = up {
