@@ -92,7 +92,7 @@ fn an_outage_longer_than_a_spool_is_told_and_costs_nothing_that_was_kept() {
         .and_then(|digits| digits.parse().ok())
         .unwrap_or_else(|| panic!("how many readings were missed? {continued:?}"));
     wait_until("the program reports what it reads now", || {
-        times_in_answers(&hub, &token, 1, started_ms / 1000).iter().any(|time_ms| *time_ms > started_ms)
+        times_in_answers(&hub, &token, 1, started_ms / 1000).iter().any(|time_ms| *time_ms > returned_ms)
     });
     program.terminate();
     assert!(program.ends_within(STOP_MAX), "an agent does not stop");
