@@ -11,7 +11,7 @@ export const BIN_DIR = resolve(
   process.env.BIN_DIR ?? fileURLToPath(new URL('../../../target/release', import.meta.url)),
 );
 
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 
 interface Addresses {
   http: string;

@@ -59,7 +59,7 @@ fn ask(config: &Arc<ClientConfig>, http: SocketAddr, path: &str) -> Result<(Vec<
     let name = ServerName::try_from("localhost").map_err(|error| failed(&error))?;
     let connection = ClientConnection::new(Arc::clone(config), name).map_err(|error| failed(&error))?;
     let tcp = TcpStream::connect(http).map_err(|error| failed(&error))?;
-    tcp.set_read_timeout(Some(Duration::from_secs(10))).map_err(|error| failed(&error))?;
+    tcp.set_read_timeout(Some(Duration::from_secs(60))).map_err(|error| failed(&error))?;
     let mut stream = StreamOwned::new(connection, tcp);
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).map_err(|error| failed(&error))?;

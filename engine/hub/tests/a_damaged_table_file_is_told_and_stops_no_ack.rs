@@ -87,7 +87,7 @@ fn report_and_be_acked(hub: &HubProcess, credentials: &[String]) {
     assert_eq!(hub.metric("windfire_poisoned"), 0.0);
     let ready = hub.get("/readyz", "");
     assert!(ready.status == 200 && ready.text().contains("but damaged table files: 1"), "{}", ready.text());
-    let Account { pushed, acked } = Account::total(&swarm.finish());
+    let Account { pushed, acked } = Account::total(&swarm.settle());
     assert_eq!(acked, pushed, "reports that are not acknowledged at the end");
 }
 

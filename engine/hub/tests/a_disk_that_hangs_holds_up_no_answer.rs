@@ -22,8 +22,9 @@ use windfire_bench::swarm::{Swarm, SwarmOptions};
 use windfire_wire::{Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, Up};
 
 const AGENTS: usize = 30;
-/// An answer that takes longer has waited for the disk, which hangs for much longer than that.
-const ANSWER_MAX: Duration = Duration::from_secs(1);
+/// An answer that waits for the disk does not come at all, because the disk hangs until all are answered. One that
+/// takes longer than this has waited for something else.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// Less than clients, and agents without keep-alive, wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -110,7 +111,8 @@ fn a_disk_that_hangs_holds_up_no_answer() {
     });
     println!("the disk hung for {:?}; slowest answers {slowest:?}; {seen} pieces of the live stream", hangs_for());
     assert!(slowest.iter().all(|(_, took)| *took < ANSWER_MAX), "{slowest:?}");
-    assert!(seen + 2 >= hangs_for().as_secs(), "only {seen} pieces of the live stream came");
+    // One comes each second. A reader that was busy finds several in one piece.
+    assert!(seen >= hangs_for().as_secs() / 2, "only {seen} pieces of the live stream came");
     let durable = hub.metric("windfire_reports_durable_total");
     wait_until("reports are durable again", || hub.metric("windfire_reports_durable_total") > durable + 100.0);
     // The one that enrolled opened one of its own.

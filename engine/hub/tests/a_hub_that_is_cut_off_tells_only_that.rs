@@ -20,8 +20,8 @@ const STAYING: usize = 20;
 const GONE: usize = 2;
 /// Less than the cut, and more than the 15 s after which a hub that hears nobody takes the silence for its own fault.
 const OFFLINE_S: u64 = 20;
-/// Enough for agents whose handshakes were lost: they try again within five seconds.
-const GRACE_S: &str = "10";
+/// Enough for agents whose handshakes were lost: they try again within five seconds. The rest is for a slow machine.
+const GRACE_S: &str = "15";
 
 /// The servers that a message names.
 fn named(message: &Value) -> Vec<u64> {

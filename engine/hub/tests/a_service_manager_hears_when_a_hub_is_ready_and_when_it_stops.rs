@@ -31,6 +31,7 @@ fn ready_is_told_when_the_hub_answers_and_a_stop_when_it_begins() {
     assert_eq!(answers.try_recv().expect("asked"), Ok(200), "it answers when it says so");
     wait_until("its status is the page's", || manager.status() == "ready");
     assert!(hub.terminate().success());
+    wait_until("the stop is heard", || manager.was_told("STOPPING=1"));
 
     let said = manager.said();
     assert_eq!(said[0], "STATUS=opening the database\nEXTEND_TIMEOUT_USEC=60000000", "{said:#?}");

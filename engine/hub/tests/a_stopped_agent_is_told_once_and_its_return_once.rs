@@ -32,6 +32,7 @@ fn a_stopped_agent_is_told_once_and_its_return_once() {
     wait_until("its absence is told", || !told().is_empty());
     wait_for_passes(&hub, 2.0);
     assert_eq!(told().len(), 1, "{:?}", told());
+    wait_until("it is noted", || hub.metric("windfire_notices_pending") == 0.0);
     let firing = done(&hub, &["alerts", "list", "--state", "firing"]);
     assert_eq!(
         (&firing[0]["rule"], &firing[0]["server"], &firing[0]["times_notified"]),

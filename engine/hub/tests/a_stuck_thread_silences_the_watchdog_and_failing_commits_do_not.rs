@@ -19,10 +19,10 @@ use windfire_bench::swarm::{Swarm, SwarmOptions};
 
 /// The manager's patience, microseconds: a ping is due every second.
 const PATIENCE_US: &str = "2000000";
-/// Time without a ping that is no accident.
-const SILENCE: Duration = Duration::from_secs(5);
-/// Time within which the pings of a hub with a stuck thread must have ended.
-const NOTICED_WITHIN: Duration = Duration::from_secs(30);
+/// Time without a ping that is no accident, also on a busy machine.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Time within which the pings of a hub with a stuck thread must have ended. A thread may be late by 15 s.
+const NOTICED_WITHIN: Duration = Duration::from_secs(60);
 
 /// The folder of a thread of that name.
 fn thread_of(pid: u32, name: &str) -> PathBuf {
@@ -128,8 +128,8 @@ fn failing_commits_do_not() {
     limit_files(Some(0)).expect("own child");
     wait_until("commits fail", || hub.get("/readyz", "").status == 503);
     wait_until("the status says so", || manager.status().starts_with("not ready: commits fail"));
-    // Longer than a thread may be late.
-    let until = Instant::now() + Duration::from_secs(given("FULL_S", 20));
+    // Longer than a thread may be late and the silence after that together.
+    let until = Instant::now() + Duration::from_secs(given("FULL_S", 30));
     while Instant::now() < until {
         assert!(manager.silence() < SILENCE, "no ping for {:?} while commits fail", manager.silence());
         thread::sleep(Duration::from_millis(100));

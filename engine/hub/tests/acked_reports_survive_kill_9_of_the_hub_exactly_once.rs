@@ -26,11 +26,13 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
         ..SwarmOptions::default()
     };
     let mut swarm = Swarm::start(&hub, &credentials, options);
+    let acked_so_far = |swarm: &Swarm| Account::total(&swarm.accounts()).acked;
+    wait_until("some are acknowledged", || acked_so_far(&swarm) > 0);
     let mut acked_at_kills = 0;
     for _ in 0..kills {
         std::thread::sleep(Duration::from_millis(random.u64(50..1500)));
         hub.kill();
-        acked_at_kills += Account::total(&swarm.accounts()).acked;
+        acked_at_kills += acked_so_far(&swarm);
         hub.start_at_once();
     }
     let started = Instant::now();

@@ -114,7 +114,7 @@ fn agents_whose_spools_disk_is_full_report_on_and_lose_nothing_they_keep() {
     std::fs::remove_file(&ballast).expect("removed");
     wait_until("the spools take readings again", || spooled() > full_bytes);
     wait_for_more("all report with room", &swarm, &swarm.accounts(), acked);
-    let accounts = [swarm.finish(), late.finish()].concat();
+    let accounts = [swarm.settle(), late.settle()].concat();
     assert_eq!(swarm.refused(), 0, "memory had room for all");
     assert!(hub.terminate().success());
     let reports: u64 = accounts.iter().map(pushed).sum();

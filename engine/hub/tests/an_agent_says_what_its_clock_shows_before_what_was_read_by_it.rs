@@ -2,6 +2,7 @@
 
 mod fake_hub;
 
+use std::ops::RangeInclusive;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::clock::Clock;
 use windfire_agent::outbox::Outbox;
 use windfire_agent::sampler::Feed;
-use windfire_wire::{HelloClock, PROTOCOL_VERSION, Report, ReportChain, Up};
+use windfire_wire::{PROTOCOL_VERSION, Report, ReportChain, Up};
 
 const START_MS: i64 = 1_790_000_000_000;
 
@@ -28,9 +29,9 @@ fn unix_ms() -> i64 {
     even_ms() + AHEAD_MS.load(Ordering::Relaxed)
 }
 
-/// A moment after it was said.
-fn ahead_ms(clock: HelloClock) -> i64 {
-    clock.now_ms - even_ms()
+/// What a clock that is so far ahead has shown from that moment of the even clock until now.
+fn shown_since(even_ms_then: i64, ahead_ms: i64) -> RangeInclusive<i64> {
+    even_ms_then + ahead_ms..=even_ms() + ahead_ms
 }
 
 /// The clocks that are told until a report comes, and that report's time.
@@ -41,7 +42,7 @@ async fn until_a_report(session: &mut FakeSession, chain: &mut ReportChain) -> (
             Up::Clock(clock) => {
                 let since_reading_ms = clock.uptime_ms.checked_sub(UPTIME_S * 1000).expect("not before the reading");
                 assert!(since_reading_ms < 10_000, "{since_reading_ms} ms");
-                told.push(ahead_ms(clock));
+                told.push(clock.now_ms);
             }
             Up::Reports(reports) if !reports.reports.is_empty() => {
                 let grown = reports.reports.iter().map(|delta| chain.grow(delta).expect("well-formed").time_ms);
@@ -56,25 +57,26 @@ async fn until_a_report(session: &mut FakeSession, chain: &mut ReportChain) -> (
 async fn an_agent_says_what_its_clock_shows_before_what_was_read_by_it() {
     let hub = FakeHub::new();
     let feed = Feed::new(Outbox::in_memory(7), Duration::from_secs(1));
+    let mut begun_ms = even_ms();
     let _stop = hub.agent(&feed, BackoffOptions::default(), unix_ms);
     let mut session = hub.accept().await;
     assert_eq!(session.hello.protocol, PROTOCOL_VERSION);
-    // It takes a moment to arrive, and less than a step that is worth telling.
-    let is_about = |found: i64, expected: i64| (found - expected).abs() <= 400;
     let hello = session.hello.clock.expect("a clock");
-    assert!(is_about(ahead_ms(hello), START_MS));
+    assert!(shown_since(begun_ms, START_MS).contains(&hello.now_ms), "{hello:?}");
     assert_eq!(hello.uptime_ms, 0, "there is no reading yet");
     session.welcome(0, 1).await;
     let mut chain = ReportChain::new();
     let mut error_ms = 0;
     for step_ms in [0, 400, 900, 0, -3_600_000, -400, 0, -1_786_000_000_000] {
+        begun_ms = even_ms();
         AHEAD_MS.fetch_add(step_ms, Ordering::Relaxed);
         error_ms += step_ms;
         feed.push(Report { time_ms: unix_ms(), uptime_s: UPTIME_S, ..Report::default() }).await.expect("room");
         let (told, time_ms) = until_a_report(&mut session, &mut chain).await;
         assert!((time_ms - unix_ms()).abs() < 30_000, "the report that was just read");
         if step_ms.abs() > 500 {
-            assert!(told.len() == 1 && is_about(told[0], START_MS + error_ms), "{step_ms}: {told:?}");
+            let shown = shown_since(begun_ms, START_MS + error_ms);
+            assert!(told.len() == 1 && shown.contains(&told[0]), "{step_ms}: {told:?}, shown {shown:?}");
         } else {
             assert_eq!(told, [] as [i64; 0], "{step_ms} is drift");
         }

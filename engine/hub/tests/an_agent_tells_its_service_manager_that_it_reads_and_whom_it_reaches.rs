@@ -35,11 +35,12 @@ fn an_agent_tells_its_service_manager_that_it_reads_and_whom_it_reaches() {
         hub.kill();
         wait_until("the hub is missed", || manager.status() == lost);
     }
-    assert!(manager.silence() < Duration::from_secs(5), "no ping for {:?}", manager.silence());
+    let pings = manager.pings();
+    wait_until("readings still go on", || manager.pings() > pings);
     assert_eq!(manager.said().iter().filter(|message| message.contains("READY=1")).count(), 1);
 
     agent.terminate();
-    assert!(agent.ends_within(Duration::from_secs(10)));
+    assert!(agent.ends_within(Duration::from_secs(30)));
     wait_until("the stop is told", || manager.was_told("STOPPING=1\nSTATUS=stopping"));
 }
 
@@ -54,6 +55,6 @@ fn a_manager_that_cannot_be_told_holds_up_no_agent() {
         let mut agent = AgentProcess::start(command);
         agent.wait_for_log("connected");
         agent.terminate();
-        assert!(agent.ends_within(Duration::from_secs(10)), "{socket} {patience}");
+        assert!(agent.ends_within(Duration::from_secs(30)), "{socket} {patience}");
     }
 }

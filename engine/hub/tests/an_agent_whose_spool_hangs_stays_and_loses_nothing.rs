@@ -48,5 +48,5 @@ fn an_agent_whose_spool_hangs_stays_and_loses_nothing() {
     agent.terminate();
     agent.wait_for_log("stopping");
     drop(frozen);
-    assert!(agent.ends_within(Duration::from_secs(6)), "it still runs");
+    assert!(agent.ends_within(Duration::from_secs(30)), "it still runs");
 }

@@ -17,7 +17,7 @@ const MIB: u64 = 1024 * 1024;
 /// Asks, reads the status and no further.
 fn ask_and_leave_unread(hub: &HubProcess, token: &str, path: &str) -> (u16, TcpStream) {
     let mut socket = TcpStream::connect(hub.http()).expect("a connection");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     write!(socket, "GET {path} HTTP/1.1\r\nHost: hub\r\nAuthorization: {token}\r\n\r\n").expect("sent");
     let mut line = [0; 12];
     socket.read_exact(&mut line).expect("a status");

@@ -26,7 +26,7 @@ fn head(hub: &HubProcess, authority: &CertificateDer<'static>, path: &str) -> St
     let name = ServerName::try_from("localhost").expect("a name");
     let mut connection = ClientConnection::new(Arc::new(config), name).expect("a client");
     let mut socket = TcpStream::connect(hub.http()).expect("a connection");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     let mut stream = Stream::new(&mut connection, &mut socket);
     write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
     let (mut answer, mut buffer) = (String::new(), [0; 4096]);

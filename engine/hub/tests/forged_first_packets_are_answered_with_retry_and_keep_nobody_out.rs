@@ -5,6 +5,7 @@ mod hub;
 
 use std::net::{Ipv4Addr, UdpSocket};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use hub::flood::{Bystanders, HONEST, MIB, NEWCOMER, NEWCOMER_MAX};
@@ -18,7 +19,10 @@ use windfire_wire::PROTOCOL_VERSION;
 const PACKETS: usize = 4000;
 const PER_TICK: usize = 100;
 const TICK: Duration = Duration::from_millis(10);
+/// How long it lasts at least.
 const FLOOD: Duration = Duration::from_secs(4);
+/// How long it lasts at most, if the new agent is not welcome before.
+const FLOOD_MAX: Duration = Duration::from_secs(30);
 /// Strangers that need not prove their address: as many at a time, and some more if listeners count at one moment.
 const UNPROVEN_MAX: f64 = 256.0 + 64.0;
 const GROWTH_BYTES_MAX: u64 = 48 * MIB;
@@ -38,8 +42,9 @@ fn first_packets(hub: &HubProcess) -> Vec<Vec<u8>> {
     (0..PACKETS).map(packet).collect()
 }
 
-/// Sends them for some time. Returns the packets sent and the bytes received, and how many of the answers were Retry.
-fn flood(hub: &HubProcess, packets: &[Vec<u8>]) -> (usize, usize, usize) {
+/// Sends them for some time, and until it may end. Returns the packets sent and the bytes received, and how many of the
+/// answers were Retry.
+fn flood(hub: &HubProcess, packets: &[Vec<u8>], may_end: &AtomicBool) -> (usize, usize, usize) {
     let socket = |number| {
         let socket = UdpSocket::bind((Ipv4Addr::new(127, 0, 1, number), 0)).expect("an address of this machine");
         socket.set_nonblocking(true).expect("a socket");
@@ -60,7 +65,8 @@ fn flood(hub: &HubProcess, packets: &[Vec<u8>]) -> (usize, usize, usize) {
                 retries += usize::from(answer[0] & 0xf0 == 0xf0);
             }
         }
-        if began.elapsed() > FLOOD {
+        let lasted = began.elapsed();
+        if lasted > FLOOD && may_end.load(Ordering::Relaxed) || lasted > FLOOD_MAX {
             break;
         }
         std::thread::sleep((TICK * tick).saturating_sub(began.elapsed()));
@@ -75,8 +81,9 @@ fn forged_first_packets_are_answered_with_retry_and_keep_nobody_out() {
     hub.start();
     let packets = first_packets(&hub);
     let bystanders = Bystanders::start(&hub, &credentials);
+    let may_end = AtomicBool::new(false);
     let (sent, received, retries) = std::thread::scope(|scope| {
-        let flood = scope.spawn(|| flood(&hub, &packets));
+        let flood = scope.spawn(|| flood(&hub, &packets, &may_end));
         wait_until("the hub has enough of them", || hub.metric("windfire_handshake_retries_total") > 1000.0);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         let asked = Instant::now();
@@ -86,6 +93,7 @@ fn forged_first_packets_are_answered_with_retry_and_keep_nobody_out() {
         });
         println!("a new agent was welcome after {:?}", asked.elapsed());
         assert!(asked.elapsed() < NEWCOMER_MAX, "a new agent waited {:?}", asked.elapsed());
+        may_end.store(true, Ordering::Relaxed);
         let strangers = hub.metric("windfire_handshakes");
         assert!(strangers <= UNPROVEN_MAX, "{strangers} strangers");
         flood.join().expect("no panic")
@@ -93,7 +101,8 @@ fn forged_first_packets_are_answered_with_retry_and_keep_nobody_out() {
     bystanders.judge(&format!("{sent} forged first packets"), GROWTH_BYTES_MAX);
     let counted = hub.metric("windfire_handshake_retries_total");
     println!("{counted} were answered with Retry, of which {retries} were seen; {received} bytes came back");
-    assert!(counted > sent as f64 / 2.0 && retries > 0, "{counted} of {sent} were answered with Retry");
+    // The system drops what does not fit into the hub's buffer while the hub gets no processor.
+    assert!(counted > sent as f64 / 4.0 && retries > 0, "{counted} of {sent} were answered with Retry");
     assert!(received < sent * 1200 / 4, "{received} bytes came back");
     // Those that began are given up.
     wait_until("none is left", || hub.metric("windfire_handshakes") == 0.0);

@@ -13,7 +13,7 @@ use windfire_bench::hub_process::HubProcess;
 
 fn ask_and_close_half(hub: &HubProcess, method: &str, path: &str, more: &str, body: &str) -> String {
     let mut socket = TcpStream::connect(hub.http()).expect("a connection");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     let length = body.len();
     let request = format!("{method} {path} HTTP/1.1\r\nHost: hub\r\n{more}Content-Length: {length}\r\n\r\n{body}");
     socket.write_all(request.as_bytes()).expect("sent");

@@ -64,7 +64,8 @@ fn history_is_answered_over_http() {
     // Ranges in other words, formats, totals.
     let (from_s, to_s) = ((end_ms - 3_600_000) / 1000, end_ms / 1000);
     let by_seconds = get(&format!("/api/v1/server/history?id=1&metric=load1&from={from_s}&to={to_s}&step=10m"));
-    assert_eq!(by_seconds["result"][0]["values"].as_array().map(Vec::len), Some(7));
+    // An hour that begins with a step has one less.
+    assert!(matches!(by_seconds["result"][0]["values"].as_array().map(Vec::len), Some(6 | 7)));
     let csv = hub.get("/api/v1/server/history?tag=web&metric=cpu&from=-2h&step=30m&format=csv", &token);
     assert_eq!(csv.header("content-type"), Some("text/csv; charset=utf-8"));
     assert!(csv.text().starts_with("time,id,name,tag,metric,agg,value\n"));

@@ -24,7 +24,7 @@ const PIPELINES: usize = 20;
 const PIPELINED: usize = 1000;
 const DRIP_INTERVAL: Duration = Duration::from_millis(200);
 /// A request has 10 s.
-const DRIP_MAX: Duration = Duration::from_secs(20);
+const DRIP_MAX: Duration = Duration::from_secs(30);
 const GROWTH_BYTES_MAX: u64 = 128 * MIB;
 
 /// Sends a head of a megabyte, and returns the status.

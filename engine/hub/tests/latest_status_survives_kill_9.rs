@@ -24,7 +24,7 @@ fn latest_status_survives_kill_9() {
     };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     wait_until("all have reported", || swarm.accounts().iter().all(|account| account.acked > 5));
-    swarm.finish();
+    swarm.settle();
     wait_until("all have gone", || hub.metric("windfire_sessions") == 0.0);
     let before = hub.get("/api/v1/server/details", &token).text();
     hub.kill();

@@ -27,7 +27,7 @@ const DISK_BYTES: u64 = 64 << 20;
 /// More than an agent takes from one cut to the next.
 const READINGS_PER_LIFE: u64 = 1_000_000;
 /// Longer than an agent waits for its last acks.
-const STOP_MAX: Duration = Duration::from_secs(6);
+const STOP_MAX: Duration = Duration::from_secs(30);
 
 fn number(sample: &Sample) -> u64 {
     sample.udp_conn_count

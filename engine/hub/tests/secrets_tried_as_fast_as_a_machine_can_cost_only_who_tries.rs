@@ -6,7 +6,7 @@ mod hub;
 use std::io::{BufReader, Write};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use hub::flood::{ATTACKER, Bystanders, HONEST, MIB, NEWCOMER, NEWCOMER_MAX, connect_from, counted, read_status};
@@ -75,22 +75,22 @@ async fn guess_credential(hub: SocketAddr, config: ClientConfig, endpoint: Endpo
     matches!(said, Some(Down::Refuse { reason: RefuseReason::BadCredential, .. }))
 }
 
-/// Guesses credentials for some time; a new agent comes meanwhile. Returns how many tries there were, and how many got as
-/// far as to be told that they were wrong.
+/// Guesses credentials for some time, and until a new agent that comes meanwhile is welcome. Returns how many tries
+/// there were, and how many got as far as to be told that they were wrong.
 async fn guess_credentials(hub: &HubProcess, newcomer: &str) -> (usize, usize) {
     let endpoint = Endpoint::client((ATTACKER, 0).into()).expect("a socket");
     let (config, quic) = (client_config(hub), hub.quic());
-    let (next, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let (tried, told) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let may_end = Arc::new(AtomicBool::new(false));
     let began = Instant::now();
     let mut guessing = JoinSet::new();
     for _ in 0..CREDENTIALS_AT_ONCE {
-        let (config, endpoint, next, told) = (config.clone(), endpoint.clone(), Arc::clone(&next), Arc::clone(&told));
+        let (config, endpoint, tried, told) = (config.clone(), endpoint.clone(), Arc::clone(&tried), Arc::clone(&told));
+        let may_end = Arc::clone(&may_end);
         guessing.spawn(async move {
-            while began.elapsed() < CREDENTIALS_TIME {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= CREDENTIALS {
-                    return;
-                }
+            let is_enough = || began.elapsed() >= CREDENTIALS_TIME || tried.load(Ordering::Relaxed) >= CREDENTIALS;
+            while !(is_enough() && may_end.load(Ordering::Relaxed)) {
+                let number = tried.fetch_add(1, Ordering::Relaxed);
                 let is_told = guess_credential(quic, config.clone(), endpoint.clone(), number).await;
                 told.fetch_add(usize::from(is_told), Ordering::Relaxed);
             }
@@ -104,8 +104,9 @@ async fn guess_credentials(hub: &HubProcess, newcomer: &str) -> (usize, usize) {
     let _agent = RawAgent::connect(hub, &own, newcomer.to_owned(), PROTOCOL_VERSION).await;
     println!("a new agent was welcome after {:?}", asked.elapsed());
     assert!(asked.elapsed() < NEWCOMER_MAX, "a new agent waited {:?}", asked.elapsed());
+    may_end.store(true, Ordering::Relaxed);
     guessing.join_all().await;
-    (next.load(Ordering::Relaxed).min(CREDENTIALS), told.load(Ordering::Relaxed))
+    (tried.load(Ordering::Relaxed), told.load(Ordering::Relaxed))
 }
 
 #[test]

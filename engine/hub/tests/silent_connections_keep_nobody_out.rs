@@ -1,5 +1,6 @@
 //! More connections than there are slots, from the browser's own address: that say nothing, that never finish what they say,
-//! that do not read. Whoever asks something is answered within a second all the same, and who is known keeps their connection.
+//! that do not read. Whoever asks something is answered all the same, long before a silent connection's time is over,
+//! and who is known keeps their connection.
 
 mod hub;
 
@@ -13,10 +14,12 @@ use windfire_bench::hub_process::HubProcess;
 
 /// Slots, and some more.
 const CONNECTIONS: usize = 1100;
+/// Time for an answer: half of the 10 s after which a silent connection's slot becomes free anyway.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 fn connect(hub: &HubProcess, said: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(hub.http()).expect("a connection");
-    socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     // It may have had to go already.
     let _taken = socket.write_all(said);
     socket
@@ -27,7 +30,7 @@ fn is_answered_in_time(hub: &HubProcess, token: &str, when: &str) {
         let began = Instant::now();
         let answer = hub.get(path, token);
         assert_eq!(answer.status, 200, "{path} {when}: {}", answer.text());
-        assert!(began.elapsed() < Duration::from_secs(1), "{path} {when}: {:?}", began.elapsed());
+        assert!(began.elapsed() < ANSWER_MAX, "{path} {when}: {:?}", began.elapsed());
     }
 }
 

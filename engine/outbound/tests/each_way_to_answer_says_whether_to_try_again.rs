@@ -9,6 +9,8 @@ use fakes::{EXCHANGE_MAX, Fake, Reply, alert, answer, channel, outbound, webhook
 use windfire_engine::alert::channel::ChannelKind;
 use windfire_outbound::{Retry, samples};
 
+/// Time that a busy machine may need besides. Together they are less than the 10 s of a hub.
+const BUSY_MAX: Duration = Duration::from_secs(8);
 const LATER: Option<Retry> = Some(Retry::Later);
 const NEVER: Option<Retry> = Some(Retry::Never);
 
@@ -56,7 +58,7 @@ async fn check(what: &str, reply: impl Fn(&'static str) -> Reply, expected: [Opt
         let (retry, text, elapsed, requests) = sent(kind_at, &reply).await;
         assert_eq!(retry, expected, "{what}, kind {kind_at}: {text}");
         assert_eq!(requests, 1, "{what}, kind {kind_at}: asked once");
-        assert!(elapsed < EXCHANGE_MAX + Duration::from_secs(1), "{what}, kind {kind_at}: {elapsed:?}");
+        assert!(elapsed < EXCHANGE_MAX + BUSY_MAX, "{what}, kind {kind_at}: {elapsed:?}");
     }
 }
 
@@ -109,7 +111,7 @@ async fn a_receiver_that_hangs_is_left_after_a_while() {
     for kind_at in 0..6 {
         let (retry, text, elapsed, _) = sent(kind_at, |_| Reply::Hang).await;
         assert_eq!((retry, text.as_str()), (LATER, "no answer within 1.5 s"));
-        assert!((EXCHANGE_MAX..EXCHANGE_MAX + Duration::from_secs(1)).contains(&elapsed), "{elapsed:?}");
+        assert!((EXCHANGE_MAX..EXCHANGE_MAX + BUSY_MAX).contains(&elapsed), "{elapsed:?}");
     }
 }
 

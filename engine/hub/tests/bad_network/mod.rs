@@ -25,8 +25,6 @@ pub(crate) struct Badness {
     pub(crate) bytes_max: usize,
     /// Time after which each client comes from another address.
     pub(crate) moved_every: Option<Duration>,
-    /// From when to when, after the start, nothing comes through.
-    pub(crate) out: Option<(Duration, Duration)>,
 }
 
 /// Packets, by what became of them.
@@ -45,7 +43,6 @@ pub(crate) struct Relay {
     hub: SocketAddr,
     badness: Badness,
     is_mended: Arc<AtomicBool>,
-    started: Instant,
     pub(crate) packets: Arc<Packets>,
 }
 
@@ -54,7 +51,7 @@ impl Relay {
     pub(crate) async fn start(hub: SocketAddr, badness: Badness, seed: u64) -> (Self, SocketAddr) {
         let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a socket"));
         let address = socket.local_addr().expect("bound");
-        let relay = Self { hub, badness, is_mended: Arc::default(), started: Instant::now(), packets: Arc::default() };
+        let relay = Self { hub, badness, is_mended: Arc::default(), packets: Arc::default() };
         tokio::spawn(relay.clone().run(socket, seed));
         (relay, address)
     }
@@ -65,7 +62,6 @@ impl Relay {
     }
 
     /// From now on it is as bad as it was at first.
-    #[allow(dead_code, reason = "few networks turn bad again")]
     pub(crate) fn spoil(&self) {
         self.is_mended.store(false, Ordering::Relaxed);
     }
@@ -121,8 +117,7 @@ impl Relay {
         let badness = if self.is_mended.load(Ordering::Relaxed) { Badness::default() } else { self.badness };
         self.packets.all.fetch_add(1, Ordering::Relaxed);
         let is_long = badness.bytes_max > 0 && packet.len() > badness.bytes_max;
-        let is_out = badness.out.is_some_and(|(from, to)| (from..to).contains(&self.started.elapsed()));
-        if is_long || is_out || random.f64() < badness.lost {
+        if is_long || random.f64() < badness.lost {
             self.packets.lost.fetch_add(1, Ordering::Relaxed);
             return;
         }

@@ -19,16 +19,19 @@ use super::wait_until;
 pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 /// The address of an honest client that comes meanwhile.
 pub(crate) const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
-/// Time in which a new agent must be welcome.
-pub(crate) const NEWCOMER_MAX: Duration = Duration::from_secs(2);
+/// Time in which a new agent must be welcome. A lost packet costs it a second, and a busy machine may need some more.
+/// It is half of the 10 s after which the hub gives strangers up: a new agent has not waited for their places.
+pub(crate) const NEWCOMER_MAX: Duration = Duration::from_secs(5);
 /// Honest agents. Theirs are the first credentials of a test.
 pub(crate) const HONEST: usize = 4;
 pub(crate) const MIB: u64 = 1024 * 1024;
 
 /// How long acks are timed before the flood.
 const QUIET: Duration = Duration::from_secs(2);
-/// Acks may take twice as long as before, and so long in any case: the flood is made by the same cores.
-const ACK_P99_FLOOR: Duration = Duration::from_millis(250);
+/// Half of the acks, and all but a hundredth of them, may take twice as long as before, and so long in any case: the
+/// flood is made by the same cores. A machine that stands still for a moment delays all acks of that moment, which are
+/// more than a hundredth.
+const ACK_FLOORS: [(f64, Duration); 2] = [(0.5, Duration::from_millis(250)), (0.99, Duration::from_secs(5))];
 /// Acks of one agent per second, of 20 reports.
 const ACKS_PER_S_MIN: f64 = 5.0;
 /// Time between two looks at the hub's memory.
@@ -60,20 +63,28 @@ impl Bystanders {
         let during = self.swarm.take_latencies();
         let took = self.began.elapsed();
         let grown = self.memory.finish().saturating_sub(self.memory_before);
-        let p99 = |latencies: &Latencies| Duration::from_micros(latencies.ack.value_at_quantile(0.99));
-        let (before, meanwhile, acks) = (p99(&self.before), p99(&during), during.ack.len());
+        let took_at =
+            |latencies: &Latencies, quantile: f64| Duration::from_micros(latencies.ack.value_at_quantile(quantile));
+        let both = |quantile: f64| (took_at(&self.before, quantile), took_at(&during, quantile));
+        let (times, acks) = (ACK_FLOORS.map(|(quantile, _)| both(quantile)), during.ack.len());
         let account = Account::total(&self.swarm.settle());
         println!(
-            "{flood}: in {took:.1?} the hub's memory grew by {:.1} MiB, at most {} may be; {acks} acks, p99 {meanwhile:?}, \
-             {before:?} before; {} of {} reports acknowledged",
+            "{flood}: in {took:.1?} the hub's memory grew by {:.1} MiB, at most {} may be; {acks} acks, p50 {:?}, {:?} \
+             before, p99 {:?}, {:?} before; {} of {} reports acknowledged",
             grown as f64 / MIB as f64,
             growth_bytes_max / MIB,
+            times[0].1,
+            times[0].0,
+            times[1].1,
+            times[1].0,
             account.acked,
             account.pushed,
         );
         assert!(grown < growth_bytes_max, "{} MiB more", grown / MIB);
         assert!(acks as f64 >= took.as_secs_f64() * ACKS_PER_S_MIN * HONEST as f64, "{acks} acks in {took:?}");
-        assert!(meanwhile <= (before * 2).max(ACK_P99_FLOOR), "acks took {meanwhile:?}, {before:?} before");
+        for ((before, meanwhile), (quantile, floor)) in times.into_iter().zip(ACK_FLOORS) {
+            assert!(meanwhile <= (before * 2).max(floor), "quantile {quantile}: {meanwhile:?}, {before:?} before");
+        }
         assert_eq!(account.acked, account.pushed, "an honest agent was left without its ack");
     }
 }
@@ -117,7 +128,7 @@ pub(crate) fn connect_from(address: Ipv4Addr, hub: &HubProcess) -> TcpStream {
     socket.bind(&SocketAddr::from((address, 0)).into()).expect("an address of this machine");
     socket.connect(&hub.http().into()).expect("a connection");
     let stream = TcpStream::from(socket);
-    stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+    stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
     stream
 }
 

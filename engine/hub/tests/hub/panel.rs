@@ -89,7 +89,7 @@ impl Stream {
     /// Starts to watch.
     pub(crate) fn open(hub: &HubProcess, query: &str, headers: &[(&str, &str)]) -> Self {
         let mut socket = TcpStream::connect(hub.http()).expect("a connection");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout");
+        socket.set_read_timeout(Some(Duration::from_secs(60))).expect("a timeout");
         let mut request = format!("GET /api/v1/server/stream{query} HTTP/1.1\r\nHost: hub\r\n");
         headers.iter().for_each(|(name, value)| request.push_str(&format!("{name}: {value}\r\n")));
         socket.write_all(format!("{request}\r\n").as_bytes()).expect("sent");

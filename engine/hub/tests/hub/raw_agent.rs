@@ -69,9 +69,14 @@ impl RawAgent {
 
     /// Says one frame.
     pub(crate) async fn say(&mut self, up: &Up) {
+        assert!(self.try_say(up).await, "the hub takes no more");
+    }
+
+    /// Says one frame. Whether the hub still took it.
+    pub(crate) async fn try_say(&mut self, up: &Up) -> bool {
         let mut bytes = Vec::new();
         encode_up(up, &mut bytes).expect("within limits");
-        self.send.write_all(&bytes).await.expect("written");
+        self.send.write_all(&bytes).await.is_ok()
     }
 
     /// Says bytes that may be no frame, as far as the hub takes them, and hears the next frame meanwhile.
