@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use windfire_api::BasePath;
 use windfire_engine::Tuning;
 use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
@@ -24,6 +25,7 @@ use crate::limits::{
     UDP_BUFFER_BYTES,
 };
 use crate::memory;
+use crate::panel_address::{base_path, base_path_of_file, check_public_url};
 use crate::proxies::{self, TrustedProxies};
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 
@@ -73,6 +75,10 @@ pub(crate) struct Settings {
     /// Seconds for which browsers shall reach the panel by HTTPS only, up to 63072000; needs https_cert [default: 0]
     #[arg(long, env = "WINDFIRE_HSTS_MAX_AGE_S", value_name = "N", value_parser = number::<u64>)]
     hsts_max_age_s: Option<u64>,
+    /// Path below which browsers have the panel and the API, if a proxy passes it on [default: /]
+    #[arg(long, env = "WINDFIRE_BASE_PATH", value_name = "PATH", value_parser = base_path)]
+    #[serde(deserialize_with = "base_path_of_file")]
+    base_path: Option<BasePath>,
     /// Addresses and networks of proxies whose X-Forwarded-For and -Proto count, separated by commas (default: none)
     #[arg(long, env = "WINDFIRE_TRUSTED_PROXIES", value_name = "NETS", value_parser = TrustedProxies::parse)]
     #[serde(deserialize_with = "proxies::of_file")]
@@ -177,6 +183,7 @@ pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) https_key: Option<PathBuf>,
     pub(crate) hsts_max_age_s: u64,
+    pub(crate) base_path: BasePath,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) commit_interval_ms: u64,
     pub(crate) report_interval_s: u32,
@@ -235,6 +242,7 @@ impl Config {
             https_cert: given.https_cert.or(file.https_cert),
             https_key: given.https_key.or(file.https_key),
             hsts_max_age_s: given.hsts_max_age_s.or(file.hsts_max_age_s).unwrap_or(0),
+            base_path: given.base_path.or(file.base_path).unwrap_or_default(),
             trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(20),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),
@@ -329,10 +337,8 @@ impl Config {
         within("alert_grace_s", self.alert_grace_s.into(), 0, ALERT_WAIT_S_MAX)?;
         within("group_wait_s", self.group_wait_s.into(), 0, ALERT_WAIT_S_MAX)?;
         within("group_interval_s", self.group_interval_s.into(), 0, ALERT_WAIT_S_MAX)?;
-        if let Some(url) = &self.public_url
-            && !is_web_address(url)
-        {
-            return Err(format!("public_url = {url:?} is no web address: write one such as https://hub.example.org"));
+        if let Some(url) = &self.public_url {
+            check_public_url(url, &self.base_path)?;
         }
         // With 0 the agents' default interval counts, which is one second. A frame is at most ten seconds old.
         let gathering_s = (self.report_interval_s.max(1) * self.samples_per_frame).min(FRAME_AGE_S_MAX);
@@ -395,15 +401,6 @@ fn first_password_usual() -> Option<PathBuf> {
     let folders = std::env::var_os("STATE_DIRECTORY")?;
     let first = std::env::split_paths(&folders).next()?;
     first.is_absolute().then(|| first.join(FIRST_PASSWORD))
-}
-
-/// Whether a link may begin so.
-fn is_web_address(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        let is_part = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte);
-        !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_part)
-    })
 }
 
 fn http_address(text: &str) -> Result<SocketAddr, String> {

@@ -22,6 +22,7 @@ mod moment;
 mod network;
 mod output;
 mod pacer;
+mod panel_address;
 mod progress;
 mod proxies;
 mod pulse;
