@@ -40,6 +40,11 @@ help: ## List the verbs
 run: programs ## Build, then run a hub and an agent that reports this machine
 	@DATA='$(DATA)' HTTP='$(HTTP)' QUIC='$(QUIC)' BIN='$(BIN)' bash .ci/run-here
 
+.PHONY: cluster
+cluster: programs ## Build, then run three brokers, three hubs and an agent; their data is removed at the end
+	@bash .ci/nats
+	@BIN='$(BIN)' bash .ci/cluster
+
 .PHONY: install
 install: $(if $(SUDO_USER),built,programs) ## Build, then put windfire and windfire-agent into PREFIX/bin (~/.local; with sudo /usr/local)
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' BIN='$(BIN)' bash .ci/install
@@ -131,6 +136,7 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 .PHONY: soak
 soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
 	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_kill_9_of_the_hub_exactly_once -- --nocapture
+	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test hubs_and_brokers_are_killed_and_no_report_is_lost_or_doubled -- --nocapture
 	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test faults_are_told_once_or_twice_though_the_hub_is_killed -- --nocapture
 	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
 	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture

@@ -59,6 +59,9 @@ pub const PATH_LOOK_INTERVAL: Duration = Duration::from_millis(2500);
 pub const PATH_SILENCE: Duration = Duration::from_secs(5);
 /// Changes of the port in one silence: after two more seconds than these take, the connection is given up anyway.
 pub const PATH_MOVES_MAX: u32 = 2;
+/// Time without an answer from the hub after which an agent that has several tries another one. Long enough for one
+/// change of the port before.
+pub const HUB_SILENCE: Duration = Duration::from_secs(8);
 /// Time for the outbox to take the last readings at a stop.
 pub const KEEP_TIMEOUT: Duration = Duration::from_secs(1);
 /// Time to get the last reports acknowledged at a stop.

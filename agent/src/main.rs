@@ -81,7 +81,7 @@ struct DoctorArguments {
 
 #[derive(Args)]
 struct Arguments {
-    /// Hub as host:port (default port: 5555), or several hubs, separated by commas, which are tried in turn
+    /// Hub as host:port (default port: 5555), or several, separated by commas, which are tried in a random order
     #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
     hubs: Vec<HubList>,
     /// SHA-256 fingerprint of the hub's certificate ("windfire fingerprint" prints it)

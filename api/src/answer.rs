@@ -40,8 +40,7 @@ pub fn busy(busy: Busy) -> Response<Body> {
 
 /// The answer when computing one failed before its first byte, most likely because of the store.
 pub fn failed(reason: &str) -> Response<Body> {
-    let answer = Answer::json(503, crate::render::error(503, reason)).no_store();
-    answer.with(RETRY_AFTER, BUSY_RETRY_S).into_response(&Method::GET, &HeaderMap::new())
+    Answer::doubtful(reason).into_response(&Method::GET, &HeaderMap::new())
 }
 
 /// An answer before it is fitted to its request.
@@ -150,6 +149,11 @@ impl Answer {
             }
         };
         Self::json(status, crate::render::error(status, message)).no_store().with(RETRY_AFTER, BUSY_RETRY_S)
+    }
+
+    /// The answer while the hub cannot say what is right.
+    pub(crate) fn doubtful(reason: &str) -> Self {
+        Self::json(503, crate::render::error(503, reason)).no_store().with(RETRY_AFTER, BUSY_RETRY_S)
     }
 
     /// A success whose body is computed while that viewer reads it.

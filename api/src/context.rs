@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::HeaderValue;
 use windfire_engine::Engine;
@@ -36,13 +37,23 @@ pub struct Api {
     pub details: Arc<DetailsCache>,
     /// Renders the templates of a channel. The error begins with the field, as other errors about fields do.
     pub check_templates: fn(&NewChannel) -> Result<(), String>,
+    /// Set while the hub may not know what other hubs of its cluster have decided lately. It answers no token then: one
+    /// of them may have removed it.
+    pub is_registry_stale: Arc<AtomicBool>,
 }
 
 impl Api {
+    /// Whether a token may have been removed without this hub knowing it.
+    pub(crate) fn doubts_tokens(&self) -> bool {
+        self.is_registry_stale.load(Ordering::Relaxed)
+    }
+
     /// Whether a viewer that was admitted may still watch: tokens may be removed, logins end, and guests may be allowed no
     /// longer.
     pub fn still_admits(&self, viewer: &Viewer, engine: &Engine, now_s: i64) -> bool {
-        (self.are_guests_allowed || !viewer.is_guest()) && viewer.is_still_valid(engine, now_s)
+        (self.are_guests_allowed || !viewer.is_guest())
+            && !(viewer.is_token() && self.doubts_tokens())
+            && viewer.is_still_valid(engine, now_s)
     }
 }
 
@@ -83,6 +94,7 @@ impl Default for Api {
             tries: Arc::default(),
             details: Arc::default(),
             check_templates: |_| Ok(()),
+            is_registry_stale: Arc::default(),
         }
     }
 }

@@ -118,12 +118,18 @@ enum NotKnown {
     Session,
     /// The token is not one of this hub's.
     Token,
+    /// The hub cannot say at present whether the token is still valid.
+    DoubtedToken,
 }
 
 impl NotKnown {
     fn message(self, access: Access) -> &'static str {
         match (access, self) {
             (Access::Login | Access::AdminLogin, Self::Token) => "tokens are not accepted here: sign in to the panel",
+            (_, Self::DoubtedToken) => {
+                "this hub does not hear from its cluster, so the token may have been removed: ask another hub, or again \
+                 in a moment"
+            }
             (_, Self::Token) => "the token is not known: it was removed, has expired, or is of another hub",
             (_, Self::Session) => "the session has ended: sign in again",
             (Access::Login | Access::AdminLogin, Self::Nobody) => "sign in to the panel first",
@@ -135,7 +141,7 @@ impl NotKnown {
 impl Api {
     /// Whether an unknown client is a guest. A client with an invalid token must get an error, not see less.
     fn lets_in(&self, no: NotKnown) -> bool {
-        self.are_guests_allowed && no != NotKnown::Token
+        self.are_guests_allowed && !matches!(no, NotKnown::Token | NotKnown::DoubtedToken)
     }
 }
 
@@ -158,6 +164,9 @@ fn who(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Resul
 /// The viewer of the token. `None` if there is no token.
 fn by_token(api: &Api, engine: &Engine, headers: &HeaderMap, caller: Caller) -> Option<Result<Viewer, NotKnown>> {
     viewer::shows_token(headers).then(|| {
+        if api.doubts_tokens() {
+            return Err(NotKnown::DoubtedToken);
+        }
         Viewer::of_token(engine, headers, caller.now_s()).ok_or_else(|| {
             api.tries.tokens_unknown.add(1);
             NotKnown::Token
@@ -186,7 +195,11 @@ fn admit(
     if is_change && !csrf::is_same_origin(headers) && Viewer::of_token(engine, headers, caller.now_s()).is_none() {
         return Err(refused(403, &csrf::other_site(headers)));
     }
-    let refused_as = |no: NotKnown| refused(401, no.message(operation.access));
+    let refused_as = |no: NotKnown| match no {
+        // Not in the style of Nezha: its clients take that for a token that will never be valid again.
+        NotKnown::DoubtedToken => Answer::doubtful(no.message(operation.access)),
+        NotKnown::Nobody | NotKnown::Session | NotKnown::Token => refused(401, no.message(operation.access)),
+    };
     let viewer = match who(api, engine, headers, caller) {
         Ok(viewer) => viewer,
         Err(_) if operation.access == Access::Anyone => Viewer::guest(),
@@ -249,6 +262,7 @@ fn web_socket(
         Ok(viewer) if viewer.may(Scope::Read) => viewer,
         Ok(_) => return refused(403, &lacks(Scope::Read)),
         Err(no) if api.lets_in(no) => Viewer::guest(),
+        Err(no @ NotKnown::DoubtedToken) => return Answer::doubtful(no.message(Access::Guests)),
         Err(no) => return refused(401, no.message(Access::Guests)),
     };
     match admission.admit(&viewer, Work::Live) {

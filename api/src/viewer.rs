@@ -100,6 +100,11 @@ impl Viewer {
         matches!(self.by, Credentials::Nothing)
     }
 
+    /// Whether an API token shows who this is.
+    pub(crate) fn is_token(&self) -> bool {
+        matches!(self.by, Credentials::Token(_))
+    }
+
     /// Whether this viewer may do that.
     pub fn may(&self, scope: Scope) -> bool {
         self.scopes.allows(scope)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -406,4 +407,27 @@ fn a_channel_whose_templates_cannot_be_rendered_is_not_saved() {
     assert_eq!((hub.ask(Who::Admin, "POST", test, "").0, hub.engine.alerts().notices_waiting()), (200, 1));
     assert_eq!(hub.ask(Who::Admin, "PATCH", "/api/v1/alert/channel/1", "{\"enabled\":false}").0, 200);
     assert_eq!((hub.ask(Who::Admin, "POST", test, "").0, hub.engine.alerts().notices_waiting()), (409, 1));
+}
+
+#[test]
+fn a_hub_that_does_not_hear_from_its_cluster_answers_no_token() {
+    let hub = Hub::new();
+    hub.api.is_registry_stale.store(true, Ordering::Relaxed);
+    let tokens = [Who::WrongToken, Who::TaggedToken, Who::ReadToken, Who::RegisterToken, Who::AdminToken];
+    for (method, path, open_to) in OPERATIONS.into_iter().filter(|(_, _, open_to)| *open_to != For::Anyone) {
+        for who in tokens {
+            let path =
+                ["{id}", "{rule}", "{server}"].iter().fold(path.to_owned(), |path, part| path.replace(part, "999"));
+            let (status, said) = hub.ask(who, method, &path, "{\"unknown\":1}");
+            assert_eq!(status, 503, "{open_to:?} {who:?} {method} {path}: {said}");
+        }
+    }
+    assert!(hub.ask(Who::ReadToken, "GET", "/api/v1/server/list", "").1.contains("ask another hub"));
+    // Who is signed in can look what is wrong, and guests have nothing that could be taken from them.
+    assert!(hub.lets_in(Who::Admin, "GET", "/api/v1/manage/server"));
+    assert!(hub.lets_in(Who::Guest, "GET", "/api/v1/server/uptime"));
+    assert!(hub.lets_in(Who::AdminToken, "GET", "/openapi.json"));
+    hub.api.is_registry_stale.store(false, Ordering::Relaxed);
+    assert!(hub.lets_in(Who::ReadToken, "GET", "/api/v1/server/list"));
+    assert!(!hub.lets_in(Who::WrongToken, "GET", "/api/v1/server/list"));
 }

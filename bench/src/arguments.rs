@@ -109,7 +109,7 @@ impl FleetArguments {
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
         let (hub, credentials, token) = match (&self.hub, self.fingerprint, self.http, &self.token, &self.credentials) {
             (Some(hub), Some(fingerprint), Some(http), Some(token), Some(credentials)) => {
-                let target = Target { hub: hub.clone(), fingerprint };
+                let target = Target { hubs: vec![hub.clone()], fingerprint };
                 let credentials = named(credentials)?.lines().map(str::to_owned).collect();
                 (Hub::Other(OtherHub { target, http }), credentials, token.clone())
             }

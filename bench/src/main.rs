@@ -280,7 +280,7 @@ fn main() -> ExitCode {
                 first_number,
                 ..SwarmOptions::default()
             };
-            let spooled = Spooled { target: Target { hub, fingerprint }, credentials, spools, options };
+            let spooled = Spooled { target: Target { hubs: vec![hub], fingerprint }, credentials, spools, options };
             if drain {
                 spooled.drain();
             } else {

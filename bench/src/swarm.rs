@@ -93,19 +93,29 @@ impl Default for SwarmOptions {
     }
 }
 
-/// The hub to which a swarm reports.
+/// The hubs to which a swarm reports.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// The hub, as `host:port`.
-    pub hub: String,
-    /// Its certificate's fingerprint.
+    /// The hubs, each as `host:port`.
+    pub hubs: Vec<String>,
+    /// The fingerprint of the certificate that all of them have.
     pub fingerprint: Fingerprint,
 }
 
 impl Target {
     /// A hub that was started.
     pub fn of(hub: &HubProcess) -> Self {
-        Self { hub: hub.quic().to_string(), fingerprint: hub.fingerprint() }
+        Self { hubs: vec![hub.quic().to_string()], fingerprint: hub.fingerprint() }
+    }
+
+    /// Hubs that were started and have the same certificate.
+    ///
+    /// # Panics
+    /// When there is none, or the certificates differ.
+    pub fn of_all(hubs: &[HubProcess]) -> Self {
+        let fingerprint = hubs.first().expect("a hub").fingerprint();
+        assert!(hubs.iter().all(|hub| hub.fingerprint() == fingerprint), "the hubs have one certificate");
+        Self { hubs: hubs.iter().map(|hub| hub.quic().to_string()).collect(), fingerprint }
     }
 }
 
@@ -258,13 +268,18 @@ impl Swarm {
         self.accounts()
     }
 
-    /// [`Swarm::finish`] once everything is acknowledged, or half a minute has passed. An agent that stops waits for its
-    /// last acks for a few seconds only, and a hub that was just killed may need these for its start.
+    /// [`Swarm::finish`] once the hub has acknowledged something new to every agent, or half a minute has passed. An
+    /// agent that stops waits for its last acks for a few seconds only, and a hub that was just killed may need these
+    /// for its start.
     pub fn settle(&mut self) -> Vec<Account> {
-        self.pause();
+        let before = self.accounts();
         let deadline = Instant::now() + SETTLE_TIMEOUT;
-        let is_acked = |account: &Account| account.acked == account.pushed;
-        while !self.accounts().iter().all(is_acked) && Instant::now() < deadline {
+        // They go on reporting, because a hub acknowledges several reports at a time.
+        let is_heard = || {
+            let mut both = self.accounts().into_iter().zip(&before);
+            both.all(|(now, before)| now.acked == now.pushed || now.acked > before.pushed)
+        };
+        while !is_heard() && Instant::now() < deadline {
             thread::sleep(TICK);
         }
         self.finish()
@@ -376,7 +391,7 @@ impl Shift {
 
     fn link(&self, member: &Member, sockets: &[Endpoints]) -> JoinHandle<()> {
         let options = LinkOptions {
-            hubs: vec![self.target.hub.clone()],
+            hubs: self.target.hubs.clone(),
             identity: Identity::of_credential(member.credential.clone()),
             backoff: self.options.backoff,
             clock: Clock::new(self.options.unix_ms),

@@ -11,7 +11,10 @@ impl Engine {
     /// out again, the same number and the same bytes, until [`Engine::settled`] or [`Engine::follow`] says that the
     /// stream has it.
     pub fn next_message(&self, partition: usize) -> Option<Message> {
-        self.intake().following()?.next_message(partition)
+        let is_attended = |server_id: u64, epoch: u64| {
+            self.registry().slot(server_id).is_some_and(|slot| slot.status.lock().is_attended(epoch))
+        };
+        self.intake().following()?.next_message(partition, &is_attended)
     }
 
     /// Says what became of a message that was published.

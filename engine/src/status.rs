@@ -164,6 +164,11 @@ impl Status {
         self.epoch == epoch && !self.is_removed
     }
 
+    /// Whether that session is open, and its agent connected.
+    pub(crate) fn is_attended(&self, epoch: u64) -> bool {
+        self.is_open(epoch) && self.kick.is_some()
+    }
+
     /// A session is about to open.
     pub(crate) fn greet(&mut self) {
         self.timing.on_session();

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use quinn::{Connection, ConnectionStats, Endpoint, VarInt};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::limits::{FAREWELL_TIMEOUT, PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE};
+use crate::limits::{FAREWELL_TIMEOUT, HUB_SILENCE, PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE};
 
 /// A connection whose other side showed the hub's certificate.
 pub(crate) struct Dialled {
@@ -21,6 +21,19 @@ impl Dialled {
         self.connection.close(VarInt::from_u32(0), b"");
         if let Some(endpoint) = &self.own {
             let _in_time = timeout(FAREWELL_TIMEOUT, endpoint.wait_idle()).await;
+        }
+    }
+
+    /// Returns when the hub has been silent for so long that another one should be tried.
+    pub(crate) async fn fall_silent(&self) {
+        let mut path = Path::default();
+        loop {
+            sleep(PATH_LOOK_INTERVAL).await;
+            let now = Instant::now();
+            let since = path.unanswered_since(Counts::of(&self.connection.stats()), now);
+            if since.is_some_and(|since| now >= since + HUB_SILENCE) {
+                return;
+            }
         }
     }
 
@@ -62,23 +75,28 @@ impl Counts {
 struct Path {
     /// The counts when the last packet was received.
     answered: Counts,
-    unanswered_since: Option<Instant>,
+    silent_since: Option<Instant>,
     moves: u32,
 }
 
 impl Path {
     fn is_to_be_left(&mut self, counts: Counts, now: Instant) -> bool {
-        if counts.heard != self.answered.heard {
-            *self = Self { answered: counts, unanswered_since: None, moves: 0 };
-            return false;
-        }
-        if counts.said == self.answered.said {
-            return false;
-        }
-        let since = *self.unanswered_since.get_or_insert(now);
+        let Some(since) = self.unanswered_since(counts, now) else { return false };
         let is_due = self.moves < PATH_MOVES_MAX && now >= since + PATH_SILENCE * (self.moves + 1);
         self.moves += u32::from(is_due);
         is_due
+    }
+
+    /// Since when something is unanswered.
+    fn unanswered_since(&mut self, counts: Counts, now: Instant) -> Option<Instant> {
+        if counts.heard != self.answered.heard {
+            *self = Self { answered: counts, silent_since: None, moves: 0 };
+            return None;
+        }
+        if counts.said == self.answered.said {
+            return None;
+        }
+        Some(*self.silent_since.get_or_insert(now))
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod error;
 mod exchange;
+mod turns;
 
 use std::time::Duration;
 
@@ -13,23 +14,24 @@ use windfire_wire::{
     Down, FrameReader, Hello, HelloClock, Host, PROTOCOL_VERSION, Up, Welcome, decode_down, encode_up,
 };
 
-use crate::backoff::{Backoff, BackoffOptions, Ended};
+use crate::backoff::{BackoffOptions, Ended};
 use crate::clock::{Clock, Told};
 pub use crate::dial::Endpoints;
 use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
-use crate::limits::{CONNECT_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
+use crate::limits::{CONNECT_TIMEOUT, HUB_SILENCE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
 use crate::outbox::{WelcomeError, new_outbox_id};
 use crate::sampler::{Contact, Feed};
 pub use error::LinkError;
 use error::no_numbers;
 #[doc(hidden)]
 pub use exchange::{Outgoing, Received, receive, receive_welcome};
+use turns::Turns;
 
 /// The hubs, the identity and the back-off.
 #[derive(Clone)]
 pub struct LinkOptions {
-    /// Hubs as [`crate::address::HubAddress`] reads them, tried in turn.
+    /// Hubs as [`crate::address::HubAddress`] reads them, tried in a random order.
     pub hubs: Vec<String>,
     /// The identity of the agent.
     pub identity: Identity,
@@ -87,22 +89,21 @@ impl Link {
 
     /// Connects, sends, and reconnects after every failure, until stopped.
     pub async fn run(mut self) {
-        let mut backoff = Backoff::new(self.options.backoff);
         let read = |text: &String| text.parse().map(Hub::new);
-        let mut hubs: Vec<Hub> = match self.options.hubs.iter().map(read).collect() {
+        let hubs: Vec<Hub> = match self.options.hubs.iter().map(read).collect() {
             Ok(hubs) => hubs,
             Err::<_, String>(error) => return tracing::error!("{error}"),
         };
-        let mut turn = 0;
+        let mut turns = Turns::new(hubs, self.options.backoff);
         while !*self.stop.borrow() {
-            let count = hubs.len().max(1);
-            let Some(hub) = hubs.get_mut(turn % count) else { return };
+            let Some(hub) = turns.present() else { return };
             let mut progress = Progress::default();
             let ended = self.connect(hub, &mut progress).await;
             // These errors would come again at once, so such a connection does not count as a success.
             let is_own_fault = matches!(ended, Err(LinkError::Spool(_) | LinkError::Frame(_)));
+            let name = hub.address.to_string();
             if progress.was_welcome && !is_own_fault {
-                backoff.reset();
+                turns.succeeded();
             }
             let ended = match ended {
                 Ok(End::Stopped) => return,
@@ -113,7 +114,7 @@ impl Link {
                     Ended::NoNumbers
                 }
                 Err(LinkError::Refused { reason, detail }) => {
-                    tracing::warn!(hub = %hub.address, reason = reason.name(), detail, "the hub refused this agent");
+                    tracing::warn!(hub = %name, reason = reason.name(), detail, "the hub refused this agent");
                     Ended::Refused(reason)
                 }
                 Err(error) => {
@@ -121,9 +122,8 @@ impl Link {
                     Ended::Lost
                 }
             };
-            let wait = backoff.next_wait(ended);
+            let wait = turns.pass(ended, Instant::now());
             tracing::debug!(wait_ms = wait.as_millis(), "waiting before the next attempt");
-            turn = (turn + 1) % count;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 () = stopped(&mut self.stop) => return,
@@ -148,6 +148,7 @@ impl Link {
             ended = outgoing => ended.map(|()| End::Settled),
             ended = incoming.receive_all(&self.feed) => ended.map(|()| End::Settled),
             () = stopped_and_acked(stop, &self.feed) => Ok(End::Stopped),
+            () = dialled.fall_silent(), if self.options.hubs.len() > 1 => Err(silent(&name)),
             never = dialled.keep_path() => match never {},
         };
         self.feed.contact.send_replace(Contact::Lost { at: Instant::now() });
@@ -240,6 +241,10 @@ async fn say_hello(send: &mut SendStream, incoming: &mut Incoming<'_>, hello: He
 
 fn no_welcome(hub: &str) -> LinkError {
     LinkError::Connection { hub: hub.to_owned(), reason: format!("no welcome within {} s", CONNECT_TIMEOUT.as_secs()) }
+}
+
+fn silent(hub: &str) -> LinkError {
+    LinkError::Connection { hub: hub.to_owned(), reason: format!("no answer for {} s", HUB_SILENCE.as_secs()) }
 }
 
 /// Resolves when the agent must stop. Never resolves if the sender is gone.

@@ -224,7 +224,7 @@ async fn be_greedy(target: &Target, credential: String, mut stopped: watch::Rece
     let socket = std::net::UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
     let endpoints = Endpoints::over(Trust::Fingerprint(target.fingerprint), socket).expect("TLS");
     let options = LinkOptions {
-        hubs: vec![target.hub.clone()],
+        hubs: target.hubs.clone(),
         identity: Identity::of_credential(credential),
         backoff: BackoffOptions::default(),
         clock: Clock::new(unix_ms),

@@ -94,6 +94,19 @@ pub(crate) struct StreamBounds {
     pub(crate) last_seq: u64,
 }
 
+/// The subjects of a stream that were asked for.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SubjectsInfo {
+    pub(crate) state: StreamSubjects,
+}
+
+/// Each with the number of its messages.
+#[derive(Debug, Deserialize)]
+pub(crate) struct StreamSubjects {
+    #[serde(default)]
+    pub(crate) subjects: Option<BTreeMap<String, u64>>,
+}
+
 /// The brokers that have a stream.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]

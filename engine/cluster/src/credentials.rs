@@ -42,8 +42,8 @@ impl Credentials {
             return Err(format!("the file has more than {CREDENTIALS_BYTES_MAX} bytes"));
         }
         if text.contains("NATS USER JWT") {
-            let reason = "credentials with a JWT are not supported: give this hub a user with a password, a token, or \
-                          a client certificate in the configuration of the brokers";
+            let reason = "credentials with a JWT are not supported: give this hub a user with a password, or a token, in \
+                          the configuration of the brokers";
             return Err(reason.to_owned());
         }
         let (mut user, mut password, mut token) = (None, None, None);

@@ -27,7 +27,7 @@ pub enum ClusterError {
     },
     /// No broker answers.
     #[error(
-        "no connection to the brokers {urls}: {reason}: check cluster.nats, that nats-server runs there, and the \
+        "no connection to the brokers {urls}: {reason}: check cluster_nats, that nats-server runs there, and the \
          firewall"
     )]
     Unreachable {
@@ -37,9 +37,7 @@ pub enum ClusterError {
         reason: String,
     },
     /// The brokers do not know this hub.
-    #[error(
-        "the brokers {urls} do not admit this hub ({reason}): check cluster.credentials_file and cluster.client_cert"
-    )]
+    #[error("the brokers {urls} do not admit this hub ({reason}): check cluster_credentials_file")]
     NotAdmitted {
         /// Their addresses.
         urls: String,
@@ -72,7 +70,7 @@ pub enum PublishError {
     /// Another process writes under the hub's id.
     #[error(
         "the last message of {subject} is {found:?}, which this hub did not write: another hub runs with the same \
-         cluster.hub_id; give each hub its own"
+         cluster_hub_id; give each hub its own"
     )]
     Overwritten {
         /// The hub's subject.
@@ -83,7 +81,7 @@ pub enum PublishError {
     /// The stream was cut past the place where the message would be.
     #[error(
         "whether message {number} was stored is not known: the stream {stream} begins at {first} by now, and the \
-         message would be after {floor}: raise cluster.stream_bytes_max, so that the stream keeps more than minutes"
+         message would be after {floor}: raise cluster_stream_gib_max, so that the stream keeps more than minutes"
     )]
     FateUnknown {
         /// The stream.
@@ -104,7 +102,7 @@ pub enum FollowError {
     /// The stream no longer has the next message.
     #[error(
         "the stream {stream} begins at {first}, and this hub was at {applied}: it was away for longer than the stream \
-         reaches. Restore a backup of another hub, or run \"windfire cluster join\" again"
+         reaches. Restore a backup of another hub, which is newer"
     )]
     Behind {
         /// The stream.
@@ -117,7 +115,7 @@ pub enum FollowError {
     /// The stream ends before the hub's position.
     #[error(
         "the stream {stream} ends at {last}, and this hub was at {applied}: the brokers lost messages, or the stream \
-         was created again. Restore the brokers, or create the cluster again from a hub with \"windfire cluster init\""
+         was created again. Restore the brokers' files; \"windfire cluster init\" needs a hub that was never in one"
     )]
     Rewound {
         /// The stream.

@@ -19,6 +19,7 @@ mod check;
 mod credentials;
 mod error;
 mod follower;
+mod hubs;
 mod lease;
 pub mod limits;
 mod mailbox;
@@ -36,6 +37,7 @@ pub use check::{BrokerCheck, BrokerState, check_brokers, check_streams, verdict}
 pub use credentials::Credentials;
 pub use error::{ClusterError, FollowError, PublishError};
 pub use follower::{Apply, Delivery, Follower, Progress};
+pub use hubs::{HubSeen, hubs};
 pub use lease::{Lease, Standing, claim_hub_id};
 pub use names::{BootId, ClusterId, ClusterName, HubId, NameError, Names, StreamOf};
 pub use options::BrokerOptions;

@@ -29,6 +29,9 @@ pub const URL_CHARS_MAX: usize = 256;
 /// Bytes of a file with credentials.
 pub const CREDENTIALS_BYTES_MAX: usize = 4 * 1024;
 
+/// Hubs that are listed.
+pub const HUBS_MAX: usize = 64;
+
 /// Answers to a question that all brokers are asked.
 pub(crate) const ANSWERS_MAX: usize = 64;
 

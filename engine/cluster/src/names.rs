@@ -27,7 +27,7 @@ impl FromStr for ClusterName {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        checked("cluster.name", text, NAME_CHARS_MAX).map(Self)
+        checked("cluster_name", text, NAME_CHARS_MAX).map(Self)
     }
 }
 
@@ -52,7 +52,7 @@ impl FromStr for HubId {
     type Err = NameError;
 
     fn from_str(text: &str) -> Result<Self, NameError> {
-        checked("cluster.hub_id", text, NAME_CHARS_MAX).map(Self)
+        checked("cluster_hub_id", text, NAME_CHARS_MAX).map(Self)
     }
 }
 
@@ -154,6 +154,20 @@ impl Names {
         format!("$KV.WF_{}_leases.{key}", self.cluster)
     }
 
+    /// The subjects of the leases of all hub ids.
+    pub(crate) fn hub_leases(&self) -> String {
+        format!("{}*", self.hub_lease_trunk())
+    }
+
+    /// The hub whose id a lease is for; none if it is for something else.
+    pub(crate) fn hub_of_lease(&self, subject: &str) -> Option<HubId> {
+        subject.strip_prefix(&self.hub_lease_trunk())?.parse().ok()
+    }
+
+    fn hub_lease_trunk(&self) -> String {
+        format!("$KV.WF_{}_leases.hub.", self.cluster)
+    }
+
     fn trunk(&self, of: StreamOf) -> String {
         match of {
             StreamOf::Partition(number) => format!("wf.{}.p.{number}", self.cluster),
@@ -214,7 +228,11 @@ mod tests {
             assert_eq!(names.subject(of, &hub), subject);
             assert_eq!(names.hub_of(of, subject), Some(hub.clone()));
         }
-        assert_eq!(names.lease_subject(&LeaseKey::Hub(hub)), "$KV.WF_prod_leases.hub.hub-a");
+        let lease = names.lease_subject(&LeaseKey::Hub(hub.clone()));
+        assert_eq!(lease, "$KV.WF_prod_leases.hub.hub-a");
+        assert_eq!(names.hub_leases(), "$KV.WF_prod_leases.hub.*");
+        assert_eq!(names.hub_of_lease(&lease), Some(hub));
+        assert_eq!(names.hub_of_lease(&names.lease_subject(&LeaseKey::Work("alerts"))), None);
     }
 
     #[test]
@@ -230,7 +248,7 @@ mod tests {
         let long = "a".repeat(NAME_CHARS_MAX + 1);
         for name in ["", "-a", "a.b", "*", ">", "a b", "A", "ä", "a_b", "a\r\nPUB x", "a/b", long.as_str()] {
             let error = name.parse::<HubId>().unwrap_err();
-            assert!(error.to_string().starts_with("cluster.hub_id = "), "{error}");
+            assert!(error.to_string().starts_with("cluster_hub_id = "), "{error}");
             assert!(name.parse::<ClusterName>().is_err(), "{name}");
         }
         for name in ["a", "0", "hub-a", &long[1..]] {

@@ -51,7 +51,7 @@ impl BrokerOptions {
     pub fn check(&self) -> Result<(), ClusterError> {
         if self.urls.is_empty() || self.urls.len() > URLS_MAX {
             let reason = format!("give 1 to {URLS_MAX} addresses");
-            return Err(ClusterError::Option { option: "cluster.nats", value: self.urls.len().to_string(), reason });
+            return Err(ClusterError::Option { option: "cluster_nats", value: self.urls.len().to_string(), reason });
         }
         self.urls.iter().try_for_each(|url| check_url(url))
     }
@@ -64,11 +64,11 @@ impl BrokerOptions {
 
 fn check_url(url: &str) -> Result<(), ClusterError> {
     let wrong = |value: String, reason: &str| {
-        Err(ClusterError::Option { option: "cluster.nats", value, reason: reason.to_owned() })
+        Err(ClusterError::Option { option: "cluster_nats", value, reason: reason.to_owned() })
     };
     if url.contains('@') {
         // The value may have a password.
-        let reason = "an address must not have a user or a password: put them into cluster.credentials_file";
+        let reason = "an address must not have a user or a password: put them into cluster_credentials_file";
         return wrong("…".to_owned(), reason);
     }
     let is_plain = match url.split_once("://") {

@@ -75,8 +75,8 @@ pub enum Refusal {
     /// It is not known whether the brokers sync.
     #[error(
         "whether {brokers} sync each write is not known, because only the system account of the brokers may ask: give \
-         cluster.system_credentials_file, or set sync_interval: \"always\" under jetstream in the configuration of \
-         each broker and state it with cluster.sync_always = true"
+         cluster_system_credentials_file, or set sync_interval: \"always\" under jetstream in the configuration of \
+         each broker and state it with cluster_sync_always = true"
     )]
     SyncUnknown {
         /// Which brokers.
@@ -106,7 +106,7 @@ pub enum Refusal {
     /// A stream belongs to another cluster.
     #[error(
         "the stream {stream} belongs to the cluster with the id {found:?}, and this hub to {expected:?}: choose \
-         another cluster.name, or join that cluster with \"windfire cluster join\""
+         another cluster_name, or restore a backup of a hub of that cluster"
     )]
     AnotherCluster {
         /// The stream.
@@ -130,7 +130,7 @@ pub enum Refusal {
         expected: u16,
     },
     /// Another process has the hub's id.
-    #[error("cluster.hub_id = {hub:?} is used by a hub that is running ({holder}): give each hub its own hub_id")]
+    #[error("cluster_hub_id = {hub:?} is used by a hub that is running ({holder}): give each hub its own hub_id")]
     HubIdInUse {
         /// The id.
         hub: String,
@@ -140,7 +140,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether `cluster.allow_unsafe` makes a warning of it: what it says is then true, and the hub works all the same.
+    /// Whether `cluster_allow_unsafe` makes a warning of it: what it says is then true, and the hub works all the same.
     /// The others would mix two clusters or cannot work.
     pub fn may_be_allowed(&self) -> bool {
         match self {

@@ -130,11 +130,11 @@ fn check_plan(plan: &StreamPlan) -> Result<(), ClusterError> {
     }
     if plan.bytes_max < STREAM_BYTES_MIN || i64::try_from(plan.bytes_max).is_err() {
         let reason = format!("must be at least {STREAM_BYTES_MIN}, so that the stream keeps more than some minutes");
-        return wrong("cluster.stream_bytes_max", plan.bytes_max.to_string(), reason);
+        return wrong("cluster_stream_gib_max", plan.bytes_max.to_string(), reason);
     }
     if plan.age_max < 2 * DUPLICATE_WINDOW {
         let reason = format!("must be at least {} s", 2 * DUPLICATE_WINDOW.as_secs());
-        return wrong("cluster.stream_hours", format!("{} s", plan.age_max.as_secs()), reason);
+        return wrong("cluster_stream_hours", format!("{} s", plan.age_max.as_secs()), reason);
     }
     Ok(())
 }
@@ -185,6 +185,11 @@ async fn create(mailbox: &mut Mailbox, config: &StreamConfig, id: &ClusterId) ->
     loop {
         let trouble = match created(mailbox, config, id).await {
             Ok(Ok(())) => return Ok(()),
+            // Brokers that have just started take one another for offline.
+            Ok(Err(Refusal::TooFewBrokers { .. })) if backoff.failures() < TRIES_MAX => {
+                backoff.wait().await;
+                continue;
+            }
             Ok(Err(refusal)) => return Err(refusal.into()),
             Err(trouble) => trouble,
         };

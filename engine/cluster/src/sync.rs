@@ -88,7 +88,7 @@ fn not_system(reason: &str) -> ClusterError {
     let reason = format!(
         "the brokers do not take it for a user of their system account ({reason}): give such a user, or no file"
     );
-    ClusterError::Option { option: "cluster.system_credentials_file", value: "…".to_owned(), reason }
+    ClusterError::Option { option: "cluster_system_credentials_file", value: "…".to_owned(), reason }
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     fn what_no_broker_says_the_operator_states() {
         assert_eq!(texts(true, 3, Vec::new()), Vec::<String>::new());
         let told = texts(false, 3, Vec::new());
-        assert!(told.len() == 1 && told[0].contains("cluster.sync_always = true"), "{told:?}");
+        assert!(told.len() == 1 && told[0].contains("cluster_sync_always = true"), "{told:?}");
         let told = texts(false, 3, vec![facts(Some(true)), facts(None)]);
         assert!(told.len() == 1 && told[0].contains("1 of the brokers"), "{told:?}");
     }

@@ -58,5 +58,5 @@ async fn a_publisher_notices_another_with_its_id() {
     second.publish("2".into()).await.expect("it begins after the boot before");
     let error = first.publish("3".into()).await.expect_err("another process writes under this id");
     assert!(matches!(&error, PublishError::Overwritten { found, .. } if found == "a.0000000000000002.1"), "{error}");
-    assert!(error.to_string().contains("cluster.hub_id"), "{error}");
+    assert!(error.to_string().contains("cluster_hub_id"), "{error}");
 }

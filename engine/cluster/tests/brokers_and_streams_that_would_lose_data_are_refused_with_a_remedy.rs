@@ -22,13 +22,13 @@ async fn brokers_that_sync_always_are_taken() {
     let mut options = cluster.options();
     let refusals = check_brokers(&options).await.expect("brokers that run").refusals;
     assert!(matches!(refusals[..], [Refusal::SyncUnknown { .. }]), "{refusals:?}");
-    assert_names(&refusals[0], &["cluster.system_credentials_file", "cluster.sync_always = true"]);
+    assert_names(&refusals[0], &["cluster_system_credentials_file", "cluster_sync_always = true"]);
     options.is_sync_stated = true;
     assert_eq!(check_brokers(&options).await.expect("brokers that run").refusals, Vec::new());
     // A user of another account is none of the system's.
     options.system = options.credentials.clone();
     let error = check_brokers(&options).await.expect_err("not the system account");
-    assert!(error.to_string().contains("cluster.system_credentials_file"), "{error}");
+    assert!(error.to_string().contains("cluster_system_credentials_file"), "{error}");
     // An address at which no broker listens does not hide the others.
     let mut options = cluster.options_with_system();
     options.urls = vec!["nats://127.0.0.1:1".to_owned(), options.urls[0].clone()];
@@ -61,7 +61,7 @@ async fn streams_of_others_and_streams_with_too_few_copies() {
     let other = "c2".parse().expect("an id");
     let refusals = check_streams(&brokers, &names(), &other, PARTITIONS).await.expect("brokers that run");
     assert!(matches!(&refusals[0], Refusal::AnotherCluster { found, .. } if found == "c1"), "{refusals:?}");
-    assert_names(&refusals[0], &["WF_test_00", "\"c1\"", "\"c2\"", "cluster.name", "windfire cluster join"]);
+    assert_names(&refusals[0], &["WF_test_00", "\"c1\"", "\"c2\"", "cluster_name", "restore a backup"]);
     assert!(verdict(refusals, true).is_err(), "two clusters are not mixed, whatever is allowed");
     let plan_of_other = StreamPlan { cluster_id: other, ..plan(1) };
     let error = create_streams(&brokers, &names(), &plan_of_other).await.expect_err("they are another cluster's");

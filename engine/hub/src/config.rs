@@ -17,17 +17,21 @@ use windfire_engine::Tuning;
 use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
 use windfire_log::LogFormat;
-use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use crate::config_words;
-use crate::limits::{
-    ALERT_WAIT_S_MAX, HSTS_MAX_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX, SESSIONS_MAX,
-    UDP_BUFFER_BYTES,
-};
+use crate::limits::{SESSIONS_MAX, UDP_BUFFER_BYTES};
 use crate::memory;
-use crate::panel_address::{base_path, base_path_of_file, check_public_url};
+use crate::panel_address::{base_path, base_path_of_file};
 use crate::proxies::{self, TrustedProxies};
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
+use cluster::BrokerUrls;
+pub(crate) use cluster::ClusterConfig;
+
+// Their paths are given because a fuzz target has this file in another place.
+#[path = "config/check.rs"]
+mod check;
+#[path = "config/cluster.rs"]
+mod cluster;
 
 /// Name of the file with the first password, unless another is configured. Under a service manager the data folder is
 /// usually the state folder, which has this file.
@@ -169,6 +173,49 @@ pub(crate) struct Settings {
     #[arg(long, env = "WINDFIRE_LOG_FORMAT", value_name = "FORMAT", value_parser = log_format)]
     #[serde(deserialize_with = "log_format_of_file")]
     log_format: Option<LogFormat>,
+    /// Brokers that several hubs share, such as nats://a:4222, separated by commas (default: none, the hub is alone)
+    #[arg(long, env = "WINDFIRE_CLUSTER_NATS", value_name = "URLS", value_parser = BrokerUrls::parse)]
+    #[serde(deserialize_with = "cluster::of_file")]
+    cluster_nats: Option<BrokerUrls>,
+    /// Name of the cluster at the brokers [default: main]
+    #[arg(long, env = "WINDFIRE_CLUSTER_NAME", value_name = "NAME", value_parser = some_text)]
+    cluster_name: Option<String>,
+    /// Name of this hub in its cluster; no other hub may have it
+    #[arg(long, env = "WINDFIRE_CLUSTER_HUB_ID", value_name = "NAME", value_parser = some_text)]
+    cluster_hub_id: Option<String>,
+    /// File with the user and password, or the token, that this hub shows the brokers
+    #[arg(long, env = "WINDFIRE_CLUSTER_CREDENTIALS_FILE", value_name = "FILE")]
+    cluster_credentials_file: Option<PathBuf>,
+    /// File with a user of the brokers' system account, which may ask how they write
+    #[arg(long, env = "WINDFIRE_CLUSTER_SYSTEM_CREDENTIALS_FILE", value_name = "FILE")]
+    cluster_system_credentials_file: Option<PathBuf>,
+    /// PEM file with the certificates that vouch for the brokers; TLS is then required
+    #[arg(long, env = "WINDFIRE_CLUSTER_CA_FILE", value_name = "FILE")]
+    cluster_ca_file: Option<PathBuf>,
+    /// State that every broker syncs each write, if the system account cannot be asked [default: false]
+    #[arg(
+        long,
+        env = "WINDFIRE_CLUSTER_SYNC_ALWAYS",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_parser = truth,
+    )]
+    cluster_sync_always: Option<bool>,
+    /// Start although brokers or streams may lose what they acknowledged [default: false]
+    #[arg(
+        long,
+        env = "WINDFIRE_CLUSTER_ALLOW_UNSAFE",
+        num_args = 0..=1,
+        default_missing_value = "true",
+        value_parser = truth,
+    )]
+    cluster_allow_unsafe: Option<bool>,
+    /// Hours that the brokers keep reports, which is how long a hub may be away, 1 to 720 [default: 24]
+    #[arg(long, env = "WINDFIRE_CLUSTER_STREAM_HOURS", value_name = "N", value_parser = number::<u64>)]
+    cluster_stream_hours: Option<u64>,
+    /// GiB that the streams of the cluster may take on each broker, 2 to 16384 [default: 16]
+    #[arg(long, env = "WINDFIRE_CLUSTER_STREAM_GIB_MAX", value_name = "N", value_parser = number::<u64>)]
+    cluster_stream_gib_max: Option<u64>,
 }
 
 /// The configuration in force.
@@ -217,6 +264,8 @@ pub(crate) struct Config {
     pub(crate) log: String,
     #[serde(serialize_with = "shown")]
     pub(crate) log_format: LogFormat,
+    #[serde(flatten)]
+    pub(crate) cluster: ClusterConfig,
 }
 
 impl Config {
@@ -269,6 +318,18 @@ impl Config {
             first_password_file: given.first_password_file.or(file.first_password_file).or_else(first_password_usual),
             log: given.log.or(file.log).unwrap_or_else(|| "info".to_owned()),
             log_format: given.log_format.or(file.log_format).unwrap_or(LogFormat::Text),
+            cluster: ClusterConfig {
+                nats: given.cluster_nats.or(file.cluster_nats).unwrap_or_default(),
+                name: given.cluster_name.or(file.cluster_name).unwrap_or_else(|| "main".to_owned()),
+                hub_id: given.cluster_hub_id.or(file.cluster_hub_id),
+                credentials_file: given.cluster_credentials_file.or(file.cluster_credentials_file),
+                system_credentials_file: given.cluster_system_credentials_file.or(file.cluster_system_credentials_file),
+                ca_file: given.cluster_ca_file.or(file.cluster_ca_file),
+                sync_always: given.cluster_sync_always.or(file.cluster_sync_always).unwrap_or(false),
+                allow_unsafe: given.cluster_allow_unsafe.or(file.cluster_allow_unsafe).unwrap_or(false),
+                stream_hours: given.cluster_stream_hours.or(file.cluster_stream_hours).unwrap_or(24),
+                stream_gib_max: given.cluster_stream_gib_max.or(file.cluster_stream_gib_max).unwrap_or(16),
+            },
         };
         config.check()?;
         Ok(config)
@@ -315,68 +376,6 @@ impl Config {
             group_wait_ms: ms(self.group_wait_s),
             group_interval_ms: ms(self.group_interval_s),
         }
-    }
-
-    fn check(&self) -> Result<(), String> {
-        let within = |key: &str, value: u64, min: u64, max: u64| {
-            if (min..=max).contains(&value) {
-                Ok(())
-            } else {
-                Err(format!("{key} = {value} is not within {min} to {max}"))
-            }
-        };
-        within("commit_interval_ms", self.commit_interval_ms, 1, 1000)?;
-        within("report_interval_s", self.report_interval_s.into(), 0, 60)?;
-        within("samples_per_frame", self.samples_per_frame.into(), 1, SAMPLES_PER_FRAME_MAX.into())?;
-        within("raw_retention_days", self.raw_retention_days.into(), 1, RETENTION_DAYS_MAX)?;
-        within("minute_retention_days", self.minute_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
-        within("quarter_retention_days", self.quarter_retention_days.into(), 2, RETENTION_DAYS_MAX)?;
-        within("history_gib_max", self.history_gib_max, 0, 1 << 20)?;
-        within("offline_after_s", self.offline_after_s.into(), 5, 3600)?;
-        within("alert_interval_s", self.alert_interval_s.into(), 1, 60)?;
-        within("alert_grace_s", self.alert_grace_s.into(), 0, ALERT_WAIT_S_MAX)?;
-        within("group_wait_s", self.group_wait_s.into(), 0, ALERT_WAIT_S_MAX)?;
-        within("group_interval_s", self.group_interval_s.into(), 0, ALERT_WAIT_S_MAX)?;
-        if let Some(url) = &self.public_url {
-            check_public_url(url, &self.base_path)?;
-        }
-        // With 0 the agents' default interval counts, which is one second. A frame is at most ten seconds old.
-        let gathering_s = (self.report_interval_s.max(1) * self.samples_per_frame).min(FRAME_AGE_S_MAX);
-        let frames_s = self.report_interval_s.max(if self.samples_per_frame > 1 { gathering_s } else { 0 });
-        if frames_s * 2 > self.offline_after_s {
-            return Err(format!(
-                "offline_after_s = {} is too short for reports every {frames_s} s: make it at least twice as long",
-                self.offline_after_s
-            ));
-        }
-        within("sessions_max", self.sessions_max as u64, 1, 1_000_000)?;
-        within("memory_bytes_max", self.memory_bytes_max, MEMORY_BYTES_MIN, 1 << 50)?;
-        within("listeners", self.listeners as u64, 0, LISTENERS_MAX as u64)?;
-        within("udp_buffer_bytes", self.udp_buffer_bytes as u64, 64 * 1024, 1024 * 1024 * 1024)?;
-        if self.https_cert.is_some() != self.https_key.is_some() {
-            return Err("https_cert and https_key go together: give both, or neither".to_owned());
-        }
-        if self.https_cert.is_some() && !self.https {
-            return Err("https_cert is given but https is not: set https = true".to_owned());
-        }
-        within("hsts_max_age_s", self.hsts_max_age_s, 0, HSTS_MAX_AGE_S_MAX)?;
-        // A browser that has the header shows no way around a certificate that it does not know.
-        if self.hsts_max_age_s > 0 && self.https_cert.is_none() {
-            return Err("hsts_max_age_s needs https_cert: browsers would refuse the hub's own certificate".to_owned());
-        }
-        let is_token = |byte: u8| byte.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?={}".contains(&byte);
-        if self.cookie_name.is_empty() || !self.cookie_name.bytes().all(is_token) {
-            return Err(format!(
-                "cookie_name = {:?} is not a cookie name: use letters, digits and dashes",
-                self.cookie_name
-            ));
-        }
-        if let Some(origin) = &self.cors_origin
-            && HeaderValue::from_str(origin).is_err()
-        {
-            return Err(format!("cors_origin = {origin:?} cannot be sent in a header: use printable ASCII"));
-        }
-        self.log_filter().map(drop)
     }
 
     /// What is logged.

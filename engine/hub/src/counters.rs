@@ -1,8 +1,7 @@
 //! The hub's counters, and the page that shows them and the engine's.
 
-use std::fmt::Write;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use windfire_api::Tries;
@@ -11,7 +10,9 @@ use windfire_engine::alert::state::AlertState;
 use windfire_engine::counters::Counter;
 use windfire_wire::RefuseReason;
 
+use crate::cluster::{self, State};
 use crate::moment::Moment;
+use crate::page::Page;
 
 /// Upper ends of the commit histogram's buckets, milliseconds.
 const COMMIT_BUCKETS_MS: [u64; 11] = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 5000];
@@ -106,9 +107,21 @@ pub(crate) struct Counters {
     pass_us_total: Counter,
     alerts_refused: AtomicU64,
     https_reload_failed: AtomicBool,
+    /// How the hub stands in its cluster. Empty for a hub that is alone.
+    cluster: OnceLock<Arc<State>>,
 }
 
 impl Counters {
+    /// The hub is one of several.
+    pub(crate) fn set_cluster(&self, state: Arc<State>) {
+        let _set_once = self.cluster.set(state);
+    }
+
+    /// How the hub stands in its cluster. `None` for a hub that is alone.
+    pub(crate) fn cluster(&self) -> Option<&Arc<State>> {
+        self.cluster.get()
+    }
+
     /// Counts one in a gauge until the result is dropped.
     pub(crate) fn hold(counters: &Arc<Self>, gauge: fn(&Self) -> &Gauge) -> Held {
         gauge(counters).0.fetch_add(1, Ordering::Relaxed);
@@ -363,6 +376,9 @@ impl Counters {
         page.line("windfire_commit_seconds_sum", self.commit_us_total.get() as f64 / 1e6);
         page.line("windfire_commit_seconds_count", sum);
         self.render_alerts(&mut page, engine);
+        if let Some(state) = self.cluster() {
+            cluster::render(&mut page, state);
+        }
         page.0
     }
 
@@ -390,27 +406,5 @@ impl Counters {
         page.head("windfire_alert_pass_seconds", "Time of a pass over all servers and rules.", "summary");
         page.line("windfire_alert_pass_seconds_sum", self.pass_us_total.get() as f64 / 1e6);
         page.line("windfire_alert_pass_seconds_count", self.passes.get());
-    }
-}
-
-struct Page(String);
-
-impl Page {
-    fn head(&mut self, name: &str, help: &str, kind: &str) {
-        let _infallible = write!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-    }
-
-    fn line(&mut self, name: &str, value: impl std::fmt::Display) {
-        let _infallible = writeln!(self.0, "{name} {value}");
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: usize) {
-        self.head(name, help, "gauge");
-        self.line(name, value);
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: &Counter) {
-        self.head(name, help, "counter");
-        self.line(name, value.get());
     }
 }

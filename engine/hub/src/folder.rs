@@ -12,7 +12,7 @@ use crate::config::FIRST_PASSWORD;
 
 /// Files and folders of a hub in its data folder.
 /// What is kept for a rollback has more: [`rollback_names`].
-const KEPT: [&str; 6] = ["FORMAT", "DURABLE", "DAMAGED", "rocksdb", "tls", "admin.sock"];
+const KEPT: [&str; 7] = ["FORMAT", "DURABLE", "DAMAGED", "CLUSTER", "rocksdb", "tls", "admin.sock"];
 /// Names that a folder may have in it when a hub starts on it for the first time: a disk's own folder, this hub's log
 /// and configuration, and the first password of a hub whose store is gone.
 const TOLERATED: [&str; 4] = ["lost+found", "hub.log", "windfire.toml", FIRST_PASSWORD];

@@ -164,6 +164,42 @@ pub(crate) const ALERTMANAGER_ENDED_MS: i64 = 300_000;
 /// Users that an error names if the asked one does not exist.
 pub(crate) const USERS_NAMED_MAX: usize = 10;
 
+/// Time for which a start asks brokers again that are reached and do not answer: they may just elect a leader.
+pub(crate) const BROKERS_START_MAX: Duration = Duration::from_secs(20);
+/// Time between two such questions.
+pub(crate) const BROKERS_RETRY: Duration = Duration::from_millis(500);
+/// How far a hub may be behind its cluster, and how long it may hear nothing of the brokers, and still be ready.
+pub(crate) const LAG_READY_MAX: Duration = Duration::from_secs(10);
+/// Silence of the brokers after which agents are sent to another hub. Longer than brokers take to elect a leader.
+pub(crate) const CUT_OFF_MIN: Duration = Duration::from_secs(15);
+/// Time between two looks at how far a hub of a cluster is.
+pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
+/// Time between two looks at which hubs there are.
+pub(crate) const HUBS_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two wake-ups of sessions that wait for a stream.
+pub(crate) const WAKE_INTERVAL: Duration = Duration::from_millis(5);
+/// Time until a message is tried again for which the hub had no room.
+pub(crate) const FOLLOW_RETRY: Duration = Duration::from_millis(20);
+/// How far a hub may be behind the registry of its cluster, and how long it may hear nothing of it, and still say which
+/// token holds: another hub may have removed it since.
+pub(crate) const REGISTRY_STALE_MIN: Duration = Duration::from_secs(5);
+/// Silence of the registry's stream after which a hub may lack a server that another one has made. Brokers say how far
+/// the stream is once a second.
+pub(crate) const REGISTRY_QUIET_MIN: Duration = Duration::from_secs(3);
+/// Time between two looks of a start whether the registry is followed to its end.
+pub(crate) const REGISTRY_LOOK_INTERVAL: Duration = Duration::from_millis(50);
+/// Time until a change of the registry is made again for which the disk took no write.
+pub(crate) const REGISTRY_RETRY: Duration = Duration::from_secs(1);
+/// Time for which a change of the registry waits for the brokers' answer. Longer than it is tried.
+pub(crate) const PROPOSAL_ANSWER_MAX: Duration = Duration::from_secs(6);
+/// Changes of the registry that wait for their turn at the brokers. The engine hands over one at a time, and one that
+/// was given up may still be under way.
+pub(crate) const PROPOSALS_WAITING_MAX: usize = 4;
+/// Time between two tries to tell the other hubs of logins that they do not know.
+pub(crate) const SHARE_LOGINS_INTERVAL: Duration = Duration::from_secs(10);
+/// Time that a hub which stops has to give a lease back: its id, or its part in alerts.
+pub(crate) const LEASE_RELEASE_MAX: Duration = Duration::from_secs(2);
+
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two writes of when API tokens were last used.

@@ -4,6 +4,7 @@ mod admin;
 mod alert;
 mod cli;
 mod clock;
+mod cluster;
 mod commit_thread;
 mod config;
 mod config_words;
@@ -22,6 +23,7 @@ mod moment;
 mod network;
 mod output;
 mod pacer;
+mod page;
 mod panel_address;
 mod progress;
 mod proxies;
@@ -50,7 +52,7 @@ use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
 use admin::{Request, Response};
-use cli::{Call, Cli, Verb};
+use cli::{Call, Cli, ClusterVerb, Verb};
 use config::{Config, Place, Settings};
 use output::{Draft, Pipe, complain, plain, say};
 use reload::{SetLog, Source};
@@ -135,6 +137,12 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         Verb::Export { from, to, ids, tag, format, out } => {
             let request = Request::Export { from, to, ids, tag, is_csv: format == "csv" };
             export(&cli.place, request, out.as_deref(), mask, now_ms)
+        }
+        Verb::Cluster(ClusterVerb::Init(settings)) => {
+            cluster::init(&Config::load(&cli.place, *settings)?).and_then(|done| say(&done))
+        }
+        Verb::Cluster(ClusterVerb::Status { output }) => {
+            ask(&cli.place, Call::of_hub(Request::Cluster, output), now_ms)
         }
         Verb::Reload { output } => ask(&cli.place, Call::of_hub(Request::Reload, output), now_ms),
         Verb::Fingerprint { output } => {

@@ -21,6 +21,7 @@ use windfire_engine::Engine;
 
 use crate::admin::Reloaded;
 use crate::config::{Config, Place, Settings};
+use crate::counters::Counters;
 use crate::country::{self, Countries};
 use crate::https::{Files, Loaded, PanelCertificate};
 use crate::limits::CONFIG_BYTES_MAX;
@@ -94,6 +95,8 @@ pub(crate) struct Parts {
     pub(crate) proxies: Arc<Swap<TrustedProxies>>,
     pub(crate) hsts: Arc<Swap<Option<HeaderValue>>>,
     pub(crate) set_log: SetLog,
+    /// They know how the hub stands in its cluster.
+    pub(crate) counters: Arc<Counters>,
     pub(crate) service: Service,
 }
 
@@ -157,7 +160,7 @@ impl Reloader {
                 tracing::error!("the configuration is not valid, and nothing has changed: {error}");
             }
         }
-        self.parts.service.reloaded(&describe(&self.parts.engine));
+        self.parts.service.reloaded(&describe(&self.parts.engine, &self.parts.counters));
         result
     }
 

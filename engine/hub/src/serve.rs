@@ -12,12 +12,13 @@ use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
 use windfire_api::{Agents, Api};
 use windfire_engine::clock::Reading;
-use windfire_engine::{Engine, Options, Tuning, waits};
+use windfire_engine::{Engine, Membership, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
 
 use crate::admin;
 use crate::alert::{NoticeThread, PassThread};
 use crate::clock::clock_of;
+use crate::cluster::{self, ClusterThread, Entry};
 use crate::commit_thread::CommitThread;
 use crate::config::Config;
 use crate::counters::Counters;
@@ -58,7 +59,20 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let mut signals = Signals::watch()?;
     raise_descriptors();
     let countries = Countries::new(config.country_db.as_deref().map(country::open).transpose()?);
-    let (engine, admin_socket) = open(config, (with_new_certificate, without_rollback), &countries, &service)?;
+    if config.cluster.is_on() {
+        service.starting("looking at the brokers");
+    }
+    let entry = cluster::enter(config)?;
+    let membership = entry.as_ref().map(Entry::membership);
+    let upgrade = (with_new_certificate, without_rollback);
+    let (engine, admin_socket) = open(config, upgrade, &countries, &service, membership)?;
+    let claimed = match entry {
+        Some(entry) => {
+            service.starting("waiting for the hub's id at the brokers");
+            Some(entry.claim(&engine)?)
+        }
+        None => None,
+    };
     let clock = clock_of(&engine, reading);
     let own = Certificate::own(&config.data)?;
     let (fingerprint, is_created_here) = (own.fingerprint(), own.is_created_here());
@@ -82,10 +96,20 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let replayed = engine.replayed_reports();
     tracing::info!(data = %config.data.display(), servers = engine.registry().server_count(), replayed, "store open");
     let port = quic_address.map_or(0, |address| address.port());
-    let api = Arc::new(Swap::new(api(config, Agents { address: None, port, fingerprint: fingerprint.clone() })));
+    let mut api = api(config, Agents { address: None, port, fingerprint: fingerprint.clone() });
+    if let Some(claimed) = &claimed {
+        api.is_registry_stale = claimed.state.registry_staleness();
+    }
+    let api = Arc::new(Swap::new(api));
     let mut threads = Threads::new();
     let pulses = Arc::new(Pulses::new());
     let (committed_sender, committed) = watch::channel(0);
+    let cluster = claimed.map(|claimed| {
+        counters.set_cluster(Arc::clone(&claimed.state));
+        let (engine, clock) = (Arc::clone(&engine), Arc::clone(&clock));
+        ClusterThread::new(claimed, engine, clock, committed_sender.clone(), threads.stop())
+    });
+    let (cluster_thread, offered) = cluster.unzip();
     let commit_thread = CommitThread {
         engine: Arc::clone(&engine),
         counters: Arc::clone(&counters),
@@ -112,6 +136,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         clock: Arc::clone(&clock),
         outbound: Outbound::new(env!("CARGO_PKG_VERSION")),
         public_url: config.public_url.clone(),
+        cluster: counters.cluster().cloned(),
         stop: threads.stop(),
     };
     let (enrolments, enroller) = Enrolments::new(Arc::clone(&engine), Arc::clone(&counters), Arc::clone(&clock));
@@ -124,6 +149,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         enrolments,
         refusals: Arc::new(Refusals::new(Instant::now())),
         committed,
+        offered,
         stop: threads.stop(),
     };
     let budgets = shared_out(config);
@@ -155,9 +181,19 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         proxies,
         hsts,
         set_log,
+        counters: Arc::clone(&counters),
         service: service.clone(),
     };
     let reloader = Arc::new(Reloader::new(source, parts, config.clone()));
+    // Every change goes through it. Sessions that end get their last acks by it.
+    if let Some(thread) = cluster_thread {
+        let pulse = pulses.add("cluster");
+        let run = Box::new(move || thread.run(pulse));
+        threads.start(Worker { name: "cluster", ends_in: Phase::LastWrites, run })?;
+    }
+    if let Some(state) = counters.cluster() {
+        cluster::await_registry(state, &mut threads, &service)?;
+    }
     admin::make_administrator(&engine, config.first_password_file.as_deref(), clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
     announce(config, http_address, quic_address, &fingerprint);
@@ -198,15 +234,20 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let pulse = pulses.add("commits");
     threads.start(Worker::new("commits", Phase::LastWrites, move || commit_thread.run(&pulse)))?;
 
-    let pacing = pacer::run(Arc::clone(&engine), counters, listeners);
+    let pacing = pacer::run(Arc::clone(&engine), Arc::clone(&counters), listeners);
     let watching = https::watch(certificate);
     let reloading = reload::at_each(signals.reloads(), Arc::clone(&reloader));
-    let telling = service.clone().run(Arc::clone(&engine), pulses);
+    let telling = service.clone().run(Arc::clone(&engine), Arc::clone(&counters), pulses);
     let (agents, asked_to_reload) = (Arc::clone(&reloader), move || reloader.try_reload());
     let agents = move || agents.agents();
-    let (data, first_password_file) = (config.data.clone(), config.first_password_file.clone());
-    let asked_to_reload = Arc::new(asked_to_reload);
-    let admin = admin::serve(admin_socket, data, first_password_file, engine, clock, agents, asked_to_reload);
+    let answering = admin::Answering {
+        engine,
+        clock,
+        cluster: counters.cluster().cloned(),
+        first_password_file: config.first_password_file.clone(),
+        reload: Arc::new(asked_to_reload),
+    };
+    let admin = admin::serve(admin_socket, config.data.clone(), answering, agents);
     let runtime = runtime()?;
     let asked = runtime.block_on(async {
         tokio::select! {
@@ -235,6 +276,7 @@ fn open(
     (with_new_certificate, without_rollback): (bool, bool),
     countries: &Countries,
     service: &Service,
+    membership: Option<Membership>,
 ) -> Result<(Arc<Engine>, UnixListener), String> {
     admin::check_path(&config.data)?;
     folder::prepare(&config.data)?;
@@ -253,6 +295,7 @@ fn open(
         country_of: Some(countries.look_up()),
         on_replay: Some(starting.listener_of_hub(&config.data)),
         catches_up_later: true,
+        following: membership,
         without_rollback,
         ..Options::default()
     };

@@ -9,6 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use windfire_engine::Engine;
 use windfire_service::ServiceManager;
 
+use crate::counters::Counters;
 use crate::limits::{START_PATIENCE, STATUS_INTERVAL, STATUS_WORDS_BYTES_MAX};
 use crate::maintenance_thread::{describe_catch_up, describe_clock};
 use crate::pulse::Pulses;
@@ -46,9 +47,9 @@ impl Service {
 
     /// Tells that the hub is ready, then how it is whenever that changes, and that it is alive while no thread is
     /// stuck. Runs as long as it is polled.
-    pub(crate) async fn run(self, engine: Arc<Engine>, pulses: Arc<Pulses>) -> Infallible {
+    pub(crate) async fn run(self, engine: Arc<Engine>, counters: Arc<Counters>, pulses: Arc<Pulses>) -> Infallible {
         let Self(manager) = self;
-        let mut said = describe(&engine);
+        let mut said = describe(&engine, &counters);
         manager.ready(&said);
         let ping_interval = manager.ping_interval();
         let mut pinged: Option<Instant> = None;
@@ -67,7 +68,10 @@ impl Service {
                     None => tracing::info!("no thread is stuck any more"),
                 }
             }
-            let words = stuck.map_or_else(|| describe(&engine), |thread| format!("the thread for {thread} is stuck"));
+            let words = match stuck {
+                Some(thread) => format!("the thread for {thread} is stuck"),
+                None => describe(&engine, &counters),
+            };
             if words != said {
                 manager.status(&words);
                 said = words;
@@ -83,8 +87,8 @@ impl Service {
 }
 
 /// How the hub is, as `/readyz` says it.
-pub(crate) fn describe(engine: &Engine) -> String {
-    let Some(mut why) = why_not_ready(engine) else {
+pub(crate) fn describe(engine: &Engine, counters: &Counters) -> String {
+    let Some(mut why) = why_not_ready(engine, counters) else {
         let but = shortcomings(engine).map(|what| format!(", but {what}"));
         return format!("ready{}", but.collect::<String>());
     };
@@ -102,8 +106,10 @@ pub(crate) fn shortcomings(engine: &Engine) -> impl Iterator<Item = String> {
     clock.into_iter().chain(catch_up).chain(damage)
 }
 
-/// Why the hub takes no reports or no changes.
-pub(crate) fn why_not_ready(engine: &Engine) -> Option<String> {
+/// Why the hub takes no reports or no changes, or shows what is old.
+pub(crate) fn why_not_ready(engine: &Engine, counters: &Counters) -> Option<String> {
     let commits = engine.poison_reason().map(|reason| format!("commits fail: {reason}"));
-    commits.or_else(|| engine.store_failure().map(|reason| format!("the store takes no changes: {reason}")))
+    commits
+        .or_else(|| engine.store_failure().map(|reason| format!("the store takes no changes: {reason}")))
+        .or_else(|| counters.cluster()?.why_not_ready())
 }

@@ -156,6 +156,11 @@ pub(crate) fn number<T: FromStr<Err = ParseIntError>>(text: &str) -> Result<T, S
     some_text(text)?.parse().map_err(|error| format!("{error}: write a whole number, without a unit"))
 }
 
+/// Refuses a number that is out of its bounds.
+pub(crate) fn within(key: &str, value: u64, min: u64, max: u64) -> Result<(), String> {
+    if (min..=max).contains(&value) { Ok(()) } else { Err(format!("{key} = {value} is not within {min} to {max}")) }
+}
+
 /// Yes or no, as people write it.
 pub(crate) fn truth(text: &str) -> Result<bool, String> {
     match plain(text).to_ascii_lowercase().as_str() {

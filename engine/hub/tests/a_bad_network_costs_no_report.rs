@@ -54,7 +54,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (relay, address) = runtime.block_on(Relay::start(hub.quic(), badness, seed));
-    let target = Target { hub: address.to_string(), fingerprint: hub.fingerprint() };
+    let target = Target { hubs: vec![address.to_string()], fingerprint: hub.fingerprint() };
     let options = SwarmOptions {
         interval: Duration::from_millis(100),
         backoff: quick_backoff(),

@@ -4,6 +4,7 @@
 mod hub;
 
 use futures_util::StreamExt;
+use hub::doctor::{Verdict, of_hub};
 use hub::new_hub;
 use hub::panel::{Panel, password};
 use serde_json::{Value, json};
@@ -91,6 +92,10 @@ fn a_hub_below_a_path_answers_there_and_nowhere_else() {
             assert_eq!(get(&hub, &format!("{prefix}{path}")).status, 200, "{prefix}{path}");
         }
     }
+    // The doctor looks where the configuration has the panel.
+    let panel = |more: &[&str]| of_hub(&hub, more).finding("panel").verdict;
+    assert!(panel(&["--base-path", "/tools/windfire/"]) < Verdict::Warn);
+    assert_eq!((panel(&[]), panel(&["--base-path", "/other/"])), (Verdict::Warn, Verdict::Warn));
     // The line that says where the panel is has the path, too.
     let ready = hub.log().into_iter().find(|line| line.contains(" ready ")).expect("a line");
     assert!(ready.contains(&format!("http://{}/tools/windfire/", hub.http())), "{ready}");

@@ -51,7 +51,7 @@ fn a_hub_that_is_cut_off_tells_only_that() {
     let nothing = Badness { lost: 1.0, ..Badness::default() };
     let (relay, address) = runtime.block_on(Relay::start(hub.quic(), nothing, seed));
     relay.mend();
-    let target = Target { hub: address.to_string(), fingerprint: hub.fingerprint() };
+    let target = Target { hubs: vec![address.to_string()], fingerprint: hub.fingerprint() };
     let options = || SwarmOptions { backoff: quick_backoff(), ..SwarmOptions::default() };
     let mut stays = Swarm::start_at(&target, &credentials[..STAYING], options());
     let mut goes = Swarm::start_at(&target, &credentials[STAYING..], options());

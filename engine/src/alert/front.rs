@@ -250,10 +250,19 @@ impl Alerts<'_> {
     /// takes in a minute. Each is to be answered with [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given
     /// again, and its channel gets no other.
     pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
+        self.take_due(now_ms, max, false)
+    }
+
+    /// The same, but tests of channels only.
+    pub fn due_tests(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
+        self.take_due(now_ms, max, true)
+    }
+
+    fn take_due(&self, now_ms: i64, max: usize, only_tests: bool) -> Vec<DueNotice> {
         let mut writing = self.book.writing.lock();
         let resting = self.keep_to_rates(&mut writing, now_ms);
         let options = self.book.options();
-        let due = self.book.board.write().queue.take_due(now_ms, max, &options, &resting);
+        let due = self.book.board.write().queue.take_due((now_ms, max), only_tests, &options, &resting);
         let registry = self.parts.registry;
         let mut ready = Vec::with_capacity(due.len());
         for notice in due {

@@ -115,15 +115,15 @@ impl Queue {
     /// channels that rest.
     pub(super) fn take_due(
         &mut self,
-        now_ms: i64,
-        max: usize,
+        (now_ms, max): (i64, usize),
+        only_tests: bool,
         options: &AlertOptions,
         resting: &HashSet<u64>,
     ) -> Vec<Notice> {
         let taken = self.taken.iter().filter_map(|taken| self.notices.get(taken)).map(|notice| notice.channel_id);
         let mut busy: HashSet<u64> = taken.chain(resting.iter().copied()).collect();
         let mut due = self.due(now_ms);
-        due.retain(|notice| busy.insert(notice.channel_id));
+        due.retain(|notice| (!only_tests || notice.kind == NoticeKind::Test) && busy.insert(notice.channel_id));
         let due: Vec<Notice> = due.into_iter().take(max).cloned().collect();
         self.next_ms.retain(|_, next_ms| *next_ms > now_ms);
         for notice in &due {
@@ -238,7 +238,7 @@ mod tests {
 
     impl Queue {
         fn take(&mut self, now_ms: i64, max: usize) -> Vec<Notice> {
-            self.take_due(now_ms, max, &OPTIONS, &HashSet::new())
+            self.take_due((now_ms, max), false, &OPTIONS, &HashSet::new())
         }
     }
 
@@ -273,6 +273,21 @@ mod tests {
         due.iter().for_each(|notice| drop(queue.remove(notice.sequence)));
         assert!(queue.take(NOW_MS + 69_999, 9).is_empty());
         assert_eq!(queue.take(NOW_MS + 70_000, 1).len(), 1);
+    }
+
+    #[test]
+    fn tests_are_taken_alone_and_what_else_waits_is_left() {
+        let mut queue = Queue::new(vec![Notice { sequence: 1, ..Notice::new(1, 0, NoticeKind::Test, NOW_MS) }], 2);
+        tell(&mut queue, NOW_MS - 10_000, &[telling(1, NoticeKind::Firing, 0)]);
+        let tests = queue.take_due((NOW_MS, 9), true, &OPTIONS, &HashSet::new());
+        assert_eq!(tests.iter().map(|notice| notice.sequence).collect::<Vec<_>>(), [1]);
+        assert!(queue.take_due((NOW_MS, 9), true, &OPTIONS, &HashSet::new()).is_empty());
+        drop(queue.remove(1));
+        let rest = queue.take(NOW_MS, 9);
+        assert_eq!(
+            rest.iter().map(|notice| (notice.channel_id, notice.kind)).collect::<Vec<_>>(),
+            [(1, NoticeKind::Firing), (2, NoticeKind::Firing)]
+        );
     }
 
     #[test]

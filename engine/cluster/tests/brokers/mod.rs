@@ -130,6 +130,14 @@ impl BrokerCluster {
     }
 }
 
+impl BrokerCluster {
+    /// Starts all brokers that were killed, and waits until they have caught up. One alone would never be healthy.
+    pub(crate) fn restart_all(&mut self) {
+        self.brokers.iter_mut().filter(|broker| broker.child.is_none()).for_each(Broker::start);
+        self.brokers.iter().for_each(Broker::await_health);
+    }
+}
+
 impl Broker {
     fn start(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("a file");

@@ -15,6 +15,7 @@ use super::Hub;
 use super::VerifiedAnswer;
 use super::backup_list;
 use super::history::verified_answer;
+use crate::cluster::MEMBERSHIP_FILE;
 use crate::folder::{self, Draft};
 use crate::tls;
 
@@ -25,9 +26,9 @@ const DRAFT: &str = "BACKUP.new";
 const RESTORING: &str = "restoring";
 /// Parts of a backup that are restored, in the order in which they are moved to their place. `FORMAT` comes last, as it
 /// marks the folder as a hub's.
-const RESTORED: [&str; 3] = ["tls", "rocksdb", "FORMAT"];
+const RESTORED: [&str; 4] = ["tls", "rocksdb", MEMBERSHIP_FILE, "FORMAT"];
 /// Names that a backup may have in it, complete or not.
-const NAMES: [&str; 7] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", DRAFT, FILE];
+const NAMES: [&str; 8] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", MEMBERSHIP_FILE, DRAFT, FILE];
 
 /// Copies the data folder to `to`, so that a hub can be started on the copy.
 pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
@@ -47,6 +48,9 @@ pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
     // The store is complete now, and a hub that is killed from here on leaves a certificate that may not be.
     fs::write(to.join(DRAFT), "").map_err(|error| failed(&error))?;
     folder::copy(&hub.data.join("tls"), &to.join("tls")).map_err(|error| failed(&error))?;
+    if hub.data.join(MEMBERSHIP_FILE).exists() {
+        folder::copy(&hub.data.join(MEMBERSHIP_FILE), &to.join(MEMBERSHIP_FILE)).map_err(|error| failed(&error))?;
+    }
     let contents = contents(to).map_err(|error| failed(&error))?;
     write(to, contents).map_err(|error| failed(&error))?;
     draft.done();
@@ -165,13 +169,17 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
             backup.display()
         ));
     }
-    let draft = Draft::new(data, &[RESTORING, "tls", "rocksdb", "FORMAT"])?;
+    let draft = Draft::new(data, &[RESTORING, "tls", "rocksdb", MEMBERSHIP_FILE, "FORMAT"])?;
     let beside = data.join(RESTORING);
     let failed =
         |error: &dyn std::fmt::Display| format!("restore to {}: {error}; nothing was restored", data.display());
     let make = || {
         fs::create_dir(&beside).map_err(|error| error.to_string())?;
-        let wanted = RESTORED.iter().filter(|name| missing.is_none() || **name != "tls");
+        let wanted = RESTORED.iter().filter(|name| match **name {
+            "tls" => missing.is_none(),
+            MEMBERSHIP_FILE => backup.join(MEMBERSHIP_FILE).exists(),
+            _ => true,
+        });
         wanted.clone().try_for_each(|name| folder::copy(&backup.join(name), &beside.join(name)))?;
         compare(&beside, said)?;
         // All of it is read, as at a start. The backup itself stays what it is, so the copy needs no way back.

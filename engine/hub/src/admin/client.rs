@@ -10,7 +10,7 @@ use windfire_engine::alert::state::AlertTime;
 use windfire_engine::{Engine, Options, StoreError};
 
 use super::socket::{connect, path};
-use super::{Hub, Request, Response, backup, begin_rules, describe_upgrade, execute, no_hub_to_reload};
+use super::{Hub, Request, Response, backup, begin_rules, cluster, describe_upgrade, execute, no_hub_to_reload};
 use crate::folder::{check_is_hubs, explain};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::output::complain;
@@ -39,6 +39,9 @@ pub(crate) fn ask(
             if matches!(request, Request::Reload) {
                 return Err(no_hub_to_reload(data));
             }
+            if matches!(request, Request::Cluster) {
+                return Err(cluster::no_hub(data));
+            }
             if matches!(request, Request::Verify) && backup::is_backup(data) {
                 return Ok(backup::verify(data).map_or_else(Response::Failed, Response::Verified));
             }
@@ -46,6 +49,14 @@ pub(crate) fn ask(
                 let data = data.display();
                 return Err(format!(
                     "{data} is a backup, and this request would change it: restore it into another folder"
+                ));
+            }
+            let is_member = crate::cluster::is_member(data);
+            if is_member && changes_the_registry(&request) {
+                return Err(format!(
+                    "data folder {} belongs to a cluster, and all its hubs share what this would change: start the \
+                     hub, or ask another one",
+                    data.display()
                 ));
             }
             let starting = Starting::new(START_QUIET, START_SIGN_INTERVAL, |words| {
@@ -66,12 +77,14 @@ pub(crate) fn ask(
             let engine = Arc::new(engine);
             if matches!(request, Request::Api { .. }) {
                 // As at a start of the hub: a verb sees the same rules before and after the first one.
-                begin_rules(&engine, now_ms.div_euclid(1000));
+                if !is_member {
+                    begin_rules(&engine, now_ms.div_euclid(1000));
+                }
                 // The clock that never leaps is only read by passes.
                 engine.alerts().resume(AlertTime { now_ms, uptime_ms: now_ms });
             }
             let agents = agents();
-            let hub = Hub { engine: &engine, data, agents: &agents, now_ms, first_password_file, reload: None };
+            let hub = Hub { engine: &engine, data, agents: &agents, now_ms, first_password_file, running: None };
             Ok(execute(&hub, request, out))
         }
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
@@ -85,6 +98,15 @@ pub(crate) fn ask_running(data: &Path, request: &Request) -> Result<Option<Respo
         Ok(stream) => ask_hub(stream, request, &mut io::sink()).map(Some).map_err(|error| words(&error)),
         Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused) => Ok(None),
         Err(error) => Err(format!("admin socket {}: {}", path(data).display(), words(&error))),
+    }
+}
+
+/// Whether a request may change servers, tokens, users or rules.
+fn changes_the_registry(request: &Request) -> bool {
+    match request {
+        Request::Api { method, path, .. } => method != "GET" && !path.ends_with("/preview"),
+        Request::Password { .. } => true,
+        _ => false,
     }
 }
 
@@ -148,6 +170,26 @@ mod tests {
     use std::fs;
 
     use super::*;
+
+    #[test]
+    fn a_hub_of_a_cluster_that_does_not_run_answers_and_changes_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path().join("data");
+        drop(Engine::open(&data, Options::default()).expect("a new store"));
+        let ask_for = |method: &str| {
+            let (path, body) = ("/api/v1/manage/server".to_owned(), Some(serde_json::json!({"name": "a"})));
+            let method = method.to_owned();
+            let request = Request::Api { method, path, body, expires_days: None, lasts_minutes: None };
+            ask(&data, None, Options::default(), Agents::default, request, 0, &mut io::sink())
+        };
+        let made = ask_for("POST").expect("alone");
+        assert!(matches!(made, Response::Api { status: 200, .. }), "{made:?}");
+        fs::write(data.join(crate::cluster::MEMBERSHIP_FILE), "0123\n").expect("written");
+        let refused = ask_for("POST").expect_err("refused");
+        assert!(refused.contains("start the hub"), "{refused}");
+        let read = ask_for("GET").expect("readers are answered");
+        assert!(matches!(read, Response::Api { status: 200, .. }), "{read:?}");
+    }
 
     #[test]
     fn a_backup_that_only_the_hub_sees_is_no_success() {

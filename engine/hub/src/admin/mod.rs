@@ -4,6 +4,7 @@
 mod backup;
 mod backup_list;
 mod client;
+mod cluster;
 mod first;
 mod history;
 mod request;
@@ -27,10 +28,11 @@ pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use request::{
-    AgentsLine, Hub, ReloadFn, Reloaded, Request, Response, StorageAnswer, TierLine, VerifiedAnswer,
+    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
+    StorageAnswer, TierLine, VerifiedAnswer,
 };
 pub(crate) use rollback::{describe_upgrade, rollback};
-pub(crate) use socket::{Meanwhile, bind, check_path, is_answered, serve, unbind};
+pub(crate) use socket::{Answering, Meanwhile, bind, check_path, is_answered, serve, unbind};
 
 const DAY_S: i64 = 86_400;
 
@@ -47,10 +49,11 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
             history::export(hub, (&from, &to), &ids, tag.as_deref(), is_csv, out).map(|_| Response::Done)
         }
         Request::Password { user, is_new } => password(hub, user, is_new),
-        Request::Reload => match hub.reload {
-            Some(reload) => reload().map(Response::Reloaded),
+        Request::Reload => match &hub.running {
+            Some(running) => (running.reload)().map(Response::Reloaded),
             None => Err(no_hub_to_reload(hub.data)),
         },
+        Request::Cluster => cluster::status(hub).map(Response::Cluster),
         Request::Api { method, path, body, expires_days, lasts_minutes } => {
             call(hub, &method, &path, body, (expires_days, lasts_minutes))
         }

@@ -8,6 +8,8 @@ use serde_json::Value;
 use windfire_api::Agents;
 use windfire_engine::Engine;
 
+use crate::cluster::State;
+
 /// A request. One line of JSON on the socket.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -51,6 +53,8 @@ pub(crate) enum Request {
     },
     /// Reads the configuration again. Only a running hub can.
     Reload,
+    /// How the hub stands in its cluster. Only a running hub knows.
+    Cluster,
 }
 
 /// An answer. One line of JSON on the socket.
@@ -72,6 +76,7 @@ pub(crate) enum Response {
     Storage(StorageAnswer),
     Verified(VerifiedAnswer),
     Reloaded(Reloaded),
+    Cluster(ClusterAnswer),
     /// Rows follow.
     Rows,
     Failed(String),
@@ -98,8 +103,16 @@ pub(crate) struct Hub<'a> {
     pub(crate) now_ms: i64,
     /// Where the first password was written, if that is configured.
     pub(crate) first_password_file: Option<&'a Path>,
-    /// Reads the configuration again. `None` if no hub runs.
-    pub(crate) reload: Option<&'a ReloadFn>,
+    /// What only a running hub can. `None` if none runs.
+    pub(crate) running: Option<Running<'a>>,
+}
+
+/// What only a running hub can.
+pub(crate) struct Running<'a> {
+    /// Reads the configuration again.
+    pub(crate) reload: &'a ReloadFn,
+    /// How it stands in its cluster. `None` if it is alone.
+    pub(crate) cluster: Option<&'a State>,
 }
 
 /// Reads the configuration of the running hub again.
@@ -165,4 +178,58 @@ pub(crate) struct VerifiedAnswer {
     pub(crate) doubled: u64,
     pub(crate) corrupt_blocks: u64,
     pub(crate) corrupt: Vec<String>,
+}
+
+/// How a hub stands in its cluster.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct ClusterAnswer {
+    /// Its cluster.
+    pub(crate) name: String,
+    pub(crate) hub_id: String,
+    /// Why it is not ready. `None` if it is.
+    pub(crate) not_ready: Option<String>,
+    /// The broker to which it has a connection.
+    pub(crate) broker: Option<String>,
+    /// Seconds for which it has its id, unless it renews that.
+    pub(crate) lease_s: u64,
+    /// Those that were found at its start.
+    pub(crate) brokers: Vec<BrokerLine>,
+    /// The operator states that all of them sync each write.
+    pub(crate) is_sync_stated: bool,
+    /// What is unsafe and was allowed.
+    pub(crate) warnings: Vec<String>,
+    pub(crate) hubs: Vec<HubLine>,
+    /// The hub that judges alerts. `None` if the asked hub does not know.
+    pub(crate) alerts_hub_id: Option<String>,
+    /// The newest message of the registry that was applied.
+    pub(crate) registry_applied: u64,
+    /// Messages of the registry that were not.
+    pub(crate) registry_lag_messages: u64,
+    pub(crate) partitions: Vec<PartitionLine>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BrokerLine {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    /// Whether it syncs each write. `None` if it did not say.
+    pub(crate) is_synced: Option<bool>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct HubLine {
+    pub(crate) hub_id: String,
+    pub(crate) runs: bool,
+    /// Seconds since it renewed its id, as far as the asked hub saw it.
+    pub(crate) renewed_s: u64,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct PartitionLine {
+    pub(crate) partition: usize,
+    /// The newest message that was applied.
+    pub(crate) applied: u64,
+    /// Messages that were not applied yet.
+    pub(crate) lag_messages: u64,
+    pub(crate) lag_s: f64,
 }

@@ -17,8 +17,9 @@ use tokio::time::timeout;
 use windfire_api::Agents;
 use windfire_engine::Engine;
 
-use super::{Hub, ReloadFn, Request, Response, execute};
+use super::{Hub, ReloadFn, Request, Response, Running, execute};
 use crate::clock::Clock;
+use crate::cluster::State;
 use crate::limits::{
     ADMIN_BYTES_MAX, ADMIN_CONNECTIONS_MAX, ADMIN_MEANWHILE_TIMEOUT, ADMIN_SIGN_INTERVAL, ADMIN_SILENCE_MAX,
     ADMIN_TIMEOUT,
@@ -95,16 +96,26 @@ pub(crate) fn is_answered(data: &Path) -> bool {
     connect(data).is_ok()
 }
 
+/// The hub that answers.
+pub(crate) struct Answering {
+    pub(crate) engine: Arc<Engine>,
+    pub(crate) clock: Clock,
+    /// How it stands in its cluster. `None` if it is alone.
+    pub(crate) cluster: Option<Arc<State>>,
+    /// Where the first password was written, if that is configured.
+    pub(crate) first_password_file: Option<PathBuf>,
+    /// Reads the configuration again.
+    pub(crate) reload: Arc<ReloadFn>,
+}
+
 /// Answers the command line until dropped.
 pub(crate) async fn serve(
     listener: std::os::unix::net::UnixListener,
     data: PathBuf,
-    first_password_file: Option<PathBuf>,
-    engine: Arc<Engine>,
-    clock: Clock,
+    answering: Answering,
     agents: impl Fn() -> Agents,
-    reload: Arc<ReloadFn>,
 ) -> Result<(), String> {
+    let Answering { engine, clock, cluster, first_password_file, reload } = answering;
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
@@ -120,12 +131,13 @@ pub(crate) async fn serve(
         };
         let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents());
         let (first_password_file, reload) = (first_password_file.clone(), Arc::clone(&reload));
+        let cluster = cluster.clone();
         // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let first_password_file = first_password_file.as_deref();
-            let reload = Some(&*reload);
-            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, first_password_file, reload };
+            let running = Some(Running { reload: &*reload, cluster: cluster.as_deref() });
+            let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, first_password_file, running };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");
             }

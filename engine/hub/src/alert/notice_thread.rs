@@ -17,6 +17,7 @@ use windfire_outbound::{Facts, Outbound, SendError, next_try_ms};
 use super::alertmanager::{Told, test_alert};
 use super::wait_for_history;
 use crate::clock::Clock;
+use crate::cluster::State;
 use crate::limits::{NOTICE_INTERVAL, NOTICE_STOP_TIMEOUT, SENDS_MAX};
 use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
@@ -29,6 +30,8 @@ pub(crate) struct NoticeThread {
     pub(crate) outbound: Outbound,
     /// Where the panel is, for links.
     pub(crate) public_url: Option<String>,
+    /// How the hub stands in its cluster. `None` if it is alone.
+    pub(crate) cluster: Option<Arc<State>>,
     pub(crate) stop: Stop,
 }
 
@@ -61,9 +64,10 @@ impl NoticeThread {
             }
             pulse.beat();
             let room = SENDS_MAX.saturating_sub(sends.len());
+            let is_judge = self.cluster.as_ref().is_none_or(|cluster| cluster.is_judge(Instant::now()));
             if room > 0 && self.engine.alerts().notices_waiting() > 0 {
                 pulse.beat_before_disk();
-                for due in self.take_due(room).await {
+                for due in self.take_due(room, is_judge).await {
                     if matches!(due.channel.kind, ChannelKind::Alertmanager { .. }) {
                         managers.due.insert(due.channel.id, due);
                     } else {
@@ -72,7 +76,7 @@ impl NoticeThread {
                 }
             }
             pulse.beat();
-            managers.begin(&self, &mut sends);
+            managers.begin(&self, is_judge, &mut sends);
         }
         let rest = async { while sends.join_next().await.is_some() {} };
         if timeout(NOTICE_STOP_TIMEOUT, rest).await.is_err() {
@@ -80,10 +84,15 @@ impl NoticeThread {
         }
     }
 
-    /// Notices that are due. That may wait for the disk, and sends under way must not.
-    async fn take_due(&self, max: usize) -> Vec<DueNotice> {
+    /// Notices that are due. That may wait for the disk, and sends under way must not. While another hub of the cluster
+    /// judges, only tests are sent: somebody has asked this hub for them.
+    async fn take_due(&self, max: usize, is_judge: bool) -> Vec<DueNotice> {
         let (engine, now_ms) = (Arc::clone(&self.engine), (self.clock)());
-        spawn_blocking(move || engine.alerts().due_notices(now_ms, max)).await.unwrap_or_default()
+        let take = move || {
+            let alerts = engine.alerts();
+            if is_judge { alerts.due_notices(now_ms, max) } else { alerts.due_tests(now_ms, max) }
+        };
+        spawn_blocking(take).await.unwrap_or_default()
     }
 
     async fn send(self, due: DueNotice) -> Done {
@@ -95,13 +104,16 @@ impl NoticeThread {
         Done::Notice
     }
 
-    /// Tells an Alertmanager all alerts, and answers the notice that wanted it.
-    async fn send_alerts(self, channel: Arc<Channel>, notice: Option<Notice>, mut told: Told) -> Done {
+    /// Tells an Alertmanager all alerts, and answers the notice that wanted it. Without `told`, another hub of the
+    /// cluster does that, and only a test is sent.
+    async fn send_alerts(self, channel: Arc<Channel>, notice: Option<Notice>, told: Option<Told>) -> Done {
         let (id, now_ms, link) = (channel.id, (self.clock)(), self.link());
         let engine = Arc::clone(&self.engine);
         let is_test = notice.as_ref().is_some_and(|notice| notice.kind == NoticeKind::Test);
         let all = spawn_blocking(move || {
-            let alerts = engine.alerts().list(&AlertFilter::default(), now_ms);
+            let is_judge = told.is_some();
+            let alerts = if is_judge { engine.alerts().list(&AlertFilter::default(), now_ms) } else { Vec::new() };
+            let mut told = told.unwrap_or_else(Told::nothing);
             let mut all = told.what(alerts, id, link.as_ref(), now_ms);
             all.extend(is_test.then(|| test_alert(link, now_ms)));
             (all, told)
@@ -182,9 +194,12 @@ impl Managers {
     }
 
     /// Begins to tell those whose time it is, or for which there is a notice.
-    fn begin(&mut self, thread: &NoticeThread, sends: &mut JoinSet<Done>) {
+    fn begin(&mut self, thread: &NoticeThread, is_judge: bool, sends: &mut JoinSet<Done>) {
         let mut channels = thread.engine.registry().channels();
         channels.retain(|channel| channel.enabled && matches!(channel.kind, ChannelKind::Alertmanager { .. }));
+        if !is_judge {
+            channels.clear();
+        }
         self.idle.retain(|id, _| channels.iter().any(|channel| channel.id == *id));
         // A notice that was taken is answered, whatever has become of its channel since.
         channels.extend(self.due.values().map(|due| Arc::clone(&due.channel)));
@@ -193,6 +208,7 @@ impl Managers {
                 || self.idle.get(&channel.id).is_none_or(|told| told.is_due(Instant::now()));
             if is_due && sends.len() < SENDS_MAX && self.busy.insert(channel.id) {
                 let told = self.idle.remove(&channel.id).unwrap_or_else(Told::nothing);
+                let told = Some(told).filter(|_| is_judge);
                 let notice = self.due.remove(&channel.id).map(|due| due.notice);
                 sends.spawn(thread.clone().send_alerts(channel, notice, told));
             }

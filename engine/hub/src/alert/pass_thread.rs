@@ -44,25 +44,34 @@ impl PassThread {
             pulse.beat_before_disk();
             let started = Instant::now();
             contact.look(&self.counters, started);
-            let outside = self.outside(contact, started);
-            let result = self.engine.alerts().evaluate(self.now(begun), &outside);
-            self.counters.observe_pass(started.elapsed());
-            match result {
-                Ok(passed) => {
-                    if is_failing {
-                        tracing::info!("what alerts find is stored again");
-                    }
-                    is_failing = false;
-                    self.note(&passed);
-                }
-                Err(error) => {
-                    if !is_failing {
-                        tracing::error!(%error, "what alerts found was not stored: later passes find it again");
-                    }
-                    is_failing = true;
-                }
+            // In a cluster one hub judges.
+            if self.counters.cluster().is_none_or(|cluster| cluster.is_judge(started)) {
+                let outside = self.outside(contact, started);
+                is_failing = self.judge(self.now(begun), &outside, is_failing);
             }
             self.pause(started + self.interval, &mut contact, pulse);
+        }
+    }
+
+    /// One pass. Returns whether what it found could not be stored.
+    fn judge(&self, now: AlertTime, outside: &Outside, was_failing: bool) -> bool {
+        let started = Instant::now();
+        let result = self.engine.alerts().evaluate(now, outside);
+        self.counters.observe_pass(started.elapsed());
+        match result {
+            Ok(passed) => {
+                if was_failing {
+                    tracing::info!("what alerts find is stored again");
+                }
+                self.note(&passed);
+                false
+            }
+            Err(error) => {
+                if !was_failing {
+                    tracing::error!(%error, "what alerts found was not stored: later passes find it again");
+                }
+                true
+            }
         }
     }
 
@@ -87,7 +96,9 @@ impl PassThread {
             quiet_ms: self.counters.agent_heard.ago(now).map(whole_ms),
             sessions: contact.sessions,
             is_stalled: self.engine.history().catch_up().is_some()
-                || self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL),
+                || self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL)
+                // A hub that follows late sees servers late.
+                || self.counters.cluster().is_some_and(|cluster| !cluster.is_ready()),
             disk_free_percent: self.disk_free_percent(),
         }
     }

@@ -2,6 +2,7 @@
 
 mod agent_command;
 mod call;
+mod cluster;
 mod manual;
 mod resource;
 mod show;
@@ -25,6 +26,7 @@ use resource::ResourceVerb;
 use values::{days, id};
 
 pub(crate) use call::{Call, Output};
+pub(crate) use cluster::ClusterVerb;
 pub(crate) use manual::{completions, write_pages};
 pub(crate) use show::show;
 pub(crate) use table::{size, span};
@@ -134,6 +136,9 @@ pub(crate) enum Verb {
         #[command(flatten)]
         output: Output,
     },
+    /// Make this hub one of several, and see how they are
+    #[command(subcommand)]
+    Cluster(ClusterVerb),
     /// Print the fingerprint that agents pin
     Fingerprint {
         #[command(flatten)]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::cluster::show_cluster;
 use super::table::{ago, size, span, table};
 use super::view::{Context, View};
 use crate::admin::{Reloaded, Response, StorageAnswer, TierLine, VerifiedAnswer};
@@ -24,12 +25,14 @@ pub(crate) fn show(response: Response, view: View, json: bool, now_s: i64) -> Re
         Response::Storage(storage) if json => json!(storage).to_string(),
         Response::Verified(verified) if json => json!(verified).to_string(),
         Response::Reloaded(reloaded) if json => json!(reloaded).to_string(),
+        Response::Cluster(answer) if json => json!(answer).to_string(),
         Response::Password { user, password } if json => json!({"user": user, "password": password}).to_string(),
         Response::Done | Response::Rows if json => json!({}).to_string(),
         Response::Done | Response::Rows => "done".to_owned(),
         Response::Storage(storage) => show_storage(&storage, now_s),
         Response::Verified(verified) => show_verified(&verified)?,
         Response::Reloaded(reloaded) => show_reloaded(&reloaded),
+        Response::Cluster(answer) => show_cluster(&answer),
         Response::Password { user, password } => {
             format!("user {user}\npassword {password}\nThe password is not kept and cannot be shown again.")
         }

@@ -229,3 +229,18 @@ fn a_file_for_the_first_password_can_be_named() {
     let given = Settings { first_password_file: Some(path.clone()), ..Settings::default() };
     assert_eq!(Config::load(&Place::default(), given).map(|config| config.first_password_file), Ok(Some(path)));
 }
+
+#[test]
+fn brokers_are_a_list_or_a_text_and_need_a_hub_id() {
+    let shown = |text: &str| {
+        let config = Config::load(&Place::default(), parse(text)?)?;
+        Ok::<_, String>(serde_json::to_value(config).expect("JSON")["cluster_nats"].to_string())
+    };
+    assert_eq!(shown(""), Ok("null".to_owned()));
+    for text in ["cluster_nats = [\"nats://a:1\", \"b:2\"]", "cluster_nats = \"nats://a:1, b:2\""] {
+        let text = format!("{text}\ncluster_hub_id = \"a\"");
+        assert_eq!(shown(&text), Ok("[\"nats://a:1\",\"b:2\"]".to_owned()), "{text}");
+    }
+    assert!(shown("cluster_nats = 4222").expect_err("no address").contains("each in quotes"));
+    assert!(shown("cluster_nats = \"a:1\"").expect_err("no id").contains("cluster_hub_id is not"));
+}

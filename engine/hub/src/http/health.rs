@@ -19,7 +19,7 @@ pub(super) fn answer(
 ) -> Option<Response<Bytes>> {
     let (status, content_type, body) = match &*normal(request.uri().path()) {
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
-        "/readyz" => match why_not_ready(engine) {
+        "/readyz" => match why_not_ready(engine, counters) {
             None => {
                 let but = shortcomings(engine).map(|what| format!("but {what}\n"));
                 (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", but.collect::<String>()))

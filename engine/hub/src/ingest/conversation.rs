@@ -206,6 +206,11 @@ impl Conversation {
             };
             return Err(Refusal::new(reason, detail).into());
         }
+        if context.ingest.offered.as_ref().is_some_and(|offered| offered.state.is_cut_off()) {
+            // Its reports would wait here. The agent still has them, and another hub may take them.
+            let detail = "this hub does not reach the brokers of its cluster";
+            return Err(Refusal::new(RefuseReason::Stopping, detail).into());
+        }
         self.follow_address(context)?;
         if let Some((result, session)) = self.enrolled.take().zip(self.session.as_mut()) {
             self.flow = session.enrolled(&context.ingest.engine, result, context.now_ms)?;
@@ -386,6 +391,7 @@ impl Conversation {
         let counters = &context.ingest.counters;
         let why = match end {
             End::Refused(refusal) => {
+                let refusal = self.unless_unknown_yet(refusal, context);
                 counters.count_refusal(refusal.reason);
                 context.ingest.refusals.note(context.now, || {
                     let reason = refusal.reason.name();
@@ -414,6 +420,18 @@ impl Conversation {
         }
         tracing::debug!(%peer, server, why, "agent gone");
         self.close(context.now);
+    }
+
+    /// A hub that lags behind its cluster may not know yet what the agent shows. The agent hears that the hub is not
+    /// ready, and goes to another one: after a wrong credential it would wait for minutes.
+    fn unless_unknown_yet(&self, refusal: Refusal, context: RoundContext<'_>) -> Refusal {
+        let is_unknown = matches!(refusal.reason, RefuseReason::BadCredential | RefuseReason::BadEnrolToken);
+        let offered = context.ingest.offered.as_ref().filter(|_| is_unknown && self.phase == Phase::Opening);
+        if offered.is_some_and(|offered| offered.state.is_registry_behind(context.now)) {
+            let detail = "this hub is not ready: it is behind its cluster, and may not know this agent yet";
+            return Refusal::new(RefuseReason::Stopping, detail);
+        }
+        refusal
     }
 
     /// Sends the reason, and leaves some time to read it: closing at once could overtake it.

@@ -47,6 +47,8 @@ pub(super) struct Listener {
     mail: UnboundedReceiver<Addressed>,
     packets: Packets,
     scratch: RefCell<Scratch>,
+    /// The present round serviced a conversation.
+    is_any_serviced: bool,
     /// The present round began late.
     is_late: bool,
     is_stopping: bool,
@@ -99,6 +101,7 @@ impl Listener {
                 are_any_of_agents: false,
             },
             scratch: RefCell::default(),
+            is_any_serviced: false,
             is_late: false,
             is_stopping: false,
         })
@@ -137,6 +140,11 @@ impl Listener {
             let commits = *committed.borrow_and_update();
             let is_committed = std::mem::replace(&mut seen_commits, commits) != commits;
             self.round(started, is_committed);
+            if std::mem::take(&mut self.is_any_serviced)
+                && let Some(offered) = &self.ingest.offered
+            {
+                offered.tell();
+            }
             self.ingest.counters.observe_round(started.elapsed());
             if self.packets.are_any_received {
                 // Packets that come in the meantime share the next wake-up, which costs more than a packet.
@@ -287,6 +295,7 @@ impl Listener {
     fn service(&mut self, handle: ConnectionHandle, now: Instant, now_ms: i64) {
         let Some(Some(mut conversation)) = self.conversations.get_mut(handle.0).map(Option::take) else { return };
         conversation.is_touched = false;
+        self.is_any_serviced = true;
         if conversation.connection.poll_timeout().is_some_and(|at| at <= now) {
             conversation.connection.handle_timeout(now);
         }

@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use windfire_engine::Engine;
 
 use crate::clock::Clock;
+use crate::cluster::Offered;
 use crate::counters::Counters;
 use crate::enroller::Enrolments;
 use crate::threads::Stop;
@@ -37,5 +38,7 @@ pub(crate) struct Ingest {
     pub(crate) enrolments: Enrolments,
     pub(crate) refusals: Arc<Refusals>,
     pub(crate) committed: watch::Receiver<u64>,
+    /// What the hub's cluster is told. `None` for a hub that is alone.
+    pub(crate) offered: Option<Offered>,
     pub(crate) stop: Stop,
 }

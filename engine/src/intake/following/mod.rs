@@ -55,9 +55,9 @@ impl Following {
         Self { commits, own, partitions: (0..SHARDS).map(partition).collect() }
     }
 
-    /// As [`crate::Engine::next_message`].
-    pub(crate) fn next_message(&self, partition: usize) -> Option<Message> {
-        self.partitions.get(partition)?.outgoing.lock().message()
+    /// As [`crate::Engine::next_message`]. `is_attended` says whether the session of a server is still there.
+    pub(crate) fn next_message(&self, partition: usize, is_attended: &dyn Fn(u64, u64) -> bool) -> Option<Message> {
+        self.partitions.get(partition)?.outgoing.lock().message(is_attended)
     }
 
     /// As [`crate::Engine::settled`].

@@ -104,12 +104,25 @@ impl Outgoing {
         self.news.entry(server_id).or_default().facts = Some((epoch, came_ms, facts));
     }
 
-    /// The message that is on its way. If there is none: what has gathered, which then is.
-    pub(super) fn message(&mut self) -> Option<Message> {
-        if self.in_flight.is_none() && !(self.batches.is_empty() && self.news.is_empty()) {
-            self.in_flight = Some(self.take());
+    /// The message that is on its way. If there is none: what has gathered, which then is. `is_attended` says of a
+    /// server's session whether it is still there.
+    pub(super) fn message(&mut self, is_attended: &dyn Fn(u64, u64) -> bool) -> Option<Message> {
+        if self.in_flight.is_none() {
+            self.drop_old_markers(is_attended);
+            if !(self.batches.is_empty() && self.news.is_empty()) {
+                self.in_flight = Some(self.take());
+            }
         }
         self.in_flight.clone()
+    }
+
+    /// Drops markers of sessions that have ended. They may have gathered for a long time, while the brokers were not
+    /// reached, and their agents are at other hubs by now: a marker that comes late would end these sessions.
+    fn drop_old_markers(&mut self, is_attended: &dyn Fn(u64, u64) -> bool) {
+        self.news.retain(|server_id, news| {
+            news.marker = news.marker.filter(|(epoch, _)| is_attended(*server_id, *epoch));
+            news.marker.is_some() || news.facts.is_some()
+        });
     }
 
     fn take(&mut self) -> Message {

@@ -299,6 +299,22 @@ fn of_two_sessions_that_open_at_once_the_later_marker_wins() {
 }
 
 #[test]
+fn a_session_that_has_ended_before_its_marker_was_sent_ends_no_other() {
+    let mut cluster = Cluster::new(2, 1);
+    // The first hub does not reach the brokers. The agent comes to it, gets no answer, and goes to the other one.
+    drop(cluster.greet(0, 0, 1));
+    let mut there = cluster.greet(1, 0, 1);
+    cluster.streams.take(&cluster.engines[1]);
+    // Now it reaches them.
+    cluster.settle();
+    assert!(cluster.hear(&mut there).is_some());
+    cluster.report(&mut there, 1..3).expect("taken");
+    cluster.settle();
+    assert_eq!(cluster.values(0, 0), [1, 2]);
+    assert!(!there.is_kicked.load(Ordering::Relaxed));
+}
+
+#[test]
 fn a_hub_that_dies_at_any_moment_follows_again_from_where_its_store_ends() {
     let mut cluster = Cluster::new(2, 5);
     let mut number = 0;

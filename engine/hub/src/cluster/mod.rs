@@ -1,0 +1,27 @@
+//! A hub that is one of several: what it publishes to the streams of its cluster, and what it takes from them.
+//!
+//! ```text
+//! listener ─► engine.next_message ─► Publisher ─► (brokers) ─► Follower ─► engine.follow ─► listener: Welcome, acks
+//! ```
+//! Changes of the registry take the way of `ledger` and come back by `registry`. `docs/decisions/cluster.md` has the
+//! reasons.
+
+mod alerts;
+mod entry;
+mod figures;
+mod follow;
+mod init;
+mod ledger;
+mod membership;
+mod publish;
+mod registry;
+mod state;
+mod thread;
+
+pub(crate) use entry::{Entry, enter};
+pub(crate) use figures::render;
+pub(crate) use init::init;
+pub(crate) use membership::{FILE as MEMBERSHIP_FILE, is_member};
+pub(crate) use registry::await_registry;
+pub(crate) use state::State;
+pub(crate) use thread::{ClusterThread, Offered};

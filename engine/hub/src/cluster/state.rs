@@ -1,0 +1,477 @@
+//! How a hub stands in its cluster: what its tasks note, and what pages, verbs and agents are told.
+
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::sync::watch::Receiver;
+use windfire_cluster::limits::LEASE_TTL;
+use windfire_cluster::{BrokerState, HubId, HubSeen, Progress};
+use windfire_engine::counters::Counter;
+use windfire_engine::limits::SHARDS;
+
+use crate::limits::{CUT_OFF_MIN, LAG_READY_MAX, REGISTRY_QUIET_MIN, REGISTRY_STALE_MIN};
+use crate::moment::Moment;
+
+/// How a hub stands in its cluster.
+#[derive(Debug)]
+pub(crate) struct State {
+    /// The cluster's name.
+    pub(crate) cluster: String,
+    /// This hub.
+    pub(crate) hub: HubId,
+    /// The brokers as they were at the start.
+    pub(crate) brokers: Vec<BrokerState>,
+    /// The operator states that they sync each write.
+    pub(crate) is_sync_stated: bool,
+    /// What is unsafe and was allowed.
+    pub(crate) warnings: Vec<String>,
+    /// By number.
+    pub(crate) partitions: Vec<Partition>,
+    /// The registry, of which every hub has all.
+    pub(crate) registry: Partition,
+    publish_us_total: Counter,
+    standing: Mutex<Standing>,
+    lease_until: Mutex<Option<Instant>>,
+    hubs: Mutex<Vec<Hub>>,
+    judge: Mutex<Judge>,
+    is_cut_off: AtomicBool,
+    is_ready: AtomicBool,
+    is_registry_stale: Arc<AtomicBool>,
+}
+
+/// What was found at the start.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) brokers: Vec<BrokerState>,
+    pub(super) is_sync_stated: bool,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Which hub judges alerts.
+#[derive(Debug, Default)]
+struct Judge {
+    /// This one, until then.
+    until: Option<Instant>,
+    /// Another one, when that was seen last.
+    other: Option<String>,
+}
+
+/// One stream: what this hub wrote into it, and what it took from it.
+#[derive(Debug, Default)]
+pub(crate) struct Partition {
+    pub(crate) published: Counter,
+    pub(crate) published_bytes: Counter,
+    pub(crate) applied: Counter,
+    pub(crate) applied_bytes: Counter,
+    progress: OnceLock<Receiver<Progress>>,
+    /// When the brokers stored the newest message that was applied, Unix milliseconds; 0 before the first.
+    stored_ms: AtomicI64,
+    /// When nothing was left to apply.
+    caught_up: Moment,
+}
+
+/// How far this hub is behind a stream.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Lag {
+    /// Messages that were not applied yet, as far as it is known.
+    pub(crate) messages: u64,
+    /// Since when the oldest of them waits, about.
+    pub(crate) time: Duration,
+    /// How long ago a broker said how far the stream is. `None`: not yet.
+    pub(crate) silence: Option<Duration>,
+}
+
+/// What was seen at the last look.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Standing {
+    /// The broker to which there is a connection.
+    pub(crate) broker: Option<String>,
+    /// By partition. Empty before the first look.
+    pub(crate) lags: Vec<Lag>,
+    pub(crate) registry: Lag,
+}
+
+/// A hub of the cluster.
+#[derive(Debug, Clone)]
+pub(crate) struct Hub {
+    pub(crate) id: HubId,
+    revision: u64,
+    /// When it was seen that the hub renewed its id.
+    renewed: Instant,
+}
+
+impl Hub {
+    /// How long ago it renewed its id, as far as it was seen.
+    pub(crate) fn renewed_ago(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.renewed)
+    }
+
+    /// Whether it runs.
+    pub(crate) fn runs(&self, now: Instant) -> bool {
+        self.renewed_ago(now) < LEASE_TTL
+    }
+}
+
+impl State {
+    /// `is_registry_stale` is shared with those who must know it at once.
+    pub(super) fn new(cluster: String, hub: HubId, found: Found, is_registry_stale: Arc<AtomicBool>) -> Self {
+        let Found { brokers, is_sync_stated, warnings } = found;
+        Self {
+            cluster,
+            hub,
+            brokers,
+            is_sync_stated,
+            warnings,
+            partitions: (0..SHARDS).map(|_| Partition::default()).collect(),
+            registry: Partition::default(),
+            publish_us_total: Counter::default(),
+            standing: Mutex::default(),
+            lease_until: Mutex::default(),
+            hubs: Mutex::default(),
+            judge: Mutex::default(),
+            is_cut_off: AtomicBool::new(false),
+            is_ready: AtomicBool::new(false),
+            is_registry_stale,
+        }
+    }
+
+    /// The follower of a partition says from now on how far it is.
+    pub(super) fn watch(&self, partition: usize, progress: Receiver<Progress>) {
+        if let Some(partition) = self.partitions.get(partition) {
+            let _watched_once = partition.progress.set(progress);
+        }
+    }
+
+    /// The follower of the registry says from now on how far it is.
+    pub(super) fn watch_registry(&self, progress: Receiver<Progress>) {
+        let _watched_once = self.registry.progress.set(progress);
+    }
+
+    /// A message of this hub is stored.
+    pub(super) fn note_published(&self, partition: usize, bytes: usize, took: Duration) {
+        if let Some(partition) = self.partitions.get(partition) {
+            partition.published.add(1);
+            partition.published_bytes.add(bytes as u64);
+        }
+        self.publish_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    /// A message of a stream is applied.
+    pub(super) fn note_applied(&self, partition: usize, bytes: usize, stored_ms: i64) {
+        if let Some(partition) = self.partitions.get(partition) {
+            partition.note_applied(bytes, stored_ms);
+        }
+    }
+
+    /// A message of the registry's stream is applied.
+    pub(super) fn note_registry(&self, bytes: usize, stored_ms: i64) {
+        self.registry.note_applied(bytes, stored_ms);
+    }
+
+    /// This hub has its id until then.
+    pub(super) fn hold_until(&self, until: Option<Instant>) {
+        *self.lease_until.lock() = until;
+    }
+
+    /// Looks how far each follower is. `broker` is the one to which there is a connection.
+    pub(super) fn look(&self, broker: Option<String>, now: Instant, now_ms: i64) {
+        let lags: Vec<Lag> = self.partitions.iter().map(|partition| partition.lag(now, now_ms)).collect();
+        let is_silent = |lag: &Lag| lag.silence.is_some_and(|silence| silence >= CUT_OFF_MIN);
+        self.is_cut_off.store(lags.iter().all(is_silent), Ordering::Relaxed);
+        let registry = self.registry.lag(now, now_ms);
+        let is_silent = registry.silence.is_none_or(|silence| silence >= REGISTRY_STALE_MIN);
+        self.is_registry_stale.store(is_silent || registry.time >= REGISTRY_STALE_MIN, Ordering::Relaxed);
+        let standing = Standing { broker, lags, registry };
+        self.is_ready.store(standing.why_not_ready().is_none(), Ordering::Relaxed);
+        *self.standing.lock() = standing;
+    }
+
+    /// This hub judges alerts until then.
+    pub(super) fn judge_until(&self, until: Instant) {
+        let before = std::mem::replace(&mut *self.judge.lock(), Judge { until: Some(until), other: None });
+        if before.until.is_none() {
+            tracing::info!("this hub judges alerts from now on");
+        }
+    }
+
+    /// Another hub judges alerts. `holder` is the hub and its process.
+    pub(super) fn see_judge(&self, holder: &str) {
+        let hub = holder.split_once('.').map_or(holder, |(hub, _)| hub);
+        let before = std::mem::replace(&mut *self.judge.lock(), Judge { until: None, other: Some(hub.to_owned()) });
+        if before.until.is_some() {
+            tracing::info!(hub, "another hub judges alerts from now on");
+        }
+    }
+
+    /// Whether this hub is the one that judges alerts and tells people.
+    pub(crate) fn is_judge(&self, now: Instant) -> bool {
+        self.judge.lock().until.is_some_and(|until| now < until)
+    }
+
+    /// The hub that judges alerts, as far as this one knows.
+    pub(crate) fn judge(&self, now: Instant) -> Option<String> {
+        if self.is_judge(now) { Some(self.hub.to_string()) } else { self.judge.lock().other.clone() }
+    }
+
+    /// Notes which hubs hold their ids.
+    pub(super) fn see(&self, seen: Vec<HubSeen>, now: Instant) {
+        let mut hubs = self.hubs.lock();
+        let before = std::mem::take(&mut *hubs);
+        let hub = |seen: HubSeen| {
+            let known = before.iter().find(|hub| hub.id == seen.hub && hub.revision == seen.revision);
+            Hub { renewed: known.map_or(now, |hub| hub.renewed), id: seen.hub, revision: seen.revision }
+        };
+        *hubs = seen.into_iter().map(hub).collect();
+    }
+
+    /// What was seen at the last look.
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing.lock().clone()
+    }
+
+    /// The hubs of the cluster, sorted by id.
+    pub(crate) fn hubs(&self) -> Vec<Hub> {
+        self.hubs.lock().clone()
+    }
+
+    /// Time for which this hub has its id, unless it renews that.
+    pub(crate) fn lease_left(&self, now: Instant) -> Duration {
+        self.lease_until.lock().map_or(Duration::ZERO, |until| until.saturating_duration_since(now))
+    }
+
+    /// Seconds that publishing took, in total.
+    pub(crate) fn publish_s(&self) -> f64 {
+        self.publish_us_total.get() as f64 / 1e6
+    }
+
+    /// Whether no broker was heard for so long that agents should go to another hub.
+    pub(crate) fn is_cut_off(&self) -> bool {
+        self.is_cut_off.load(Ordering::Relaxed)
+    }
+
+    /// Whether what this hub shows is as new as what the others show.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Relaxed)
+    }
+
+    /// Why it is not.
+    pub(crate) fn why_not_ready(&self) -> Option<String> {
+        self.standing.lock().why_not_ready()
+    }
+
+    /// Whether this hub may not have heard for some seconds what another one has decided.
+    pub(crate) fn is_registry_stale(&self) -> bool {
+        self.is_registry_stale.load(Ordering::Relaxed)
+    }
+
+    /// The same, for those who look at it with every request.
+    pub(crate) fn registry_staleness(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_registry_stale)
+    }
+
+    /// Whether this hub may lack a server that another one has made.
+    pub(crate) fn is_registry_behind(&self, now: Instant) -> bool {
+        let Some(progress) = self.registry.progress() else { return true };
+        let silence = progress.heard.map(|at| now.saturating_duration_since(at.into_std()));
+        progress.lag() > 0 || silence.is_none_or(|silence| silence >= REGISTRY_QUIET_MIN)
+    }
+}
+
+impl Partition {
+    /// The newest message that was applied.
+    pub(crate) fn position(&self) -> u64 {
+        self.progress().map_or(0, |progress| progress.applied)
+    }
+
+    fn progress(&self) -> Option<Progress> {
+        self.progress.get().map(|progress| *progress.borrow())
+    }
+
+    fn note_applied(&self, bytes: usize, stored_ms: i64) {
+        self.applied.add(1);
+        self.applied_bytes.add(bytes as u64);
+        self.stored_ms.store(stored_ms, Ordering::Relaxed);
+    }
+
+    fn lag(&self, now: Instant, now_ms: i64) -> Lag {
+        let Some(progress) = self.progress() else { return Lag::default() };
+        let silence = progress.heard.map(|at| now.saturating_duration_since(at.into_std()));
+        let messages = progress.lag();
+        let lag = Lag { messages, time: Duration::ZERO, silence };
+        if messages == 0 {
+            if silence.is_some() {
+                self.caught_up.note(now);
+            }
+            return lag;
+        }
+        // The clock of the brokers may be another. And under load there is always a message that comes.
+        let stored_ms = Some(self.stored_ms.load(Ordering::Relaxed)).filter(|stored_ms| *stored_ms != 0);
+        let age_ms = stored_ms.map(|stored_ms| now_ms.saturating_sub(stored_ms).max(0).unsigned_abs());
+        let age = age_ms.map(Duration::from_millis);
+        let time = self.caught_up.ago(now).into_iter().chain(age).min();
+        Lag { time: time.unwrap_or(LAG_READY_MAX), ..lag }
+    }
+}
+
+impl Standing {
+    fn why_not_ready(&self) -> Option<String> {
+        let lags = || self.lags.iter().chain([&self.registry]);
+        if self.lags.is_empty() || lags().any(|lag| lag.silence.is_none()) {
+            return Some("the brokers have not said yet how far the streams are".to_owned());
+        }
+        let silence = lags().filter_map(|lag| lag.silence).max().unwrap_or_default();
+        if silence >= LAG_READY_MAX {
+            let silence_s = silence.as_secs();
+            return Some(format!("the brokers were not heard for {silence_s} s: what comes in is not acknowledged"));
+        }
+        let time = lags().map(|lag| lag.time).max().unwrap_or_default();
+        if time >= LAG_READY_MAX {
+            let messages: u64 = lags().map(|lag| lag.messages).sum();
+            let time_s = time.as_secs();
+            let behind = format!("{time_s} s, or {messages} messages, behind its cluster");
+            return Some(format!("this hub is {behind}: what it shows is old"));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::sync::watch;
+
+    use super::*;
+
+    const NOW_MS: i64 = 1_790_000_000_000;
+
+    fn state() -> State {
+        State::new("main".to_owned(), "a".parse().expect("an id"), Found::default(), Arc::default())
+    }
+
+    fn progress(applied: u64, last: u64, heard: Instant) -> Progress {
+        Progress { applied, last, heard: Some(heard.into()) }
+    }
+
+    /// A hub whose followers all are at that place. The last one is the registry's.
+    fn followed(progress: Progress) -> (State, Vec<watch::Sender<Progress>>) {
+        let state = state();
+        let senders = (0..=SHARDS).map(|stream| {
+            let (sender, receiver) = watch::channel(progress);
+            if stream == SHARDS {
+                state.watch_registry(receiver)
+            } else {
+                state.watch(stream, receiver)
+            }
+            sender
+        });
+        let senders = senders.collect();
+        (state, senders)
+    }
+
+    #[test]
+    fn a_hub_is_ready_once_it_has_heard_of_every_stream_and_is_not_behind() {
+        let now = Instant::now();
+        let (state, senders) = followed(Progress { applied: 0, last: 0, heard: None });
+        state.look(None, now, NOW_MS);
+        assert!(!state.is_ready() && state.why_not_ready().is_some_and(|why| why.contains("have not said yet")));
+        for sender in &senders[1..] {
+            sender.send_replace(progress(5, 5, now));
+        }
+        state.look(None, now, NOW_MS);
+        assert!(!state.is_ready(), "one stream is missing");
+        senders[0].send_replace(progress(5, 9, now));
+        state.look(None, now, NOW_MS);
+        assert!(state.why_not_ready().is_some_and(|why| why.contains("4 messages")), "{:?}", state.why_not_ready());
+        senders[0].send_replace(progress(9, 9, now));
+        state.look(None, now, NOW_MS);
+        assert!(state.is_ready() && !state.is_cut_off());
+    }
+
+    #[test]
+    fn a_hub_that_lags_is_not_ready_though_its_clock_or_the_brokers_clock_is_wrong() {
+        let now = Instant::now();
+        let (state, senders) = followed(progress(5, 5, now));
+        state.look(None, now, NOW_MS);
+        let later = now + LAG_READY_MAX + Duration::from_secs(2);
+        for sender in &senders[..SHARDS] {
+            sender.send_replace(progress(6, 7, later));
+        }
+        senders[SHARDS].send_replace(progress(5, 5, later));
+        // The newest message is from just now: under load there is always one more.
+        (0..SHARDS).for_each(|partition| state.note_applied(partition, 1, NOW_MS + 10_900));
+        state.look(None, later, NOW_MS + 11_000);
+        assert!(state.is_ready(), "{:?}", state.why_not_ready());
+        state.note_applied(3, 1, NOW_MS);
+        state.look(None, later, NOW_MS + 11_000);
+        assert!(state.why_not_ready().is_some_and(|why| why.contains("11 s")), "{:?}", state.why_not_ready());
+        // By the clock of the brokers the message is old, and it came just now.
+        senders[3].send_replace(progress(7, 7, later));
+        state.look(None, later, NOW_MS + 11_000);
+        senders[3].send_replace(progress(7, 8, later));
+        state.look(None, later, NOW_MS + 11_000);
+        assert!(state.is_ready(), "{:?}", state.why_not_ready());
+    }
+
+    #[test]
+    fn brokers_that_fall_silent_are_told_and_agents_leave_only_when_all_streams_are_silent() {
+        let now = Instant::now();
+        let (state, senders) = followed(progress(5, 5, now));
+        state.look(None, now, NOW_MS);
+        let later = now + CUT_OFF_MIN;
+        senders[0].send_replace(progress(5, 5, later));
+        state.look(None, later, NOW_MS);
+        assert!(state.why_not_ready().is_some_and(|why| why.contains("not heard")) && !state.is_cut_off());
+        state.look(None, later + CUT_OFF_MIN, NOW_MS);
+        assert!(state.is_cut_off());
+        for sender in &senders {
+            sender.send_replace(progress(5, 5, later + CUT_OFF_MIN));
+        }
+        state.look(None, later + CUT_OFF_MIN, NOW_MS);
+        assert!(state.is_ready() && !state.is_cut_off());
+    }
+
+    #[test]
+    fn a_hub_whose_id_is_not_renewed_does_not_run() {
+        let (now, state) = (Instant::now(), state());
+        let seen = |id: &str, revision| HubSeen { hub: id.parse().expect("an id"), holder: String::new(), revision };
+        state.see(vec![seen("a", 1), seen("b", 2)], now);
+        let later = now + LEASE_TTL;
+        state.see(vec![seen("a", 3), seen("b", 2)], later);
+        let runs: Vec<(String, bool)> = state.hubs().iter().map(|hub| (hub.id.to_string(), hub.runs(later))).collect();
+        assert_eq!(runs, [("a".to_owned(), true), ("b".to_owned(), false)]);
+    }
+
+    #[test]
+    fn a_hub_that_lags_behind_the_registry_or_hears_nothing_of_it_knows_that() {
+        let now = Instant::now();
+        let (state, senders) = followed(progress(5, 5, now));
+        let registry = &senders[SHARDS];
+        state.look(None, now, NOW_MS);
+        assert!(!state.is_registry_stale() && !state.is_registry_behind(now));
+        assert!(state.is_registry_behind(now + REGISTRY_QUIET_MIN), "another hub may have made a server");
+        registry.send_replace(progress(5, 6, now));
+        state.look(None, now, NOW_MS);
+        assert!(!state.is_registry_stale() && state.is_registry_behind(now));
+        let later = now + REGISTRY_STALE_MIN + Duration::from_secs(1);
+        registry.send_replace(progress(5, 7, later));
+        state.look(None, later, NOW_MS);
+        assert!(state.is_registry_stale(), "it hears of messages and does not apply them");
+        registry.send_replace(progress(7, 7, later));
+        state.look(None, later, NOW_MS);
+        assert!(!state.is_registry_stale() && state.registry.position() == 7);
+        state.look(None, later + REGISTRY_STALE_MIN, NOW_MS);
+        assert!(state.is_registry_stale(), "silence");
+    }
+
+    #[test]
+    fn one_hub_judges_alerts_until_its_lease_ends() {
+        let (now, state) = (Instant::now(), state());
+        assert_eq!((state.is_judge(now), state.judge(now)), (false, None));
+        state.see_judge("hub-b.00000000000000ff");
+        assert_eq!((state.is_judge(now), state.judge(now)), (false, Some("hub-b".to_owned())));
+        state.judge_until(now + LEASE_TTL);
+        assert_eq!((state.is_judge(now), state.judge(now)), (true, Some("a".to_owned())));
+        assert_eq!((state.is_judge(now + LEASE_TTL), state.judge(now + LEASE_TTL)), (false, None));
+    }
+}

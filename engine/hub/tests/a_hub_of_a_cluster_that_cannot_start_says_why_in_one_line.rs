@@ -1,0 +1,51 @@
+//! What keeps a hub of a cluster from starting is said in the last line before it ends, with the remedy.
+
+#[allow(dead_code, reason = "each test needs a part of it")]
+mod hub;
+#[allow(dead_code, reason = "each test needs a part of it")]
+mod hubs;
+
+use hubs::Hubs;
+
+#[test]
+fn each_refusal_names_its_remedy() {
+    let mut cluster = Hubs::new(1, 1);
+    let with = |key: &str, value: Option<&str>| {
+        let mut arguments = cluster.arguments("hub-0");
+        let at = arguments.iter().position(|argument| argument == key).expect("given");
+        match value {
+            Some(value) => arguments[at + 1] = value.to_owned(),
+            None => drop(arguments.drain(at..at + 2)),
+        }
+        arguments
+    };
+    for (folder, arguments, words) in [
+        ("new", cluster.arguments("hub-1"), &["belongs to no cluster", "windfire cluster init", "backup"][..]),
+        ("hub-0", Vec::new(), &["belongs to a cluster", "cluster_nats"]),
+        ("hub-0", with("--cluster-name", Some("other")), &["WF_other_00", "windfire cluster init"]),
+        ("hub-0", with("--cluster-nats", Some("nats://127.0.0.1:9")), &["127.0.0.1:9", "check cluster_nats"]),
+        ("hub-0", with("--cluster-system-credentials-file", None), &["cluster_sync_always = true"]),
+        ("hub-0", with("--cluster-credentials-file", None), &["do not admit", "cluster_credentials_file"]),
+        ("hub-0", with("--cluster-hub-id", Some("hub.0")), &["cluster_hub_id"]),
+    ] {
+        let said = cluster.hub(folder, &arguments).try_start().expect_err("refused");
+        assert!(words.iter().all(|word| said.contains(word)), "{folder} {arguments:?}: {said}");
+    }
+
+    // An id that is in use, on the data folder of another hub.
+    let backup = cluster.hub("hub-0", &[]);
+    let path = backup.data().with_file_name("copy").display().to_string();
+    assert!(backup.cli(&["backup", &path]).status.success());
+    cluster.start();
+    let mut second = cluster.hub("hub-1", &cluster.arguments("hub-0"));
+    assert!(second.cli(&["restore", &path]).status.success());
+    let said = second.try_start().expect_err("refused");
+    assert!(said.contains("cluster_hub_id") && said.contains("give each hub its own"), "{said}");
+
+    // What an operator sees of the one that runs.
+    let shown = cluster.hubs[0].cli(&["cluster", "status"]);
+    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+    assert!(shown.contains("hub hub-0 of the cluster test: ready") && shown.contains("b3"), "{shown}");
+    let stopped = second.cli(&["cluster", "status"]);
+    assert!(String::from_utf8_lossy(&stopped.stderr).contains("start it, then ask again"));
+}

@@ -1,0 +1,149 @@
+//! Hubs of one cluster with their brokers. The first hub's data is the cluster's, the others are made from its backup.
+
+#[path = "../../../cluster/tests/brokers/mod.rs"]
+pub(crate) mod brokers;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+use windfire_bench::hub_process::HubProcess;
+use windfire_bench::swarm::{Account, Swarm};
+
+use crate::hub::{HUB, wait_until};
+use brokers::BrokerCluster;
+
+/// Hubs with their brokers. All processes are killed when this is dropped.
+pub(crate) struct Hubs {
+    pub(crate) brokers: BrokerCluster,
+    pub(crate) hubs: Vec<HubProcess>,
+    /// Of the servers, by id.
+    pub(crate) credentials: Vec<String>,
+    /// Kept until the processes have ended.
+    folder: TempDir,
+}
+
+impl Hubs {
+    /// Three brokers, and so many hubs that do not run yet.
+    pub(crate) fn new(hubs: usize, servers: usize) -> Self {
+        let brokers = BrokerCluster::start(3);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (file, user) in [("nats", "wf"), ("nats-system", "sys")] {
+            let text = format!("user = {user}\npassword = {user}-secret\n");
+            fs::write(folder.path().join(file), text).expect("a file");
+        }
+        // Its certificate is the one of all.
+        let mut alone = HubProcess::new(Path::new(HUB), &folder.path().join("hub-0"), &[]);
+        let credentials = alone.make_servers(servers, "");
+        alone.start();
+        assert!(alone.terminate().success());
+        let mut cluster = Self { brokers, hubs: Vec::new(), credentials, folder };
+        let arguments = cluster.arguments("hub-0");
+        let init: Vec<&str> = ["cluster", "init"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
+        succeeded(&alone.cli(&init));
+        let backup = cluster.path("backup").display().to_string();
+        succeeded(&alone.cli(&["backup", &backup]));
+        for number in 0..hubs {
+            let id = format!("hub-{number}");
+            let hub = cluster.hub(&id, &cluster.arguments(&id));
+            if number > 0 {
+                succeeded(&hub.cli(&["restore", &backup]));
+            }
+            cluster.hubs.push(hub);
+        }
+        cluster
+    }
+
+    /// What a hub of that id needs to know.
+    pub(crate) fn arguments(&self, id: &str) -> Vec<String> {
+        let urls: Vec<String> =
+            self.brokers.brokers.iter().map(|broker| format!("nats://127.0.0.1:{}", broker.port)).collect();
+        let file = |name: &str| self.path(name).display().to_string();
+        [
+            ("--cluster-nats", urls.join(",")),
+            ("--cluster-name", "test".to_owned()),
+            ("--cluster-hub-id", id.to_owned()),
+            ("--cluster-credentials-file", file("nats")),
+            ("--cluster-system-credentials-file", file("nats-system")),
+            ("--cluster-stream-gib-max", "2".to_owned()),
+        ]
+        .into_iter()
+        .flat_map(|(name, value)| [name.to_owned(), value])
+        .collect()
+    }
+
+    /// A hub on that folder which does not run.
+    pub(crate) fn hub(&self, folder: &str, arguments: &[String]) -> HubProcess {
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        HubProcess::new(Path::new(HUB), &self.path(folder), &arguments)
+    }
+
+    /// Starts all hubs, and waits until they are ready.
+    pub(crate) fn start(&mut self) {
+        for hub in &mut self.hubs {
+            hub.start_at_once();
+            wait_until("the hub is ready", || is_ready(hub));
+        }
+    }
+
+    /// Waits until all hubs have applied the same messages.
+    pub(crate) fn await_equal(&self) {
+        wait_until("all hubs have applied the same", || {
+            let positions: Vec<Vec<u64>> = self.hubs.iter().map(positions).collect();
+            positions.iter().all(|one| !one.is_empty() && *one == positions[0])
+        });
+    }
+
+    /// Stops all hubs, and checks that each has every report that was made once, and that their exports are equal.
+    pub(crate) fn stop_and_check(&mut self, accounts: &[Account]) {
+        self.hubs.iter_mut().for_each(|hub| assert!(hub.terminate().success()));
+        for (number, hub) in self.hubs.iter().enumerate() {
+            for (mut numbers, account) in hub.reported_numbers().into_iter().zip(accounts) {
+                numbers.sort_unstable();
+                assert_eq!(account.acked, account.pushed, "everything is acknowledged");
+                let all: Vec<u64> = (1..=account.pushed).collect();
+                assert!(numbers == all, "hub {number}: {} of {} reports, or doubled", numbers.len(), all.len());
+            }
+        }
+        let exports: Vec<Output> =
+            self.hubs.iter().map(|hub| hub.cli(&["export", "--from", "0", "--format", "ndjson"])).collect();
+        exports.iter().for_each(succeeded);
+        assert!(!exports[0].stdout.is_empty());
+        assert!(exports.iter().all(|export| export.stdout == exports[0].stdout), "the exports of the hubs differ");
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+}
+
+/// Waits until every agent has an ack for something that it made from now on. Returns how long that took.
+pub(crate) fn await_acks(swarm: &Swarm) -> Duration {
+    let (begun, before) = (Instant::now(), swarm.accounts());
+    wait_until("every agent's new reports are acknowledged", || {
+        swarm.accounts().iter().zip(&before).all(|(now, before)| now.acked > before.pushed)
+    });
+    begun.elapsed()
+}
+
+/// Whether a hub that runs is ready.
+pub(crate) fn is_ready(hub: &HubProcess) -> bool {
+    hub.get("/readyz", "").status == 200
+}
+
+/// The newest message of each partition that a hub has applied, and of the registry.
+fn positions(hub: &HubProcess) -> Vec<u64> {
+    let output = hub.cli(&["cluster", "status", "--json"]);
+    succeeded(&output);
+    let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let partitions = answer["partitions"].as_array().expect("a list");
+    let applied = partitions.iter().map(|partition| &partition["applied"]).chain([&answer["registry_applied"]]);
+    applied.map(|applied| applied.as_u64().expect("a number")).collect()
+}
+
+fn succeeded(output: &Output) {
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
