@@ -54,7 +54,8 @@ fn a_hub_below_a_path_answers_there_and_nowhere_else() {
     let admin = Panel::of_answer(&signed_in);
     let cookie = signed_in.header("set-cookie").expect("a cookie");
     assert!(cookie.contains("; Path=/tools/windfire/; "), "{cookie}");
-    let made = admin.done(&hub, "POST", "/tools/windfire/api/v1/manage/server", &json!({"name": "first", "tag": "web"}));
+    let server = json!({"name": "first", "tag": "web"});
+    let made = admin.done(&hub, "POST", "/tools/windfire/api/v1/manage/server", &server);
     assert_eq!(made["id"], 1);
     let listed = admin.get(&hub, "/tools/windfire/api/v1/server/list?tag=web");
     assert_eq!(listed.status, 200);
