@@ -19,6 +19,8 @@ FLEET ?=
 COMPARE ?=
 # The platform whose programs `make sbom` describes; default: this machine's.
 TARGET ?=
+# Targets of Rust for which `make agent-static` builds; default: those in .ci/agent-static.
+AGENT_TARGETS ?=
 # What `make run` listens on; the defaults of the hub.
 HTTP ?= 127.0.0.1:8008
 QUIC ?= 0.0.0.0:5555
@@ -58,6 +60,10 @@ packages: programs sbom ## Build, then make .deb, .rpm, tarball and wheels of hu
 .PHONY: packages-check
 packages-check: programs sbom ## Check the packages: same bytes twice, lintian, rpmlint, and their life in a fresh Debian; as root
 	@BIN='$(BIN)' bash .ci/packages/check
+
+.PHONY: agent-static
+agent-static: compilers ## Build agents that need no shared library, for AGENT_TARGETS, and say why where that cannot be done
+	@bash .ci/agent-static $(AGENT_TARGETS)
 
 .PHONY: build
 build: compilers ## Build everything, into target/release

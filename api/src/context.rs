@@ -9,6 +9,7 @@ use windfire_engine::Engine;
 use windfire_engine::alert::channel::NewChannel;
 use windfire_engine::counters::Counter;
 
+use crate::base_path::BasePath;
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
 use crate::viewer::Viewer;
@@ -22,6 +23,8 @@ pub struct Api {
     pub cors_origin: Option<HeaderValue>,
     /// Whether guests see the servers that are not hidden.
     pub are_guests_allowed: bool,
+    /// Where browsers have the API and the panel at this hub. Requests come here without it.
+    pub base_path: BasePath,
     /// Whether this hub serves HTTPS, so that cookies are only for HTTPS.
     pub is_https: bool,
     /// How agents reach the hub.
@@ -84,6 +87,7 @@ impl Default for Api {
             cookie_name: "nezha-dashboard".to_owned(),
             cors_origin: None,
             are_guests_allowed: true,
+            base_path: BasePath::default(),
             is_https: false,
             agents: Agents::default(),
             sign_in_limit: Arc::default(),

@@ -1,13 +1,14 @@
 //! Nezha v0's JSON over HTTP. [`handle`] is a plain function over the engine; the hub's hyper server calls it.
 //!
 //! Reading order: `table` (every operation), `routes` (finds one, identifies the viewer), `viewer`, `csrf`, `query`
-//! (Go's rules for parameters), `path`, `admission` (whether there is room), `request` (the handlers' input, and their
-//! errors), `v0` (Nezha's routes), `resource` (the panel's resources, one file each), `history`, `stream` and `live`,
-//! `render` (Nezha's JSON and history's), `details` (the cached fleet), `pages` (the page itself), `openapi`, `answer`
-//! (ETag, compression, headers), `body`.
+//! (Go's rules for parameters), `path`, `base_path` and `outside`, `admission` (whether there is room), `request` (the
+//! handlers' input, and their errors), `v0` (Nezha's routes), `resource` (the panel's resources, one file each),
+//! `history`, `stream` and `live`, `render` (Nezha's JSON and history's), `details` (the cached fleet), `pages` (the page
+//! itself), `openapi`, `answer` (ETag, compression, headers), `body`.
 
 mod admission;
 mod answer;
+mod base_path;
 mod body;
 mod context;
 mod csrf;
@@ -18,6 +19,7 @@ pub mod live;
 mod object;
 mod openapi;
 mod operation;
+mod outside;
 mod pages;
 pub mod path;
 mod query;
@@ -37,11 +39,13 @@ mod whole_number;
 
 pub use admission::{Admission, Busy, Unbounded, Work};
 pub use answer::{busy, failed};
+pub use base_path::BasePath;
 pub use body::{Body, PIECE_BYTES, Producer, Streamed};
 pub use context::{Agents, Api, Caller, Tries};
 pub use details::DetailsCache;
 pub use history::{export, parse_range};
 pub use operation::is_blocking;
+pub use outside::answer_outside;
 pub use routes::{handle, handle_if, handle_local};
 pub use sign_in_limit::SignInLimit;
 pub use viewer::{Audience, Viewer};

@@ -10,3 +10,5 @@ pub(crate) const ALERT_EVENTS_USUAL: usize = 1000;
 pub(crate) const ALERT_EVENTS_MAX: usize = 10_000;
 /// Values of all groups that are held at once.
 pub(crate) const GROUP_VALUES_MAX: usize = 4_000_000;
+/// Bytes of a base path with its slashes. It is in each cookie that the panel gets.
+pub(crate) const BASE_PATH_BYTES_MAX: usize = 128;

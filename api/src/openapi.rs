@@ -49,6 +49,14 @@ pub(crate) fn document(operations: impl Iterator<Item = &'static Operation>, sha
     document.to_string().into_bytes()
 }
 
+/// A document as above, for an API whose paths begin after `prefix`. A document without servers is about the root.
+pub(crate) fn below(prefix: &str, document: &[u8]) -> Vec<u8> {
+    let servers = json!({"servers": [{"url": prefix}]}).to_string();
+    // Both are objects with keys, and the document is large: it is joined, and not read again.
+    let first = servers.strip_suffix('}').unwrap_or_default();
+    [first.as_bytes(), &b","[..], document.strip_prefix(b"{").unwrap_or_default()].concat()
+}
+
 fn describe(operation: &Operation) -> Value {
     let mut described = json!({
         "summary": operation.about,

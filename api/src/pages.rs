@@ -24,10 +24,10 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 const PAGES: [&str; 10] =
     ["/", "/login", "/alerts", "/rules", "/channels", "/silences", "/api", "/manage", "/enrol", "/users"];
 
-/// The page or file at that path.
-pub(crate) fn answer(path: &str) -> Option<Answer> {
+/// The page or file at that path. `prefix` is before the paths that a page without the panel names.
+pub(crate) fn answer(path: &str, prefix: &str) -> Option<Answer> {
     if is_page(path) {
-        return Some(page(path));
+        return Some(page(path, prefix));
     }
     let name = path.strip_prefix('/').filter(|name| *name != INDEX)?;
     // A development build reads them from a folder.
@@ -58,13 +58,13 @@ fn seen_from(path: &str, html: &str) -> String {
     if up.is_empty() { html.to_owned() } else { html.replace("=\"./", &format!("=\"{up}")) }
 }
 
-fn page(path: &str) -> Answer {
+fn page(path: &str, prefix: &str) -> Answer {
     let answer = match Files::get(INDEX) {
         Some(file) => {
             let html = seen_from(path, &String::from_utf8_lossy(&file.data));
             Answer::whole(200, "text/html; charset=utf-8", html.into_bytes())
         }
-        None => Answer::text(200, without_panel()),
+        None => Answer::text(200, without_panel(prefix)),
     };
     let headers: [(HeaderName, &str); 5] = [
         (CONTENT_SECURITY_POLICY, POLICY),
@@ -90,14 +90,15 @@ fn content_type(name: &str) -> &'static str {
 }
 
 /// The page that replaces the panel.
-fn without_panel() -> String {
+fn without_panel(prefix: &str) -> String {
     let version = env!("CARGO_PKG_VERSION");
     let mut text = format!(
         "Windfire {version}\n\nThis hub was built without its panel, because Node.js was missing. To get it: install Node.js 20.19 \
          or newer with npm,\nrun \"make build\" again, and restart the hub. Everything else works without it:\n\n"
     );
     for operation in operations() {
-        text.push_str(&format!("{:<6} {:<34} {}\n", operation.method, operation.path, operation.about));
+        let path = format!("{prefix}{}", operation.path);
+        text.push_str(&format!("{:<6} {path:<34} {}\n", operation.method, operation.about));
     }
     text.push_str(
         "GET    /healthz, /readyz, /metrics\n\n\
@@ -114,7 +115,7 @@ mod tests {
     use windfire_engine::{Engine, Options};
 
     use super::*;
-    use crate::{Api, Caller, handle};
+    use crate::{Api, BasePath, Caller, handle};
 
     #[test]
     fn files_are_found_from_every_page_under_any_path() {
@@ -137,18 +138,22 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let engine = Arc::new(Engine::open(folder.path(), Options::default()).expect("a new store"));
         let caller = Caller { peer: [127, 0, 0, 1].into(), now_ms: 1_700_000_000_000 };
-        let ask = |path: &str| {
+        let ask_of = |api: &Api, path: &str| {
             let request = Request::get(path).body(bytes::Bytes::new()).expect("a request");
-            let response = handle(&Api::default(), &engine, &request, caller);
+            let response = handle(api, &engine, &request, caller);
             let location = response.headers().get("location").map(|value| value.to_str().expect("text").to_owned());
             (response.status().as_u16(), location)
         };
+        let ask = |path: &str| ask_of(&Api::default(), path);
         assert_eq!(ask("/manage/"), (301, Some("../manage".to_owned())));
         assert_eq!(ask("/server/5/?a=b"), (301, Some("../5?a=b".to_owned())));
         assert_eq!(ask("/server/5"), (200, None));
         assert_eq!(ask("/server/five/"), (404, None));
         // v0's clients know this one as it is.
         assert_eq!(ask("/api/v1/server/list/").1, Some("/api/v1/server/list".to_owned()));
+        let below = Api { base_path: BasePath::parse("/wind/").expect("valid"), ..Api::default() };
+        assert_eq!(ask_of(&below, "/manage/"), (301, Some("../manage".to_owned())));
+        assert_eq!(ask_of(&below, "/api/v1/server/list/").1, Some("/wind/api/v1/server/list".to_owned()));
     }
 
     #[test]

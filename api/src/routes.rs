@@ -91,7 +91,7 @@ fn route(
     let (operation, [number, second_number]) = match Operation::find(&operations(), &path, method) {
         Match::Operation(operation, numbers) => (operation, numbers),
         Match::OtherMethods(allow) => return Answer::method_not_allowed(&allow),
-        Match::Nothing => return page_or_nothing(&path, request),
+        Match::Nothing => return page_or_nothing(api, &path, request),
     };
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let viewer = match admit(api, engine, request, operation, caller) {
@@ -271,15 +271,16 @@ fn web_socket(
     }
 }
 
-fn page_or_nothing(path: &str, request: &Request<Bytes>) -> Answer {
+fn page_or_nothing(api: &Api, path: &str, request: &Request<Bytes>) -> Answer {
     let method = request.method();
-    if let Some(page) = pages::answer(path) {
+    let prefix = api.base_path.prefix();
+    if let Some(page) = pages::answer(path, prefix) {
         let is_read = matches!(*method, Method::GET | Method::HEAD);
         return if is_read { page } else { Answer::method_not_allowed("GET, HEAD") };
     }
     let shorter = path.strip_suffix('/').unwrap_or_default();
     let leads_on = match Operation::find(&operations(), shorter, method) {
-        Match::Operation(..) => Some(shorter.to_owned()),
+        Match::Operation(..) => Some(format!("{prefix}{shorter}")),
         Match::OtherMethods(_) => None,
         Match::Nothing => (*method == Method::GET && pages::is_page(shorter)).then(|| pages::relative(shorter)),
     };

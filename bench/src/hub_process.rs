@@ -529,7 +529,8 @@ fn parse_ready(line: &str) -> Option<Addresses> {
         value?.1.split('"').next()
     };
     Some(Addresses {
-        http: field("http")?.rsplit('/').next()?.parse().ok()?,
+        // A base path may be behind it.
+        http: field("http")?.split_once("://")?.1.split('/').next()?.parse().ok()?,
         quic: field("quic")?.parse().ok()?,
         fingerprint: field("fingerprint")?.parse().ok()?,
     })

@@ -14,6 +14,8 @@ mod limits;
 #[path = "../../engine/hub/src/memory.rs"]
 #[allow(dead_code)]
 mod memory;
+#[path = "../../engine/hub/src/panel_address.rs"]
+mod panel_address;
 #[path = "../../engine/hub/src/proxies.rs"]
 #[allow(dead_code)]
 mod proxies;

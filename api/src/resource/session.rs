@@ -145,13 +145,14 @@ fn described(request: &ApiRequest<'_>, login: Option<(&User, &str)>) -> Answer {
     }))
 }
 
-/// Not readable by scripts, not sent with other sites' requests, and only over HTTPS if the hub was reached by HTTPS.
+/// Not readable by scripts, not sent with other sites' requests or to other paths of the host, and only over HTTPS if the
+/// hub was reached by HTTPS.
 fn set_cookie(request: &ApiRequest<'_>, value: &str, seconds: i64) -> String {
     let forwarded = request.request.headers().get("x-forwarded-proto").map(|value| value.as_bytes());
     let is_https = request.api.is_https || forwarded == Some(b"https");
     let secure = if is_https { "; Secure" } else { "" };
-    let name = &request.api.cookie_name;
-    format!("{name}={value}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
+    let (name, path) = (&request.api.cookie_name, &request.api.base_path);
+    format!("{name}={value}; Path={path}; Max-Age={seconds}; HttpOnly; SameSite=Lax{secure}")
 }
 
 /// Schemas of its bodies and answers.

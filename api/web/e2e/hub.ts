@@ -26,13 +26,20 @@ export class Hub {
   private addresses: Addresses = { http: '127.0.0.1:0', quic: '127.0.0.1:0' };
   /** Known once the hub is ready. */
   fingerprint = '';
+  /** The path below which it has everything, without a slash at its end. */
+  private basePath = '';
   /** Of the user "admin", as the hub says it once. */
   password = '';
 
   constructor(private readonly options: readonly string[] = []) {}
 
-  get url(): string {
+  get origin(): string {
     return `http://${this.addresses.http}`;
+  }
+
+  /** Where it has the panel, without a slash at its end. */
+  get url(): string {
+    return `${this.origin}${this.basePath}`;
   }
 
   /** Makes a day of history that ended so many minutes ago, before the first start. */
@@ -78,7 +85,9 @@ export class Hub {
         const line = / ready .*/.exec(said)?.[0];
         if (line === undefined || !said.includes('\n', said.indexOf(line))) return;
         clearTimeout(timer);
-        this.addresses = { http: valueIn(line, 'http').replace('http://', ''), quic: valueIn(line, 'quic') };
+        const url = new URL(valueIn(line, 'http'));
+        this.addresses = { http: url.host, quic: valueIn(line, 'quic') };
+        this.basePath = url.pathname.slice(0, -1);
         this.fingerprint = valueIn(line, 'fingerprint');
         ready();
       });
@@ -139,20 +148,22 @@ interface Credential {
 export class Api {
   private constructor(
     private readonly context: APIRequestContext,
+    private readonly url: string,
     private readonly csrf: string,
   ) {}
 
   static async signedIn(hub: Hub, user = 'admin', password = hub.password): Promise<Api> {
-    const context = await request.newContext({ baseURL: hub.url });
-    const answer = await context.post('/api/v1/session', { data: { user, password } });
+    const context = await request.newContext();
+    const url = `${hub.url}/api/v1`;
+    const answer = await context.post(`${url}/session`, { data: { user, password } });
     expect(answer.ok(), await answer.text()).toBe(true);
     const { result } = (await answer.json()) as { result: { csrf: string } };
-    return new Api(context, result.csrf);
+    return new Api(context, url, result.csrf);
   }
 
   send(method: string, path: string, data?: unknown): Promise<APIResponse> {
     const headers = { 'X-CSRF-Token': this.csrf };
-    return this.context.fetch(`/api/v1${path}`, { method, headers, ...(data === undefined ? {} : { data }) });
+    return this.context.fetch(`${this.url}${path}`, { method, headers, ...(data === undefined ? {} : { data }) });
   }
 
   async call<T>(method: string, path: string, data?: unknown): Promise<T> {

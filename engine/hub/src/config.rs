@@ -12,6 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
+use windfire_api::BasePath;
 use windfire_engine::Tuning;
 use windfire_engine::alert::state::AlertOptions;
 use windfire_engine::history::Retention;
@@ -20,6 +21,7 @@ use windfire_log::LogFormat;
 use crate::config_words;
 use crate::limits::{SESSIONS_MAX, UDP_BUFFER_BYTES};
 use crate::memory;
+use crate::panel_address::{base_path, base_path_of_file};
 use crate::proxies::{self, TrustedProxies};
 use crate::variables::{agents_address, listen_address, number, plain, some_text, truth, with_ports};
 use cluster::BrokerUrls;
@@ -77,6 +79,10 @@ pub(crate) struct Settings {
     /// Seconds for which browsers shall reach the panel by HTTPS only, up to 63072000; needs https_cert [default: 0]
     #[arg(long, env = "WINDFIRE_HSTS_MAX_AGE_S", value_name = "N", value_parser = number::<u64>)]
     hsts_max_age_s: Option<u64>,
+    /// Path below which browsers have the panel and the API, if a proxy passes it on [default: /]
+    #[arg(long, env = "WINDFIRE_BASE_PATH", value_name = "PATH", value_parser = base_path)]
+    #[serde(deserialize_with = "base_path_of_file")]
+    base_path: Option<BasePath>,
     /// Addresses and networks of proxies whose X-Forwarded-For and -Proto count, separated by commas (default: none)
     #[arg(long, env = "WINDFIRE_TRUSTED_PROXIES", value_name = "NETS", value_parser = TrustedProxies::parse)]
     #[serde(deserialize_with = "proxies::of_file")]
@@ -224,6 +230,7 @@ pub(crate) struct Config {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) https_key: Option<PathBuf>,
     pub(crate) hsts_max_age_s: u64,
+    pub(crate) base_path: BasePath,
     pub(crate) trusted_proxies: TrustedProxies,
     pub(crate) commit_interval_ms: u64,
     pub(crate) report_interval_s: u32,
@@ -284,6 +291,7 @@ impl Config {
             https_cert: given.https_cert.or(file.https_cert),
             https_key: given.https_key.or(file.https_key),
             hsts_max_age_s: given.hsts_max_age_s.or(file.hsts_max_age_s).unwrap_or(0),
+            base_path: given.base_path.or(file.base_path).unwrap_or_default(),
             trusted_proxies: given.trusted_proxies.or(file.trusted_proxies).unwrap_or_default(),
             commit_interval_ms: given.commit_interval_ms.or(file.commit_interval_ms).unwrap_or(20),
             report_interval_s: given.report_interval_s.or(file.report_interval_s).unwrap_or(0),

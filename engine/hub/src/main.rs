@@ -24,6 +24,7 @@ mod network;
 mod output;
 mod pacer;
 mod page;
+mod panel_address;
 mod progress;
 mod proxies;
 mod pulse;

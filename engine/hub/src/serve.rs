@@ -321,8 +321,8 @@ fn open(
 
 /// `agents` has no address yet.
 fn api(config: &Config, agents: Agents) -> Api {
-    let cookie_name = config.cookie_name.clone();
-    let api = Api { cookie_name, is_https: config.https, agents, check_templates, ..Api::default() };
+    let (cookie_name, base_path) = (config.cookie_name.clone(), config.base_path.clone());
+    let api = Api { cookie_name, base_path, is_https: config.https, agents, check_templates, ..Api::default() };
     reload::api_of(config, &api)
 }
 
@@ -343,7 +343,8 @@ fn shared_out(config: &Config) -> Budgets {
 fn announce(config: &Config, http: Option<SocketAddr>, quic: Option<SocketAddr>, fingerprint: &str) {
     let scheme = if config.https { "https" } else { "http" };
     let address = |address: Option<SocketAddr>| address.map(|address| address.to_string()).unwrap_or_default();
-    tracing::info!(http = format!("{scheme}://{}", address(http)), quic = address(quic), fingerprint, "ready");
+    let path = if config.base_path.is_root() { "" } else { config.base_path.as_str() };
+    tracing::info!(http = format!("{scheme}://{}{path}", address(http)), quic = address(quic), fingerprint, "ready");
 }
 
 /// Takes as many descriptors as the process may have: the usual 1,024 are for programs that `select`.

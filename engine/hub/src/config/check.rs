@@ -5,6 +5,7 @@ use windfire_wire::limits::{FRAME_AGE_S_MAX, SAMPLES_PER_FRAME_MAX};
 
 use super::Config;
 use crate::limits::{ALERT_WAIT_S_MAX, HSTS_MAX_AGE_S_MAX, LISTENERS_MAX, MEMORY_BYTES_MIN, RETENTION_DAYS_MAX};
+use crate::panel_address::check_public_url;
 use crate::variables::within;
 
 impl Config {
@@ -23,10 +24,8 @@ impl Config {
         within("alert_grace_s", self.alert_grace_s.into(), 0, ALERT_WAIT_S_MAX)?;
         within("group_wait_s", self.group_wait_s.into(), 0, ALERT_WAIT_S_MAX)?;
         within("group_interval_s", self.group_interval_s.into(), 0, ALERT_WAIT_S_MAX)?;
-        if let Some(url) = &self.public_url
-            && !is_web_address(url)
-        {
-            return Err(format!("public_url = {url:?} is no web address: write one such as https://hub.example.org"));
+        if let Some(url) = &self.public_url {
+            check_public_url(url, &self.base_path)?;
         }
         // With 0 the agents' default interval counts, which is one second. A frame is at most ten seconds old.
         let gathering_s = (self.report_interval_s.max(1) * self.samples_per_frame).min(FRAME_AGE_S_MAX);
@@ -67,13 +66,4 @@ impl Config {
         self.cluster.check()?;
         self.log_filter().map(drop)
     }
-}
-
-/// Whether a link may begin so.
-fn is_web_address(text: &str) -> bool {
-    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    rest.is_some_and(|rest| {
-        let is_part = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}?#".contains(&byte);
-        !rest.is_empty() && !rest.starts_with('/') && rest.bytes().all(is_part)
-    })
 }

@@ -71,6 +71,7 @@ fn values_out_of_bounds_are_refused() {
         "public_url = \"https:///alerts\"",
         "public_url = \"https://hub.example.org/?a=b\"",
         "public_url = \"https://hub.example.org/a b\"",
+        "public_url = \"https://hub.example.org\"\nbase_path = \"/windfire/\"",
     ] {
         let settings = parse(text).expect("well-formed");
         assert!(Config::load(&Place::default(), settings).is_err(), "{text}");
@@ -92,6 +93,22 @@ fn links_begin_with_the_address_as_it_is_written() {
     ] {
         assert_eq!(url(text), Ok(expected.map(str::to_owned)), "{text}");
     }
+}
+
+#[test]
+fn the_path_of_the_panel_is_read_with_or_without_its_slashes() {
+    let path = |text: &str| Config::load(&Place::default(), parse(text)?).map(|config| config.base_path.to_string());
+    for (text, expected) in [
+        ("", "/"),
+        ("base_path = \"\"", "/"),
+        ("base_path = \"/\"", "/"),
+        ("base_path = \" windfire \"", "/windfire/"),
+        ("base_path = \"/windfire\"\npublic_url = \"https://hub.example.org/windfire/\"", "/windfire/"),
+    ] {
+        assert_eq!(path(text), Ok(expected.to_owned()), "{text}");
+    }
+    let error = path("base_path = \"/a/../b/\"").expect_err("dots");
+    assert!(error.lines().next().is_some_and(|first| first.contains("has '.'")), "{error}");
 }
 
 #[test]
@@ -119,6 +136,7 @@ fn what_the_file_leaves_empty_is_not_given() {
         "log",
         "log_format",
         "trusted_proxies",
+        "base_path",
     ];
     let empty: String = keys.iter().map(|key| format!("{key} = \"\"\n")).collect();
     let config = Config::load(&Place::default(), parse(&empty).expect("as if nothing was there")).expect("valid");

@@ -110,7 +110,7 @@ fn of_running(
         findings.push(running::judge_late_rounds(&page.body));
         findings.push(running::judge_samples_per_frame(&page.body, config.samples_per_frame));
         findings.push(running::judge_history(&page.body));
-        findings.push(running::judge_panel(&page::get(config, "/")));
+        findings.push(running::judge_panel(&page::get(config, config.base_path.as_str())));
     }
     findings.push(running::judge_servers(&facts.servers, now_s, config.offline_after_s.into()));
     findings.push(running::judge_agent_versions(&facts.details, &facts.version));

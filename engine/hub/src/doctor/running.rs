@@ -118,6 +118,11 @@ pub(super) fn judge_panel(page: &Result<Page, String>) -> Finding {
         Ok(page) if page.status == 200 => {
             Finding::info(CHECK, "this hub was built without its panel; Node.js is needed to build it")
         }
+        // A hub with another base path leads there from /, and knows no page elsewhere.
+        Ok(Page { status: 307 | 404, .. }) => {
+            let remedy = "look with the configuration of the hub; if it is that, restart the hub";
+            Finding::warn(CHECK, "the hub that runs does not have it at base_path", remedy)
+        }
         Ok(page) => {
             Finding::warn(CHECK, format!("it answers with HTTP status {}", page.status), "look at the hub's log")
         }

@@ -31,7 +31,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
-use windfire_api::{Admission, Body, Busy, Caller, Viewer, Work, busy, handle_if, is_blocking};
+use windfire_api::{Admission, Body, Busy, Caller, Viewer, Work, answer_outside, busy, handle_if, is_blocking};
 
 use crate::counters::Counters;
 use crate::limits::{
@@ -203,10 +203,15 @@ impl Http {
             Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT)),
         };
         connection.progressed();
+        let api = self.api.current();
+        let is_below = api.base_path.take_off(&mut head.uri);
         let request = Request::from_parts(head, body);
-        let tries = Arc::clone(&self.api.current().tries);
-        if let Some(response) = health::answer(&request, &self.engine, &self.counters, &tries) {
+        // Also beside the base path: probes ask the hub itself and not its proxy.
+        if let Some(response) = health::answer(&request, &self.engine, &self.counters, &api.tries) {
             return Ok(response.map(whole));
+        }
+        if !is_below {
+            return Ok(answer_outside(&api.base_path, &request).map(only_whole));
         }
         let caller = Caller { peer: address, now_ms: (self.clock)() };
         let (http, admitted) = (Arc::clone(&self), Mutex::default());

@@ -44,6 +44,8 @@ pub(crate) struct Proxy {
     child: Child,
     address: SocketAddr,
     tls: Arc<ClientConfig>,
+    /// Before every path, at the proxy as at the hub. Empty for a hub that has the whole site.
+    prefix: &'static str,
 }
 
 /// An address of this machine at which nothing listens at this moment.
@@ -76,13 +78,15 @@ impl Proxy {
     /// Starts it, and waits until it answers. `configure` writes what it needs into the folder, with addresses that are
     /// free, and returns the command and the address for HTTPS. It is asked again if another program was faster to take
     /// one. `authority` is the file with the certificate by which its own is verified: it may create that itself.
+    /// `prefix` is the hub's base path without its last slash.
     pub(crate) fn start(
         folder: TempDir,
         authority: &Path,
+        prefix: &'static str,
         mut configure: impl FnMut(&Path) -> (Command, SocketAddr),
     ) -> Self {
         let (child, address) = spawn(folder.path(), &mut configure);
-        let mut proxy = Self { folder, child, address, tls: trusting(RootCertStore::empty()) };
+        let mut proxy = Self { folder, child, address, tls: trusting(RootCertStore::empty()), prefix };
         let mut starts = 1;
         while !proxy.comes_up(authority) {
             assert!(starts < STARTS_MAX, "each time another program has its address: {}", proxy.log());
@@ -128,8 +132,13 @@ impl Proxy {
         Ok(StreamOwned::new(connection, socket))
     }
 
+    /// A path of the hub, as clients of the proxy write it.
+    fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.prefix)
+    }
+
     fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<HttpAnswer> {
-        exchange(&mut self.connect()?, &self.host(), method, path, headers, body)
+        exchange(&mut self.connect()?, &self.host(), method, &self.path(path), headers, body)
     }
 }
 
@@ -156,7 +165,7 @@ fn trusting(roots: RootCertStore) -> Arc<ClientConfig> {
 /// Checks all that a browser needs. `LONG=120` watches the live stream for two minutes.
 pub(crate) fn the_panel_works(hub: &HubProcess, proxy: &Proxy) {
     let page = proxy.request("GET", "/", &[], b"").expect("an answer");
-    let direct = hub.request("GET", "/", &[], b"").expect("an answer");
+    let direct = hub.request("GET", &proxy.path("/"), &[], b"").expect("an answer");
     assert_eq!((page.status, page.text()), (200, direct.text()));
     let policy = "content-security-policy";
     assert_eq!(page.header(policy), direct.header(policy));
@@ -176,6 +185,7 @@ fn sign_in(hub: &HubProcess, proxy: &Proxy) -> Panel {
     let admin = Panel::of_answer(&answer);
     let cookie = answer.header("set-cookie").expect("a cookie");
     assert!(cookie.contains("; Secure"), "the browser speaks TLS: {cookie}");
+    assert!(cookie.contains(&format!("; Path={};", proxy.path("/"))), "the site's other paths do not get it: {cookie}");
     let of_admin = [("Cookie", admin.cookie.as_str()), ("X-CSRF-Token", admin.csrf.as_str())];
     let headers = [&from_page[..], &of_admin].concat();
     let body = json!({"name": "first"}).to_string();
@@ -208,7 +218,8 @@ fn events_come_at_once(hub: &HubProcess, proxy: &Proxy, admin: &Panel) {
     let mut socket = proxy.connect().expect("a connection");
     let (host, cookie) = (proxy.host(), &admin.cookie);
     // HTTP/1.0 has no chunks, so lines are whole.
-    write!(socket, "GET /api/v1/server/stream HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n").expect("sent");
+    let path = proxy.path("/api/v1/server/stream");
+    write!(socket, "GET {path} HTTP/1.0\r\nHost: {host}\r\nCookie: {cookie}\r\n\r\n").expect("sent");
     let mut lines = BufReader::new(socket).lines();
     let mut wait_for = |what: &str| {
         while !lines.next().expect("the stream goes on").expect("in time").contains(what) {}
@@ -218,7 +229,7 @@ fn events_come_at_once(hub: &HubProcess, proxy: &Proxy, admin: &Panel) {
     let mut slowest = Duration::ZERO;
     for number in 0.. {
         let name = format!("renamed-{number}");
-        admin.done(hub, "PATCH", "/api/v1/manage/server/1", &json!({"name": name}));
+        admin.done(hub, "PATCH", &proxy.path("/api/v1/manage/server/1"), &json!({"name": name}));
         let made = Instant::now();
         wait_for(&format!("\"{name}\""));
         slowest = slowest.max(made.elapsed());
@@ -231,7 +242,8 @@ fn events_come_at_once(hub: &HubProcess, proxy: &Proxy, admin: &Panel) {
 }
 
 fn a_websocket_is_one(proxy: &Proxy, admin: &Panel) {
-    let mut request = format!("ws://{}/ws", proxy.host()).into_client_request().expect("a request");
+    let address = format!("ws://{}{}", proxy.host(), proxy.path("/ws"));
+    let mut request = address.into_client_request().expect("a request");
     for (name, value) in [("Cookie", admin.cookie.clone()), ("Origin", format!("https://{}", proxy.host()))] {
         request.headers_mut().insert(name, value.parse().expect("a header"));
     }

@@ -82,6 +82,9 @@ fn the_panel_is_a_page_of_html() {
     check(&judge_panel(&of(200, "text/html; charset=utf-8")), Verdict::Ok, "part of the hub");
     check(&judge_panel(&of(200, "text/plain; charset=utf-8")), Verdict::Info, "Node.js");
     check(&judge_panel(&of(503, "text/html")), Verdict::Warn, "503");
+    for status in [307, 404] {
+        check(&judge_panel(&of(status, "text/plain; charset=utf-8")), Verdict::Warn, "base_path");
+    }
     check(&judge_panel(&Err("refused".to_owned())), Verdict::Warn, "refused");
 }
 
