@@ -56,7 +56,9 @@ impl BasePath {
         }
         let is_plain = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '/');
         if let Some(odd) = inner.chars().find(|letter| !is_plain(*letter)) {
-            return Err(format!("{text:?} has {odd:?}: use letters, digits, - and _ between slashes, as in /windfire/"));
+            return Err(format!(
+                "{text:?} has {odd:?}: use letters, digits, - and _ between slashes, as in /windfire/"
+            ));
         }
         if found.contains("//") {
             return Err(format!("{text:?} has a slash after a slash: write it with one, as in /windfire/"));

@@ -41,7 +41,6 @@ fn networks() -> [(&'static str, Badness); 9] {
                 delay,
                 bytes_max: BYTES_AT_MTU_1280,
                 moved_every: Some(Duration::from_secs(2)),
-                ..Badness::default()
             },
         ),
     ]

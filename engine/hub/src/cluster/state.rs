@@ -361,7 +361,7 @@ mod tests {
             if stream == SHARDS {
                 state.watch_registry(receiver);
             } else {
-                state.watch(stream, receiver)
+                state.watch(stream, receiver);
             }
             sender
         });
