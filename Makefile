@@ -54,6 +54,14 @@ packages: programs sbom ## Build, then make .deb, .rpm, tarball and wheels of hu
 packages-check: programs sbom ## Check the packages: same bytes twice, lintian, rpmlint, and their life in a fresh Debian; as root
 	@BIN='$(BIN)' bash .ci/packages/check
 
+.PHONY: packages-follow
+packages-follow: packages ## Follow docs/install.md and docs/upgrade.md word by word in a fresh Debian; as root
+	@bash .ci/packages/follow
+
+.PHONY: packages-systemd
+packages-systemd: packages ## Run the packages under the systemd of a fresh Debian: sandbox, reload, watchdog, stop; as root
+	@bash .ci/packages/systemd
+
 .PHONY: build
 build: compilers ## Build everything, into target/release
 	@bash .ci/build $(PROFILE)
