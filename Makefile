@@ -65,6 +65,14 @@ packages-check: programs sbom ## Check the packages: same bytes twice, lintian, 
 agent-static: compilers ## Build agents that need no shared library, for AGENT_TARGETS, and say why where that cannot be done
 	@bash .ci/agent-static $(AGENT_TARGETS)
 
+.PHONY: packages-follow
+packages-follow: packages ## Follow docs/install.md and docs/upgrade.md word by word in a fresh Debian; as root
+	@bash .ci/packages/follow
+
+.PHONY: packages-systemd
+packages-systemd: packages ## Run the packages under the systemd of a fresh Debian: sandbox, reload, watchdog, stop; as root
+	@bash .ci/packages/systemd
+
 .PHONY: build
 build: compilers ## Build everything, into target/release
 	@bash .ci/build $(PROFILE)
