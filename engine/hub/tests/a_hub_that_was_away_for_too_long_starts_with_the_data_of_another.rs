@@ -1,5 +1,5 @@
-//! A hub was away for longer than the streams reach: it does not start, because its history would have a hole. It says
-//! what to do. With a backup of another hub it follows from there.
+//! A hub was away for longer than the streams reach: it does not start, because its history would have a hole. With a
+//! backup of another hub it follows from there, and has every report.
 
 #[allow(dead_code, reason = "each test needs a part of it")]
 mod hub;
@@ -46,7 +46,8 @@ impl Operator {
                 self.say("PONG\r\n");
             }
             if line.starts_with("MSG ") {
-                let bytes = line.trim_end().rsplit(' ').next().and_then(|bytes| bytes.parse().ok()).expect("a count");
+                let bytes = line.trim_end().rsplit(' ').next().and_then(|last| last.parse().ok());
+                let bytes: usize = bytes.expect("a count");
                 let mut answer = vec![0; bytes];
                 self.0.read_exact(&mut answer).expect("in time");
                 let answer: Value = serde_json::from_slice(&answer).expect("JSON");
@@ -92,9 +93,7 @@ fn a_hub_is_away_for_too_long() {
     (0..SHARDS).for_each(|partition| operator.age(&format!("WF_test_{partition:02}")));
 
     let said = cluster.hubs[1].try_start().expect_err("refused");
-    for words in ["WF_test_", "away for longer than the stream reaches", "Restore a backup of another hub"] {
-        assert!(said.contains(words), "{words}: {said}");
-    }
+    assert!(said.contains("WF_test_") && said.contains("away for longer than the stream reaches"), "{said}");
 
     let data = cluster.hubs[1].data().to_owned();
     let backup = data.with_file_name("newer").display().to_string();
