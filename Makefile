@@ -16,6 +16,7 @@ SIM ?=
 AGENTS ?= 1000
 DURATION ?= 60s
 FLEET ?=
+CLUSTER ?=
 COMPARE ?=
 # The platform whose programs `make sbom` describes; default: this machine's.
 TARGET ?=
@@ -144,7 +145,6 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 .PHONY: soak
 soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
 	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_kill_9_of_the_hub_exactly_once -- --nocapture
-	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test hubs_and_brokers_are_killed_and_no_report_is_lost_or_doubled -- --nocapture
 	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test faults_are_told_once_or_twice_though_the_hub_is_killed -- --nocapture
 	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
 	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
@@ -168,7 +168,13 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s
 	$(MAKE) sim SEEDS=10000
 	$(MAKE) sim SEEDS=10000 SIM=--cluster
+	$(MAKE) soak-cluster
 	$(MAKE) packages-check
+
+.PHONY: soak-cluster
+soak-cluster: build ## Run the long forms of the tests of several hubs, and print a row for each fault; some hours, as root
+	@bash .ci/nats
+	@bash .ci/soak-cluster $(CARGO) test $(PROFILE) -p windfire-hub
 
 .PHONY: bench
 bench: tools ## Run the benchmarks, and compare with what `make bench-save` measured
@@ -181,6 +187,11 @@ bench-save: tools ## Run the benchmarks, and keep the figures for later comparis
 .PHONY: fleet
 fleet: build ## Measure a hub under AGENTS agents for DURATION; more options of `windfire-bench fleet` in FLEET
 	$(BIN)/windfire-bench fleet --agents $(AGENTS) --duration $(DURATION) $(FLEET)
+
+.PHONY: bench-cluster
+bench-cluster: build ## Measure three hubs and three brokers under agents, and then without them; options in CLUSTER
+	@bash .ci/nats
+	$(BIN)/windfire-bench cluster $(CLUSTER)
 
 .PHONY: compare
 compare: build ## Give the same work to a hub and to VictoriaMetrics, and print both figures; options in COMPARE

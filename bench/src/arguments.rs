@@ -172,7 +172,7 @@ impl FleetArguments {
 }
 
 /// Reads a time such as 500ms, 60s, 15m or 1h.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time such as 500ms, 60s, 15m or 1h");
     let end = text.find(|c: char| c.is_ascii_alphabetic()).ok_or_else(wrong)?;
     let number: f64 = text[..end].parse().map_err(|_| wrong())?;

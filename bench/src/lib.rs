@@ -6,6 +6,7 @@
 
 pub mod chart;
 pub mod clock;
+pub mod cluster;
 pub mod compare;
 pub mod crashed_log;
 pub mod fast;

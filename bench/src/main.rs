@@ -28,8 +28,10 @@ use windfire_engine::FailPoint;
 use windfire_engine::history::Retention;
 
 use arguments::FleetArguments;
+use cluster_arguments::ClusterArguments;
 
 mod arguments;
+mod cluster_arguments;
 
 /// Time between two lines of accounts of agents with spools.
 const ACCOUNTS_INTERVAL: Duration = Duration::from_millis(5);
@@ -50,6 +52,8 @@ struct Arguments {
 enum Verb {
     /// Measure a hub under a fleet of agents in this process
     Fleet(Box<FleetArguments>),
+    /// Measure hubs of one cluster with three brokers: under agents, then with batches that are published without agents
+    Cluster(ClusterArguments),
     /// Draw several runs of `fleet --json` as charts by agents, load and time
     Plot {
         /// Files that `fleet --json` wrote
@@ -241,6 +245,14 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Verb::Fleet(arguments) => fleet(*arguments),
+        Verb::Cluster(arguments) => match arguments.run() {
+            Ok(true) => ExitCode::SUCCESS,
+            Ok(false) => ExitCode::FAILURE,
+            Err(error) => {
+                eprintln!("windfire-bench: {error}");
+                ExitCode::FAILURE
+            }
+        },
         Verb::Compare { victoria, servers, seconds, live_servers, live_seconds, spawn } => {
             let seconds = seconds as usize;
             let work = Work { servers, seconds, live_servers, live_s: live_seconds, cores: spawn };

@@ -143,6 +143,8 @@ struct Tally {
     latencies: Mutex<Latencies>,
     late: AtomicU64,
     refused: AtomicU64,
+    /// The longest time from one ack of an agent to its next one, microseconds.
+    silence_us_max: AtomicU64,
 }
 
 /// How many reports of one agent were made, and how many are durable.
@@ -213,6 +215,7 @@ impl Swarm {
             latencies: Mutex::new(Latencies::default()),
             late: AtomicU64::new(0),
             refused: AtomicU64::new(0),
+            silence_us_max: AtomicU64::new(0),
         });
         let agent = |outbox: Outbox| {
             let kept = outbox.kept_count();
@@ -298,6 +301,11 @@ impl Swarm {
     /// How long acks took since the last call.
     pub fn take_latencies(&self) -> Latencies {
         std::mem::take(&mut *self.tally.latencies.lock())
+    }
+
+    /// The longest time that an agent was without an ack, of those that have ended since the last call.
+    pub fn take_longest_silence(&self) -> Duration {
+        Duration::from_micros(self.tally.silence_us_max.swap(0, Ordering::Relaxed))
     }
 
     /// Readings that came more than 100 ms after they were due: the generator had too much to do.
@@ -519,12 +527,19 @@ impl Pusher {
 }
 
 async fn measure(agent: Arc<SwarmAgent>, tally: Arc<Tally>) {
+    let mut heard: Option<Instant> = None;
     loop {
         agent.feed.acked.notified().await;
         let now = Instant::now();
         let left = usize::try_from(agent.feed.outbox().await.len()).unwrap_or(usize::MAX);
         let mut unacked = agent.unacked.lock();
         let acked = unacked.len().saturating_sub(left);
+        if acked > 0
+            && let Some(before) = heard.replace(now)
+        {
+            let silence_us = u64::try_from(now.duration_since(before).as_micros()).unwrap_or(u64::MAX);
+            tally.silence_us_max.fetch_max(silence_us, Ordering::Relaxed);
+        }
         let mut latencies = tally.latencies.lock();
         for (due, is_newest) in unacked.drain(..acked).zip((0..acked).rev().map(|left| left == 0)) {
             let took = now.saturating_duration_since(due);

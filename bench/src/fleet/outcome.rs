@@ -317,7 +317,7 @@ impl Outcome {
 }
 
 /// A line of the table.
-pub(super) fn table_row(name: &str, text: &str) -> String {
+pub(crate) fn table_row(name: &str, text: &str) -> String {
     format!("{name:<18} {text}")
 }
 

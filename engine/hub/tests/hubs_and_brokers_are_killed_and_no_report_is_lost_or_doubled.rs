@@ -9,22 +9,20 @@ mod hubs;
 use std::thread::sleep;
 use std::time::Duration;
 
-use hub::{quick_backoff, wait_until};
+use hub::wait_until;
+use hubs::faults::{eager_agents, made_by};
 use hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::{given, seed};
-use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::swarm::{Swarm, Target};
 
 const AGENTS: usize = 20;
-const INTERVAL: Duration = Duration::from_millis(100);
 
 #[test]
 fn hubs_and_brokers_are_killed() {
     let (mut random, kills) = (fastrand::Rng::with_seed(seed()), given("KILLS", 2));
     let mut cluster = Hubs::new(3, AGENTS);
     cluster.start();
-    let options =
-        SwarmOptions { interval: INTERVAL, backoff: quick_backoff(), ack_each_report: true, ..SwarmOptions::default() };
-    let mut swarm = Swarm::start_at(&Target::of_all(&cluster.hubs), &cluster.credentials, options);
+    let mut swarm = Swarm::start_at(&Target::of_all(&cluster.hubs), &cluster.credentials, eager_agents());
     await_acks(&swarm);
     let (mut without_hub, mut without_broker) = (Duration::ZERO, Duration::ZERO);
     for _ in 0..kills {
@@ -47,5 +45,6 @@ fn hubs_and_brokers_are_killed() {
     let accounts = swarm.settle();
     wait_until("all hubs are ready", || cluster.hubs.iter().all(is_ready));
     cluster.await_equal();
-    cluster.stop_and_check(&accounts);
+    let fault = "kill -9 of a hub, then of a broker";
+    cluster.stop_and_compare(&made_by(&accounts)).tell_and_check(fault, kills, swarm.take_longest_silence());
 }

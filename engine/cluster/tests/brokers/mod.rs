@@ -28,11 +28,14 @@ pub(crate) const PARTITION: StreamOf = StreamOf::Partition(1);
 /// Partitions of the cluster in these tests.
 pub(crate) const PARTITIONS: u16 = 2;
 
+/// A broker's line for what keeps its messages through a power cut.
+const SYNC_ALWAYS: &str = "sync_interval: \"always\"";
+
 /// Brokers that run. They are killed when this is dropped.
 pub(crate) struct BrokerCluster {
     pub(crate) brokers: Vec<Broker>,
-    /// Kept until the processes have ended.
-    _folder: TempDir,
+    /// Kept until the processes have ended. None if their folders are the test's.
+    _folder: Option<TempDir>,
 }
 
 /// One of them.
@@ -48,24 +51,44 @@ pub(crate) struct Broker {
 impl BrokerCluster {
     /// So many brokers that sync each write.
     pub(crate) fn start(count: usize) -> Self {
-        Self::with_sync(count, "sync_interval: \"always\"")
+        Self::with_sync(count, SYNC_ALWAYS)
+    }
+
+    /// So many brokers that sync each write, and tell clients nothing of each other. A client reaches them only at the
+    /// addresses that it is given.
+    pub(crate) fn unadvertised(count: usize) -> Self {
+        Self::in_new_folder(count, SYNC_ALWAYS, "no_advertise: true")
     }
 
     /// So many brokers with that line in their section `jetstream`.
     pub(crate) fn with_sync(count: usize, sync: &str) -> Self {
+        Self::in_new_folder(count, sync, "")
+    }
+
+    /// A broker that syncs each write in each of these folders, which are there.
+    pub(crate) fn in_folders(folders: &[PathBuf]) -> Self {
+        Self::start_in(folders, SYNC_ALWAYS, "")
+    }
+
+    fn in_new_folder(count: usize, sync: &str, cluster: &str) -> Self {
         let folder = TempDir::new().expect("a folder");
-        let ports = free_ports(3 * count);
+        let folders: Vec<PathBuf> = (1..=count).map(|number| folder.path().join(format!("b{number}"))).collect();
+        folders.iter().for_each(|folder| fs::create_dir(folder).expect("a folder"));
+        Self { _folder: Some(folder), ..Self::start_in(&folders, sync, cluster) }
+    }
+
+    /// `sync` and `cluster` are lines in the sections `jetstream` and `cluster`.
+    fn start_in(folders: &[PathBuf], sync: &str, cluster: &str) -> Self {
+        let ports = free_ports(3 * folders.len());
         let routes: Vec<String> = ports.chunks(3).map(|ports| format!("nats://127.0.0.1:{}", ports[2])).collect();
         let mut brokers = Vec::new();
-        for (index, ports) in ports.chunks(3).enumerate() {
+        for (index, (ports, at)) in ports.chunks(3).zip(folders).enumerate() {
             let name = format!("b{}", index + 1);
-            let at = folder.path().join(&name);
-            fs::create_dir(&at).expect("a folder");
             let config = at.join("nats.conf");
             let text = format!(
                 "server_name: {name}\nlisten: 127.0.0.1:{}\nhttp: 127.0.0.1:{}\n\
                  jetstream {{ store_dir: \"{}\", max_file_store: 4GB, max_memory_store: 64MB\n{sync}\n}}\n\
-                 cluster {{ name: test, listen: 127.0.0.1:{}, routes: {routes:?} }}\n\
+                 cluster {{ name: test, listen: 127.0.0.1:{}, routes: {routes:?}\n{cluster}\n}}\n\
                  accounts {{ SYS: {{ users: [{{ user: sys, password: sys-secret }}] }}\n\
                  WF: {{ jetstream: enabled, users: [{{ user: wf, password: wf-secret }}] }} }}\n\
                  system_account: SYS\n",
@@ -78,7 +101,7 @@ impl BrokerCluster {
             let log = at.join("log");
             brokers.push(Broker { name, port: ports[0], monitor: ports[1], config, log, child: None });
         }
-        let mut cluster = Self { brokers, _folder: folder };
+        let mut cluster = Self { brokers, _folder: None };
         cluster.brokers.iter_mut().for_each(Broker::start);
         cluster.brokers.iter().for_each(Broker::await_health);
         cluster
@@ -128,6 +151,13 @@ impl BrokerCluster {
         self.brokers[index].start();
         self.brokers[index].await_health();
     }
+
+    /// Waits until a broker that was told to stop has ended.
+    pub(crate) fn await_end(&mut self, index: usize) {
+        if let Some(mut child) = self.brokers[index].child.take() {
+            child.wait().expect("own child");
+        }
+    }
 }
 
 impl BrokerCluster {
@@ -139,6 +169,11 @@ impl BrokerCluster {
 }
 
 impl Broker {
+    /// The process id.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.as_ref().expect("a broker that runs").id()
+    }
+
     fn start(&mut self) {
         let log = File::options().create(true).append(true).open(&self.log).expect("a file");
         let mut command = Command::new(program());
@@ -154,7 +189,7 @@ impl Broker {
     }
 
     /// Waits until the broker has all that its cluster has.
-    fn await_health(&self) {
+    pub(crate) fn await_health(&self) {
         let started = Instant::now();
         while !self.is_healthy() {
             let log = fs::read_to_string(&self.log).unwrap_or_default();

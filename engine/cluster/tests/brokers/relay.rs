@@ -41,9 +41,14 @@ impl Relay {
 
     /// The options of a hub that reaches the brokers only through this relay.
     pub(crate) fn options(&self, mut options: BrokerOptions) -> BrokerOptions {
-        options.urls = vec![format!("nats://127.0.0.1:{}", self.port)];
+        options.urls = vec![self.url()];
         options.are_urls_all = true;
         options
+    }
+
+    /// Where the broker is reached through it.
+    pub(crate) fn url(&self) -> String {
+        format!("nats://127.0.0.1:{}", self.port)
     }
 
     /// From now on nothing that the broker says arrives.

@@ -2,10 +2,11 @@
 
 #[path = "../../../cluster/tests/brokers/mod.rs"]
 pub(crate) mod brokers;
+pub(crate) mod faults;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -15,6 +16,7 @@ use windfire_bench::swarm::{Account, Swarm};
 
 use crate::hub::{HUB, wait_until};
 use brokers::BrokerCluster;
+use faults::made_by;
 
 /// Hubs with their brokers. All processes are killed when this is dropped.
 pub(crate) struct Hubs {
@@ -29,7 +31,11 @@ pub(crate) struct Hubs {
 impl Hubs {
     /// Three brokers, and so many hubs that do not run yet.
     pub(crate) fn new(hubs: usize, servers: usize) -> Self {
-        let brokers = BrokerCluster::start(3);
+        Self::with_brokers(BrokerCluster::start(3), hubs, servers)
+    }
+
+    /// So many hubs that do not run yet, with these brokers.
+    pub(crate) fn with_brokers(brokers: BrokerCluster, hubs: usize, servers: usize) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (file, user) in [("nats", "wf"), ("nats-system", "sys")] {
             let text = format!("user = {user}\npassword = {user}-secret\n");
@@ -99,20 +105,15 @@ impl Hubs {
 
     /// Stops all hubs, and checks that each has every report that was made once, and that their exports are equal.
     pub(crate) fn stop_and_check(&mut self, accounts: &[Account]) {
-        self.hubs.iter_mut().for_each(|hub| assert!(hub.terminate().success()));
-        for (number, hub) in self.hubs.iter().enumerate() {
-            for (mut numbers, account) in hub.reported_numbers().into_iter().zip(accounts) {
-                numbers.sort_unstable();
-                assert_eq!(account.acked, account.pushed, "everything is acknowledged");
-                let all: Vec<u64> = (1..=account.pushed).collect();
-                assert!(numbers == all, "hub {number}: {} of {} reports, or doubled", numbers.len(), all.len());
-            }
-        }
-        let exports: Vec<Output> =
-            self.hubs.iter().map(|hub| hub.cli(&["export", "--from", "0", "--format", "ndjson"])).collect();
-        exports.iter().for_each(succeeded);
-        assert!(!exports[0].stdout.is_empty());
-        assert!(exports.iter().all(|export| export.stdout == exports[0].stdout), "the exports of the hubs differ");
+        self.stop_and_compare(&made_by(accounts)).check();
+    }
+
+    /// Moves a hub that was never started to another folder, which is not there yet.
+    pub(crate) fn move_hub(&mut self, number: usize, folder: &Path) {
+        succeeded(&Command::new("cp").arg("-a").arg(self.hubs[number].data()).arg(folder).output().expect("cp"));
+        let arguments = self.arguments(&format!("hub-{number}"));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.hubs[number] = HubProcess::new(Path::new(HUB), folder, &arguments);
     }
 
     fn path(&self, name: &str) -> PathBuf {
