@@ -5,11 +5,13 @@
 //!
 //! A pass (`pass`) judges every server by the rules about it (`roster`) and takes each alert on (`machine`). The hub's own
 //! silence is no server's (`guard`). What it finds becomes one write of alerts, of [`notice::Notice`]s to channels
-//! (`queue`) and of rows of the log ([`journal`]), which `book` makes visible afterwards. [`Alerts`] is the front.
+//! (`queue`) and of rows of the log ([`journal`]), which `book` makes visible afterwards. [`Alerts`] is the front; `deliver`
+//! is its part for whoever sends.
 
 mod address;
 mod book;
 pub mod channel;
+mod deliver;
 mod entry;
 mod front;
 mod guard;
@@ -33,7 +35,8 @@ mod zone;
 
 pub(crate) use book::AlertBook;
 pub use book::ChannelHealth;
+pub use deliver::{DueNotice, SendFailure};
 pub(crate) use front::Parts;
-pub use front::{AlertView, Alerts, DueNotice, Passed, SendFailure};
+pub use front::{AlertView, Alerts, Passed};
 pub use guard::{ISOLATION_MS, ISOLATION_SERVERS_MIN, LEAP_MS, Outside};
 pub use preview::{Preview, PreviewFiring};
