@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::book::{AlertBook, Draft, Writing, read_log};
-use super::entry::Edit;
+use super::entry::{Edit, Entry};
 use super::guard::{Guard, Outside, Turn};
 use super::journal::{AlertEvent, EventKind};
 use super::measure::MeasureKind;
@@ -85,12 +85,18 @@ impl<'a> Alerts<'a> {
     /// One pass: looks at every server once, takes each alert on, and writes what has changed in one write, with the
     /// notices about it. If that fails, nothing has changed, and the next pass finds the same.
     ///
+    /// In a cluster it is not written but proposed, in several messages if it is much. A message that is overtaken
+    /// changes nothing, and neither do those behind it.
+    ///
     /// # Errors
-    /// The write failed. That the disk fails is told all the same.
-    pub fn evaluate(&self, now: AlertTime, outside: &Outside) -> Result<Passed, StoreError> {
+    /// The write failed. That the disk fails is told all the same. In a cluster: another hub judges
+    /// ([`Alerts::is_judge`]) or has changed alerts at the same moment, or it is not known yet whether a message is
+    /// stored.
+    pub fn evaluate(&self, now: AlertTime, outside: &Outside) -> Result<Passed, ChangeError> {
         let mut writing = self.book.writing.lock();
         let writing = &mut *writing;
         self.book.resume(writing, now);
+        self.begin_pass(writing, now)?;
         let is_stalled = outside.is_stalled || self.parts.is_poisoned;
         self.look_outside(writing, &Outside { is_stalled, ..*outside }, now);
         self.renew_roster(writing, now);
@@ -128,7 +134,7 @@ impl<'a> Alerts<'a> {
         if let Some(before) = writing.before.take() {
             let found = find_orphans(&self.book.board.read().entries, &writing.roster, &before, now);
             let mut draft = Draft { edits: found.edits, events: found.events, ..Draft::default() };
-            let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
+            let written = self.write(writing, &mut draft, now.now_ms);
             // That the disk takes nothing is told by the pass. The next one closes them.
             if written.is_err() {
                 writing.before = Some(before);
@@ -163,12 +169,13 @@ impl<'a> Alerts<'a> {
             disk_free_percent,
             cut_off: writing.cut_off,
             is_settled: writing.is_settled,
+            is_shared: registry.member().is_some(),
         };
         look_at_all(&known, &writing.roster, looks)
     }
 
     /// Writes what a pass has found.
-    fn take(&self, writing: &mut Writing, mut found: Found, now: AlertTime) -> Result<Passed, StoreError> {
+    fn take(&self, writing: &mut Writing, mut found: Found, now: AlertTime) -> Result<Passed, ChangeError> {
         let count = |what: EventKind| found.events.iter().filter(|event| event.what == what).count();
         let mut passed = Passed {
             servers: writing.roster.members.len(),
@@ -195,10 +202,12 @@ impl<'a> Alerts<'a> {
         if let Some((notice, channels)) = found.cut_off {
             draft.notices = channels.iter().map(|id| Notice { channel_id: *id, ..notice.clone() }).collect();
         }
-        let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
+        let written = self.write(writing, &mut draft, now.now_ms);
         if let Err(error) = written {
-            let of_disk: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_failing_commits);
-            self.book.show_without_disk(writing, &mut draft, &of_disk, now.now_ms);
+            if self.parts.registry.member().is_none() {
+                let of_disk: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_failing_commits);
+                self.book.show_without_disk(writing, &mut draft, &of_disk, now.now_ms);
+            }
             return Err(error);
         }
         for (index, looked) in found.looks {
@@ -281,12 +290,28 @@ impl Alerts<'_> {
         firing
     }
 
-    /// Notes that somebody knows of an alert: it is not repeated.
+    /// Notes that somebody knows of an alert: it is not repeated. In a cluster any hub may be asked.
     ///
     /// # Errors
-    /// There is no such alert that fires; a failed write.
+    /// There is no such alert that fires; a failed write. In a cluster: see [`ChangeError`].
     pub fn acknowledge(&self, rule_id: u64, server_id: u64, by: &str, now_ms: i64) -> Result<(), ChangeError> {
+        if self.parts.registry.member().is_some() {
+            return self.propose_acknowledgement((rule_id, server_id), by, now_ms);
+        }
         let mut writing = self.book.writing.lock();
+        let (entry, event) = self.acknowledged((rule_id, server_id), by, now_ms)?;
+        let edit = Edit { rule_id, server_id, entry: Some(entry), is_stored: true, is_told: false };
+        let mut draft = Draft { edits: vec![edit], events: vec![event], ..Draft::default() };
+        self.write(&mut writing, &mut draft, now_ms)
+    }
+
+    /// An alert as it is once somebody knows of it, and what the log says of that.
+    pub(super) fn acknowledged(
+        &self,
+        (rule_id, server_id): (u64, u64),
+        by: &str,
+        now_ms: i64,
+    ) -> Result<(Entry, AlertEvent), ChangeError> {
         let found = self.book.board.read().entries.get(rule_id, server_id).cloned();
         let rule = self.parts.registry.rule(rule_id).ok_or(ChangeError::NoSuch { what: "rule", id: rule_id })?;
         let Some(mut entry) = found.filter(|entry| entry.alert.fires()) else {
@@ -306,9 +331,7 @@ impl Alerts<'_> {
             value: entry.alert.value,
             note: by.to_owned(),
         };
-        let edit = Edit { rule_id, server_id, entry: Some(entry), is_stored: true, is_told: false };
-        let mut draft = Draft { edits: vec![edit], events: vec![event], ..Draft::default() };
-        Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
+        Ok((entry, event))
     }
 
     /// The newest rows of the log within a range of Unix milliseconds that are about servers which are wanted, the newest

@@ -7,12 +7,17 @@
 //! silence is no server's (`guard`). What it finds becomes one write of alerts, of [`notice::Notice`]s to channels
 //! (`queue`) and of rows of the log ([`journal`]), which `book` makes visible afterwards. [`Alerts`] is the front; `deliver`
 //! is its part for whoever sends.
+//!
+//! In a cluster a pass proposes what it has found to the registry's stream (`share`), and each hub gets it from there
+//! (`follow`).
 
 mod address;
 mod book;
+mod change;
 pub mod channel;
 mod deliver;
 mod entry;
+mod follow;
 mod front;
 mod guard;
 pub mod journal;
@@ -26,6 +31,7 @@ mod queue;
 mod rate;
 mod roster;
 pub mod rule;
+mod share;
 pub mod silence;
 pub mod state;
 mod surplus;
@@ -35,6 +41,7 @@ mod zone;
 
 pub(crate) use book::AlertBook;
 pub use book::ChannelHealth;
+pub(crate) use change::AlertChange;
 pub use deliver::{DueNotice, SendFailure};
 pub(crate) use front::Parts;
 pub use front::{AlertView, Alerts, Passed};
