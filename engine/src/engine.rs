@@ -22,7 +22,7 @@ use crate::store::{Changes, KnownDamage, Store, StoreError, Upgraded, open_or_up
 pub struct Engine {
     store: Arc<Store>,
     registry: Registry,
-    alerts: AlertBook,
+    alerts: Arc<AlertBook>,
     commits: Arc<Commits>,
     intake: Side,
     history: History,
@@ -54,8 +54,9 @@ impl Engine {
             }
         };
         let mut recovered = recover(&store, &shards, &on_replay)?;
+        let alerts = Arc::new(AlertBook::open(&store, options.alerts, options.following.is_some())?);
         if let Some(following) = &options.following {
-            recovered.registry.share(following.member, Arc::clone(&following.ledger))?;
+            recovered.registry.share(following.member, Arc::clone(&following.ledger), &alerts)?;
         }
         recovered.lost.into_iter().for_each(|lost| history.note_lost(lost));
         if let Some(catch_up) = recovered.catch_up {
@@ -64,7 +65,6 @@ impl Engine {
         while !options.catches_up_later && history.catch_up(&store, &|| recovered.registry.slots())? {
             history.catch_up_progress().into_iter().for_each(|progress| on_replay(progress.read, progress.all));
         }
-        let alerts = AlertBook::open(&store, options.alerts)?;
         let positions = options.following.as_ref().map(|_| store.positions()).transpose()?;
         let found = (recovered.last_commit, recovered.checkpoints, positions);
         let commits = Arc::new(Commits::new(Arc::clone(&store), shards, Arc::clone(&counters), found, recovered.dirty));

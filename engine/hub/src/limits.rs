@@ -150,6 +150,9 @@ pub(crate) const ALERT_WAIT_S_MAX: u64 = 3600;
 pub(crate) const COMMIT_STALL: Duration = Duration::from_secs(5);
 /// Time between two looks for a notice that is due.
 pub(crate) const NOTICE_INTERVAL: Duration = Duration::from_millis(250);
+/// Time between two messages in which a hub of a cluster tells the others what it has sent. It bounds what is sent
+/// again when the hub is killed.
+pub(crate) const SHARE_SENT_INTERVAL: Duration = Duration::from_secs(1);
 /// Messages that are sent at once, each to another channel.
 pub(crate) const SENDS_MAX: usize = 8;
 /// Time that messages under way have at a stop. The next start sends those again that were not done.

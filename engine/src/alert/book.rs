@@ -13,12 +13,13 @@ use super::queue::{Queue, QueueEdit, Telling};
 use super::rate::Rates;
 use super::roster::Roster;
 use super::state::{Alert, AlertOptions, AlertTime};
+use crate::intake::Member;
 use crate::limits::{ALERT_LOG_DAYS, ALERT_LOG_ROWS_MAX};
 use crate::record::Corrupt;
 use crate::store::{Changes, Store, StoreError, alert_log, alerts, key, notices};
 
 /// After a longer absence of the hub, alerts that were pending begin anew.
-const RESUMED_AFTER_MS_MAX: i64 = 3_600_000;
+pub(super) const RESUMED_AFTER_MS_MAX: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
 /// Rows that the log may have too many of.
 const ROWS_BETWEEN_CUTS: u64 = 10_000;
@@ -43,14 +44,31 @@ pub(super) struct Board {
     pub(super) entries: Entries,
     pub(super) queue: Queue,
     pub(super) channels: HashMap<u64, ChannelHealth>,
+    /// The number of the next row of the log.
+    pub(super) next_row: u64,
+    pub(super) followed: FollowedAlerts,
+}
+
+/// What the registry's stream has said of alerts besides the alerts themselves. Nothing on a hub that is alone.
+#[derive(Default)]
+pub(super) struct FollowedAlerts {
+    /// Messages about alerts since the start: what is made of one state must not be stored behind another.
+    pub(super) messages: u64,
+    /// The process whose passes count. `None` until a message says it.
+    pub(super) judge: Option<Member>,
+    /// How many messages have said it.
+    pub(super) terms: u64,
+    /// Rule and server of alerts that came while this process judged, and that it had not brought there itself. The
+    /// next pass finds their place in the state machine.
+    pub(super) unplaced: HashSet<(u64, u64)>,
 }
 
 /// What only the one who changes something needs. It is held during writes.
 pub(super) struct Writing {
     /// As the start found them, until the first pass knows the time.
     found: Vec<Alert>,
-    /// The newest time before the start that is known.
-    alive_ms: i64,
+    /// The newest time before the start that is known. In a cluster: the newest time at which a hub judged.
+    pub(super) alive_ms: i64,
     pub(super) guard: Option<Guard>,
     pub(super) rates: Rates,
     pub(super) roster: Roster,
@@ -60,20 +78,26 @@ pub(super) struct Writing {
     pub(super) cut_off: Option<(i64, i64)>,
     /// Whether those who come back have done so.
     pub(super) is_settled: bool,
-    next_row: u64,
+    /// In a cluster: [`FollowedAlerts::messages`] of the state from which the present changes are made.
+    pub(super) seen: u64,
+    /// In a cluster: [`FollowedAlerts::terms`] in which this process has begun to judge.
+    pub(super) term: u64,
+    /// Tests of channels since the start that are this hub's alone.
+    pub(super) own_tests: u64,
     /// The day of the last look for rows of the log that are too old, and the number of the next row then.
     cut: Option<(i64, u64)>,
-    unstored: Unstored,
+    pub(super) unstored: Unstored,
 }
 
-/// What is on disk otherwise than in memory. The next write mends it.
+/// What is on disk otherwise than in memory. The next write mends it. In a cluster: what the other hubs do not know
+/// yet, which is notices that are sent, and rows of the log about notices given up.
 #[derive(Default)]
-struct Unstored {
+pub(super) struct Unstored {
     alerts: HashSet<(u64, u64)>,
     notices: HashSet<u64>,
-    events: Vec<AlertEvent>,
+    pub(super) events: Vec<AlertEvent>,
     /// Notices that are sent.
-    gone: HashSet<u64>,
+    pub(super) gone: HashSet<u64>,
 }
 
 /// What is written together.
@@ -99,8 +123,8 @@ pub(crate) struct AlertBook {
 }
 
 impl AlertBook {
-    /// Reads what is stored.
-    pub(crate) fn open(store: &Store, options: AlertOptions) -> Result<Self, StoreError> {
+    /// Reads what is stored. `is_shared` says whether the hub is one of several.
+    pub(crate) fn open(store: &Store, options: AlertOptions, is_shared: bool) -> Result<Self, StoreError> {
         let mut found = Vec::new();
         store.scan(key::ALERTS, &[], &mut |key, value| {
             found.push(alerts::read(key, value)?);
@@ -111,6 +135,11 @@ impl AlertBook {
         let stopped_ms = store.clock()?.map_or(i64::MIN, |clock| clock.trusted_ms);
         let alive_ms = found.iter().map(newest).fold(stopped_ms, i64::max);
         let queue = Queue::new(waiting, store.number(key::NEXT_NOTICE)?.max(1));
+        let mut entries = Entries::default();
+        if is_shared {
+            // When this hub judges, and whether it does, is not known yet. What the others see is shown at once.
+            found.drain(..).for_each(|alert| entries.put(Entry::followed(alert)));
+        }
         let writing = Writing {
             found,
             alive_ms,
@@ -120,11 +149,14 @@ impl AlertBook {
             before: None,
             cut_off: None,
             is_settled: false,
-            next_row: store.number(key::NEXT_ALERT_ROW)?.max(1),
+            seen: 0,
+            term: 0,
+            own_tests: 0,
             cut: None,
             unstored: Unstored::default(),
         };
-        let board = Board { entries: Entries::default(), queue, channels: HashMap::new() };
+        let next_row = store.number(key::NEXT_ALERT_ROW)?.max(1);
+        let board = Board { entries, queue, channels: HashMap::new(), next_row, followed: FollowedAlerts::default() };
         Ok(Self { options: Mutex::new(options), board: RwLock::new(board), writing: Mutex::new(writing) })
     }
 
@@ -173,10 +205,10 @@ impl AlertBook {
             changes.put(key::NOTICES, &key::id_key(notice.sequence), notices::write(notice));
         }
         draft.gone.iter().for_each(|sequence| changes.delete(key::NOTICES, &key::id_key(*sequence)));
-        let mut row = writing.next_row;
+        let mut row = self.board.read().next_row;
         for event in writing.unstored.events.iter().chain(&draft.events) {
             is_urgent |= event.what != EventKind::Pending;
-            let key = key::alert_log_key(event.time_ms.div_euclid(DAY_MS), row);
+            let key = key::alert_log_key(event.day(), row);
             changes.put(key::ALERT_LOG, &key, alert_log::write(event));
             row += 1;
         }
@@ -190,14 +222,14 @@ impl AlertBook {
         // An alert that is only pending may be forgotten by a power cut.
         let written = if is_urgent { store.write_synced(&changes) } else { store.write(&changes) };
         written?;
-        writing.next_row = row;
+        self.board.write().next_row = row;
         writing.unstored = Unstored::default();
         self.show(draft, edit);
         Ok(())
     }
 
     /// The notices of a draft. Its alerts note that these told of them.
-    fn tell(&self, draft: &mut Draft, now_ms: i64) -> QueueEdit {
+    pub(super) fn tell(&self, draft: &mut Draft, now_ms: i64) -> QueueEdit {
         let options = self.options();
         let board = self.board.read();
         let mut edit = board.queue.edit();
@@ -285,8 +317,8 @@ impl AlertBook {
     /// Deletes rows of the log that are too old, and the oldest ones if there are too many. Looks once a day, and when
     /// there may be too many.
     pub(super) fn cut_log(&self, store: &Store, writing: &mut Writing, expiry_ms: i64) -> Result<(), StoreError> {
-        let today = expiry_ms.div_euclid(DAY_MS);
-        if writing.cut.is_some_and(|(day, row)| day == today && writing.next_row - row < ROWS_BETWEEN_CUTS) {
+        let (today, next_row) = (expiry_ms.div_euclid(DAY_MS), self.board.read().next_row);
+        if writing.cut.is_some_and(|(day, row)| day == today && next_row - row < ROWS_BETWEEN_CUTS) {
             return Ok(());
         }
         let mut oldest = None;
@@ -295,13 +327,13 @@ impl AlertBook {
             Ok(false)
         })?;
         let floor = today.saturating_sub(ALERT_LOG_DAYS.into());
-        let to = first_kept(oldest, floor, writing.next_row.saturating_sub(ALERT_LOG_ROWS_MAX as u64));
+        let to = first_kept(oldest, floor, next_row.saturating_sub(ALERT_LOG_ROWS_MAX as u64));
         if let Some(to) = to {
             let mut changes = Changes::default();
             changes.delete_range(key::ALERT_LOG, &[], &to);
             store.write(&changes)?;
         }
-        writing.cut = to.is_none().then_some((today, writing.next_row));
+        writing.cut = to.is_none().then_some((today, next_row));
         Ok(())
     }
 }

@@ -31,6 +31,11 @@ impl Entry {
         Self { alert, progress, notified_uptime_ms }
     }
 
+    /// An alert as the registry's stream brings it. Its place in the state machine is found when this hub judges.
+    pub(super) fn followed(alert: Alert) -> Self {
+        Self::resumed(alert, AlertTime { now_ms: 0, uptime_ms: 0 })
+    }
+
     /// Makes the alert say where the state machine is.
     pub(super) fn show_stage(&mut self, now_ms: i64) {
         self.alert.state = match self.progress.stage {
@@ -83,6 +88,10 @@ impl Entries {
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Entry> {
         self.by_server.values().flatten()
+    }
+
+    pub(super) fn all_mut(&mut self) -> impl Iterator<Item = &mut Entry> {
+        self.by_server.values_mut().flatten()
     }
 
     /// Puts one in place of what is there.

@@ -3,17 +3,16 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use super::book::{AlertBook, ChannelHealth, Draft, Writing, read_log};
-use super::channel::Channel;
-use super::entry::Edit;
+use super::book::{AlertBook, Draft, Writing, read_log};
+use super::entry::{Edit, Entry};
 use super::guard::{Guard, Outside, Turn};
 use super::journal::{AlertEvent, EventKind};
 use super::measure::MeasureKind;
-use super::notice::{Notice, NoticeKind};
+use super::notice::Notice;
 use super::pass::{Found, Known, find_orphans, look_at_all};
 use super::preview::{Preview, preview};
 use super::roster::{Judged, Looked, Roster};
-use super::rule::{Rule, Severity};
+use super::rule::Rule;
 use super::silence::Silence;
 use super::state::{Alert, AlertFilter, AlertState, AlertTime};
 use crate::clock::Clock;
@@ -73,28 +72,6 @@ pub struct AlertView {
     pub is_suppressed: bool,
 }
 
-/// A notice to be sent now, and how.
-#[derive(Debug, Clone)]
-pub struct DueNotice {
-    /// The notice.
-    pub notice: Notice,
-    /// The channel that it goes to.
-    pub channel: Arc<Channel>,
-    /// Its rule, if it is about one.
-    pub rule: Option<Arc<Rule>>,
-}
-
-/// Why a notice was not sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SendFailure {
-    /// Unix milliseconds.
-    pub now_ms: i64,
-    /// Why, without any secret.
-    pub why: String,
-    /// Unix milliseconds before which it is not tried again; `None` when it is given up.
-    pub retry_ms: Option<i64>,
-}
-
 impl<'a> Alerts<'a> {
     pub(crate) fn new(book: &'a AlertBook, parts: Parts<'a>) -> Self {
         Self { book, parts }
@@ -108,12 +85,18 @@ impl<'a> Alerts<'a> {
     /// One pass: looks at every server once, takes each alert on, and writes what has changed in one write, with the
     /// notices about it. If that fails, nothing has changed, and the next pass finds the same.
     ///
+    /// In a cluster it is not written but proposed, in several messages if it is much. A message that is overtaken
+    /// changes nothing, and neither do those behind it.
+    ///
     /// # Errors
-    /// The write failed. That the disk fails is told all the same.
-    pub fn evaluate(&self, now: AlertTime, outside: &Outside) -> Result<Passed, StoreError> {
+    /// The write failed. That the disk fails is told all the same. In a cluster: another hub judges
+    /// ([`Alerts::is_judge`]) or has changed alerts at the same moment, or it is not known yet whether a message is
+    /// stored.
+    pub fn evaluate(&self, now: AlertTime, outside: &Outside) -> Result<Passed, ChangeError> {
         let mut writing = self.book.writing.lock();
         let writing = &mut *writing;
         self.book.resume(writing, now);
+        self.begin_pass(writing, now)?;
         let is_stalled = outside.is_stalled || self.parts.is_poisoned;
         self.look_outside(writing, &Outside { is_stalled, ..*outside }, now);
         self.renew_roster(writing, now);
@@ -151,7 +134,7 @@ impl<'a> Alerts<'a> {
         if let Some(before) = writing.before.take() {
             let found = find_orphans(&self.book.board.read().entries, &writing.roster, &before, now);
             let mut draft = Draft { edits: found.edits, events: found.events, ..Draft::default() };
-            let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
+            let written = self.write(writing, &mut draft, now.now_ms);
             // That the disk takes nothing is told by the pass. The next one closes them.
             if written.is_err() {
                 writing.before = Some(before);
@@ -186,12 +169,13 @@ impl<'a> Alerts<'a> {
             disk_free_percent,
             cut_off: writing.cut_off,
             is_settled: writing.is_settled,
+            is_shared: registry.member().is_some(),
         };
         look_at_all(&known, &writing.roster, looks)
     }
 
     /// Writes what a pass has found.
-    fn take(&self, writing: &mut Writing, mut found: Found, now: AlertTime) -> Result<Passed, StoreError> {
+    fn take(&self, writing: &mut Writing, mut found: Found, now: AlertTime) -> Result<Passed, ChangeError> {
         let count = |what: EventKind| found.events.iter().filter(|event| event.what == what).count();
         let mut passed = Passed {
             servers: writing.roster.members.len(),
@@ -218,10 +202,12 @@ impl<'a> Alerts<'a> {
         if let Some((notice, channels)) = found.cut_off {
             draft.notices = channels.iter().map(|id| Notice { channel_id: *id, ..notice.clone() }).collect();
         }
-        let written = self.book.write(self.parts.store, writing, &mut draft, now.now_ms);
+        let written = self.write(writing, &mut draft, now.now_ms);
         if let Err(error) = written {
-            let of_disk: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_failing_commits);
-            self.book.show_without_disk(writing, &mut draft, &of_disk, now.now_ms);
+            if self.parts.registry.member().is_none() {
+                let of_disk: HashSet<u64> = rules_where(&writing.roster, |judged| judged.is_of_failing_commits);
+                self.book.show_without_disk(writing, &mut draft, &of_disk, now.now_ms);
+            }
             return Err(error);
         }
         for (index, looked) in found.looks {
@@ -241,139 +227,6 @@ impl<'a> Alerts<'a> {
         let mut silences = self.parts.registry.silences();
         silences.retain(|silence| silence.is_active(now_ms.div_euclid(1000)));
         silences
-    }
-}
-
-/// Notices.
-impl Alerts<'_> {
-    /// The notices that are to be sent now, the oldest first, one of a channel at most, and no more than the channel
-    /// takes in a minute. Each is to be answered with [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given
-    /// again, and its channel gets no other.
-    pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
-        self.take_due(now_ms, max, false)
-    }
-
-    /// The same, but tests of channels only.
-    pub fn due_tests(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
-        self.take_due(now_ms, max, true)
-    }
-
-    fn take_due(&self, now_ms: i64, max: usize, only_tests: bool) -> Vec<DueNotice> {
-        let mut writing = self.book.writing.lock();
-        let resting = self.keep_to_rates(&mut writing, now_ms);
-        let options = self.book.options();
-        let due = self.book.board.write().queue.take_due((now_ms, max), only_tests, &options, &resting);
-        let registry = self.parts.registry;
-        let mut ready = Vec::with_capacity(due.len());
-        for notice in due {
-            match registry.channel(notice.channel_id).filter(|channel| channel.enabled) {
-                Some(channel) => {
-                    writing.rates.note(channel.id, now_ms);
-                    ready.push(DueNotice { channel, rule: registry.rule(notice.rule_id), notice });
-                }
-                None => {
-                    let why = "the channel is disabled or removed";
-                    let events = vec![self.undelivered(&notice, why, now_ms)];
-                    // If it cannot be written now, the next write does it.
-                    drop(self.book.settle(self.parts.store, &mut writing, (notice.sequence, events), now_ms));
-                }
-            }
-        }
-        ready
-    }
-
-    /// The notice of that number was sent.
-    ///
-    /// # Errors
-    /// The write failed. The next write does it; a start before that sends the notice again.
-    pub fn sent(&self, sequence: u64, now_ms: i64) -> Result<(), StoreError> {
-        let mut writing = self.book.writing.lock();
-        if let Some(channel_id) = self.channel_of(sequence) {
-            let mut board = self.book.board.write();
-            let health = board.channels.entry(channel_id).or_default();
-            (health.failing_since_ms, health.failure, health.last_sent_ms) = (None, None, Some(now_ms));
-            health.sent += 1;
-        }
-        self.book.settle(self.parts.store, &mut writing, (sequence, Vec::new()), now_ms)
-    }
-
-    /// The notice of that number was not sent. Either it is tried again, or the log says that it was given up.
-    ///
-    /// # Errors
-    /// The write failed.
-    pub fn failed(&self, sequence: u64, failure: SendFailure) -> Result<(), StoreError> {
-        let mut writing = self.book.writing.lock();
-        let Some(notice) = self.book.board.read().queue.get(sequence).cloned() else { return Ok(()) };
-        let SendFailure { now_ms, why, retry_ms } = failure;
-        {
-            let mut board = self.book.board.write();
-            let health = board.channels.entry(notice.channel_id).or_default();
-            health.failing_since_ms.get_or_insert(now_ms);
-            health.failed += u64::from(retry_ms.is_none());
-            health.failure = Some(why.clone());
-        }
-        let Some(not_before_ms) = retry_ms else {
-            let events = vec![self.undelivered(&notice, &why, now_ms)];
-            return self.book.settle(self.parts.store, &mut writing, (sequence, events), now_ms);
-        };
-        let again = Notice { not_before_ms, attempts: notice.attempts.saturating_add(1), ..notice };
-        let mut draft = Draft { put_back: vec![again.clone()], ..Draft::default() };
-        let written = self.book.write(self.parts.store, &mut writing, &mut draft, now_ms);
-        if written.is_err() {
-            // It waits all the same. A start tries it at once.
-            self.book.board.write().queue.put_back(again);
-        }
-        written
-    }
-
-    /// Puts a test notice for a channel. If one waits already, that is tried at once.
-    ///
-    /// # Errors
-    /// No such channel, a failed write.
-    pub fn test(&self, channel_id: u64, now_ms: i64) -> Result<(), ChangeError> {
-        if self.parts.registry.channel(channel_id).is_none() {
-            return Err(ChangeError::NoSuch { what: "channel", id: channel_id });
-        }
-        let mut writing = self.book.writing.lock();
-        let waiting = self.book.board.read().queue.waiting_test(channel_id);
-        let test = Notice::new(channel_id, 0, NoticeKind::Test, now_ms);
-        let mut draft = match waiting {
-            // Any number of tests would hold up what the channel is to be told.
-            Some(sequence) => Draft { put_back: vec![Notice { sequence, ..test }], ..Draft::default() },
-            None => Draft { notices: vec![test], ..Draft::default() },
-        };
-        Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
-    }
-
-    /// Notices that wait, those included that are being sent.
-    pub fn notices_waiting(&self) -> usize {
-        self.book.board.read().queue.len()
-    }
-
-    /// How a channel does, since the start.
-    pub fn channel_health(&self, channel_id: u64) -> ChannelHealth {
-        self.book.board.read().channels.get(&channel_id).cloned().unwrap_or_default()
-    }
-
-    fn channel_of(&self, sequence: u64) -> Option<u64> {
-        self.book.board.read().queue.get(sequence).map(|notice| notice.channel_id)
-    }
-
-    fn undelivered(&self, notice: &Notice, why: &str, now_ms: i64) -> AlertEvent {
-        let rule = self.parts.registry.rule(notice.rule_id);
-        let (channel_id, kind, count) = (notice.channel_id, notice.kind.name(), notice.count);
-        AlertEvent {
-            time_ms: now_ms,
-            sequence: 0,
-            rule_id: notice.rule_id,
-            rule_name: rule.as_ref().map_or_else(String::new, |rule| rule.name.clone()),
-            server_id: 0,
-            server_name: String::new(),
-            severity: rule.map_or(Severity::Info, |rule| rule.severity),
-            what: EventKind::Undelivered,
-            value: None,
-            note: format!("channel {channel_id}: a message ({kind}) about {count} alerts was not sent: {why}"),
-        }
     }
 }
 
@@ -437,12 +290,28 @@ impl Alerts<'_> {
         firing
     }
 
-    /// Notes that somebody knows of an alert: it is not repeated.
+    /// Notes that somebody knows of an alert: it is not repeated. In a cluster any hub may be asked.
     ///
     /// # Errors
-    /// There is no such alert that fires; a failed write.
+    /// There is no such alert that fires; a failed write. In a cluster: see [`ChangeError`].
     pub fn acknowledge(&self, rule_id: u64, server_id: u64, by: &str, now_ms: i64) -> Result<(), ChangeError> {
+        if self.parts.registry.member().is_some() {
+            return self.propose_acknowledgement((rule_id, server_id), by, now_ms);
+        }
         let mut writing = self.book.writing.lock();
+        let (entry, event) = self.acknowledged((rule_id, server_id), by, now_ms)?;
+        let edit = Edit { rule_id, server_id, entry: Some(entry), is_stored: true, is_told: false };
+        let mut draft = Draft { edits: vec![edit], events: vec![event], ..Draft::default() };
+        self.write(&mut writing, &mut draft, now_ms)
+    }
+
+    /// An alert as it is once somebody knows of it, and what the log says of that.
+    pub(super) fn acknowledged(
+        &self,
+        (rule_id, server_id): (u64, u64),
+        by: &str,
+        now_ms: i64,
+    ) -> Result<(Entry, AlertEvent), ChangeError> {
         let found = self.book.board.read().entries.get(rule_id, server_id).cloned();
         let rule = self.parts.registry.rule(rule_id).ok_or(ChangeError::NoSuch { what: "rule", id: rule_id })?;
         let Some(mut entry) = found.filter(|entry| entry.alert.fires()) else {
@@ -462,9 +331,7 @@ impl Alerts<'_> {
             value: entry.alert.value,
             note: by.to_owned(),
         };
-        let edit = Edit { rule_id, server_id, entry: Some(entry), is_stored: true, is_told: false };
-        let mut draft = Draft { edits: vec![edit], events: vec![event], ..Draft::default() };
-        Ok(self.book.write(self.parts.store, &mut writing, &mut draft, now_ms)?)
+        Ok((entry, event))
     }
 
     /// The newest rows of the log within a range of Unix milliseconds that are about servers which are wanted, the newest

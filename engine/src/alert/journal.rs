@@ -2,6 +2,8 @@
 
 use super::rule::Severity;
 
+const DAY_MS: i64 = 86_400_000;
+
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
@@ -83,4 +85,11 @@ pub struct AlertEvent {
     pub value: Option<f64>,
     /// More about it, for people.
     pub note: String,
+}
+
+impl AlertEvent {
+    /// The day in which it happened, counted from 1970.
+    pub(crate) fn day(&self) -> i64 {
+        self.time_ms.div_euclid(DAY_MS)
+    }
 }

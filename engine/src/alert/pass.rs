@@ -39,6 +39,8 @@ pub(super) struct Known<'a> {
     pub(super) cut_off: Option<(i64, i64)>,
     /// Whether it is to be told now.
     pub(super) is_settled: bool,
+    /// Whether other hubs show the same alerts.
+    pub(super) is_shared: bool,
 }
 
 /// What a pass has found.
@@ -268,6 +270,7 @@ impl Pass<'_> {
         let was_withheld = entry.alert.is_withheld;
         let is_told = self.wants_telling(judged, &entry, change) && self.tell(place, judgement.rule, &mut entry);
         is_stored |= is_told || entry.alert.is_withheld != was_withheld;
+        is_stored |= known.is_shared && old.is_none_or(|old| old.alert.state != entry.alert.state);
         let stage = entry.progress.stage;
         let (rule_id, server_id) = (judged.rule.id, place.id);
         self.found.edits.push(Edit { rule_id, server_id, entry: Some(entry), is_stored, is_told });
@@ -279,7 +282,7 @@ impl Pass<'_> {
         let (known, roster) = (self.known, self.roster);
         let judged = &roster.rules[judgement.rule];
         self.count -= 1;
-        let is_stored = old.alert.fires() || judged.terms.for_ms >= STORED_FOR_MS;
+        let is_stored = known.is_shared || old.alert.fires() || judged.terms.for_ms >= STORED_FOR_MS;
         let (rule_id, server_id) = (judged.rule.id, place.id);
         self.found.edits.push(Edit { rule_id, server_id, entry: None, is_stored, is_told: false });
         if change != Change::Resolved {

@@ -88,6 +88,27 @@ impl Queue {
         self.next = edit.next;
     }
 
+    /// A notice as the registry's stream brings it. Others may join it only once [`Queue::let_join`] says so.
+    pub(super) fn follow(&mut self, notice: Notice) {
+        self.notices.insert(notice.sequence, notice);
+    }
+
+    /// Numbers from this one on were never given out.
+    pub(super) fn raise_next(&mut self, next: u64) {
+        self.next = self.next.max(next);
+    }
+
+    /// Others may join the notices that an edit has opened: the stream has brought them.
+    pub(super) fn let_join(&mut self, edit: QueueEdit) {
+        let opened = edit.opened.into_iter();
+        self.open.extend(opened.filter(|(_, sequence)| self.notices.contains_key(sequence)));
+    }
+
+    /// Nothing joins the notices that wait now: another hub may have sent them.
+    pub(super) fn close(&mut self) {
+        self.open.clear();
+    }
+
     /// The notices that are due and not being sent, in the order in which they are sent.
     fn due(&self, now_ms: i64) -> Vec<&Notice> {
         let is_due = |notice: &&Notice| {

@@ -9,8 +9,8 @@ use super::notice::Notice;
 
 impl Alerts<'_> {
     /// Where more notices are due than a channel takes in this minute, makes one digest of those that are too many.
-    /// Returns the channels that take none for now.
-    pub(super) fn keep_to_rates(&self, writing: &mut Writing, now_ms: i64) -> HashSet<u64> {
+    /// Returns the channels that take none for now. Without `may_write` there is no digest.
+    pub(super) fn keep_to_rates(&self, writing: &mut Writing, now_ms: i64, may_write: bool) -> HashSet<u64> {
         self.forget_gone_channels(writing);
         let mut resting = HashSet::new();
         let due = self.book.board.read().queue.due_by_channel(now_ms);
@@ -28,7 +28,7 @@ impl Alerts<'_> {
                 resting.insert(channel_id);
                 continue;
             }
-            if due.len() > free {
+            if may_write && due.len() > free {
                 let surplus: Vec<Notice> = {
                     let board = self.book.board.read();
                     due[free - 1..].iter().filter_map(|sequence| board.queue.get(*sequence).cloned()).collect()
@@ -37,7 +37,7 @@ impl Alerts<'_> {
                 let notices = vec![Notice::digest_of(channel_id, &surplus, now_ms)];
                 let mut draft = Draft { gone, notices, ..Draft::default() };
                 // If it cannot be written now, they wait as they are.
-                drop(self.book.write(self.parts.store, writing, &mut draft, now_ms));
+                drop(self.write(writing, &mut draft, now_ms));
             }
         }
         resting

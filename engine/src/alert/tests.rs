@@ -1,8 +1,9 @@
 //! Whole passes over an engine in this process, with servers that report when a test says so, a receiver of messages, and
-//! a disk that refuses.
+//! a disk that refuses. In `judges` two engines share alerts.
 
 mod days;
 mod faults;
+mod judges;
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -16,9 +17,10 @@ use super::notice::{Notice, NoticeKind};
 use super::rule::{Condition, NewRule, Operator, Severity};
 use super::state::{AlertFilter, AlertTime};
 use super::{Outside, Passed};
+use crate::error::ChangeError;
 use crate::sample::Sample;
 use crate::server::NewServer;
-use crate::store::{StoreError, WritePoint};
+use crate::store::WritePoint;
 use crate::{Engine, Options};
 
 const START_MS: i64 = 1_790_000_000_000;
@@ -125,7 +127,7 @@ impl World {
         self.time.uptime_ms += ms;
     }
 
-    fn pass(&mut self) -> Result<Passed, StoreError> {
+    fn pass(&mut self) -> Result<Passed, ChangeError> {
         self.engine().alerts().evaluate(self.time, &self.outside)
     }
 

@@ -8,8 +8,10 @@ use parking_lot::MutexGuard;
 use windfire_wire::RefuseReason;
 
 use super::Registry;
+use super::alerts;
 use super::ids::{IdKind, NextIds};
 use super::tables;
+use crate::alert::AlertChange;
 use crate::alert::channel::Channel;
 use crate::alert::rule::Rule;
 use crate::alert::silence::Silence;
@@ -58,6 +60,8 @@ pub(super) enum Change {
     SilenceRemoved(u64),
     /// The lowest id of that kind that was never given out.
     NextId(IdKind, u64),
+    /// Something of alerts, in a cluster.
+    OfAlerts(AlertChange),
 }
 
 /// The changes of a verb, and what it returns.
@@ -146,6 +150,7 @@ impl Change {
             Self::Silence(silence) => changes.put(key::SILENCES, &key::id_key(silence.id), silences::write(silence)),
             Self::SilenceRemoved(id) => changes.delete(key::SILENCES, &key::id_key(*id)),
             Self::NextId(kind, next) => changes.put_number(kind.key(), *next),
+            Self::OfAlerts(change) => alerts::put(change, changes),
         }
     }
 }
@@ -176,7 +181,7 @@ impl Registry {
     }
 
     fn apply(&self, changes: Vec<Change>) {
-        let mut removed = Vec::new();
+        let (mut removed, mut of_alerts) = (Vec::new(), Vec::new());
         let mut is_of_servers = false;
         for change in changes {
             match change {
@@ -204,7 +209,11 @@ impl Registry {
                 Change::SilenceRemoved(id) => drop(self.silences.write().remove(&id)),
                 // They are under the lock for changes.
                 Change::NextId(..) => {}
+                Change::OfAlerts(change) => of_alerts.push(change),
             }
+        }
+        if let Some(shared) = self.shared.as_ref().filter(|_| !of_alerts.is_empty()) {
+            shared.alerts.follow(of_alerts, shared.own);
         }
         if is_of_servers {
             self.note_change();

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 
+use crate::alert::AlertBook;
 use crate::intake::{FollowError, Followed, Member};
 use crate::limits::CHANGE_PATIENCE_MS;
 
@@ -52,6 +53,8 @@ pub enum Proposed {
 pub(super) struct Shared {
     pub(super) own: Member,
     pub(super) ledger: Arc<dyn Ledger>,
+    /// The hub's alerts, which come by the same stream.
+    pub(super) alerts: Arc<AlertBook>,
     /// Held from the first try of a change of this hub to its end, so that a hub is never overtaken by itself. Counts
     /// the proposals of this process. Locked before the ids.
     pub(super) turn: Mutex<u64>,
@@ -67,10 +70,11 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Goes on behind the message of that position.
-    pub(super) fn new(own: Member, ledger: Arc<dyn Ledger>, position: u64) -> Self {
+    pub(super) fn new(own: Member, ledger: Arc<dyn Ledger>, alerts: Arc<AlertBook>, position: u64) -> Self {
         Self {
             own,
             ledger,
+            alerts,
             turn: Mutex::new(0),
             begun: AtomicU64::new(position),
             followed: AtomicU64::new(position),

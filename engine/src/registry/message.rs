@@ -11,12 +11,17 @@
 //!         | 12 id length channel      | 13 id
 //!         | 14 id length silence      | 15 id
 //!         | 16 what next                                               the lowest id of that kind that is free
+//!         | 17 rule server length alert   | 18 rule server             an alert of a server or of the hub, which is 0
+//!         | 19 number length notice       | 20 number                  a notice that waits; it is sent or given up
+//!         | 21 number length row          | 22 notice row              a row of the log; the lowest free numbers
+//!         | 23 hub_id boot_id[8]                                       the process that judges alerts from now on
 //! ```
 //! Version, kinds and `what` are one byte, check and boot_id little-endian, all other numbers varints. Records are
 //! those of the store. A message comes from another machine, so all of it is checked before any of it is used.
 
 use std::sync::Arc;
 
+use super::alerts;
 use super::change::Change;
 use super::ids::IdKind;
 use crate::intake::{FollowError, Member, seal_message, unseal_message};
@@ -108,6 +113,7 @@ fn put(record: &mut RecordWriter<'_>, change: &Change) {
             record.u8(kind.number());
             record.u64(*next);
         }
+        Change::OfAlerts(change) => alerts::write(record, change),
     }
 }
 
@@ -169,7 +175,7 @@ fn take(record: &mut RecordReader<'_>) -> Result<Change, Corrupt> {
             let kind = IdKind::numbered(record.u8()?).ok_or_else(|| record.corrupt())?;
             Change::NextId(kind, take_id(record)?)
         }
-        _ => return Err(record.corrupt()),
+        _ => Change::OfAlerts(alerts::read(kind, record)?.ok_or_else(|| record.corrupt())?),
     })
 }
 
@@ -214,6 +220,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::alert::AlertChange;
+    use crate::alert::journal::{AlertEvent, EventKind};
+    use crate::alert::notice::{Notice, NoticeKind};
+    use crate::alert::rule::Severity;
+    use crate::alert::state::Alert;
     use crate::server::ServerRecord;
     use crate::token::{EnrolToken, Scopes, Token};
     use crate::user::{Login, PasswordHash, Role, User};
@@ -262,6 +273,31 @@ mod tests {
             11 => Change::RuleRemoved(id),
             13 => Change::ChannelRemoved(id),
             15 => Change::SilenceRemoved(id),
+            17 => {
+                let mut alert = Alert::begun((id, id / 2), 3, Some(90.5), -4);
+                alert.acknowledged_by = Some(text);
+                Change::OfAlerts(AlertChange::Alert(alert))
+            }
+            18 => Change::OfAlerts(AlertChange::Ended { rule_id: id, server_id: id - 1 }),
+            19 => {
+                let notice = Notice { sequence: id, ..Notice::new(1, id, NoticeKind::Firing, 8) };
+                Change::OfAlerts(AlertChange::Notice(Notice { by_tag: vec![(text, 2)], ..notice }))
+            }
+            20 => Change::OfAlerts(AlertChange::NoticeGone(id)),
+            21 => Change::OfAlerts(AlertChange::Row(AlertEvent {
+                time_ms: -1,
+                sequence: id,
+                rule_id: 5,
+                rule_name: text.clone(),
+                server_id: 0,
+                server_name: String::new(),
+                severity: Severity::Info,
+                what: EventKind::Undelivered,
+                value: None,
+                note: text,
+            })),
+            22 => Change::OfAlerts(AlertChange::NextNumbers { notice: id, row: id + 1 }),
+            23 => Change::OfAlerts(AlertChange::Judge(Member { hub_id: 7, boot_id: id })),
             other => Change::NextId(IdKind::numbered(other % 7).expect("there are seven"), id),
         }
     }
@@ -279,6 +315,10 @@ mod tests {
             Change::TokenRemoved { id: 300, hash },
             Change::LoginEnded(hash),
             Change::SilenceRemoved(4),
+            Change::OfAlerts(AlertChange::Ended { rule_id: 300, server_id: 0 }),
+            Change::OfAlerts(AlertChange::NoticeGone(7)),
+            Change::OfAlerts(AlertChange::NextNumbers { notice: 8, row: 300 }),
+            Change::OfAlerts(AlertChange::Judge(ORIGIN.member)),
         ];
         let message = write(&ORIGIN, &changes).expect("small");
         let mut golden = vec![1];
@@ -293,6 +333,10 @@ mod tests {
         golden.extend_from_slice(&[9]);
         golden.extend_from_slice(&[9; 32]);
         golden.extend_from_slice(&[15, 4]);
+        golden.extend_from_slice(&[18, 0xac, 0x02, 0]);
+        golden.extend_from_slice(&[20, 7]);
+        golden.extend_from_slice(&[22, 8, 0xac, 0x02]);
+        golden.extend_from_slice(&[23, 2, 4, 3, 2, 1, 0, 0, 0, 0]);
         assert_eq!(message, golden);
         let (origin, read) = read(&message).expect("written");
         assert_eq!((origin, read.len()), (ORIGIN, changes.len()));
@@ -308,7 +352,9 @@ mod tests {
         assert!(of(&[]) && of(&[1, 5]) && of(&[16, 6, 1]));
         assert!(!of(&[1, 0]), "no server has id 0");
         assert!(!of(&[16, 7, 1]), "there are seven kinds of ids");
-        assert!(!of(&[17, 1]), "an unknown kind");
+        assert!(!of(&[24, 1]), "an unknown kind");
+        assert!(of(&[18, 1, 0]) && of(&[22, 1, 1]), "the hub is server 0");
+        assert!(!of(&[18, 0, 1]) && !of(&[20, 0]) && !of(&[22, 0, 1]) && !of(&[22, 1, 0]), "these count from 1");
         let mut highest = vec![16, 0];
         RecordWriter(&mut highest).u64(REGISTRY_ID_MAX);
         assert!(of(&highest));
@@ -327,7 +373,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn changes_round_trip(parts in proptest::collection::vec((0u8..24, 1u64..1 << 40, ".{0,20}"), 0..12)) {
+        fn changes_round_trip(parts in proptest::collection::vec((0u8..32, 1u64..1 << 40, ".{0,20}"), 0..12)) {
             let changes: Vec<Change> = parts.iter().map(|(kind, id, text)| change(*kind, *id, text)).collect();
             let message = write(&ORIGIN, &changes).expect("small");
             let (origin, read) = read(&message).expect("written");
@@ -344,7 +390,7 @@ mod tests {
 
         #[test]
         fn a_damaged_change_with_a_right_check_never_panics(
-            parts in proptest::collection::vec((0u8..24, 1u64..1 << 40, ".{0,20}"), 1..6),
+            parts in proptest::collection::vec((0u8..32, 1u64..1 << 40, ".{0,20}"), 1..6),
             at in any::<proptest::sample::Index>(),
             to in any::<u8>(),
         ) {

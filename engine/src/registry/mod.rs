@@ -1,6 +1,7 @@
 //! Servers, tokens, users and their rights; rules of alerts, channels and silences. They are in memory for every
 //! look-up, and on disk before any change counts.
 
+mod alerts;
 mod api_tokens;
 mod change;
 mod channels;
@@ -24,6 +25,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, RwLock};
 
+use crate::alert::AlertBook;
 use crate::alert::channel::Channel;
 use crate::alert::rule::Rule;
 use crate::alert::silence::Silence;
@@ -119,9 +121,14 @@ impl Registry {
     }
 
     /// From now on all hubs of a cluster have this registry. This one goes on where its store ends.
-    pub(crate) fn share(&mut self, own: Member, ledger: Arc<dyn Ledger>) -> Result<(), StoreError> {
+    pub(crate) fn share(
+        &mut self,
+        own: Member,
+        ledger: Arc<dyn Ledger>,
+        alerts: &Arc<AlertBook>,
+    ) -> Result<(), StoreError> {
         let position = self.store.number(key::FOLLOWED_REGISTRY)?;
-        self.shared = Some(Box::new(Shared::new(own, ledger, position)));
+        self.shared = Some(Box::new(Shared::new(own, ledger, Arc::clone(alerts), position)));
         Ok(())
     }
 }
@@ -130,6 +137,11 @@ impl Registry {
     /// Whether all hubs of a cluster have it.
     fn is_shared(&self) -> bool {
         self.shared.is_some()
+    }
+
+    /// This process, if all hubs of a cluster have the registry.
+    pub(crate) fn member(&self) -> Option<Member> {
+        self.shared.as_ref().map(|shared| shared.own)
     }
 
     /// The newest message of the registry's stream of which anything can be seen here; 0 on a hub that is alone.

@@ -4,13 +4,28 @@
 use parking_lot::MutexGuard;
 
 use super::Registry;
-use super::change::{Changing, Made};
+use super::change::{Change, Changing, Made};
 use super::ledger::{Proposal, Proposed, Shared};
 use super::message::{self, Origin};
+use crate::alert::AlertChange;
 use crate::error::ChangeError;
 use crate::limits::{CHANGE_TRIES, STREAM_MESSAGE_BYTES_MAX};
 
 impl Registry {
+    /// Makes changes of alerts, in a cluster. `make` is called as by [`Registry::change`].
+    ///
+    /// # Errors
+    /// Those of `make`. Other hubs were faster, or it is not known yet whether the change is made.
+    pub(crate) fn change_alerts<T>(
+        &self,
+        mut make: impl FnMut() -> Result<(Vec<AlertChange>, T), ChangeError>,
+    ) -> Result<T, ChangeError> {
+        self.change(move |_| {
+            let (changes, made) = make()?;
+            Ok((changes.into_iter().map(Change::OfAlerts).collect(), made))
+        })
+    }
+
     /// As [`Registry::change`], in a cluster. The follower makes the change, here as everywhere. It has done so when
     /// this returns.
     pub(super) fn propose<T>(

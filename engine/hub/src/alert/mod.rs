@@ -8,7 +8,7 @@
 //! Both begin when history has all of the log after a start: until then full heads may hold agents up, and their silence
 //! would be the hub's own fault. If commits fail before that, they begin at once, because that is to be told.
 //!
-//! In a cluster one hub does both: the holder of a lease. The others send tests of channels only.
+//! In a cluster one hub does both: the holder of a lease. The others show what it finds, and send tests of channels only.
 
 mod alertmanager;
 mod notice_thread;

@@ -18,7 +18,7 @@ use super::alertmanager::{Told, test_alert};
 use super::wait_for_history;
 use crate::clock::Clock;
 use crate::cluster::State;
-use crate::limits::{NOTICE_INTERVAL, NOTICE_STOP_TIMEOUT, SENDS_MAX};
+use crate::limits::{NOTICE_INTERVAL, NOTICE_STOP_TIMEOUT, SENDS_MAX, SHARE_SENT_INTERVAL};
 use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
@@ -56,6 +56,7 @@ impl NoticeThread {
         let (mut sends, mut managers) = (JoinSet::new(), Managers::default());
         let (mut stop, mut ticks) = (self.stop.clone(), interval(NOTICE_INTERVAL));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut shared = Instant::now();
         loop {
             tokio::select! {
                 () = stop.reached(Phase::Draining) => break,
@@ -75,12 +76,30 @@ impl NoticeThread {
                     }
                 }
             }
+            if self.cluster.is_some() && shared.elapsed() >= SHARE_SENT_INTERVAL {
+                pulse.beat_before_disk();
+                self.share_sent().await;
+                shared = Instant::now();
+            }
             pulse.beat();
             managers.begin(&self, is_judge, &mut sends);
         }
         let rest = async { while sends.join_next().await.is_some() {} };
         if timeout(NOTICE_STOP_TIMEOUT, rest).await.is_err() {
             tracing::info!("messages under way are given up: the next start sends them");
+        }
+        // The hub that judges next would send them again.
+        if self.cluster.is_some() && timeout(NOTICE_STOP_TIMEOUT, self.share_sent()).await.is_err() {
+            tracing::info!("the other hubs do not know of the newest messages: they may be sent again");
+        }
+    }
+
+    /// Tells the other hubs of the cluster what was sent. That waits for the brokers.
+    async fn share_sent(&self) {
+        let engine = Arc::clone(&self.engine);
+        let shared = spawn_blocking(move || engine.alerts().share_sent()).await;
+        if let Ok(Err(error)) = shared {
+            tracing::debug!(%error, "the other hubs do not know yet what was sent");
         }
     }
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use windfire_engine::Engine;
 use windfire_engine::alert::state::AlertTime;
 use windfire_engine::alert::{Outside, Passed};
+use windfire_engine::error::ChangeError;
 
 use super::{POLL, wait_for_history};
 use crate::clock::Clock;
@@ -44,13 +45,32 @@ impl PassThread {
             pulse.beat_before_disk();
             let started = Instant::now();
             contact.look(&self.counters, started);
-            // In a cluster one hub judges.
-            if self.counters.cluster().is_none_or(|cluster| cluster.is_judge(started)) {
+            if self.is_judge(self.now(begun), started) {
                 let outside = self.outside(contact, started);
                 is_failing = self.judge(self.now(begun), &outside, is_failing);
             }
             self.pause(started + self.interval, &mut contact, pulse);
         }
+    }
+
+    /// Whether this hub judges. In a cluster the one does that has the lease, and it says so in the stream first: what
+    /// the hub before it proposes from then on does not count.
+    fn is_judge(&self, now: AlertTime, started: Instant) -> bool {
+        let Some(cluster) = self.counters.cluster() else { return true };
+        let alerts = self.engine.alerts();
+        if cluster.is_judge(started) {
+            let taken = if alerts.is_judge() { Ok(()) } else { alerts.take_over() };
+            if let Err(error) = &taken {
+                tracing::debug!(%error, "alerts are not taken over yet");
+            }
+            return taken.is_ok();
+        }
+        if cluster.judge(started).is_some()
+            && let Err(error) = alerts.stand_by(now.now_ms)
+        {
+            tracing::debug!(%error, "old rows of the log of alerts are still there");
+        }
+        false
     }
 
     /// One pass. Returns whether what it found could not be stored.
@@ -65,6 +85,11 @@ impl PassThread {
                 }
                 self.note(&passed);
                 false
+            }
+            // In a cluster: somebody has acknowledged an alert at the same moment, or another hub has taken over.
+            Err(ChangeError::Overtaken) => {
+                tracing::debug!("a pass was overtaken: the next one finds the same");
+                was_failing
             }
             Err(error) => {
                 if !was_failing {
