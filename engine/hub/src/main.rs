@@ -24,6 +24,7 @@ mod network;
 mod output;
 mod pacer;
 mod page;
+mod pin;
 mod progress;
 mod proxies;
 mod pulse;
@@ -139,6 +140,12 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         }
         Verb::Cluster(ClusterVerb::Init(settings)) => {
             cluster::init(&Config::load(&cli.place, *settings)?).and_then(|done| say(&done))
+        }
+        Verb::Cluster(ClusterVerb::Join { source, settings }) => {
+            cluster::join(&Config::load(&cli.place, *settings)?, &source).and_then(|done| say(&done))
+        }
+        Verb::Cluster(ClusterVerb::Leave(settings)) => {
+            cluster::leave(&Config::load(&cli.place, *settings)?).and_then(|done| say(&done))
         }
         Verb::Cluster(ClusterVerb::Status { output }) => {
             ask(&cli.place, Call::of_hub(Request::Cluster, output), now_ms)

@@ -15,7 +15,7 @@ use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Membership, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
 
-use crate::admin;
+use crate::admin::{self, HandOver};
 use crate::alert::{NoticeThread, PassThread};
 use crate::clock::clock_of;
 use crate::cluster::{self, ClusterThread, Entry};
@@ -170,6 +170,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
+        hand_over: HandOver::new(config.data.clone()),
         ticks,
     };
     let parts = Parts {

@@ -6,7 +6,9 @@ mod backup_list;
 mod client;
 mod cluster;
 mod first;
+mod hand_over;
 mod history;
+mod parcel;
 mod request;
 mod rollback;
 mod socket;
@@ -23,10 +25,12 @@ use windfire_outbound::check_templates;
 
 use crate::limits::USERS_NAMED_MAX;
 
-pub(crate) use backup::{is_a_hub_now, restore, salvage};
+pub(crate) use backup::{check_is_new, fill, is_a_hub_now, restore, salvage};
 pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
+pub(crate) use hand_over::{HandOver, NotHandedOver};
+pub(crate) use parcel::{PARCEL_PATH, ParcelError, receive};
 pub(crate) use request::{
     AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
     StorageAnswer, TierLine, VerifiedAnswer,

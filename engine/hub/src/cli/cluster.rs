@@ -5,12 +5,22 @@ use clap::Subcommand;
 use super::call::Output;
 use super::table::{span, table};
 use crate::admin::ClusterAnswer;
+use crate::cluster::Source;
 use crate::config::Settings;
 
 #[derive(Subcommand)]
 pub(crate) enum ClusterVerb {
     /// Make the data of this hub, which must not run, that of a new cluster; give it the options of serve
     Init(Box<Settings>),
+    /// Fetch a backup of a hub of a cluster into a new data folder, for one more hub; give it the options of serve
+    Join {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Make this hub, which must not run, one that is alone, with the data that it has; give it the options of serve
+    Leave(Box<Settings>),
     /// Show the hubs of the cluster, how far this one is behind, and the brokers
     Status {
         #[command(flatten)]

@@ -3,6 +3,7 @@
 mod budget;
 mod client_io;
 mod connections;
+mod hand_over;
 mod health;
 pub(crate) mod live;
 mod pieces;
@@ -207,6 +208,10 @@ impl Http {
         let tries = Arc::clone(&self.api.current().tries);
         if let Some(response) = health::answer(&request, &self.engine, &self.counters, &tries) {
             return Ok(response.map(whole));
+        }
+        if hand_over::is_asked(&request) {
+            let answered = hand_over::answer(&self, &connection, &request, address).await;
+            return Ok(answered.unwrap_or_else(|instead| instead.map(only_whole)));
         }
         let caller = Caller { peer: address, now_ms: (self.clock)() };
         let (http, admitted) = (Arc::clone(&self), Mutex::default());
