@@ -158,6 +158,9 @@ impl Remote {
             NoParcel::Status { status: status @ 300..400, .. } => {
                 ParcelError::Refused(format!("{url} answers that it is elsewhere (HTTP {status}): give that address"))
             }
+            NoParcel::Status { status: status @ (429 | 503), message } => {
+                ParcelError::Broken(format!("{url} cannot do that now (HTTP {status}): {message}"))
+            }
             NoParcel::Status { status, message } => {
                 ParcelError::Refused(format!("{url} refuses (HTTP {status}): {message}"))
             }
@@ -399,7 +402,7 @@ mod tests {
         let alone = told(409, "{\"code\":409,\"message\":\"this hub is alone\"}");
         assert!(alone.ends_with("(HTTP 409): this hub is alone"), "{alone}");
         let long = format!("{{\"message\":\"{}\"}}", "x".repeat(2000));
-        assert!(told(503, &long).len() < 500);
+        assert!(told(500, &long).len() < 500);
     }
 
     #[test]
