@@ -12,7 +12,8 @@ use std::thread;
 
 use hub::wait_until;
 use hubs::brokers::plan;
-use hubs::{Hubs, succeeded, token_file};
+use hubs::{Hubs, invitation, succeeded};
+use serde_json::Value;
 use windfire_cluster::limits::STREAM_BYTES_MIN;
 use windfire_cluster::{Names, StreamPlan, create_streams};
 use windfire_engine::limits::SHARDS;
@@ -46,37 +47,41 @@ fn each_refusal_names_its_remedy() {
     let mut cluster = Hubs::new(1, 1);
     cluster.start();
     let (first, joining) = (&cluster.hubs[0], cluster.hub("hub-1", &[]));
-    let (token, of_reader) = (token_file(first, "admin"), token_file(first, "read"));
+    let sound = invitation(first);
     let of_nobody = cluster.path("unknown").display().to_string();
-    fs::write(&of_nobody, "a-token-of-nobody").expect("a file");
+    // A token may do everything in the API, and gets no backup.
+    let token = first.cli(&["token", "add", "--note", "x", "--scope", "admin", "--json"]);
+    let token: Value = serde_json::from_slice(&token.stdout).expect("JSON");
+    let token = token["token"].as_str().expect("a token");
+    fs::write(&of_nobody, token).expect("a file");
     another_cluster(&cluster);
     let mut alone = cluster.hub("alone", &[]);
     alone.start();
-    let of_alone = token_file(&alone, "admin");
+    let refused = alone.cli(&["cluster", "invite"]);
+    assert!(!refused.status.success() && String::from_utf8_lossy(&refused.stderr).contains("is alone"), "{refused:?}");
 
     let (here, there, nobody) =
         (format!("http://{}", first.http()), format!("http://{}", alone.http()), "http://127.0.0.1:9".to_owned());
     let no_hub = no_hub();
     for (from, file, id, more, words) in [
-        (&here, &of_nobody, "hub-1", &[][..], &["does not know the token", "windfire token add"][..]),
-        (&here, &of_reader, "hub-1", &[], &["scope admin"]),
-        (&there, &of_alone, "hub-1", &[], &["this hub is alone", "windfire cluster init"]),
-        (&no_hub, &token, "hub-1", &[], &["no hub answers there"]),
-        (&nobody, &token, "hub-1", &[], &["no connection", "firewall"]),
-        (&here, &token, "hub-0", &[], &["cluster_hub_id", "give each hub its own"]),
-        (&here, &token, "hub-1", &["--cluster-name", "nowhere"], &["WF_nowhere_00"]),
-        (&here, &token, "hub-1", &["--cluster-name", "other"], &["belongs to the cluster with the id", "cluster_name"]),
+        (&here, &of_nobody, "hub-1", &[][..], &["does not know the invitation", "windfire cluster invite"][..]),
+        (&there, &sound, "hub-1", &[], &["this hub is alone", "windfire cluster init"]),
+        (&no_hub, &sound, "hub-1", &[], &["no hub answers there"]),
+        (&nobody, &sound, "hub-1", &[], &["no connection", "firewall"]),
+        (&here, &sound, "hub-0", &[], &["cluster_hub_id", "give each hub its own"]),
+        (&here, &sound, "hub-1", &["--cluster-name", "nowhere"], &["WF_nowhere_00"]),
+        (&here, &sound, "hub-1", &["--cluster-name", "other"], &["belongs to the cluster with the id", "cluster_name"]),
     ] {
         let mut arguments = cluster.arguments(id);
         if let [key, value] = more {
             let at = arguments.iter().position(|argument| argument == key).expect("given");
             (*value).clone_into(&mut arguments[at + 1]);
         }
-        let verb = ["cluster", "join", "--from", from.as_str(), "--token-file", file.as_str()];
+        let verb = ["cluster", "join", "--from", from.as_str(), "--invitation-file", file.as_str()];
         let output = joining.cli(&verb.into_iter().chain(arguments.iter().map(String::as_str)).collect::<Vec<_>>());
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && words.iter().all(|word| said.contains(word)), "{from} {id}: {said}");
-        assert!(!said.contains("a-token-of-nobody"), "{said}");
+        assert!(!said.contains(token), "{said}");
         assert!(!joining.data().exists(), "{from} {id}: nothing is left");
     }
 
@@ -84,13 +89,13 @@ fn each_refusal_names_its_remedy() {
     fs::create_dir(joining.data()).expect("made");
     let photo = joining.data().join("holiday.jpg");
     fs::write(&photo, "x").expect("room");
-    let output = cluster.run(&joining, "join", "hub-1", &["--from", &here, "--token-file", &token]);
+    let output = cluster.run(&joining, "join", "hub-1", &["--from", &here, "--invitation-file", &sound]);
     assert!(String::from_utf8_lossy(&output.stderr).contains("is not empty"), "{output:?}");
     assert_eq!(fs::read_dir(joining.data()).expect("there").count(), 1);
     fs::remove_file(photo).expect("own");
     // What an interrupted join left does not hold up the next one.
     fs::create_dir_all(joining.data().join("restoring/rocksdb")).expect("made");
-    drop(cluster.join("hub-1", first, &token));
+    drop(cluster.join("hub-1", first));
 }
 
 #[test]
@@ -103,10 +108,10 @@ fn the_certificate_of_the_other_hub_is_checked() {
         let status = first.cli(&["cluster", "status"]);
         String::from_utf8_lossy(&status.stdout).contains("hub hub-0 of the cluster test: ready")
     });
-    let (token, joining) = (token_file(&first, "admin"), cluster.hub("hub-1", &[]));
+    let (invitation, joining) = (invitation(&first), cluster.hub("hub-1", &[]));
     let from = format!("https://{}", first.http());
     let join = |more: &[&str]| {
-        let all = [&["--from", from.as_str(), "--token-file", token.as_str()][..], more].concat();
+        let all = [&["--from", from.as_str(), "--invitation-file", invitation.as_str()][..], more].concat();
         cluster.run(&joining, "join", "hub-1", &all)
     };
     let (right, wrong) = (first.fingerprint().to_string(), "ab".repeat(32));

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hub::{quick_backoff, wait_until};
 use hubs::brokers::BrokerCluster;
-use hubs::{Hubs, await_acks, export, is_ready, succeeded, token_file};
+use hubs::{Hubs, await_acks, export, is_ready, succeeded};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
@@ -70,8 +70,7 @@ fn it_is_alone_and_may_begin_a_new_cluster() {
     let mut first = cluster.hub("hub-1", &cluster.arguments("hub-1"));
     first.start_at_once();
     wait_until("the hub is ready", || is_ready(&first));
-    let token = token_file(&first, "admin");
-    let second = cluster.join("hub-2", &first, &token);
+    let second = cluster.join("hub-2", &first);
     cluster.hubs = vec![first, second];
     reports += report(&cluster, &Target::of_all(&cluster.hubs));
     cluster.await_equal();

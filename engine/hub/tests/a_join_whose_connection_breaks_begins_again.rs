@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hubs::{Hubs, token_file};
+use hubs::{Hubs, invitation};
 use windfire_bench::hub_process::HubProcess;
 
 /// Bytes of an answer after which a connection breaks: the list of files and some of them have come by then.
@@ -63,10 +63,10 @@ fn nothing_is_kept_of_half_a_backup() {
     let mut cluster = Hubs::new(1, 20);
     cluster.start();
     let (first, joining) = (&cluster.hubs[0], cluster.hub("hub-1", &[]));
-    let (token, relay) = (token_file(first, "admin"), Relay::to(first.http()));
+    let (invitation, relay) = (invitation(first), Relay::to(first.http()));
     let from = format!("http://{}", relay.address);
     let join = || {
-        let output = cluster.run(&joining, "join", "hub-1", &["--from", &from, "--token-file", &token]);
+        let output = cluster.run(&joining, "join", "hub-1", &["--from", &from, "--invitation-file", &invitation]);
         (output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned())
     };
 

@@ -11,7 +11,7 @@ use std::fs;
 use std::time::Duration;
 
 use hub::{quick_backoff, wait_until};
-use hubs::{Hubs, await_acks, export, is_ready, token_file};
+use hubs::{Hubs, await_acks, export, is_ready};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
 
@@ -49,10 +49,9 @@ fn a_cluster_outlives_its_first_hub() {
         reports += made(&swarm(&Target::of(hub), credentials).settle());
     });
     cluster.start();
-    let token = token_file(&cluster.hubs[0], "admin");
     let mut agents = swarm(&Target::of(&cluster.hubs[0]), &cluster.credentials);
     for id in ["hub-1", "hub-2"] {
-        let hub = cluster.join(id, &cluster.hubs[0], &token);
+        let hub = cluster.join(id, &cluster.hubs[0]);
         cluster.hubs.push(hub);
         await_acks(&agents);
     }
@@ -65,8 +64,7 @@ fn a_cluster_outlives_its_first_hub() {
     lost.kill();
     fs::remove_dir_all(lost.data()).expect("own folder");
     await_acks(&agents);
-    // The token is one of the cluster, so it outlives the hub that made it.
-    let hub = cluster.join("hub-3", &cluster.hubs[0], &token);
+    let hub = cluster.join("hub-3", &cluster.hubs[0]);
     cluster.hubs.push(hub);
     await_acks(&agents);
     reports += made(&agents.settle());

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use windfire_engine::Engine;
 
 use super::backup::{SENDING, copy_hub};
+use super::invitation::Invitations;
 use super::parcel;
 use crate::folder;
 
@@ -17,6 +18,8 @@ use crate::folder;
 pub(crate) struct HandOver {
     data: PathBuf,
     is_busy: AtomicBool,
+    /// Who may have it.
+    pub(crate) invitations: Invitations,
 }
 
 /// Why nothing is handed over.
@@ -38,7 +41,7 @@ pub(crate) struct Prepared {
 impl HandOver {
     /// Of the hub with this data folder.
     pub(crate) fn new(data: PathBuf) -> Arc<Self> {
-        Arc::new(Self { data, is_busy: AtomicBool::new(false) })
+        Arc::new(Self { data, is_busy: AtomicBool::new(false), invitations: Invitations::default() })
     }
 
     /// Makes a backup. This waits for the disk.

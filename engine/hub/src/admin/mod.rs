@@ -8,6 +8,7 @@ mod cluster;
 mod first;
 mod hand_over;
 mod history;
+mod invitation;
 mod parcel;
 mod request;
 mod rollback;
@@ -32,7 +33,7 @@ pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use hand_over::{HandOver, NotHandedOver};
 pub(crate) use parcel::{PARCEL_PATH, ParcelError, receive};
 pub(crate) use request::{
-    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
+    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, Invited, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
     StorageAnswer, TierLine, VerifiedAnswer,
 };
 pub(crate) use rollback::{describe_upgrade, rollback};
@@ -58,6 +59,7 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
             None => Err(no_hub_to_reload(hub.data)),
         },
         Request::Cluster => cluster::status(hub).map(Response::Cluster),
+        Request::Invite => cluster::invite(hub).map(Response::Invited),
         Request::Api { method, path, body, expires_days, lasts_minutes } => {
             call(hub, &method, &path, body, (expires_days, lasts_minutes))
         }

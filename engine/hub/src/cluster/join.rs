@@ -14,7 +14,7 @@ use windfire_engine::{Contents, Engine, Member, Membership, Options};
 
 use super::entry::{boot, check_positions, claim_id, hub, names, options, partitions, reach, sound_streams};
 use super::ledger::NoLedger;
-use super::remote::{Remote, Trust, read_authorities, read_token};
+use super::remote::{Remote, Trust, read_authorities, read_invitation};
 use crate::admin::{ParcelError, check_is_new, fill, receive};
 use crate::config::Config;
 use crate::folder;
@@ -29,9 +29,9 @@ pub(crate) struct Source {
     /// Address of the panel of a hub of the cluster, such as https://hub-a:8008
     #[arg(long, value_name = "URL")]
     from: String,
-    /// File with an API token of that hub that has the scope admin
+    /// File with the invitation that "windfire cluster invite" has made on that hub
     #[arg(long, value_name = "FILE")]
-    token_file: PathBuf,
+    invitation_file: PathBuf,
     /// SHA-256 fingerprint of the certificate of its panel ("windfire fingerprint" prints that of the hub's own)
     #[arg(long, value_name = "HEX")]
     fingerprint: Option<Fingerprint>,
@@ -63,7 +63,7 @@ pub(crate) fn join(config: &Config, source: &Source) -> Result<String, String> {
         (None, Some(path)) => Trust::Authorities(read_authorities(path)?),
         (None, None) => Trust::Nothing,
     };
-    let remote = Remote::new(&source.from, trust, read_token(&source.token_file)?)?;
+    let remote = Remote::new(&source.from, trust, read_invitation(&source.invitation_file)?)?;
     let options = options(&config.cluster)?;
     let cluster = Cluster { config, runtime: runtime()?, options, names: names(&config.cluster)? };
     let warnings = cluster.check_id()?;

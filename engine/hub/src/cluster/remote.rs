@@ -1,7 +1,7 @@
 //! Another hub, from which a hub that joins fetches a backup: a request over HTTP or HTTPS, and its answer as it comes.
 //!
-//! The token is sent only to a hub that has shown the right certificate, or to this machine. What comes back is bounded
-//! in each part, and believed in none: `admin/parcel.rs` checks it.
+//! The invitation is sent only to a hub that has shown the right certificate, or to this machine. What comes back is
+//! bounded in each part, and believed in none: `admin/parcel.rs` checks it.
 
 use std::fmt::Display;
 use std::fs::File;
@@ -39,7 +39,7 @@ pub(super) struct Remote {
     path: String,
     /// `None` for HTTP without TLS.
     tls: Option<Arc<ClientConfig>>,
-    token: String,
+    invitation: String,
 }
 
 /// Which certificate of the other hub is believed.
@@ -53,8 +53,8 @@ impl Remote {
     /// The hub whose panel is at that address.
     ///
     /// # Errors
-    /// The address cannot be used, or the token would be sent to anybody.
-    pub(super) fn new(url: &str, trust: Trust, token: String) -> Result<Self, String> {
+    /// The address cannot be used, or the invitation would be sent to anybody.
+    pub(super) fn new(url: &str, trust: Trust, invitation: String) -> Result<Self, String> {
         let url = plain(url).trim_end_matches('/').to_owned();
         let wrong = |why: &str| format!("--from {url:?}: {why}");
         let uri = url.parse::<Uri>().map_err(|error| wrong(&format!("it is no address: {error}")))?;
@@ -74,7 +74,7 @@ impl Remote {
             (Some("http"), _) if is_here(&host) => (80, None),
             (Some("http"), _) => {
                 return Err(wrong(
-                    "the token and the keys of the hub would be sent in clear: set https = true on that hub and write \
+                    "the keys of the hub would be sent in clear: set https = true on that hub and write \
                      https://, or use a tunnel that ends at 127.0.0.1",
                 ));
             }
@@ -82,7 +82,7 @@ impl Remote {
         };
         let path = format!("{}{PARCEL_PATH}", uri.path().trim_end_matches('/'));
         let port = uri.port_u16().unwrap_or(usual);
-        Ok(Self { url, authority, host, port, path, tls, token })
+        Ok(Self { url, authority, host, port, path, tls, invitation })
     }
 
     /// Asks for a backup. Returns its bytes as they come.
@@ -129,7 +129,7 @@ impl Remote {
              0\r\nConnection: close\r\n\r\n",
             self.path,
             self.authority,
-            self.token,
+            self.invitation,
             env!("CARGO_PKG_VERSION"),
         );
         stream.write_all(request.as_bytes())?;
@@ -150,7 +150,7 @@ impl Remote {
             NoParcel::Broken(error) => ParcelError::Broken(format!("{url}: {error}")),
             NoParcel::NoHub => ParcelError::Refused(format!("{url}: no hub answers there: check the address")),
             NoParcel::Status { status: 401, .. } => ParcelError::Refused(format!(
-                "{url} does not know the token: create one there with \"windfire token add --note join --scope admin\""
+                "{url} does not know the invitation, or it has ended: run \"windfire cluster invite\" there for another"
             )),
             NoParcel::Status { status: 404 | 405, .. } => ParcelError::Refused(format!(
                 "{url} hands nothing over: it is not a hub, or one of an older version"
@@ -168,20 +168,20 @@ impl Remote {
     }
 }
 
-/// Reads a token from a file.
+/// Reads an invitation from a file.
 ///
 /// # Errors
-/// The file cannot be read, or has no token.
-pub(super) fn read_token(path: &Path) -> Result<String, String> {
-    let wrong = |why: &dyn Display| format!("--token-file {}: {why}", path.display());
+/// The file cannot be read, or has none.
+pub(super) fn read_invitation(path: &Path) -> Result<String, String> {
+    let wrong = |why: &dyn Display| format!("--invitation-file {}: {why}", path.display());
     let mut text = String::new();
     let file = File::open(path).map_err(|error| wrong(&error))?;
     file.take(JOIN_TEXT_BYTES_MAX).read_to_string(&mut text).map_err(|error| wrong(&error))?;
-    let token = plain(&text);
-    if token.is_empty() || !token.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(wrong(&"it must have an API token in it, and nothing else"));
+    let invitation = plain(&text);
+    if invitation.is_empty() || !invitation.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Err(wrong(&"it must have the first line that \"windfire cluster invite\" prints, and nothing else"));
     }
-    Ok(token.to_owned())
+    Ok(invitation.to_owned())
 }
 
 /// Reads certificates of authorities from a PEM file.
@@ -396,7 +396,7 @@ mod tests {
                 broken @ ParcelError::Broken(_) => panic!("{broken:?}"),
             }
         };
-        assert!(told(401, "").contains("windfire token add"));
+        assert!(told(401, "").contains("windfire cluster invite"));
         assert!(told(404, "<html>").contains("not a hub"));
         assert!(told(302, "").contains("elsewhere"));
         let alone = told(409, "{\"code\":409,\"message\":\"this hub is alone\"}");
@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_goes_to_nobody_else() {
+    fn the_invitation_goes_to_nobody_else() {
         let new = |url: &str, trust| Remote::new(url, trust, "t".to_owned());
         let pin = || Trust::Fingerprint(Fingerprint::of(b"certificate"));
         let remote = new("https://hub-a/panel/", pin()).expect("an address");
@@ -430,14 +430,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_is_read_from_its_file_and_nothing_else_is() {
+    fn an_invitation_is_read_from_its_file_and_nothing_else_is() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let file = folder.path().join("token");
+        let file = folder.path().join("invitation");
         fs::write(&file, "abc123\n").expect("room");
-        assert_eq!(read_token(&file), Ok("abc123".to_owned()));
+        assert_eq!(read_invitation(&file), Ok("abc123".to_owned()));
         for text in ["", "\n", "a b", "a\r\nX-Evil: 1"] {
             fs::write(&file, text).expect("room");
-            assert!(read_token(&file).is_err(), "{text:?}");
+            assert!(read_invitation(&file).is_err(), "{text:?}");
         }
         assert!(read_authorities(&file).err().expect("no certificate").contains("--ca"));
     }

@@ -1,21 +1,20 @@
 //! Hands a backup of this hub over to a hub that joins the cluster: `POST /cluster/parcel`.
 //!
-//! It is not a part of the API, because no browser and no script is meant to ask for it: a backup has the key of the
-//! hub's certificate and the hashes of all secrets. Only a token with the scope admin gets one, and never a cookie.
+//! It is not a part of the API, because no browser and no script is meant to ask for it. Neither an API token nor a
+//! cookie gets a backup, only an invitation (`admin/invitation.rs`).
 
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::time::Instant;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use serde_json::json;
 use windfire_api::path::normal;
 use windfire_api::{Body, Streamed, Viewer, busy};
-use windfire_engine::token::Scope;
 
 use super::budget::Client;
 use super::connections::Connection;
@@ -42,7 +41,7 @@ pub(super) async fn answer(
         let answer = refused(StatusCode::METHOD_NOT_ALLOWED, "this path only has the method POST");
         return Err(with(answer, ALLOW, "POST"));
     }
-    let viewer = admit(http, request).map_err(|(status, why)| refused(status, why))?;
+    admit(http, request).map_err(|(status, why)| refused(status, why))?;
     connection.know();
     let shares = &http.shares;
     let of = Client::new(client, false);
@@ -66,7 +65,8 @@ pub(super) async fn answer(
         }
     };
     tracing::info!(%client, "a backup is sent to a hub that joins the cluster");
-    let streamed = Streamed { produce: Box::new(move |out| prepared.send(out)), viewer };
+    // What is sent depends on no viewer.
+    let streamed = Streamed { produce: Box::new(move |out| prepared.send(out)), viewer: Viewer::guest() };
     let body = stream::start(http, connection, streamed, vec![held, also_held]).await?;
     let mut response = Response::new(body);
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -74,24 +74,17 @@ pub(super) async fn answer(
     Ok(response)
 }
 
-/// The viewer, if it may have a backup and there is one to have.
-fn admit(http: &Http, request: &Request<Bytes>) -> Result<Viewer, (StatusCode, &'static str)> {
-    let (api, now_s) = (http.api.current(), (http.clock)().div_euclid(1000));
-    if api.is_registry_stale.load(Ordering::Relaxed) {
-        let why = "this hub does not hear from its cluster, so the token may have been removed: ask another hub";
-        return Err((StatusCode::SERVICE_UNAVAILABLE, why));
-    }
-    let Some(viewer) = Viewer::of_token(&http.engine, request.headers(), now_s) else {
-        api.tries.tokens_unknown.add(1);
-        return Err((StatusCode::UNAUTHORIZED, "this needs an API token that this hub knows"));
-    };
-    if !viewer.may(Scope::Admin) {
-        return Err((StatusCode::FORBIDDEN, "this needs a token with the scope admin"));
-    }
+/// Whether the client is invited.
+fn admit(http: &Http, request: &Request<Bytes>) -> Result<(), (StatusCode, &'static str)> {
     if http.counters.cluster().is_none() {
         return Err((StatusCode::CONFLICT, "this hub is alone: run \"windfire cluster init\" on it first"));
     }
-    Ok(viewer)
+    let shown = request.headers().get(AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+    if shown.is_some_and(|secret| http.hand_over.invitations.is_invited(secret, Instant::now())) {
+        return Ok(());
+    }
+    http.api.current().tries.tokens_unknown.add(1);
+    Err((StatusCode::UNAUTHORIZED, "this needs an invitation: \"windfire cluster invite\" on this hub makes one"))
 }
 
 fn refused(status: StatusCode, message: &str) -> Response<Body> {

@@ -72,10 +72,10 @@ impl Hubs {
     }
 
     /// Lets a hub of that id join from one that runs, in a new folder, and starts it.
-    pub(crate) fn join(&self, id: &str, from: &HubProcess, token_file: &str) -> HubProcess {
+    pub(crate) fn join(&self, id: &str, from: &HubProcess) -> HubProcess {
         let mut hub = self.hub(id, &self.arguments(id));
-        let from = format!("http://{}", from.http());
-        succeeded(&self.run(&hub, "join", id, &["--from", &from, "--token-file", token_file]));
+        let (url, file) = (format!("http://{}", from.http()), invitation(from));
+        succeeded(&self.run(&hub, "join", id, &["--from", &url, "--invitation-file", &file]));
         hub.start_at_once();
         wait_until("the hub that joined is ready", || is_ready(&hub));
         hub
@@ -152,13 +152,13 @@ pub(crate) fn await_acks(swarm: &Swarm) -> Duration {
     begun.elapsed()
 }
 
-/// A file with a new token of a hub that runs. With the scope admin it may fetch backups.
-pub(crate) fn token_file(hub: &HubProcess, scope: &str) -> String {
-    let output = hub.cli(&["token", "add", "--note", "join", "--scope", scope, "--json"]);
+/// A file with a new invitation to join from a hub that runs.
+pub(crate) fn invitation(hub: &HubProcess) -> String {
+    let output = hub.cli(&["cluster", "invite", "--json"]);
     succeeded(&output);
-    let token: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    let file = hub.data().with_extension(scope);
-    fs::write(&file, token["token"].as_str().expect("a token")).expect("a file");
+    let invited: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let file = hub.data().with_extension("invitation");
+    fs::write(&file, invited["invitation"].as_str().expect("a secret")).expect("a file");
     file.display().to_string()
 }
 
