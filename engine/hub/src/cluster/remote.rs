@@ -18,9 +18,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use serde_json::Value;
 
 use crate::admin::{PARCEL_PATH, ParcelError};
-use crate::limits::{
-    JOIN_ANSWER_MAX, JOIN_CONNECT_MAX, JOIN_HEAD_BYTES_MAX, JOIN_SILENCE_MAX, JOIN_TEXT_BYTES_MAX,
-};
+use crate::limits::{JOIN_ANSWER_MAX, JOIN_CONNECT_MAX, JOIN_HEAD_BYTES_MAX, JOIN_SILENCE_MAX, JOIN_TEXT_BYTES_MAX};
 use crate::pin::{self, Fingerprint};
 use crate::variables::plain;
 
@@ -120,7 +118,9 @@ impl Remote {
             }
         }
         let url = &self.url;
-        Err(format!("{url}: no connection: {reason}: check the address, that the hub runs, and the firewall").into())
+        let why = format!("{url}: no connection: {reason}: check the address, that the hub runs, and the firewall");
+        // A hub that broke off may just be starting again.
+        Err(ParcelError::Broken(why))
     }
 
     fn ask<S: Read + Write + 'static>(&self, mut stream: S) -> io::Result<Box<dyn Read>> {
@@ -251,13 +251,13 @@ fn read_head<R: Read>(from: R) -> Result<Body<R>, NoParcel> {
     }
     let head = String::from_utf8_lossy(&head);
     let mut lines = head.split("\r\n");
-    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse().ok()).ok_or(NoParcel::NoHub)?;
+    let status = lines.next().and_then(|line| line.split(' ').nth(1)?.parse::<u16>().ok()).ok_or(NoParcel::NoHub)?;
     let mut left = Left::UntilEnd;
     for (name, value) in lines.filter_map(|line| line.split_once(':')) {
         if name.eq_ignore_ascii_case("transfer-encoding") && value.trim().eq_ignore_ascii_case("chunked") {
             left = Left::Chunked { bytes: 0, is_first: true };
         } else if name.eq_ignore_ascii_case("content-length") && matches!(left, Left::UntilEnd) {
-            left = Left::Bytes(value.trim().parse().map_err(|_| NoParcel::NoHub)?);
+            left = Left::Bytes(value.trim().parse::<u64>().map_err(|_| NoParcel::NoHub)?);
         }
     }
     let mut body = Body { from, left };
