@@ -237,13 +237,7 @@ fn read_head<R: Read>(from: R) -> Result<Body<R>, NoParcel> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
-        match from.read_exact(&mut byte) {
-            // Others end when they are asked in HTTP.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !head.is_empty() => {
-                return Err(NoParcel::NoHub);
-            }
-            read => read.map_err(NoParcel::Broken)?,
-        }
+        from.read_exact(&mut byte).map_err(NoParcel::Broken)?;
         head.extend(byte);
         if head.len() > JOIN_HEAD_BYTES_MAX || !b"HTTP/1.".starts_with(&head[..head.len().min(7)]) {
             return Err(NoParcel::NoHub);
@@ -378,12 +372,14 @@ mod tests {
 
     #[test]
     fn what_is_no_hub_is_known_by_its_first_bytes() {
-        for answer in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.", "HTTP/1.1 OK\r\n\r\n", "<html>", "HTTP/2 200 OK\r\n\r\n"] {
+        for answer in ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 OK\r\n\r\n", "<html>", "HTTP/2 200 OK\r\n\r\n"] {
             assert!(matches!(body_of(answer), Err(NoParcel::NoHub)), "{answer}");
         }
         let endless = format!("HTTP/1.1 200 OK\r\n{}", "a: b\r\n".repeat(JOIN_HEAD_BYTES_MAX));
         assert!(matches!(body_of(&endless), Err(NoParcel::NoHub)));
-        assert!(matches!(body_of(""), Err(NoParcel::Broken(_))), "a hub that stops");
+        for part in ["", "HTT", "HTTP/1.1 200 OK\r\nConten"] {
+            assert!(matches!(body_of(part), Err(NoParcel::Broken(_))), "a hub that stops: {part}");
+        }
     }
 
     #[test]
