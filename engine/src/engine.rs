@@ -276,6 +276,17 @@ impl Engine {
         self.store.write_synced(&changes)
     }
 
+    /// Notes in the store that no stream was followed, for a hub that leaves its cluster. What the streams brought stays.
+    /// The engine must be dropped then: a commit would note it again.
+    ///
+    /// # Errors
+    /// The write failed.
+    pub fn forget_streams(&self) -> Result<(), StoreError> {
+        let mut changes = Changes::default();
+        changes.forget_positions();
+        self.store.write_synced(&changes)
+    }
+
     /// Tests whether the store takes writes again, after a failed write that nothing repeats. Reopens the store if
     /// necessary. To be called now and then while [`Engine::store_failure`] returns a reason. Failed operations are
     /// then possible again without a restart.

@@ -102,7 +102,8 @@ pub enum FollowError {
     /// The stream no longer has the next message.
     #[error(
         "the stream {stream} begins at {first}, and this hub was at {applied}: it was away for longer than the stream \
-         reaches. Restore a backup of another hub, which is newer"
+         reaches. Move its data folder away, and fetch the data of another hub with \"windfire cluster join --from \
+         https://HUB\""
     )]
     Behind {
         /// The stream.
@@ -115,7 +116,8 @@ pub enum FollowError {
     /// The stream ends before the hub's position.
     #[error(
         "the stream {stream} ends at {last}, and this hub was at {applied}: the brokers lost messages, or the stream \
-         was created again. Restore the brokers' files; \"windfire cluster init\" needs a hub that was never in one"
+         was created again. Restore the brokers' files; if they are lost, run \"windfire cluster leave\" and \"windfire \
+         cluster init\" on the hub that has most, and let the others join again"
     )]
     Rewound {
         /// The stream.
@@ -128,7 +130,8 @@ pub enum FollowError {
     /// A message in the middle of the stream is missing.
     #[error(
         "the stream {stream} has no message {missing}, but {found}: the brokers lost it, or an operator deleted it. \
-         Restore a backup of another hub that has it"
+         Move the data folder away, and fetch the data of a hub that has it with \"windfire cluster join --from \
+         https://HUB\""
     )]
     Hole {
         /// The stream.

@@ -24,7 +24,7 @@ async fn a_stream_that_was_cut_and_one_that_ends_too_early() {
     let ended = tokio::time::timeout(WAIT_MAX, follower.run(Collector::until(u64::MAX))).await.expect("it ends");
     let error = ended.expect_err("the first messages are gone");
     let FollowError::Behind { first, applied: 0, .. } = error else { panic!("{error}") };
-    assert!(first > 1 && error.to_string().contains("Restore a backup of another hub"), "{error}");
+    assert!(first > 1 && error.to_string().contains("windfire cluster join --from"), "{error}");
 
     let collector = Collector::until(count);
     let (follower, _) = Follower::new(&brokers, &names(), PARTITION, first - 1);

@@ -203,6 +203,29 @@ pub(crate) const SHARE_LOGINS_INTERVAL: Duration = Duration::from_secs(10);
 /// Time that a hub which stops has to give a lease back: its id, or its part in alerts.
 pub(crate) const LEASE_RELEASE_MAX: Duration = Duration::from_secs(2);
 
+/// Time for which another hub may fetch a backup after it was invited.
+pub(crate) const INVITATION_LASTS: Duration = Duration::from_hours(1);
+/// Bytes of the list of files in a backup that is fetched from another hub: some hundred thousand files.
+pub(crate) const PARCEL_LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
+/// Bytes of the file with the cluster's id in it.
+pub(crate) const PARCEL_MEMBERSHIP_BYTES_MAX: u64 = 256;
+/// Memory that a backup which is handed over holds, bytes: pieces that wait for the other side.
+pub(crate) const PARCEL_MEMORY_BYTES: usize = 512 * 1024;
+/// Times that a hub which joins fetches a backup, if the connection breaks.
+pub(crate) const JOIN_TRIES_MAX: u32 = 3;
+/// Time between two such tries.
+pub(crate) const JOIN_RETRY: Duration = Duration::from_secs(2);
+/// Time to connect to the other hub, for each of its addresses.
+pub(crate) const JOIN_CONNECT_MAX: Duration = Duration::from_secs(10);
+/// Time until the other hub answers: it makes the backup first.
+pub(crate) const JOIN_ANSWER_MAX: Duration = Duration::from_secs(120);
+/// Silence of the other hub after which the connection counts as broken.
+pub(crate) const JOIN_SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Bytes of the head of the other hub's answer.
+pub(crate) const JOIN_HEAD_BYTES_MAX: usize = 16 * 1024;
+/// Bytes of an answer that refuses, and of the file with the invitation.
+pub(crate) const JOIN_TEXT_BYTES_MAX: u64 = 4 * 1024;
+
 /// Time between two tries to commit while the disk refuses.
 pub(crate) const COMMIT_RETRY: Duration = Duration::from_secs(1);
 /// Time between two writes of when API tokens were last used.

@@ -25,6 +25,7 @@ mod output;
 mod pacer;
 mod page;
 mod panel_address;
+mod pin;
 mod progress;
 mod proxies;
 mod pulse;
@@ -140,6 +141,15 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         }
         Verb::Cluster(ClusterVerb::Init(settings)) => {
             cluster::init(&Config::load(&cli.place, *settings)?).and_then(|done| say(&done))
+        }
+        Verb::Cluster(ClusterVerb::Invite { output }) => {
+            ask(&cli.place, Call::of_hub(Request::Invite, output), now_ms)
+        }
+        Verb::Cluster(ClusterVerb::Join { source, settings }) => {
+            cluster::join(&Config::load(&cli.place, *settings)?, &source).and_then(|done| say(&done))
+        }
+        Verb::Cluster(ClusterVerb::Leave(settings)) => {
+            cluster::leave(&Config::load(&cli.place, *settings)?).and_then(|done| say(&done))
         }
         Verb::Cluster(ClusterVerb::Status { output }) => {
             ask(&cli.place, Call::of_hub(Request::Cluster, output), now_ms)

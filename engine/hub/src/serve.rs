@@ -15,7 +15,7 @@ use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Membership, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
 
-use crate::admin;
+use crate::admin::{self, HandOver};
 use crate::alert::{NoticeThread, PassThread};
 use crate::clock::clock_of;
 use crate::cluster::{self, ClusterThread, Entry};
@@ -159,6 +159,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let (ticks_sender, ticks) = watch::channel(0);
     let proxies = Arc::new(Swap::new(config.trusted_proxies.clone()));
     let hsts = Arc::new(Swap::new(config.hsts()));
+    let hand_over = HandOver::new(config.data.clone());
     let http = Http {
         api: Arc::clone(&api),
         live: Arc::clone(&live),
@@ -170,6 +171,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         shares: http::Shares::of(&budgets),
         history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
         change_room: Arc::new(Semaphore::new(CHANGES_MAX)),
+        hand_over: Arc::clone(&hand_over),
         ticks,
     };
     let parts = Parts {
@@ -246,6 +248,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
         cluster: counters.cluster().cloned(),
         first_password_file: config.first_password_file.clone(),
         reload: Arc::new(asked_to_reload),
+        hand_over,
     };
     let admin = admin::serve(admin_socket, config.data.clone(), answering, agents);
     let runtime = runtime()?;

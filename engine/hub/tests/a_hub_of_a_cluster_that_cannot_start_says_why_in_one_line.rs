@@ -20,8 +20,12 @@ fn each_refusal_names_its_remedy() {
         arguments
     };
     for (folder, arguments, words) in [
-        ("new", cluster.arguments("hub-1"), &["belongs to no cluster", "windfire cluster init", "backup"][..]),
-        ("hub-0", Vec::new(), &["belongs to a cluster", "cluster_nats"]),
+        (
+            "new",
+            cluster.arguments("hub-1"),
+            &["belongs to no cluster", "windfire cluster init", "windfire cluster join --from"][..],
+        ),
+        ("hub-0", Vec::new(), &["belongs to a cluster", "cluster_nats", "windfire cluster leave"]),
         ("hub-0", with("--cluster-name", Some("other")), &["WF_other_00", "windfire cluster init"]),
         ("hub-0", with("--cluster-nats", Some("nats://127.0.0.1:9")), &["127.0.0.1:9", "check cluster_nats"]),
         ("hub-0", with("--cluster-system-credentials-file", None), &["cluster_sync_always = true"]),

@@ -31,6 +31,12 @@ impl Changes {
         self.puts.push((None, key::FOLLOWED.to_vec(), positions.write()));
     }
 
+    /// Of the streams of a cluster, nothing was followed.
+    pub(crate) fn forget_positions(&mut self) {
+        self.put_positions(&Positions::default());
+        self.put_number(key::FOLLOWED_REGISTRY, 0);
+    }
+
     pub(crate) fn put_clock(&mut self, clock: &StoredClock) {
         self.puts.push((None, key::CLOCK.to_vec(), clock::write(clock)));
     }

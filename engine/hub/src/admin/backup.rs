@@ -19,37 +19,44 @@ use crate::cluster::MEMBERSHIP_FILE;
 use crate::folder::{self, Draft};
 use crate::tls;
 
-const FILE: &str = "BACKUP";
+pub(super) const FILE: &str = "BACKUP";
 /// Marks a backup that is not complete. The list is written to it, and then it gets the list's name.
 const DRAFT: &str = "BACKUP.new";
 /// Folder in the data folder into which a backup is copied first. Its contents are then moved to their place.
 const RESTORING: &str = "restoring";
+/// Folder in the data folder for a backup that is handed over to another hub.
+pub(super) const SENDING: &str = "sending";
 /// Parts of a backup that are restored, in the order in which they are moved to their place. `FORMAT` comes last, as it
 /// marks the folder as a hub's.
 const RESTORED: [&str; 4] = ["tls", "rocksdb", MEMBERSHIP_FILE, "FORMAT"];
 /// Names that a backup may have in it, complete or not.
 const NAMES: [&str; 8] = ["rocksdb", "rocksdb.tmp", "FORMAT", "FORMAT.new", "tls", MEMBERSHIP_FILE, DRAFT, FILE];
 
-/// Copies the data folder to `to`, so that a hub can be started on the copy.
+/// Copies the data folder of a hub that is asked by the command line.
 pub(super) fn backup(hub: &Hub<'_>, to: &Path) -> Result<(), String> {
+    copy_hub(hub.engine, hub.data, to)
+}
+
+/// Copies the data folder to `to`, so that a hub can be started on the copy.
+pub(super) fn copy_hub(engine: &Engine, data: &Path, to: &Path) -> Result<(), String> {
     if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
         return Err(format!("backup {} is not empty: name a new folder", to.display()));
     }
-    let certificate = tls::missing(hub.data)?;
+    let certificate = tls::missing(data)?;
     if let Some(missing) = certificate {
         return Err(format!(
             "data folder {} has no {missing}, by which agents verify this hub: put it back before a backup",
-            hub.data.display()
+            data.display()
         ));
     }
     let draft = Draft::new(to, &NAMES)?;
     let failed = |error: &dyn std::fmt::Display| format!("backup {}: {error}", to.display());
-    hub.engine.backup(to).map_err(|error| failed(&error))?;
+    engine.backup(to).map_err(|error| failed(&error))?;
     // The store is complete now, and a hub that is killed from here on leaves a certificate that may not be.
     fs::write(to.join(DRAFT), "").map_err(|error| failed(&error))?;
-    folder::copy(&hub.data.join("tls"), &to.join("tls")).map_err(|error| failed(&error))?;
-    if hub.data.join(MEMBERSHIP_FILE).exists() {
-        folder::copy(&hub.data.join(MEMBERSHIP_FILE), &to.join(MEMBERSHIP_FILE)).map_err(|error| failed(&error))?;
+    folder::copy(&data.join("tls"), &to.join("tls")).map_err(|error| failed(&error))?;
+    if data.join(MEMBERSHIP_FILE).exists() {
+        folder::copy(&data.join(MEMBERSHIP_FILE), &to.join(MEMBERSHIP_FILE)).map_err(|error| failed(&error))?;
     }
     let contents = contents(to).map_err(|error| failed(&error))?;
     write(to, contents).map_err(|error| failed(&error))?;
@@ -129,11 +136,13 @@ pub(super) fn is_backup(folder: &Path) -> bool {
     [FILE, DRAFT].iter().any(|name| folder.join(name).exists())
 }
 
-/// Removes the list of contents: a hub runs on this folder now and changes them.
+/// Removes the list of contents: a hub runs on this folder now and changes them. Also removes what an earlier process
+/// was handing over when it was killed.
 pub(crate) fn is_a_hub_now(data: &Path) {
     for name in [FILE, DRAFT] {
         let _was_no_backup = fs::remove_file(data.join(name));
     }
+    folder::remove(&data.join(SENDING));
 }
 
 /// Compares a backup with its list and checks every block. It changes nothing.
@@ -145,15 +154,7 @@ pub(super) fn verify(backup: &Path) -> Result<VerifiedAnswer, String> {
 
 /// Creates the data folder from a backup. An incomplete backup changes nothing.
 pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) -> Result<(), String> {
-    // An earlier restore may have been interrupted.
-    if !windfire_engine::is_store(data) {
-        folder::remove(&data.join(RESTORING));
-    }
-    let stranger = folder::stranger(data).map_err(|error| format!("data folder {}: {error}", data.display()))?;
-    if let Some(name) = stranger {
-        let data = data.display();
-        return Err(format!("data folder {data} is not empty: it has {name:?}; name a new one with --data"));
-    }
+    check_is_new(data)?;
     if !windfire_engine::is_store(backup) {
         return Err(format!(
             "{} is not a backup: it has no file FORMAT; name a folder that \"windfire backup\" created",
@@ -169,29 +170,60 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
             backup.display()
         ));
     }
-    let draft = Draft::new(data, &[RESTORING, "tls", "rocksdb", MEMBERSHIP_FILE, "FORMAT"])?;
-    let beside = data.join(RESTORING);
-    let failed =
-        |error: &dyn std::fmt::Display| format!("restore to {}: {error}; nothing was restored", data.display());
-    let make = || {
-        fs::create_dir(&beside).map_err(|error| error.to_string())?;
-        let wanted = RESTORED.iter().filter(|name| match **name {
+    let copy = |beside: &Path| -> Result<Option<Contents>, String> {
+        let is_wanted = |name: &&str| match *name {
             "tls" => missing.is_none(),
             MEMBERSHIP_FILE => backup.join(MEMBERSHIP_FILE).exists(),
             _ => true,
-        });
-        wanted.clone().try_for_each(|name| folder::copy(&backup.join(name), &beside.join(name)))?;
-        compare(&beside, said)?;
-        // All of it is read, as at a start. The backup itself stays what it is, so the copy needs no way back.
-        let options = Options { without_rollback: true, ..Options::default() };
-        drop(Engine::open(&beside, options).map_err(|error| error.to_string())?);
-        let mut moved = wanted.map(|name| fs::rename(beside.join(name), data.join(name)));
-        moved.try_for_each(|moved| moved).map_err(|error| error.to_string())
+        };
+        let mut wanted = RESTORED.into_iter().filter(is_wanted);
+        wanted.try_for_each(|name| folder::copy(&backup.join(name), &beside.join(name)))?;
+        Ok(said)
     };
-    make().map_err(|error: String| failed(&error))?;
+    // The backup itself stays what it is, so the copy needs no way back.
+    let options = Options { without_rollback: true, ..Options::default() };
+    fill(data, options, copy, |_| Ok(()))
+        .map_err(|error: String| format!("restore to {}: {error}; nothing was restored", data.display()))?;
+    folder::close(data)
+}
+
+/// Refuses a data folder that has something in it. What an interrupted restore has left there is removed.
+pub(crate) fn check_is_new(data: &Path) -> Result<(), String> {
+    if !windfire_engine::is_store(data) {
+        folder::remove(&data.join(RESTORING));
+    }
+    let stranger = folder::stranger(data).map_err(|error| format!("data folder {}: {error}", data.display()))?;
+    match stranger {
+        None => Ok(()),
+        Some(name) => {
+            let data = data.display();
+            Err(format!("data folder {data} is not empty: it has {name:?}; name a new one with --data"))
+        }
+    }
+}
+
+/// Creates a data folder: `copy` puts a hub's files into a folder and says what the store must hold, all of it is read,
+/// as at a start, and `check` looks at it. If any of this fails, nothing is left.
+pub(crate) fn fill<E: From<String>>(
+    data: &Path,
+    options: Options,
+    copy: impl FnOnce(&Path) -> Result<Option<Contents>, E>,
+    check: impl FnOnce(&Engine) -> Result<(), E>,
+) -> Result<(), E> {
+    let draft = Draft::new(data, &[RESTORING, "tls", "rocksdb", MEMBERSHIP_FILE, "FORMAT"])?;
+    let beside = data.join(RESTORING);
+    fs::create_dir(&beside).map_err(|error| error.to_string())?;
+    let said = copy(&beside)?;
+    compare(&beside, said)?;
+    let engine = Engine::open(&beside, options).map_err(|error| error.to_string())?;
+    check(&engine)?;
+    drop(engine);
+    for name in RESTORED.into_iter().filter(|name| beside.join(name).exists()) {
+        fs::rename(beside.join(name), data.join(name)).map_err(|error| error.to_string())?;
+    }
     draft.done();
     folder::remove(&beside);
-    folder::close(data)
+    Ok(())
 }
 
 /// Saves the readable part of a damaged data folder into a new one, without changing the damaged one. Returns a text

@@ -39,7 +39,7 @@ pub(crate) fn ask(
             if matches!(request, Request::Reload) {
                 return Err(no_hub_to_reload(data));
             }
-            if matches!(request, Request::Cluster) {
+            if matches!(request, Request::Cluster | Request::Invite) {
                 return Err(cluster::no_hub(data));
             }
             if matches!(request, Request::Verify) && backup::is_backup(data) {

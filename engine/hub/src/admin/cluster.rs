@@ -3,8 +3,9 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine};
+use super::{BrokerLine, ClusterAnswer, Hub, HubLine, Invited, PartitionLine};
 use crate::cluster::State;
+use crate::limits::INVITATION_LASTS;
 
 /// # Errors
 /// No hub runs, or it is alone.
@@ -13,6 +14,17 @@ pub(super) fn status(hub: &Hub<'_>) -> Result<ClusterAnswer, String> {
     let data = hub.data.display();
     let alone = || format!("the hub of data folder {data} is alone: it has no cluster_nats in its configuration");
     running.cluster.map(answer).ok_or_else(alone)
+}
+
+/// Lets another hub fetch a backup.
+///
+/// # Errors
+/// No hub runs, or it is alone.
+pub(super) fn invite(hub: &Hub<'_>) -> Result<Invited, String> {
+    status(hub)?;
+    let Some(running) = &hub.running else { return Err(no_hub(hub.data)) };
+    let invitation = running.invitations.invite(INVITATION_LASTS, Instant::now());
+    Ok(Invited { invitation, minutes: INVITATION_LASTS.as_secs() / 60, fingerprint: hub.agents.fingerprint.clone() })
 }
 
 /// A hub that does not run does not know how the cluster is.

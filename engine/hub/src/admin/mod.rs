@@ -6,7 +6,10 @@ mod backup_list;
 mod client;
 mod cluster;
 mod first;
+mod hand_over;
 mod history;
+mod invitation;
+mod parcel;
 mod request;
 mod rollback;
 mod socket;
@@ -23,12 +26,14 @@ use windfire_outbound::check_templates;
 
 use crate::limits::USERS_NAMED_MAX;
 
-pub(crate) use backup::{is_a_hub_now, restore, salvage};
+pub(crate) use backup::{check_is_new, fill, is_a_hub_now, restore, salvage};
 pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
+pub(crate) use hand_over::{HandOver, NotHandedOver};
+pub(crate) use parcel::{PARCEL_PATH, ParcelError, receive};
 pub(crate) use request::{
-    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
+    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, Invited, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
     StorageAnswer, TierLine, VerifiedAnswer,
 };
 pub(crate) use rollback::{describe_upgrade, rollback};
@@ -54,6 +59,7 @@ pub(crate) fn execute(hub: &Hub<'_>, request: Request, out: &mut dyn Write) -> R
             None => Err(no_hub_to_reload(hub.data)),
         },
         Request::Cluster => cluster::status(hub).map(Response::Cluster),
+        Request::Invite => cluster::invite(hub).map(Response::Invited),
         Request::Api { method, path, body, expires_days, lasts_minutes } => {
             call(hub, &method, &path, body, (expires_days, lasts_minutes))
         }

@@ -8,6 +8,7 @@ use serde_json::Value;
 use windfire_api::Agents;
 use windfire_engine::Engine;
 
+use super::invitation::Invitations;
 use crate::cluster::State;
 
 /// A request. One line of JSON on the socket.
@@ -55,6 +56,8 @@ pub(crate) enum Request {
     Reload,
     /// How the hub stands in its cluster. Only a running hub knows.
     Cluster,
+    /// Lets another hub fetch a backup. Only a running hub can.
+    Invite,
 }
 
 /// An answer. One line of JSON on the socket.
@@ -77,6 +80,7 @@ pub(crate) enum Response {
     Verified(VerifiedAnswer),
     Reloaded(Reloaded),
     Cluster(ClusterAnswer),
+    Invited(Invited),
     /// Rows follow.
     Rows,
     Failed(String),
@@ -113,6 +117,8 @@ pub(crate) struct Running<'a> {
     pub(crate) reload: &'a ReloadFn,
     /// How it stands in its cluster. `None` if it is alone.
     pub(crate) cluster: Option<&'a State>,
+    /// Which hubs may fetch a backup.
+    pub(crate) invitations: &'a Invitations,
 }
 
 /// Reads the configuration of the running hub again.
@@ -206,6 +212,16 @@ pub(crate) struct ClusterAnswer {
     /// Messages of the registry that were not.
     pub(crate) registry_lag_messages: u64,
     pub(crate) partitions: Vec<PartitionLine>,
+}
+
+/// What another hub shows to get a backup.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Invited {
+    pub(crate) invitation: String,
+    /// Minutes for which it holds.
+    pub(crate) minutes: u64,
+    /// Of the hub's own certificate.
+    pub(crate) fingerprint: String,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

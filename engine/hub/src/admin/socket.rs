@@ -17,7 +17,7 @@ use tokio::time::timeout;
 use windfire_api::Agents;
 use windfire_engine::Engine;
 
-use super::{Hub, ReloadFn, Request, Response, Running, execute};
+use super::{HandOver, Hub, ReloadFn, Request, Response, Running, execute};
 use crate::clock::Clock;
 use crate::cluster::State;
 use crate::limits::{
@@ -106,6 +106,8 @@ pub(crate) struct Answering {
     pub(crate) first_password_file: Option<PathBuf>,
     /// Reads the configuration again.
     pub(crate) reload: Arc<ReloadFn>,
+    /// What it hands over to hubs that join.
+    pub(crate) hand_over: Arc<HandOver>,
 }
 
 /// Answers the command line until dropped.
@@ -115,7 +117,7 @@ pub(crate) async fn serve(
     answering: Answering,
     agents: impl Fn() -> Agents,
 ) -> Result<(), String> {
-    let Answering { engine, clock, cluster, first_password_file, reload } = answering;
+    let Answering { engine, clock, cluster, first_password_file, reload, hand_over } = answering;
     let listener = UnixListener::from_std(listener).map_err(|error| format!("admin socket: {error}"))?;
     let room = Arc::new(Semaphore::new(ADMIN_CONNECTIONS_MAX));
     loop {
@@ -131,12 +133,13 @@ pub(crate) async fn serve(
         };
         let (data, engine, now_ms, agents) = (data.clone(), Arc::clone(&engine), clock(), agents());
         let (first_password_file, reload) = (first_password_file.clone(), Arc::clone(&reload));
-        let cluster = cluster.clone();
+        let (cluster, hand_over) = (cluster.clone(), Arc::clone(&hand_over));
         // Its own thread, because a backup or an export takes long.
         tokio::task::spawn_blocking(move || {
             let _permit = permit;
             let first_password_file = first_password_file.as_deref();
-            let running = Some(Running { reload: &*reload, cluster: cluster.as_deref() });
+            let invitations = &hand_over.invitations;
+            let running = Some(Running { reload: &*reload, cluster: cluster.as_deref(), invitations });
             let hub = Hub { engine: &engine, data: &data, agents: &agents, now_ms, first_password_file, running };
             if let Err(error) = exchange(&stream, &hub) {
                 tracing::debug!(%error, "admin connection ended");

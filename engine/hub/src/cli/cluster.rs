@@ -4,13 +4,28 @@ use clap::Subcommand;
 
 use super::call::Output;
 use super::table::{span, table};
-use crate::admin::ClusterAnswer;
+use crate::admin::{ClusterAnswer, Invited};
+use crate::cluster::Source;
 use crate::config::Settings;
 
 #[derive(Subcommand)]
 pub(crate) enum ClusterVerb {
     /// Make the data of this hub, which must not run, that of a new cluster; give it the options of serve
     Init(Box<Settings>),
+    /// Let another hub join from this one, which runs; prints what that one must show
+    Invite {
+        #[command(flatten)]
+        output: Output,
+    },
+    /// Fetch a backup of a hub of a cluster into a new data folder, for one more hub; give it the options of serve
+    Join {
+        #[command(flatten)]
+        source: Source,
+        #[command(flatten)]
+        settings: Box<Settings>,
+    },
+    /// Make this hub, which must not run, one that is alone, with the data that it has; give it the options of serve
+    Leave(Box<Settings>),
     /// Show the hubs of the cluster, how far this one is behind, and the brokers
     Status {
         #[command(flatten)]
@@ -59,6 +74,17 @@ pub(super) fn show_cluster(answer: &ClusterAnswer) -> String {
     )
 }
 
+/// What another hub needs to join.
+pub(super) fn show_invited(invited: &Invited) -> String {
+    let Invited { invitation, minutes, fingerprint } = invited;
+    format!(
+        "{invitation}\nWrite it into a file on the machine of the new hub, and run there, within {minutes} minutes and \
+         with the options of serve:\nwindfire cluster join --from https://THIS_HUB --invitation-file FILE \
+         --fingerprint {fingerprint}\nThe fingerprint is that of this hub's own certificate. If its panel shows \
+         another one, give --ca instead."
+    )
+}
+
 fn yes(is_so: Option<bool>) -> String {
     match is_so {
         Some(true) => "yes",
@@ -72,6 +98,16 @@ fn yes(is_so: Option<bool>) -> String {
 mod tests {
     use super::*;
     use crate::admin::{BrokerLine, HubLine, PartitionLine};
+
+    #[test]
+    fn an_invitation_is_the_first_line_and_the_verb_to_run_is_told() {
+        let (invitation, fingerprint) = ("s3cret".to_owned(), "ab".repeat(32));
+        let shown = show_invited(&Invited { invitation, minutes: 60, fingerprint: fingerprint.clone() });
+        assert_eq!(shown.lines().next(), Some("s3cret"));
+        for words in ["cluster join --from", "within 60 minutes", &format!("--fingerprint {fingerprint}")] {
+            assert!(shown.contains(words), "{words}: {shown}");
+        }
+    }
 
     #[test]
     fn what_is_wrong_stands_on_the_screen() {

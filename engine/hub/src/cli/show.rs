@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::cluster::show_cluster;
+use super::cluster::{show_cluster, show_invited};
 use super::table::{ago, size, span, table};
 use super::view::{Context, View};
 use crate::admin::{Reloaded, Response, StorageAnswer, TierLine, VerifiedAnswer};
@@ -26,6 +26,7 @@ pub(crate) fn show(response: Response, view: View, json: bool, now_s: i64) -> Re
         Response::Verified(verified) if json => json!(verified).to_string(),
         Response::Reloaded(reloaded) if json => json!(reloaded).to_string(),
         Response::Cluster(answer) if json => json!(answer).to_string(),
+        Response::Invited(invited) if json => json!(invited).to_string(),
         Response::Password { user, password } if json => json!({"user": user, "password": password}).to_string(),
         Response::Done | Response::Rows if json => json!({}).to_string(),
         Response::Done | Response::Rows => "done".to_owned(),
@@ -33,6 +34,7 @@ pub(crate) fn show(response: Response, view: View, json: bool, now_s: i64) -> Re
         Response::Verified(verified) => show_verified(&verified)?,
         Response::Reloaded(reloaded) => show_reloaded(&reloaded),
         Response::Cluster(answer) => show_cluster(&answer),
+        Response::Invited(invited) => show_invited(&invited),
         Response::Password { user, password } => {
             format!("user {user}\npassword {password}\nThe password is not kept and cannot be shown again.")
         }

@@ -58,11 +58,13 @@ pub(crate) fn enter(config: &Config) -> Result<Option<Entry>, String> {
         (None, false) => Ok(None),
         (Some(_), false) => Err(format!(
             "data folder {data} belongs to a cluster: give cluster_nats and cluster_hub_id, because a hub of a cluster \
-             that continues alone does not get what the others take"
+             that continues alone does not get what the others take; if it is to be alone from now on, run \"windfire \
+             cluster leave\" first"
         )),
         (None, true) => Err(format!(
             "data folder {data} belongs to no cluster: run \"windfire cluster init\" on the hub whose data the cluster \
-             gets; on every other hub restore a backup of that one"
+             gets; every other hub begins in an empty data folder, with \"windfire cluster join --from https://HUB\" \
+             or with a backup of a hub that is in the cluster"
         )),
         (Some(id), true) => Entry::new(&config.cluster, &id).map(Some),
     }
@@ -71,7 +73,7 @@ pub(crate) fn enter(config: &Config) -> Result<Option<Entry>, String> {
 impl Entry {
     fn new(config: &ClusterConfig, id: &ClusterId) -> Result<Self, String> {
         let (options, names, hub) = (options(config)?, names(config)?, hub(config)?);
-        let boot = BootId(u64::from_le_bytes(membership::random()?));
+        let boot = boot()?;
         let runtime = runtime()?;
         let reached = runtime.block_on(async {
             let (brokers, check, mut warnings) = reach(config, &options).await?;
@@ -119,8 +121,7 @@ impl Entry {
     pub(crate) fn claim(self, engine: &Engine) -> Result<Claimed, String> {
         let Self { runtime, brokers, names, hub, boot, proposals, .. } = self;
         let lease = runtime.block_on(async {
-            let lease = patiently(async || claim_hub_id(&brokers, &names, &hub, boot).await).await;
-            let lease = lease.map_err(|error| error.to_string())?;
+            let lease = claim_id(&brokers, &names, &hub, boot).await.map_err(|error| error.to_string())?;
             check_positions(&brokers, &names, engine).await?;
             Ok::<_, String>(lease)
         })?;
@@ -133,6 +134,14 @@ impl Entry {
         state.hold_until(lease.held_until().map(tokio::time::Instant::into_std));
         Ok(Claimed { runtime, brokers, names, hub, boot, lease, proposals, state: Arc::new(state) })
     }
+}
+
+/// A number for one run of a process.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub(super) fn boot() -> Result<BootId, String> {
+    membership::random().map(|bytes| BootId(u64::from_le_bytes(bytes)))
 }
 
 /// How many streams a cluster has for reports.
@@ -164,7 +173,9 @@ pub(super) fn names(config: &ClusterConfig) -> Result<Names, String> {
     config.name.parse::<ClusterName>().map(Names::new).map_err(|error| error.to_string())
 }
 
-fn hub(config: &ClusterConfig) -> Result<HubId, String> {
+/// # Errors
+/// The id cannot be used.
+pub(super) fn hub(config: &ClusterConfig) -> Result<HubId, String> {
     let hub_id = config.hub_id.as_deref().unwrap_or_default();
     hub_id.parse().map_err(|error: NameError| error.to_string())
 }
@@ -205,8 +216,24 @@ async fn patiently<T>(ask: impl AsyncFn() -> Result<T, ClusterError>) -> Result<
     }
 }
 
+/// Takes a hub's id. If a process that had it was killed, this takes some seconds.
+///
+/// # Errors
+/// Another process has the id, or the brokers do not answer.
+pub(super) async fn claim_id(
+    brokers: &Brokers,
+    names: &Names,
+    hub: &HubId,
+    boot: BootId,
+) -> Result<Lease, ClusterError> {
+    patiently(async || claim_hub_id(brokers, names, hub, boot).await).await
+}
+
 /// Refuses a hub that was away for longer than the streams reach.
-async fn check_positions(brokers: &Brokers, names: &Names, engine: &Engine) -> Result<(), String> {
+///
+/// # Errors
+/// It was, or the brokers do not answer.
+pub(super) async fn check_positions(brokers: &Brokers, names: &Names, engine: &Engine) -> Result<(), String> {
     let states = patiently(async || stream_states(brokers, names, partitions()).await).await;
     for state in states.map_err(|error| error.to_string())? {
         let applied = match state.of {

@@ -32,8 +32,8 @@ pub(crate) fn init(config: &Config) -> Result<String, String> {
     let engine = engine.map_err(|error| folder::explain(&error))?;
     if engine.registry_followed() > 0 || (0..SHARDS).any(|partition| engine.followed(partition) > 0) {
         return Err(format!(
-            "data folder {data} has followed the streams of a cluster: a new cluster begins with a hub that was never \
-             in one, such as a backup from before that time"
+            "data folder {data} has followed the streams of a cluster: run \"windfire cluster leave\" first, if it is \
+             to begin a new one"
         ));
     }
     let (options, names) = (options(&config.cluster)?, names(&config.cluster)?);
@@ -57,8 +57,8 @@ pub(crate) fn init(config: &Config) -> Result<String, String> {
     membership::finish(&config.data)?;
     let unsafe_lines: String = warnings.iter().map(|refusal| format!("unsafe: {refusal}\n")).collect();
     Ok(format!(
-        "{unsafe_lines}{data} is the first hub of the cluster {}: start it with cluster_nats and cluster_hub_id. For \
-         every other hub restore a backup of it, and give that one its own cluster_hub_id",
+        "{unsafe_lines}{data} is the first hub of the cluster {}: start it with cluster_nats and cluster_hub_id. Then \
+         run \"windfire cluster join --from\" with its address on the machine of every other hub",
         names.cluster()
     ))
 }

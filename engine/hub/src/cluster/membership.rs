@@ -62,6 +62,20 @@ pub(super) fn finish(data: &Path) -> Result<(), String> {
     .map_err(|error| format!("{}: {error}", path.display()))
 }
 
+/// The folder belongs to no cluster any more.
+///
+/// # Errors
+/// The file cannot be removed.
+pub(super) fn leave(data: &Path) -> Result<(), String> {
+    let path = data.join(FILE);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        // Only then may anything that the membership needs be forgotten.
+        removed => removed.and_then(|()| fs::File::open(data)?.sync_all()),
+    }
+    .map_err(|error| format!("{}: {error}", path.display()))
+}
+
 fn read_file(path: &Path) -> Result<Option<ClusterId>, String> {
     let wrong = |why: &str| format!("{}: {why}", path.display());
     match fs::read_to_string(path) {
@@ -104,6 +118,10 @@ mod tests {
         finish(data).expect("room");
         assert_eq!((begin(data), read(data)), (Ok(first.clone()), Ok(Some(first))));
         finish(data).expect("it is finished");
+        leave(data).expect("there");
+        assert_eq!(read(data), Ok(None));
+        leave(data).expect("it has left");
+        begin(data).and_then(|_| finish(data)).expect("room");
         let other = tempfile::tempdir().expect("a temporary folder");
         assert_ne!(begin(other.path()), begin(data));
     }

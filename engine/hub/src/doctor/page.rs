@@ -9,13 +9,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::ring::default_provider;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme, StreamOwned};
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
 
 use crate::config::Config;
+use crate::pin::{self, Fingerprint};
 use crate::tls::Certificate;
 
 /// Time for each step of an exchange.
@@ -75,63 +73,11 @@ fn secured(config: &Config, stream: TcpStream) -> Result<StreamOwned<ClientConne
         (Some(cert), Some(key)) => Certificate::from_files(cert, key)?,
         _ => Certificate::own(&config.data)?,
     };
-    let expected = CertificateDer::from(shown.der().to_vec());
-    let provider = default_provider();
-    let algorithms = provider.signature_verification_algorithms;
-    let client = ClientConfig::builder_with_provider(Arc::new(provider))
-        .with_protocol_versions(rustls::ALL_VERSIONS)
-        .map_err(|error| error.to_string())?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Pin { expected, algorithms }))
-        .with_no_client_auth();
+    let otherwise = "the hub shows another certificate than its files have: restart it";
+    let client = pin::believing(Fingerprint::of(shown.der()), otherwise).map_err(|error| error.to_string())?;
     let name = ServerName::try_from("localhost").map_err(|error| error.to_string())?;
     let connection = ClientConnection::new(Arc::new(client), name).map_err(|error| error.to_string())?;
     Ok(StreamOwned::new(connection, stream))
-}
-
-/// Believes exactly the certificate of the hub's files.
-#[derive(Debug)]
-struct Pin {
-    expected: CertificateDer<'static>,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Pin {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        if end_entity.as_ref() == self.expected.as_ref() {
-            return Ok(ServerCertVerified::assertion());
-        }
-        Err(Error::General("the hub shows another certificate than its files have: restart it".to_owned()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
 }
 
 /// An answer in one piece, with its length: the pages that are asked for have no other form.

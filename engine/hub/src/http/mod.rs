@@ -3,6 +3,7 @@
 mod budget;
 mod client_io;
 mod connections;
+mod hand_over;
 mod health;
 pub(crate) mod live;
 mod pieces;
@@ -209,6 +210,11 @@ impl Http {
         // Also beside the base path: probes ask the hub itself and not its proxy.
         if let Some(response) = health::answer(&request, &self.engine, &self.counters, &api.tries) {
             return Ok(response.map(whole));
+        }
+        // Another hub too, which knows this one's address and perhaps not its path.
+        if hand_over::is_asked(&request) {
+            let answered = hand_over::answer(&self, &connection, &request, address).await;
+            return Ok(answered.unwrap_or_else(|instead| instead.map(only_whole)));
         }
         if !is_below {
             return Ok(answer_outside(&api.base_path, &request).map(only_whole));

@@ -9,6 +9,7 @@ use windfire_api::live::Live;
 use windfire_engine::Engine;
 
 use super::budget::Budget;
+use crate::admin::HandOver;
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::limits::{
@@ -37,6 +38,8 @@ pub(crate) struct Http {
     pub(crate) history_room: Arc<Semaphore>,
     /// Room for requests that change something.
     pub(crate) change_room: Arc<Semaphore>,
+    /// Backups for hubs that join.
+    pub(crate) hand_over: Arc<HandOver>,
     /// Counts the ticks of the live stream. It ends when the hub stops.
     pub(crate) ticks: watch::Receiver<u64>,
 }

@@ -214,6 +214,7 @@ mod tests {
     use windfire_engine::{Engine, Options};
 
     use super::*;
+    use crate::admin::HandOver;
     use crate::http::Shares;
     use crate::http::connections::{Connections, Slot};
     use crate::limits::{HISTORY_ANSWERS_MAX, HTTP_HALF_CLOSED_TIMEOUT};
@@ -235,6 +236,7 @@ mod tests {
             shares: Shares::of(&Budgets::of(1 << 30)),
             history_room: Arc::new(Semaphore::new(HISTORY_ANSWERS_MAX)),
             change_room: Arc::new(Semaphore::new(1)),
+            hand_over: HandOver::new(folder.path().to_owned()),
             ticks: watch::channel(0).1,
         };
         (folder, Arc::new(http))

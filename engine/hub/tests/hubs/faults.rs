@@ -92,11 +92,9 @@ impl Hubs {
                 doubled += differences.1;
             }
         }
-        let exports: Vec<Output> =
-            self.hubs.iter().map(|hub| hub.cli(&["export", "--from", "0", "--format", "ndjson"])).collect();
-        exports.iter().for_each(succeeded);
-        assert!(!exports[0].stdout.is_empty());
-        let are_exports_equal = exports.iter().all(|export| export.stdout == exports[0].stdout);
+        let exports: Vec<Vec<u8>> = self.hubs.iter().map(export).collect();
+        assert!(!exports[0].is_empty());
+        let are_exports_equal = exports.iter().all(|export| *export == exports[0]);
         Found { acked, lost, doubled, are_exports_equal }
     }
 }

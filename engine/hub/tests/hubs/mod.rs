@@ -1,4 +1,5 @@
-//! Hubs of one cluster with their brokers. The first hub's data is the cluster's, the others are made from its backup.
+//! Hubs of one cluster with their brokers. The first hub's data is the cluster's, the others are made from its backup
+//! or join.
 
 #[path = "../../../cluster/tests/brokers/mod.rs"]
 pub(crate) mod brokers;
@@ -36,31 +37,58 @@ impl Hubs {
 
     /// So many hubs that do not run yet, with these brokers.
     pub(crate) fn with_brokers(brokers: BrokerCluster, hubs: usize, servers: usize) -> Self {
+        let mut cluster = Self::first_with(brokers, servers, |_, _| {});
+        let backup = cluster.path("backup").display().to_string();
+        succeeded(&cluster.hubs[0].cli(&["backup", &backup]));
+        for number in 1..hubs {
+            let id = format!("hub-{number}");
+            let hub = cluster.hub(&id, &cluster.arguments(&id));
+            succeeded(&hub.cli(&["restore", &backup]));
+            cluster.hubs.push(hub);
+        }
+        cluster
+    }
+
+    /// Three brokers and the first hub, which does not run. Before it was in a cluster it ran alone, for `alone`, which
+    /// gets the credentials of its servers.
+    pub(crate) fn first(servers: usize, alone: impl FnOnce(&HubProcess, &[String])) -> Self {
+        Self::first_with(BrokerCluster::start(3), servers, alone)
+    }
+
+    fn first_with(brokers: BrokerCluster, servers: usize, alone: impl FnOnce(&HubProcess, &[String])) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         for (file, user) in [("nats", "wf"), ("nats-system", "sys")] {
             let text = format!("user = {user}\npassword = {user}-secret\n");
             fs::write(folder.path().join(file), text).expect("a file");
         }
         // Its certificate is the one of all.
-        let mut alone = HubProcess::new(Path::new(HUB), &folder.path().join("hub-0"), &[]);
-        let credentials = alone.make_servers(servers, "");
-        alone.start();
-        assert!(alone.terminate().success());
+        let mut hub = HubProcess::new(Path::new(HUB), &folder.path().join("hub-0"), &[]);
+        let credentials = hub.make_servers(servers, "");
+        hub.start();
+        alone(&hub, &credentials);
+        assert!(hub.terminate().success());
         let mut cluster = Self { brokers, hubs: Vec::new(), credentials, folder };
-        let arguments = cluster.arguments("hub-0");
-        let init: Vec<&str> = ["cluster", "init"].into_iter().chain(arguments.iter().map(String::as_str)).collect();
-        succeeded(&alone.cli(&init));
-        let backup = cluster.path("backup").display().to_string();
-        succeeded(&alone.cli(&["backup", &backup]));
-        for number in 0..hubs {
-            let id = format!("hub-{number}");
-            let hub = cluster.hub(&id, &cluster.arguments(&id));
-            if number > 0 {
-                succeeded(&hub.cli(&["restore", &backup]));
-            }
-            cluster.hubs.push(hub);
-        }
+        succeeded(&cluster.run(&hub, "init", "hub-0", &[]));
+        let first = cluster.hub("hub-0", &cluster.arguments("hub-0"));
+        cluster.hubs.push(first);
         cluster
+    }
+
+    /// Runs a verb of `windfire cluster` on a hub's data folder, as the hub of that id.
+    pub(crate) fn run(&self, hub: &HubProcess, verb: &str, id: &str, more: &[&str]) -> Output {
+        let arguments = self.arguments(id);
+        let arguments = arguments.iter().map(String::as_str);
+        hub.cli(&["cluster", verb].into_iter().chain(more.iter().copied()).chain(arguments).collect::<Vec<_>>())
+    }
+
+    /// Lets a hub of that id join from one that runs, in a new folder, and starts it.
+    pub(crate) fn join(&self, id: &str, from: &HubProcess) -> HubProcess {
+        let mut hub = self.hub(id, &self.arguments(id));
+        let (url, file) = (format!("http://{}", from.http()), invitation(from));
+        succeeded(&self.run(&hub, "join", id, &["--from", &url, "--invitation-file", &file]));
+        hub.start_at_once();
+        wait_until("the hub that joined is ready", || is_ready(&hub));
+        hub
     }
 
     /// What a hub of that id needs to know.
@@ -116,7 +144,8 @@ impl Hubs {
         self.hubs[number] = HubProcess::new(Path::new(HUB), folder, &arguments);
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A place in the folder of this cluster.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 }
@@ -128,6 +157,23 @@ pub(crate) fn await_acks(swarm: &Swarm) -> Duration {
         swarm.accounts().iter().zip(&before).all(|(now, before)| now.acked > before.pushed)
     });
     begun.elapsed()
+}
+
+/// A file with a new invitation to join from a hub that runs.
+pub(crate) fn invitation(hub: &HubProcess) -> String {
+    let output = hub.cli(&["cluster", "invite", "--json"]);
+    succeeded(&output);
+    let invited: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let file = hub.data().with_extension("invitation");
+    fs::write(&file, invited["invitation"].as_str().expect("a secret")).expect("a file");
+    file.display().to_string()
+}
+
+/// Every report that a hub has, one line each.
+pub(crate) fn export(hub: &HubProcess) -> Vec<u8> {
+    let output = hub.cli(&["export", "--from", "0", "--format", "ndjson"]);
+    succeeded(&output);
+    output.stdout
 }
 
 /// Whether a hub that runs is ready.
@@ -145,6 +191,7 @@ fn positions(hub: &HubProcess) -> Vec<u64> {
     applied.map(|applied| applied.as_u64().expect("a number")).collect()
 }
 
-fn succeeded(output: &Output) {
+/// Checks that a verb did what it was asked for.
+pub(crate) fn succeeded(output: &Output) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -368,6 +368,23 @@ fn a_session_that_a_restarted_hub_only_knows_from_its_store_still_counts() {
 }
 
 #[test]
+fn a_hub_that_has_left_its_cluster_follows_new_streams_from_their_beginning() {
+    let mut cluster = Cluster::new(1, 1);
+    let mut talk = cluster.open_talk(0, 0, 1);
+    assert!(cluster.report(&mut talk, 0..2).is_ok());
+    cluster.settle();
+    cluster.engines[0].commit().expect("room");
+    cluster.engines[0].forget_streams().expect("room");
+    cluster.restart(0);
+    assert_eq!((cluster.engines[0].followed(shard_of(1)), cluster.values(0, 0)), (0, vec![0, 1]));
+    cluster.streams = Streams::new();
+    let mut talk = cluster.open_talk(0, 0, 2);
+    assert!(cluster.report(&mut talk, 2..4).is_ok());
+    cluster.settle();
+    assert_eq!(cluster.values(0, 0), [0, 1, 2, 3]);
+}
+
+#[test]
 fn a_commit_that_fails_stores_neither_reports_nor_their_position() {
     let mut cluster = Cluster::new(1, 1);
     let mut talk = cluster.open_talk(0, 0, 1);
