@@ -9,6 +9,7 @@ use windfire_engine::Engine;
 use windfire_engine::alert::channel::NewChannel;
 use windfire_engine::counters::Counter;
 
+use crate::cluster::Cluster;
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
 use crate::viewer::Viewer;
@@ -37,6 +38,8 @@ pub struct Api {
     /// Set while the hub may not know what other hubs of its cluster have decided lately. It answers no token then: one
     /// of them may have removed it.
     pub is_registry_stale: Arc<AtomicBool>,
+    /// The cluster of the hub. `None` if it is alone.
+    pub cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Api {
@@ -91,6 +94,7 @@ impl Default for Api {
             details: Arc::default(),
             check_templates: |_| Ok(()),
             is_registry_stale: Arc::default(),
+            cluster: None,
         }
     }
 }

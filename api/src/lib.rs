@@ -9,6 +9,7 @@
 mod admission;
 mod answer;
 mod body;
+mod cluster;
 mod context;
 mod csrf;
 mod details;
@@ -38,6 +39,7 @@ mod whole_number;
 pub use admission::{Admission, Busy, Unbounded, Work};
 pub use answer::{busy, failed};
 pub use body::{Body, PIECE_BYTES, Producer, Streamed};
+pub use cluster::{Cluster, ClusterBroker, ClusterHub, ClusterPartition, ClusterState};
 pub use context::{Agents, Api, Caller, Tries};
 pub use details::DetailsCache;
 pub use history::{export, parse_range};

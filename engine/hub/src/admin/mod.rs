@@ -28,8 +28,7 @@ pub(crate) use client::{ask, ask_running};
 use first::ADMINISTRATOR;
 pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use request::{
-    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
-    StorageAnswer, TierLine, VerifiedAnswer,
+    AgentsLine, Hub, ReloadFn, Reloaded, Request, Response, Running, StorageAnswer, TierLine, VerifiedAnswer,
 };
 pub(crate) use rollback::{describe_upgrade, rollback};
 pub(crate) use socket::{Answering, Meanwhile, bind, check_path, is_answered, serve, unbind};

@@ -15,6 +15,7 @@ mod ledger;
 mod membership;
 mod publish;
 mod registry;
+mod shown;
 mod state;
 mod thread;
 
