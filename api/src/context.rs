@@ -10,6 +10,7 @@ use windfire_engine::alert::channel::NewChannel;
 use windfire_engine::counters::Counter;
 
 use crate::base_path::BasePath;
+use crate::cluster::Cluster;
 use crate::details::DetailsCache;
 use crate::sign_in_limit::SignInLimit;
 use crate::viewer::Viewer;
@@ -40,6 +41,8 @@ pub struct Api {
     /// Set while the hub may not know what other hubs of its cluster have decided lately. It answers no token then: one
     /// of them may have removed it.
     pub is_registry_stale: Arc<AtomicBool>,
+    /// The cluster of the hub. `None` if it is alone.
+    pub cluster: Option<Arc<dyn Cluster>>,
 }
 
 impl Api {
@@ -95,6 +98,7 @@ impl Default for Api {
             details: Arc::default(),
             check_templates: |_| Ok(()),
             is_registry_stale: Arc::default(),
+            cluster: None,
         }
     }
 }

@@ -21,8 +21,8 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 
 /// Paths at which the panel shows a page. They are also in `api/web/src/pages/index.ts`, because a build of the hub
 /// needs no Node. `router.test.ts` fails when the two lists differ.
-const PAGES: [&str; 10] =
-    ["/", "/login", "/alerts", "/rules", "/channels", "/silences", "/api", "/manage", "/enrol", "/users"];
+const PAGES: [&str; 11] =
+    ["/", "/login", "/alerts", "/rules", "/channels", "/silences", "/api", "/manage", "/enrol", "/users", "/cluster"];
 
 /// The page or file at that path. `prefix` is before the paths that a page without the panel names.
 pub(crate) fn answer(path: &str, prefix: &str) -> Option<Answer> {

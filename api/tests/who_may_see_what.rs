@@ -61,7 +61,7 @@ enum For {
     AdminBrowsers,
 }
 
-const OPERATIONS: [(&str, &str, For); 48] = [
+const OPERATIONS: [(&str, &str, For); 49] = [
     ("GET", "/openapi.json", For::Anyone),
     ("GET", "/api/v1/server/list", For::Readers),
     ("GET", "/api/v1/server/details", For::Readers),
@@ -110,6 +110,7 @@ const OPERATIONS: [(&str, &str, For); 48] = [
     ("POST", "/api/v1/alert/channel/{id}/test", For::Managers),
     ("POST", "/api/v1/alert/rule/preview", For::Managers),
     ("GET", "/api/v1/hub", For::Managers),
+    ("GET", "/api/v1/cluster", For::Managers),
 ];
 
 impl For {

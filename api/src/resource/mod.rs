@@ -4,6 +4,7 @@
 mod alert;
 mod channel;
 mod channel_settings;
+mod cluster;
 mod enrol_token;
 mod hub;
 mod preview;
@@ -17,7 +18,7 @@ mod user;
 use crate::operation::Section;
 
 /// In the order of the document.
-pub(crate) const RESOURCES: [Section; 11] = [
+pub(crate) const RESOURCES: [Section; 12] = [
     Section { operations: &session::OPERATIONS, schemas: session::schemas },
     Section { operations: &token::OPERATIONS, schemas: token::schemas },
     Section { operations: &server::OPERATIONS, schemas: server::schemas },
@@ -29,4 +30,5 @@ pub(crate) const RESOURCES: [Section; 11] = [
     Section { operations: &channel::OPERATIONS, schemas: channel::schemas },
     Section { operations: &silence::OPERATIONS, schemas: silence::schemas },
     Section { operations: &hub::OPERATIONS, schemas: hub::schemas },
+    Section { operations: &cluster::OPERATIONS, schemas: cluster::schemas },
 ];

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 
 import { expect, it, vi } from 'vitest';
 
-import { ADMIN_PATHS, ALERT_PATHS } from '../e2e/pages';
+import { ADMIN_PATHS, ALERT_PATHS, CLUSTER_PATH } from '../e2e/pages';
 import { PAGE_NAMES, PAGES } from './pages';
 import { routeOf } from './router';
 
@@ -28,7 +28,9 @@ it('knows the pages that the hub serves, and no others', () => {
 
 it('has each page of administrators in the tests in a browser', () => {
   const panel = PAGE_NAMES.map((name) => PAGES[name]).filter(({ opensFor }) => opensFor === 'admins');
-  expect(ADMIN_PATHS, 'list the same pages in api/web/e2e/pages.ts').toEqual(panel.map(({ path }) => path));
+  expect([...ADMIN_PATHS, CLUSTER_PATH], 'list the same pages in api/web/e2e/pages.ts').toEqual(
+    panel.map(({ path }) => path),
+  );
 });
 
 it('has each page about alerts in the tests in a browser', () => {

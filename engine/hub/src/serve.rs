@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::sync::{Semaphore, watch};
 use windfire_api::live::Live;
-use windfire_api::{Agents, Api};
+use windfire_api::{Agents, Api, Cluster};
 use windfire_engine::clock::Reading;
 use windfire_engine::{Engine, Membership, Options, Tuning, waits};
 use windfire_outbound::{Outbound, check_templates};
@@ -99,6 +99,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     let mut api = api(config, Agents { address: None, port, fingerprint: fingerprint.clone() });
     if let Some(claimed) = &claimed {
         api.is_registry_stale = claimed.state.registry_staleness();
+        api.cluster = Some(Arc::clone(&claimed.state) as Arc<dyn Cluster>);
     }
     let api = Arc::new(Swap::new(api));
     let mut threads = Threads::new();

@@ -3,6 +3,7 @@ import type { ComponentType } from 'preact';
 import { lazy } from 'preact/compat';
 
 import { firingCount } from '../alerts/firing';
+import { isInCluster } from '../cluster/store';
 import type { Messages } from '../i18n/en';
 import type { Access } from '../session';
 import { LivePage } from './LivePage';
@@ -30,6 +31,8 @@ export interface PageEntry {
   inAccountMenu?: Words;
   /** The same in the row of links that the pages about alerts share. */
   inAlerts?: Words;
+  /** Whether the hub has something to show there; without this it always has. Decides about links only. */
+  isOfUse?: ReadonlySignal<boolean>;
   view: View;
 }
 
@@ -106,6 +109,14 @@ const LIST = {
     opensFor: 'admins',
     inNavigation: (text) => text.nav.users,
     view: later(() => import('./UsersPage')),
+  },
+  cluster: {
+    path: '/cluster',
+    title: (text) => text.cluster.title,
+    opensFor: 'admins',
+    inAccountMenu: (text) => text.cluster.title,
+    isOfUse: isInCluster,
+    view: later(() => import('./ClusterPage')),
   },
 } satisfies Record<string, PageEntry>;
 

@@ -32,13 +32,15 @@ interface DataTableProps<Row> {
   /** Without any there is no column for them. */
   actions: readonly RowAction<Row>[];
   isSelected?: (row: Row) => boolean;
+  /** Names a table without buttons. The keyboard then reaches it, to scroll it where it is wider than the page. */
+  label?: string;
 }
 
 /** A table of what the hub has, a row each, with buttons at a row's end. */
 export function DataTable<Row extends { id: number | string }>(props: DataTableProps<Row>): JSX.Element {
-  const { rows, columns, actions, isSelected } = props;
+  const { rows, columns, actions, isSelected, label } = props;
   return (
-    <div class="table-box">
+    <div class="table-box" {...(label === undefined ? {} : { role: 'region', 'aria-label': label, tabIndex: 0 })}>
       <table class="table">
         <thead>
           <tr>

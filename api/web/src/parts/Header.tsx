@@ -10,6 +10,7 @@ import { hrefOf } from '../root';
 import { route } from '../router';
 import { isAmong, isSignedIn, session, signOut } from '../session';
 import { theme, THEMES } from '../theme';
+import { ClusterBadge } from './ClusterBadge';
 import { Logo } from './Icons';
 import { Menu, type MenuEntry } from './Menu';
 import { PasswordDialog } from './PasswordDialog';
@@ -36,6 +37,7 @@ export function Header(): JSX.Element {
             </a>
           ))}
         </nav>
+        <ClusterBadge />
         <div class="header-tools">
           <LanguageSwitch />
           <ThemeSwitch />
@@ -81,11 +83,11 @@ interface PageLink {
   isCurrent: boolean;
 }
 
-/** The pages that are linked in that place, and open for this visitor. */
+/** The pages that are linked in that place, are of use, and open for this visitor. */
 function linksIn(place: 'inNavigation' | 'inAccountMenu' | 'inAlerts'): PageLink[] {
   return PAGE_NAMES.flatMap((name) => {
-    const { path, opensFor, badge, [place]: label } = PAGES[name];
-    if (label === undefined || !isAmong(opensFor)) return [];
+    const { path, opensFor, badge, isOfUse, [place]: label } = PAGES[name];
+    if (label === undefined || !isAmong(opensFor) || isOfUse?.value === false) return [];
     return { path, label: label(messages.value), badge, isCurrent: route.value.page === name };
   });
 }

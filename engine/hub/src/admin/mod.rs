@@ -33,8 +33,7 @@ pub(crate) use first::{begin_rules, make_administrator};
 pub(crate) use hand_over::{HandOver, NotHandedOver};
 pub(crate) use parcel::{PARCEL_PATH, ParcelError, receive};
 pub(crate) use request::{
-    AgentsLine, BrokerLine, ClusterAnswer, Hub, HubLine, Invited, PartitionLine, ReloadFn, Reloaded, Request, Response, Running,
-    StorageAnswer, TierLine, VerifiedAnswer,
+    AgentsLine, Hub, Invited, ReloadFn, Reloaded, Request, Response, Running, StorageAnswer, TierLine, VerifiedAnswer,
 };
 pub(crate) use rollback::{describe_upgrade, rollback};
 pub(crate) use socket::{Answering, Meanwhile, bind, check_path, is_answered, serve, unbind};

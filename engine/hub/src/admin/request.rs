@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use windfire_api::Agents;
+use windfire_api::{Agents, ClusterState};
 use windfire_engine::Engine;
 
 use super::invitation::Invitations;
@@ -79,7 +79,7 @@ pub(crate) enum Response {
     Storage(StorageAnswer),
     Verified(VerifiedAnswer),
     Reloaded(Reloaded),
-    Cluster(ClusterAnswer),
+    Cluster(ClusterState),
     Invited(Invited),
     /// Rows follow.
     Rows,
@@ -186,34 +186,6 @@ pub(crate) struct VerifiedAnswer {
     pub(crate) corrupt: Vec<String>,
 }
 
-/// How a hub stands in its cluster.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct ClusterAnswer {
-    /// Its cluster.
-    pub(crate) name: String,
-    pub(crate) hub_id: String,
-    /// Why it is not ready. `None` if it is.
-    pub(crate) not_ready: Option<String>,
-    /// The broker to which it has a connection.
-    pub(crate) broker: Option<String>,
-    /// Seconds for which it has its id, unless it renews that.
-    pub(crate) lease_s: u64,
-    /// Those that were found at its start.
-    pub(crate) brokers: Vec<BrokerLine>,
-    /// The operator states that all of them sync each write.
-    pub(crate) is_sync_stated: bool,
-    /// What is unsafe and was allowed.
-    pub(crate) warnings: Vec<String>,
-    pub(crate) hubs: Vec<HubLine>,
-    /// The hub that judges alerts. `None` if the asked hub does not know.
-    pub(crate) alerts_hub_id: Option<String>,
-    /// The newest message of the registry that was applied.
-    pub(crate) registry_applied: u64,
-    /// Messages of the registry that were not.
-    pub(crate) registry_lag_messages: u64,
-    pub(crate) partitions: Vec<PartitionLine>,
-}
-
 /// What another hub shows to get a backup.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Invited {
@@ -222,30 +194,4 @@ pub(crate) struct Invited {
     pub(crate) minutes: u64,
     /// Of the hub's own certificate.
     pub(crate) fingerprint: String,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct BrokerLine {
-    pub(crate) name: String,
-    pub(crate) version: String,
-    /// Whether it syncs each write. `None` if it did not say.
-    pub(crate) is_synced: Option<bool>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct HubLine {
-    pub(crate) hub_id: String,
-    pub(crate) runs: bool,
-    /// Seconds since it renewed its id, as far as the asked hub saw it.
-    pub(crate) renewed_s: u64,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub(crate) struct PartitionLine {
-    pub(crate) partition: usize,
-    /// The newest message that was applied.
-    pub(crate) applied: u64,
-    /// Messages that were not applied yet.
-    pub(crate) lag_messages: u64,
-    pub(crate) lag_s: f64,
 }

@@ -1,10 +1,11 @@
 //! The verbs of a hub that is one of several.
 
 use clap::Subcommand;
+use windfire_api::ClusterState;
 
 use super::call::Output;
 use super::table::{span, table};
-use crate::admin::{ClusterAnswer, Invited};
+use crate::admin::Invited;
 use crate::cluster::Source;
 use crate::config::Settings;
 
@@ -34,7 +35,7 @@ pub(crate) enum ClusterVerb {
 }
 
 /// One screen about a hub in its cluster.
-pub(super) fn show_cluster(answer: &ClusterAnswer) -> String {
+pub(super) fn show_cluster(answer: &ClusterState) -> String {
     let ready = answer.not_ready.as_ref().map_or("ready".to_owned(), |why| format!("not ready: {why}"));
     let broker = match &answer.broker {
         Some(broker) => format!("connected to the broker {broker}"),
@@ -96,8 +97,9 @@ fn yes(is_so: Option<bool>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use windfire_api::{ClusterBroker, ClusterHub, ClusterPartition};
+
     use super::*;
-    use crate::admin::{BrokerLine, HubLine, PartitionLine};
 
     #[test]
     fn an_invitation_is_the_first_line_and_the_verb_to_run_is_told() {
@@ -112,20 +114,20 @@ mod tests {
     #[test]
     fn what_is_wrong_stands_on_the_screen() {
         let (name, version) = ("b1".to_owned(), "2.15.1".to_owned());
-        let answer = ClusterAnswer {
+        let answer = ClusterState {
             name: "main".to_owned(),
             hub_id: "a".to_owned(),
             not_ready: Some("it is 12 s behind".to_owned()),
             broker: None,
             lease_s: 7,
-            brokers: vec![BrokerLine { name, version, is_synced: None }],
+            brokers: vec![ClusterBroker { name, version, is_synced: None }],
             is_sync_stated: true,
             warnings: vec!["too few brokers".to_owned()],
-            hubs: vec![HubLine { hub_id: "b".to_owned(), runs: false, renewed_s: 130 }],
+            hubs: vec![ClusterHub { hub_id: "b".to_owned(), runs: false, renewed_s: 130 }],
             alerts_hub_id: Some("b".to_owned()),
             registry_applied: 6,
             registry_lag_messages: 2,
-            partitions: vec![PartitionLine { partition: 3, applied: 8, lag_messages: 40, lag_s: 12.04 }],
+            partitions: vec![ClusterPartition { partition: 3, applied: 8, lag_messages: 40, lag_s: 12.04 }],
         };
         let shown = show_cluster(&answer);
         for words in [

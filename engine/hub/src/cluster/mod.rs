@@ -18,6 +18,7 @@ mod membership;
 mod publish;
 mod registry;
 mod remote;
+mod shown;
 mod state;
 mod thread;
 

@@ -178,6 +178,7 @@ pub(crate) fn sample(route: &Route) -> (String, Value) {
         "GET /healthz" | "GET /readyz" | "GET /metrics" => ("", json!(null)),
         "GET /api/v1/session" | "GET /api/v1/token" | "GET /api/v1/manage/server" => ("", json!(null)),
         "GET /api/v1/enrol-token" | "GET /api/v1/user" | "GET /api/v1/hub" => ("", json!(null)),
+        "GET /api/v1/cluster" => ("", json!(null)),
         "GET /api/v1/alert" | "GET /api/v1/alert/log" => ("", json!(null)),
         "POST /api/v1/alert/{rule}/{server}/acknowledge" | "POST /api/v1/alert/channel/{id}/test" => ("", json!(null)),
         "GET /api/v1/alert/rule" | "GET /api/v1/alert/channel" | "GET /api/v1/alert/silence" => ("", json!(null)),

@@ -1,7 +1,6 @@
 //! What a fault does to a cluster: what every hub has afterwards, as a row of a table.
 
 use std::collections::BTreeSet;
-use std::process::Output;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -10,7 +9,7 @@ use windfire_cluster::stream_states;
 use windfire_engine::limits::SHARDS;
 
 use super::brokers::{Broker, WAIT_MAX, names};
-use super::{Hubs, succeeded};
+use super::{Hubs, export};
 use crate::hub::quick_backoff;
 
 /// Time within which agents must have acks again after one machine has failed.

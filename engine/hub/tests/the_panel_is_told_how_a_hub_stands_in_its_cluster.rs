@@ -1,0 +1,56 @@
+//! The panel of a hub of a cluster is told what `windfire cluster status` shows, also while the hub has no brokers and
+//! is not ready. The panel of a hub that is alone is told so.
+
+#[allow(dead_code, reason = "each test needs a part of it")]
+mod hub;
+#[allow(dead_code, reason = "each test needs a part of it")]
+mod hubs;
+
+use std::path::Path;
+
+use hub::panel::{Panel, result};
+use hub::{HUB, wait_until};
+use hubs::Hubs;
+use serde_json::{Value, json};
+use windfire_bench::hub_process::HubProcess;
+
+fn told(panel: &Panel, hub: &HubProcess) -> Value {
+    let answer = panel.get(hub, "/api/v1/cluster");
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    result(&answer)
+}
+
+#[test]
+fn a_hub_of_a_cluster_tells_what_its_command_line_shows() {
+    let mut cluster = Hubs::new(2, 1);
+    cluster.start();
+    let hub = &cluster.hubs[0];
+    let panel = Panel::of_admin(hub);
+    let runs = |told: &Value, number: usize| told["hubs"][number]["runs"] == true;
+    wait_until("both hubs are seen", || [0, 1].iter().all(|number| runs(&told(&panel, hub), *number)));
+    let ready = told(&panel, hub);
+    assert_eq!((&ready["hub_id"], &ready["not_ready"]), (&json!("hub-0"), &json!(null)), "{ready}");
+    let synced = |broker: &Value| broker["is_synced"] == true;
+    assert!(ready["brokers"].as_array().is_some_and(|brokers| brokers.len() == 3 && brokers.iter().all(synced)));
+    assert_eq!(ready["partitions"].as_array().map(Vec::len), Some(16));
+
+    let output = hub.cli(&["cluster", "status", "--json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for key in ["name", "hub_id", "brokers", "is_sync_stated", "warnings"] {
+        assert_eq!(shown[key], ready[key], "{key}");
+    }
+
+    (0..3).for_each(|broker| cluster.brokers.kill(broker));
+    let hub = &cluster.hubs[0];
+    let why = |told: &Value| told["not_ready"].as_str().is_some_and(|why| why.contains("not heard"));
+    wait_until("the panel is told that the hub has no brokers", || why(&told(&panel, hub)));
+    assert_eq!(told(&panel, hub)["broker"], json!(null));
+}
+
+#[test]
+fn a_hub_that_is_alone_tells_nothing() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut hub = HubProcess::new(Path::new(HUB), &folder.path().join("hub"), &[]);
+    hub.start();
+    assert_eq!(told(&Panel::of_admin(&hub), &hub), json!(null));
+}
