@@ -142,9 +142,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         Verb::Cluster(ClusterVerb::Init(settings)) => {
             cluster::init(&Config::load(&cli.place, *settings)?).and_then(|done| say(&done))
         }
-        Verb::Cluster(ClusterVerb::Invite { output }) => {
-            ask(&cli.place, Call::of_hub(Request::Invite, output), now_ms)
-        }
+        Verb::Cluster(ClusterVerb::Invite { output }) => ask(&cli.place, Call::of_hub(Request::Invite, output), now_ms),
         Verb::Cluster(ClusterVerb::Join { source, settings }) => {
             cluster::join(&Config::load(&cli.place, *settings)?, &source).and_then(|done| say(&done))
         }

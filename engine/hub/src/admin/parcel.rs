@@ -134,7 +134,9 @@ fn check_list(files: &[(&str, u64)], bytes_max: u64) -> Result<(), String> {
     }
     let bytes = files.iter().try_fold(0_u64, |sum, (_, bytes)| sum.checked_add(*bytes)).unwrap_or(u64::MAX);
     if bytes > bytes_max {
-        return Err(format!("it has {bytes} bytes, and there is room for {bytes_max}: free some, or use a larger disk"));
+        return Err(format!(
+            "it has {bytes} bytes, and there is room for {bytes_max}: free some, or use a larger disk"
+        ));
     }
     Ok(())
 }

@@ -152,10 +152,10 @@ impl Remote {
             NoParcel::Status { status: 401, .. } => ParcelError::Refused(format!(
                 "{url} does not know the invitation, or it has ended: run \"windfire cluster invite\" there for another"
             )),
-            NoParcel::Status { status: 404 | 405, .. } => ParcelError::Refused(format!(
-                "{url} hands nothing over: it is not a hub, or one of an older version"
-            )),
-            NoParcel::Status { status: status @ 300..400, .. } => {
+            NoParcel::Status { status: 404 | 405, .. } => {
+                ParcelError::Refused(format!("{url} hands nothing over: it is not a hub, or one of an older version"))
+            }
+            NoParcel::Status { status: status @ 300..=399, .. } => {
                 ParcelError::Refused(format!("{url} answers that it is elsewhere (HTTP {status}): give that address"))
             }
             NoParcel::Status { status: status @ (429 | 503), message } => {
@@ -435,6 +435,6 @@ mod tests {
             fs::write(&file, text).expect("room");
             assert!(read_invitation(&file).is_err(), "{text:?}");
         }
-        assert!(read_authorities(&file).err().expect("no certificate").contains("--ca"));
+        assert!(read_authorities(&file).expect_err("no certificate").contains("--ca"));
     }
 }
