@@ -59,6 +59,9 @@ pub const PATH_LOOK_INTERVAL: Duration = Duration::from_millis(2500);
 pub const PATH_SILENCE: Duration = Duration::from_secs(5);
 /// Changes of the port in one silence: after two more seconds than these take, the connection is given up anyway.
 pub const PATH_MOVES_MAX: u32 = 2;
+/// Time between two looks of an agent that has several hubs at whether its hub still answers. They add up to two such
+/// times to [`HUB_SILENCE`].
+pub const HUB_LOOK_INTERVAL: Duration = Duration::from_millis(500);
 /// Time without an answer from the hub after which an agent that has several tries another one. Long enough for one
 /// change of the port before.
 pub const HUB_SILENCE: Duration = Duration::from_secs(8);

@@ -6,7 +6,9 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use quinn::{Connection, ConnectionStats, Endpoint, VarInt};
 use tokio::time::{Instant, sleep, timeout};
 
-use crate::limits::{FAREWELL_TIMEOUT, HUB_SILENCE, PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE};
+use crate::limits::{
+    FAREWELL_TIMEOUT, HUB_LOOK_INTERVAL, HUB_SILENCE, PATH_LOOK_INTERVAL, PATH_MOVES_MAX, PATH_SILENCE,
+};
 
 /// A connection whose other side showed the hub's certificate.
 pub(crate) struct Dialled {
@@ -28,7 +30,7 @@ impl Dialled {
     pub(crate) async fn fall_silent(&self) {
         let mut path = Path::default();
         loop {
-            sleep(PATH_LOOK_INTERVAL).await;
+            sleep(HUB_LOOK_INTERVAL).await;
             let now = Instant::now();
             let since = path.unanswered_since(Counts::of(&self.connection.stats()), now);
             if since.is_some_and(|since| now >= since + HUB_SILENCE) {

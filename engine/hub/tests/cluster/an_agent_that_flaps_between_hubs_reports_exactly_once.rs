@@ -2,16 +2,11 @@
 //! every hub exactly once. `FLAP_S=300` lets them flap for longer.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::time::{Duration, Instant};
 
-use hub::wait_until;
-use hubs::faults::{eager_agents, made_by};
-use hubs::{Hubs, await_acks};
+use crate::hub::wait_until;
+use crate::hubs::faults::{eager_agents, made_by};
+use crate::hubs::{Hubs, await_acks};
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 

@@ -3,22 +3,17 @@
 //!
 //! Needs root and loop devices. Elsewhere it is skipped and says so.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::fs;
 use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::Duration;
 
-use hub::frozen_disk::{FrozenDisk, stand_still};
-use hub::sick_disk::acked;
-use hub::wait_until;
-use hubs::brokers::BrokerCluster;
-use hubs::faults::{eager_agents, made_by};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::frozen_disk::{FrozenDisk, stand_still};
+use crate::hub::sick_disk::acked;
+use crate::hub::wait_until;
+use crate::hubs::brokers::BrokerCluster;
+use crate::hubs::faults::{eager_agents, made_by};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, Target};

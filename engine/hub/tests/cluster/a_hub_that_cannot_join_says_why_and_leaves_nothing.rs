@@ -1,18 +1,13 @@
 //! What keeps a hub from joining is said with the remedy, and its data folder is as it was. The next try may succeed.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::fs;
 use std::io::{Write, copy, sink};
 use std::net::TcpListener;
 use std::thread;
 
-use hub::wait_until;
-use hubs::brokers::plan;
-use hubs::{Hubs, invitation, succeeded};
+use crate::hub::wait_until;
+use crate::hubs::brokers::plan;
+use crate::hubs::{Hubs, invitation, succeeded};
 use serde_json::Value;
 use windfire_cluster::limits::STREAM_BYTES_MIN;
 use windfire_cluster::{Names, StreamPlan, create_streams};

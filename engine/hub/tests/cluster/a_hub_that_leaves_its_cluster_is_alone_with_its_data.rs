@@ -1,17 +1,12 @@
 //! A hub leaves its cluster. It continues alone with the data that it has. When all brokers are lost, it becomes the
 //! first hub of a new cluster, which others join.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::process::Output;
 use std::time::Duration;
 
-use hub::{quick_backoff, wait_until};
-use hubs::brokers::BrokerCluster;
-use hubs::{Hubs, await_acks, export, is_ready, succeeded};
+use crate::hub::{quick_backoff, wait_until};
+use crate::hubs::brokers::BrokerCluster;
+use crate::hubs::{Hubs, await_acks, export, is_ready, succeeded};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 

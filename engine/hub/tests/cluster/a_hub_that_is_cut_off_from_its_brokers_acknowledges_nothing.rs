@@ -2,21 +2,16 @@
 //! token, still answers those who are signed in, and acknowledges nothing, so its agents keep their reports. Those of
 //! the other hub notice nothing. Once the network is back, everything comes in. `CUT_S=60` cuts it off for longer.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::thread::sleep;
 use std::time::Duration;
 
-use hub::panel::Panel;
-use hub::sick_disk::acked;
-use hub::wait_until;
-use hubs::brokers::BrokerCluster;
-use hubs::brokers::relay::Relay;
-use hubs::faults::{eager_agents, made_by};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::panel::Panel;
+use crate::hub::sick_disk::acked;
+use crate::hub::wait_until;
+use crate::hubs::brokers::BrokerCluster;
+use crate::hubs::brokers::relay::Relay;
+use crate::hubs::faults::{eager_agents, made_by};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use serde_json::json;
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Account, Swarm, Target};

@@ -1,11 +1,6 @@
 //! What keeps a hub of a cluster from starting is said in the last line before it ends, with the remedy.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
-use hubs::Hubs;
+use crate::hubs::Hubs;
 
 #[test]
 fn each_refusal_names_its_remedy() {

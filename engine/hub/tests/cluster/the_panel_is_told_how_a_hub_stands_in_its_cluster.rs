@@ -1,16 +1,11 @@
 //! The panel of a hub of a cluster is told what `windfire cluster status` shows, also while the hub has no brokers and
 //! is not ready. The panel of a hub that is alone is told so.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::path::Path;
 
-use hub::panel::{Panel, result};
-use hub::{HUB, wait_until};
-use hubs::Hubs;
+use crate::hub::panel::{Panel, result};
+use crate::hub::{HUB, wait_until};
+use crate::hubs::Hubs;
 use serde_json::{Value, json};
 use windfire_bench::hub_process::HubProcess;
 

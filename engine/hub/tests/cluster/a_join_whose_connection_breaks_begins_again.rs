@@ -1,18 +1,13 @@
 //! The connection to the other hub breaks in the middle of a backup. The backup is fetched again, and nothing is left
 //! of a join that was given up.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::io::{Read, Write, copy};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use hubs::{Hubs, invitation};
+use crate::hubs::{Hubs, invitation};
 use windfire_bench::hub_process::HubProcess;
 
 /// Bytes of an answer after which a connection breaks: the list of files and some of them have come by then.

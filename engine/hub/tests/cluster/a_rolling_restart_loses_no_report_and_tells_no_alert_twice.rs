@@ -2,15 +2,10 @@
 //! lose nothing. An alert fires all the time: people are told of it once before, and of its end once afterwards.
 //! `ROUNDS=10` does so more often.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
-use hub::receiver::{Receiver, add_rule};
-use hub::wait_until;
-use hubs::faults::{eager_agents, made_by, signal};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::receiver::{Receiver, add_rule};
+use crate::hub::wait_until;
+use crate::hubs::faults::{eager_agents, made_by, signal};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use rustix::process::Signal;
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};

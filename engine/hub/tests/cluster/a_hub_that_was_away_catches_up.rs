@@ -1,18 +1,13 @@
 //! A hub is stopped, and its cluster goes on without it. When it is back it follows the streams from where it was, with
 //! nobody's help, and is ready once it has what the others have. `AWAY_S=3600` keeps it away for an hour.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use hub::sick_disk::acked;
-use hub::wait_until;
-use hubs::faults::{eager_agents, made_by};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::sick_disk::acked;
+use crate::hub::wait_until;
+use crate::hubs::faults::{eager_agents, made_by};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, Target};
 

@@ -1,19 +1,14 @@
 //! A hub was away for longer than the streams reach: it does not start, because its history would have a hole. With a
 //! backup of another hub it follows from there, and has every report.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use hub::wait_until;
-use hubs::faults::{Made, eager_agents};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::wait_until;
+use crate::hubs::faults::{Made, eager_agents};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use serde_json::{Value, json};
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 use windfire_engine::limits::SHARDS;

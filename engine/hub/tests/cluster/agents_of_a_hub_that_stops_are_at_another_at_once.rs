@@ -1,13 +1,8 @@
 //! A hub of two stops. Its agents do not wait as long as they would before they try the same hub again.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::time::{Duration, Instant};
 
-use hubs::{Hubs, await_acks};
+use crate::hubs::{Hubs, await_acks};
 use windfire_agent::backoff::BackoffOptions;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 

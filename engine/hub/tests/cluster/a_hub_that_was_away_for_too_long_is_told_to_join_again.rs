@@ -1,12 +1,7 @@
 //! A hub whose place in a stream is gone does not start, and says how it gets the data of another hub.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
-use hubs::Hubs;
-use hubs::brokers::{hub as hub_id, names};
+use crate::hubs::Hubs;
+use crate::hubs::brokers::{hub as hub_id, names};
 use windfire_cluster::limits::MESSAGE_BYTES_MAX;
 use windfire_cluster::{BootId, Publisher, StreamOf};
 

@@ -2,16 +2,11 @@
 //! gone for good, process and folder, and a new hub joins from one of the others. Each time the exports of all hubs are
 //! equal and have every report.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::fs;
 use std::time::Duration;
 
-use hub::{quick_backoff, wait_until};
-use hubs::{Hubs, await_acks, export, is_ready};
+use crate::hub::{quick_backoff, wait_until};
+use crate::hubs::{Hubs, await_acks, export, is_ready};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
 

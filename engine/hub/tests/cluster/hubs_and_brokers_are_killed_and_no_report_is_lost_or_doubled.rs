@@ -1,17 +1,12 @@
 //! Three hubs, three brokers, 20 agents at 10 reports a second that know all hubs. A hub and a broker are killed twice, or
 //! `KILLS=50` times. Then every hub has every report once, and the exports of the hubs are equal.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::thread::sleep;
 use std::time::Duration;
 
-use hub::wait_until;
-use hubs::faults::{eager_agents, made_by};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::wait_until;
+use crate::hubs::faults::{eager_agents, made_by};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::{given, seed};
 use windfire_bench::swarm::{Swarm, Target};
 

@@ -2,16 +2,11 @@
 //! where the first one was: a fault that was told is not told again, its end is, and both hubs show the same alerts and
 //! log. What is acknowledged at the hub that does not judge holds.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::sync::Arc;
 
-use hub::receiver::{Receiver, add_rule, done, events, wait_for_passes, with_status};
-use hub::{quick_backoff, wait_until};
-use hubs::Hubs;
+use crate::hub::receiver::{Receiver, add_rule, done, events, wait_for_passes, with_status};
+use crate::hub::{quick_backoff, wait_until};
+use crate::hubs::Hubs;
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};

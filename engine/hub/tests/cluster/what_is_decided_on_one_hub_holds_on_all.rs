@@ -2,17 +2,12 @@
 //! also after that one was killed, and a token that one hub removes is refused by the other. Of two hubs that make the
 //! same change at once, one is told that it came second. Changes that differ are all made, in the same order on both.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::thread;
 use std::time::{Duration, Instant};
 
-use hub::panel::{Panel, password, result, sign_in};
-use hub::{quick_backoff, wait_until};
-use hubs::{Hubs, await_acks, is_ready};
+use crate::hub::panel::{Panel, password, result, sign_in};
+use crate::hub::{quick_backoff, wait_until};
+use crate::hubs::{Hubs, await_acks, is_ready};
 use serde_json::{Value, json};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};

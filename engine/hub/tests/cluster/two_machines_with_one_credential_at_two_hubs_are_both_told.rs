@@ -2,16 +2,11 @@
 //! by its own hub, which has it from the stream. Each comes back only after its wait, so takeovers make no storm, and
 //! every report of both is on every hub once. `TAKEOVERS=50` waits for more of them.
 
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hub;
-#[allow(dead_code, reason = "each test needs a part of it")]
-mod hubs;
-
 use std::time::{Duration, Instant};
 
-use hub::wait_until;
-use hubs::Hubs;
-use hubs::faults::{Made, eager_agents};
+use crate::hub::wait_until;
+use crate::hubs::Hubs;
+use crate::hubs::faults::{Made, eager_agents};
 use windfire_agent::backoff::BackoffOptions;
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
