@@ -147,7 +147,7 @@ impl Follower {
             let reply = format!("{inbox}.{number}");
             let sent = client.publish_with_reply(subject.clone(), reply.clone(), request.clone()).await;
             sent.map_err(|error| Read::other(error.to_string()))?;
-            if self.take_portion(&mut messages, &reply, apply).await?.is_break() {
+            if self.take_portion(&mut mailbox, &mut messages, &reply, apply).await?.is_break() {
                 return Ok(());
             }
         }
@@ -156,6 +156,7 @@ impl Follower {
     /// Hands over the messages of one request.
     async fn take_portion(
         &mut self,
+        mailbox: &mut Mailbox,
         messages: &mut Subscriber,
         reply: &str,
         apply: &mut impl Apply,
@@ -174,7 +175,8 @@ impl Follower {
                         return Ok(ControlFlow::Break(()));
                     }
                 }
-                Some(StatusCode::IDLE_HEARTBEAT) => self.heard(self.next.saturating_sub(1)),
+                // The broker that says so may be cut off from the others. Only the stream's leader knows that nothing came.
+                Some(StatusCode::IDLE_HEARTBEAT) => self.check_position(mailbox).await?,
                 // An earlier request ends after its last message.
                 Some(_) if message.subject.as_str() != reply => {}
                 Some(status) if is_end(status, message.description.as_deref()) => break,

@@ -32,7 +32,7 @@ fn hubs_and_brokers_are_restarted() {
     cluster.start();
     let target = Target::of_all(&cluster.hubs);
     let channel = receiver.channel(&cluster.hubs[0], "ops");
-    add_rule(&cluster.hubs[0], "away", "offline > 3", &channel, &["--id", "1"]);
+    add_rule(&cluster.hubs[0], "away", "offline > 5", &channel, &["--id", "1"]);
     let (of_one, of_others) = cluster.credentials.split_at(1);
     let mut one = Swarm::start_at(&target, of_one, eager_agents());
     let mut swarm = Swarm::start_at(&target, of_others, eager_agents());
