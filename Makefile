@@ -169,7 +169,7 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	$(MAKE) sim SEEDS=10000
 	$(MAKE) sim SEEDS=10000 SIM=--cluster
 	$(MAKE) soak-cluster
-	$(MAKE) packages-check
+	$(MAKE) packages-systemd
 
 .PHONY: soak-cluster
 soak-cluster: build ## Run the long forms of the tests of several hubs, and print a row for each fault; some hours, as root
