@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
 use serde_json::json;
 use windfire_api::path::normal;
@@ -23,8 +23,8 @@ use crate::admin::{NotHandedOver, PARCEL_PATH};
 use crate::limits::PARCEL_MEMORY_BYTES;
 
 /// Whether that is what a request asks for.
-pub(super) fn is_asked(request: &Request<Bytes>) -> bool {
-    normal(request.uri().path()) == PARCEL_PATH
+pub(super) fn is_asked(uri: &Uri) -> bool {
+    normal(uri.path()) == PARCEL_PATH
 }
 
 /// Answers it.

@@ -205,14 +205,15 @@ impl Http {
         };
         connection.progressed();
         let api = self.api.current();
+        // Another hub knows this one's address and perhaps not its path.
+        let wants_parcel = hand_over::is_asked(&head.uri);
         let is_below = api.base_path.take_off(&mut head.uri);
         let request = Request::from_parts(head, body);
         // Also beside the base path: probes ask the hub itself and not its proxy.
         if let Some(response) = health::answer(&request, &self.engine, &self.counters, &api.tries) {
             return Ok(response.map(whole));
         }
-        // Another hub too, which knows this one's address and perhaps not its path.
-        if hand_over::is_asked(&request) {
+        if wants_parcel || hand_over::is_asked(request.uri()) {
             let answered = hand_over::answer(&self, &connection, &request, address).await;
             return Ok(answered.unwrap_or_else(|instead| instead.map(only_whole)));
         }
