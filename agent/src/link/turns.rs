@@ -72,10 +72,13 @@ impl Turns {
         let count = self.hubs.len();
         let others = (1..=count).map(|step| (self.at + step) % count);
         let next = others.min_by_key(|number| self.hubs[*number].due.max(now)).unwrap_or(self.at);
-        if next != self.at {
-            self.moved = Some(now).filter(|_| !is_echo);
-            self.at = next;
+        if is_echo {
+            // There is one echo of a move, also if the agent stays. The next one is about another agent.
+            self.moved = None;
+        } else if next != self.at {
+            self.moved = Some(now);
         }
+        self.at = next;
         match self.hubs[next].due.saturating_duration_since(now) {
             Duration::ZERO => (self.options.first / MOVE_PARTS).mul_f64(fastrand::f64()),
             wait => wait,
@@ -139,6 +142,17 @@ mod tests {
         let echo = Ended::Refused(RefuseReason::Superseded);
         assert!(turns.pass(echo, now + Duration::from_secs(5)) <= Duration::from_secs(2));
         // That was the only one.
+        assert!(turns.pass(echo, now + Duration::from_secs(10)) >= Duration::from_secs(150));
+    }
+
+    #[test]
+    fn an_echo_is_the_only_one_also_if_the_agent_stays_at_its_hub() {
+        let (mut turns, now) = (turns(2), Instant::now());
+        turns.pass(Ended::Refused(RefuseReason::BadCredential), now);
+        let stays_at = present(&mut turns);
+        let echo = Ended::Refused(RefuseReason::Superseded);
+        assert!(turns.pass(echo, now + Duration::from_secs(5)) <= Duration::from_secs(2));
+        assert_eq!(present(&mut turns), stays_at, "the other one is not due for minutes");
         assert!(turns.pass(echo, now + Duration::from_secs(10)) >= Duration::from_secs(150));
     }
 

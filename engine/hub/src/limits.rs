@@ -215,6 +215,10 @@ pub(crate) const PARCEL_MEMORY_BYTES: usize = 512 * 1024;
 pub(crate) const JOIN_TRIES_MAX: u32 = 3;
 /// Time between two such tries.
 pub(crate) const JOIN_RETRY: Duration = Duration::from_secs(2);
+/// Time for which it asks again when the other hub cannot send a backup yet, after each break of the connection. Longer
+/// than [`HTTP_WRITE_TIMEOUT`]: the other hub may notice only then that a connection has broken, and removes what it
+/// sent before it makes another backup.
+pub(crate) const JOIN_BUSY_MAX: Duration = Duration::from_secs(90);
 /// Time to connect to the other hub, for each of its addresses.
 pub(crate) const JOIN_CONNECT_MAX: Duration = Duration::from_secs(10);
 /// Time until the other hub answers: it makes the backup first.

@@ -33,6 +33,8 @@ const PIECE_BYTES: usize = 64 * 1024;
 pub(crate) enum ParcelError {
     /// It did not come whole. Another one may.
     Broken(String),
+    /// The other hub cannot send one now. It may soon.
+    Busy(String),
     /// It must not be used, or it cannot be stored.
     Refused(String),
 }

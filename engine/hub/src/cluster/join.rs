@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::sleep;
+use std::time::Instant;
 
 use clap::Args;
 use tokio::runtime::Runtime;
@@ -18,7 +19,7 @@ use super::remote::{Remote, Trust, read_authorities, read_invitation};
 use crate::admin::{ParcelError, check_is_new, fill, receive};
 use crate::config::Config;
 use crate::folder;
-use crate::limits::{JOIN_RETRY, JOIN_TRIES_MAX};
+use crate::limits::{JOIN_BUSY_MAX, JOIN_RETRY, JOIN_TRIES_MAX};
 use crate::output::complain;
 use crate::pin::Fingerprint;
 use crate::threads::runtime;
@@ -48,6 +49,40 @@ struct Cluster<'a> {
     names: Names,
 }
 
+/// What came of fetching a backup so far.
+#[derive(Default)]
+struct Tries {
+    /// How often one did not come whole.
+    broken: u32,
+    /// When the other hub said first, since the last of them, that it cannot send one yet.
+    busy_since: Option<Instant>,
+}
+
+impl Tries {
+    /// What the operator is told before the next try, if anything.
+    ///
+    /// # Errors
+    /// There is no next try.
+    fn failed(&mut self, error: ParcelError, now: Instant) -> Result<Option<String>, String> {
+        match (error, self.busy_since) {
+            (ParcelError::Broken(reason), _) => {
+                (self.broken, self.busy_since) = (self.broken + 1, None);
+                if self.broken == JOIN_TRIES_MAX {
+                    return Err(reason);
+                }
+                Ok(Some(format!("{reason}: nothing was kept, and it is fetched again")))
+            }
+            // The other hub may not know yet that the connection has broken, so this is no try.
+            (ParcelError::Busy(reason), None) => {
+                self.busy_since = Some(now);
+                Ok(Some(format!("{reason}; it is asked again for up to {} s", JOIN_BUSY_MAX.as_secs())))
+            }
+            (ParcelError::Busy(_), Some(since)) if now.duration_since(since) < JOIN_BUSY_MAX => Ok(None),
+            (ParcelError::Busy(reason) | ParcelError::Refused(reason), _) => Err(reason),
+        }
+    }
+}
+
 /// Fetches a backup of another hub into the data folder, which must be new. Returns a text for the operator.
 ///
 /// # Errors
@@ -67,19 +102,13 @@ pub(crate) fn join(config: &Config, source: &Source) -> Result<String, String> {
     let options = options(&config.cluster)?;
     let cluster = Cluster { config, runtime: runtime()?, options, names: names(&config.cluster)? };
     let warnings = cluster.check_id()?;
-    let mut tries = 1;
-    loop {
-        match fetch(&cluster, &remote) {
-            Ok(()) => break,
-            Err(ParcelError::Broken(reason)) if tries < JOIN_TRIES_MAX => {
-                complain(&format!("{reason}: nothing was kept, and it is fetched again"));
-                tries += 1;
-                sleep(JOIN_RETRY);
-            }
-            Err(ParcelError::Broken(reason) | ParcelError::Refused(reason)) => {
-                return Err(format!("{reason}; nothing of it is in {}", data.display()));
-            }
+    let mut tries = Tries::default();
+    while let Err(error) = fetch(&cluster, &remote) {
+        let told = tries.failed(error, Instant::now());
+        if let Some(told) = told.map_err(|reason| format!("{reason}; nothing of it is in {}", data.display()))? {
+            complain(&told);
         }
+        sleep(JOIN_RETRY);
     }
     folder::close(data)?;
     Ok(format!(
@@ -138,5 +167,49 @@ impl Cluster<'_> {
             let brokers = Brokers::connect(&self.options).await.map_err(|error| error.to_string())?;
             check_positions(&brokers, &self.names, engine).await
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limits::HTTP_WRITE_TIMEOUT;
+
+    fn broken() -> ParcelError {
+        ParcelError::Broken("broken".to_owned())
+    }
+
+    fn busy() -> ParcelError {
+        ParcelError::Busy("busy".to_owned())
+    }
+
+    #[test]
+    fn a_hub_that_still_sends_to_a_broken_connection_costs_no_try() {
+        let (mut tries, mut now) = (Tries::default(), Instant::now());
+        for round in 1..JOIN_TRIES_MAX {
+            let told = tries.failed(broken(), now).expect("another try").expect("told");
+            assert!(told.contains("fetched again"), "round {round}: {told}");
+            let told = tries.failed(busy(), now).expect("asked again").expect("told once");
+            assert!(told.starts_with("busy") && told.ends_with("90 s"), "round {round}: {told}");
+            // The time begins anew with each break.
+            let until = now + HTTP_WRITE_TIMEOUT + Duration::from_secs(30);
+            while now < until {
+                now += JOIN_RETRY;
+                assert_eq!(tries.failed(busy(), now), Ok(None), "round {round}");
+            }
+        }
+        assert_eq!(tries.failed(broken(), now), Err("broken".to_owned()));
+    }
+
+    #[test]
+    fn a_hub_that_stays_busy_is_given_up_and_one_that_refuses_at_once() {
+        let (mut tries, now) = (Tries::default(), Instant::now());
+        assert!(matches!(tries.failed(busy(), now), Ok(Some(_))));
+        assert_eq!(tries.failed(busy(), now + JOIN_BUSY_MAX - JOIN_RETRY), Ok(None));
+        assert_eq!(tries.failed(busy(), now + JOIN_BUSY_MAX), Err("busy".to_owned()));
+        let refused = ParcelError::Refused("refused".to_owned());
+        assert_eq!(Tries::default().failed(refused, now), Err("refused".to_owned()));
     }
 }

@@ -159,7 +159,7 @@ impl Remote {
                 ParcelError::Refused(format!("{url} answers that it is elsewhere (HTTP {status}): give that address"))
             }
             NoParcel::Status { status: status @ (429 | 503), message } => {
-                ParcelError::Broken(format!("{url} cannot do that now (HTTP {status}): {message}"))
+                ParcelError::Busy(format!("{url} cannot do that now (HTTP {status}): {message}"))
             }
             NoParcel::Status { status, message } => {
                 ParcelError::Refused(format!("{url} refuses (HTTP {status}): {message}"))
@@ -389,7 +389,7 @@ mod tests {
             let answer = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             match remote.refusal(body_of(&answer).expect_err("refused")) {
                 ParcelError::Refused(words) => words,
-                broken @ ParcelError::Broken(_) => panic!("{broken:?}"),
+                other => panic!("{other:?}"),
             }
         };
         assert!(told(401, "").contains("windfire cluster invite"));
@@ -399,6 +399,11 @@ mod tests {
         assert!(alone.ends_with("(HTTP 409): this hub is alone"), "{alone}");
         let long = format!("{{\"message\":\"{}\"}}", "x".repeat(2000));
         assert!(told(500, &long).len() < 500);
+        for status in [429, 503] {
+            let answer = format!("HTTP/1.1 {status} X\r\n\r\n{{\"message\":\"later\"}}");
+            let error = remote.refusal(body_of(&answer).expect_err("refused"));
+            assert!(matches!(&error, ParcelError::Busy(words) if words.ends_with("later")), "{error:?}");
+        }
     }
 
     #[test]

@@ -18,25 +18,23 @@ struct Relay {
     address: SocketAddr,
     /// Connections that still break.
     cuts: Arc<AtomicUsize>,
-    taken: Arc<AtomicUsize>,
 }
 
 impl Relay {
     fn to(hub: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("bound");
-        let (cuts, taken) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
-        let (to_cut, counted) = (Arc::clone(&cuts), Arc::clone(&taken));
+        let cuts = Arc::new(AtomicUsize::new(0));
+        let to_cut = Arc::clone(&cuts);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                counted.fetch_add(1, Ordering::SeqCst);
                 let left = to_cut.load(Ordering::SeqCst);
                 to_cut.store(left.saturating_sub(1), Ordering::SeqCst);
                 let hub = TcpStream::connect(hub).expect("a hub that runs");
                 thread::spawn(move || carry(client, hub, left > 0));
             }
         });
-        Self { address, cuts, taken }
+        Self { address, cuts }
     }
 }
 
@@ -68,13 +66,13 @@ fn nothing_is_kept_of_half_a_backup() {
     relay.cuts.store(usize::MAX, Ordering::SeqCst);
     let (is_done, said) = join();
     assert!(!is_done && said.contains("the connection ended before all of it came"), "{said}");
-    assert_eq!(relay.taken.load(Ordering::SeqCst), 3, "it was tried again: {said}");
+    // Not the connections: more of them are made if the hub is slow to notice that one broke.
+    assert_eq!(said.matches("it is fetched again").count(), 2, "there were three tries: {said}");
     assert!(!joining.data().exists(), "nothing is left");
 
     relay.cuts.store(1, Ordering::SeqCst);
     let (is_done, said) = join();
-    assert!(is_done && said.contains("it is fetched again"), "{said}");
-    assert_eq!(relay.taken.load(Ordering::SeqCst), 5);
+    assert!(is_done && said.matches("it is fetched again").count() == 1, "{said}");
     assert!(joining.data().join("CLUSTER").is_file() && !joining.data().join("restoring").exists());
     let list = |hub: &HubProcess| hub.cli(&["server", "list", "--json"]).stdout;
     let servers = |hub: &HubProcess| String::from_utf8_lossy(&list(hub)).into_owned();
