@@ -4,6 +4,7 @@
 
 // The hub is a program and no library, so its file is read here as well.
 #[path = "../../engine/hub/src/admin/backup_list.rs"]
+#[allow(dead_code)]
 mod backup_list;
 
 use std::path::{Component, Path};

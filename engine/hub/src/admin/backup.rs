@@ -13,13 +13,12 @@ use windfire_engine::{Contents, Engine, Options, contents};
 
 use super::Hub;
 use super::VerifiedAnswer;
-use super::backup_list;
+use super::backup_list::{self, FILE};
 use super::history::verified_answer;
 use crate::cluster::MEMBERSHIP_FILE;
 use crate::folder::{self, Draft};
 use crate::tls;
 
-pub(super) const FILE: &str = "BACKUP";
 /// Marks a backup that is not complete. The list is written to it, and then it gets the list's name.
 const DRAFT: &str = "BACKUP.new";
 /// Folder in the data folder into which a backup is copied first. Its contents are then moved to their place.

@@ -10,6 +10,8 @@ use std::fmt::Write as _;
 
 use windfire_engine::Contents;
 
+/// The list's file in a backup.
+pub(super) const FILE: &str = "BACKUP";
 const FIRST_LINE: &str = "windfire backup 1";
 
 /// What the list says.

@@ -15,8 +15,7 @@ use std::path::Path;
 use sha2::{Digest, Sha256};
 use windfire_engine::Contents;
 
-use super::backup::FILE;
-use super::backup_list;
+use super::backup_list::{self, FILE};
 use crate::cluster::MEMBERSHIP_FILE;
 use crate::limits::{PARCEL_LIST_BYTES_MAX, PARCEL_MEMBERSHIP_BYTES_MAX};
 
@@ -45,18 +44,79 @@ impl From<String> for ParcelError {
     }
 }
 
+/// Where the files of a parcel are stored.
+pub(super) trait Destination {
+    /// A file that has not come whole yet.
+    type File: Write;
+
+    /// Creates a file. The path is of a backup, and leads nowhere else.
+    ///
+    /// # Errors
+    /// There is one of this path, or it cannot be stored.
+    fn create(&mut self, path: &str) -> Result<Self::File, String>;
+
+    /// Keeps a file that came whole.
+    ///
+    /// # Errors
+    /// It cannot be stored.
+    fn keep(&mut self, path: &str, file: Self::File) -> Result<(), String>;
+
+    /// The text of a file that was kept.
+    ///
+    /// # Errors
+    /// It is no text, or cannot be read.
+    fn text(&self, path: &str) -> Result<String, String>;
+}
+
+/// A folder on the disk, which is empty at first.
+struct Folder<'a>(&'a Path);
+
+impl Destination for Folder<'_> {
+    type File = File;
+
+    fn create(&mut self, path: &str) -> Result<File, String> {
+        let to = self.0.join(path);
+        let failed = |error: io::Error| format!("{}: {error}", to.display());
+        if let Some(folder) = to.parent() {
+            fs::create_dir_all(folder).map_err(failed)?;
+        }
+        // A path that is listed twice is refused here.
+        File::options().write(true).create_new(true).open(&to).map_err(failed)
+    }
+
+    fn keep(&mut self, path: &str, file: File) -> Result<(), String> {
+        file.sync_all().map_err(|error| format!("{}: {error}", self.0.join(path).display()))
+    }
+
+    fn text(&self, path: &str) -> Result<String, String> {
+        fs::read_to_string(self.0.join(path)).map_err(|error| format!("{path}: {error}"))
+    }
+}
+
 /// Sends a complete backup.
 ///
 /// # Errors
 /// It cannot be read, or `out` takes no more.
 pub(super) fn send(backup: &Path, out: &mut dyn Write) -> io::Result<()> {
-    let text = fs::read_to_string(backup.join(FILE))?;
-    let said = backup_list::parse(&text).ok_or_else(|| io::Error::other("the list of the backup is damaged"))?;
+    let list = fs::read_to_string(backup.join(FILE))?;
+    send_files(&list, &mut |path: &str| File::open(backup.join(path)), out)
+}
+
+/// Sends the files of a backup that has this list. `open` is asked for each of them, in the order of the list.
+///
+/// # Errors
+/// The list is damaged, a file cannot be read, or `out` takes no more.
+pub(super) fn send_files<R: Read>(
+    list: &str,
+    open: &mut dyn FnMut(&str) -> io::Result<R>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let said = backup_list::parse(list).ok_or_else(|| io::Error::other("the list of the backup is damaged"))?;
     out.write_all(FIRST_LINE)?;
-    out.write_all(&u32::try_from(text.len()).map_err(io::Error::other)?.to_be_bytes())?;
-    out.write_all(text.as_bytes())?;
+    out.write_all(&u32::try_from(list.len()).map_err(io::Error::other)?.to_be_bytes())?;
+    out.write_all(list.as_bytes())?;
     for (path, bytes) in said.files {
-        let digest = pass_on(&mut File::open(backup.join(path))?, bytes, out).map_err(Side::into_inner)?;
+        let digest = pass_on(&mut open(path)?, bytes, out).map_err(Side::into_inner)?;
         out.write_all(&digest)?;
     }
     Ok(())
@@ -70,6 +130,19 @@ pub(super) fn send(backup: &Path, out: &mut dyn Write) -> io::Result<()> {
 pub(crate) fn receive(
     from: &mut dyn Read,
     into: &Path,
+    bytes_max: u64,
+    is_ours: &mut dyn FnMut(&str) -> Result<(), String>,
+) -> Result<Contents, ParcelError> {
+    receive_into(from, &mut Folder(into), bytes_max, is_ours)
+}
+
+/// The same into any destination.
+///
+/// # Errors
+/// As [`receive`].
+pub(super) fn receive_into<D: Destination>(
+    from: &mut dyn Read,
+    into: &mut D,
     bytes_max: u64,
     is_ours: &mut dyn FnMut(&str) -> Result<(), String>,
 ) -> Result<Contents, ParcelError> {
@@ -88,10 +161,9 @@ pub(crate) fn receive(
     let said = backup_list::parse(&text).ok_or_else(|| "its list is damaged".to_owned())?;
     check_list(&said.files, bytes_max)?;
     for (path, bytes) in &said.files {
-        receive_file(from, &into.join(path), *bytes, path)?;
+        receive_file(from, into, *bytes, path)?;
         if *path == MEMBERSHIP_FILE {
-            let cluster = fs::read_to_string(into.join(path)).map_err(|error| format!("{path}: {error}"))?;
-            is_ours(cluster.trim_end())?;
+            is_ours(into.text(path)?.trim_end())?;
         }
     }
     match from.read(&mut [0]) {
@@ -101,19 +173,13 @@ pub(crate) fn receive(
     }
 }
 
-fn receive_file(from: &mut dyn Read, to: &Path, bytes: u64, path: &str) -> Result<(), ParcelError> {
-    let failed = |error: io::Error| format!("{}: {error}", to.display());
-    if let Some(folder) = to.parent() {
-        fs::create_dir_all(folder).map_err(failed)?;
-    }
-    // A path that is listed twice is refused here.
-    let mut file = File::options().write(true).create_new(true).open(to).map_err(failed)?;
+fn receive_file<D: Destination>(from: &mut dyn Read, into: &mut D, bytes: u64, path: &str) -> Result<(), ParcelError> {
+    let mut file = into.create(path)?;
     let digest = pass_on(from, bytes, &mut file).map_err(broken_or_refused)?;
     if digest != take::<DIGEST_BYTES>(from)? {
         return Err(ParcelError::Broken(format!("{path} was damaged on its way")));
     }
-    file.sync_all().map_err(failed)?;
-    Ok(())
+    Ok(into.keep(path, file)?)
 }
 
 /// Refuses files that a hub's backup does not have, and more bytes than there is room for.
@@ -182,10 +248,10 @@ fn take<const N: usize>(from: &mut dyn Read) -> Result<[u8; N], ParcelError> {
 
 /// Passes on so many bytes. Returns their digest.
 fn pass_on(from: &mut dyn Read, bytes: u64, to: &mut dyn Write) -> Result<[u8; DIGEST_BYTES], Side> {
-    let (mut left, mut piece, mut digest) = (bytes, vec![0; PIECE_BYTES], Sha256::new());
+    let at_once = |left: u64| usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
+    let (mut left, mut piece, mut digest) = (bytes, vec![0; at_once(bytes)], Sha256::new());
     while left > 0 {
-        let next = usize::try_from(left).unwrap_or(usize::MAX).min(PIECE_BYTES);
-        let next = &mut piece[..next];
+        let next = &mut piece[..at_once(left)];
         from.read_exact(next).map_err(Side::Source)?;
         to.write_all(next).map_err(Side::Target)?;
         digest.update(&*next);
@@ -292,6 +358,18 @@ mod tests {
         assert_eq!(received, Err(ParcelError::Refused("another cluster".to_owned())));
         assert_eq!(asked, [CLUSTER.trim_end()]);
         assert!(!into.path().join("FORMAT").exists());
+    }
+
+    #[test]
+    fn a_path_that_is_listed_twice_is_refused() {
+        for twice in ["rocksdb/a", "rocksdb/./a"] {
+            let paths = ["CLUSTER", "FORMAT", "tls/cert.pem", "tls/key.pem", "rocksdb/a", twice];
+            let list = backup_list::text(contents(), paths.into_iter().map(|path| (path, 1)));
+            let mut bytes = Vec::new();
+            send_files(&list, &mut |_: &str| Ok(&b"x"[..]), &mut bytes).expect("sent");
+            let (_into, received) = receive_all(&bytes, u64::MAX);
+            assert!(matches!(&received, Err(ParcelError::Refused(why)) if why.contains(twice)), "{received:?}");
+        }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! reasons.
 
 mod alerts;
+mod answer;
 mod entry;
 mod figures;
 mod follow;
