@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn credentials_with_a_jwt_are_refused_with_the_remedy() {
         let error = Credentials::parse("-----BEGIN NATS USER JWT-----\neyJ0\n------END NATS USER JWT------\n");
-        assert!(error.unwrap_err().contains("client certificate"));
+        assert!(error.unwrap_err().contains("a user with a password"));
     }
 
     #[test]

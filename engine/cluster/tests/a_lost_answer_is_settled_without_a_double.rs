@@ -22,7 +22,7 @@ async fn answers_and_requests_are_lost() {
     let mut last = 0;
     for round in 0..3 {
         let written = publisher.publish(text(3 * round + 1).into()).await.expect("this hub is alone");
-        assert_eq!((written.sequence, written.tries), (last + 1, 1));
+        assert_eq!(written.sequence, last + 1);
 
         relay.lose_answers();
         let healed = async {
