@@ -31,6 +31,8 @@ pub(crate) struct State {
     pub(crate) partitions: Vec<Partition>,
     /// The registry, of which every hub has all.
     pub(crate) registry: Partition,
+    /// When a message of a partition was applied.
+    agent_heard: Moment,
     publish_us_total: Counter,
     standing: Mutex<Standing>,
     lease_until: Mutex<Option<Instant>>,
@@ -115,6 +117,12 @@ impl Hub {
 }
 
 impl State {
+    /// A hub that has seen nothing yet.
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        Self::new("main".to_owned(), "a".parse().expect("an id"), Found::default(), Arc::default())
+    }
+
     /// `is_registry_stale` is shared with those who must know it at once.
     pub(super) fn new(cluster: String, hub: HubId, found: Found, is_registry_stale: Arc<AtomicBool>) -> Self {
         let Found { brokers, is_sync_stated, warnings } = found;
@@ -126,6 +134,7 @@ impl State {
             warnings,
             partitions: (0..SHARDS).map(|_| Partition::default()).collect(),
             registry: Partition::default(),
+            agent_heard: Moment::default(),
             publish_us_total: Counter::default(),
             standing: Mutex::default(),
             lease_until: Mutex::default(),
@@ -158,11 +167,17 @@ impl State {
         self.publish_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// A message of a stream is applied.
-    pub(super) fn note_applied(&self, partition: usize, bytes: usize, stored_ms: i64) {
+    /// A message of a partition is applied: some hub has heard an agent.
+    pub(crate) fn note_applied(&self, partition: usize, bytes: usize, stored_ms: i64, now: Instant) {
+        self.agent_heard.note(now);
         if let Some(partition) = self.partitions.get(partition) {
             partition.note_applied(bytes, stored_ms);
         }
+    }
+
+    /// How long ago the streams brought something of any agent, at whichever hub it is. `None` when they never did.
+    pub(crate) fn agent_heard_ago(&self, now: Instant) -> Option<Duration> {
+        self.agent_heard.ago(now)
     }
 
     /// A message of the registry's stream is applied.
@@ -345,17 +360,13 @@ mod tests {
 
     const NOW_MS: i64 = 1_790_000_000_000;
 
-    fn state() -> State {
-        State::new("main".to_owned(), "a".parse().expect("an id"), Found::default(), Arc::default())
-    }
-
     fn progress(applied: u64, last: u64, heard: Instant) -> Progress {
         Progress { applied, last, heard: Some(heard.into()) }
     }
 
     /// A hub whose followers all are at that place. The last one is the registry's.
     fn followed(progress: Progress) -> (State, Vec<watch::Sender<Progress>>) {
-        let state = state();
+        let state = State::sample();
         let senders = (0..=SHARDS).map(|stream| {
             let (sender, receiver) = watch::channel(progress);
             if stream == SHARDS {
@@ -399,10 +410,10 @@ mod tests {
         }
         senders[SHARDS].send_replace(progress(5, 5, later));
         // The newest message is from just now: under load there is always one more.
-        (0..SHARDS).for_each(|partition| state.note_applied(partition, 1, NOW_MS + 10_900));
+        (0..SHARDS).for_each(|partition| state.note_applied(partition, 1, NOW_MS + 10_900, later));
         state.look(None, later, NOW_MS + 11_000);
         assert!(state.is_ready(), "{:?}", state.why_not_ready());
-        state.note_applied(3, 1, NOW_MS);
+        state.note_applied(3, 1, NOW_MS, later);
         state.look(None, later, NOW_MS + 11_000);
         assert!(state.why_not_ready().is_some_and(|why| why.contains("11 s")), "{:?}", state.why_not_ready());
         // By the clock of the brokers the message is old, and it came just now.
@@ -433,7 +444,7 @@ mod tests {
 
     #[test]
     fn a_hub_whose_id_is_not_renewed_does_not_run() {
-        let (now, state) = (Instant::now(), state());
+        let (now, state) = (Instant::now(), State::sample());
         let seen = |id: &str, revision| HubSeen { hub: id.parse().expect("an id"), holder: String::new(), revision };
         state.see(vec![seen("a", 1), seen("b", 2)], now);
         let later = now + LEASE_TTL;
@@ -466,7 +477,7 @@ mod tests {
 
     #[test]
     fn one_hub_judges_alerts_until_its_lease_ends() {
-        let (now, state) = (Instant::now(), state());
+        let (now, state) = (Instant::now(), State::sample());
         assert_eq!((state.is_judge(now), state.judge(now)), (false, None));
         state.see_judge("hub-b.00000000000000ff");
         assert_eq!((state.is_judge(now), state.judge(now)), (false, Some("hub-b".to_owned())));
