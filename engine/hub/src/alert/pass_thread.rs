@@ -40,12 +40,12 @@ impl PassThread {
         if !wait_for_history(&self.engine, &self.stop, pulse) {
             return;
         }
-        let (mut contact, mut is_failing) = (Contact::default(), false);
+        let (mut contact, mut is_failing, mut term) = (Contact::default(), false, None);
         while !self.stop.has_reached(Phase::Draining) {
             pulse.beat_before_disk();
             let started = Instant::now();
             contact.look(&self.counters, started);
-            if self.is_judge(self.now(begun), started) {
+            if self.is_judge(self.now(begun), started, &mut term) {
                 let outside = self.outside(contact, started);
                 is_failing = self.judge(self.now(begun), &outside, is_failing);
             }
@@ -54,15 +54,20 @@ impl PassThread {
     }
 
     /// Whether this hub judges. In a cluster the one does that has the lease, and it says so in the stream first: what
-    /// the hub before it proposes from then on does not count.
-    fn is_judge(&self, now: AlertTime, started: Instant) -> bool {
+    /// the hub before it proposes from then on does not count. It says so again after each end of its lease, even if no
+    /// other hub has judged: servers are given time, because the hub may have sent its agents away. `term` is the term
+    /// of the lease in which it has said so.
+    fn is_judge(&self, now: AlertTime, started: Instant, term: &mut Option<u64>) -> bool {
         let Some(cluster) = self.counters.cluster() else { return true };
         let alerts = self.engine.alerts();
-        if cluster.is_judge(started) {
-            let taken = if alerts.is_judge() { Ok(()) } else { alerts.take_over() };
+        let held = cluster.judge_term(started);
+        if held.is_some() {
+            let is_begun = held == *term && alerts.is_judge();
+            let taken = if is_begun { Ok(()) } else { alerts.take_over() };
             if let Err(error) = &taken {
                 tracing::debug!(%error, "alerts are not taken over yet");
             }
+            *term = held.filter(|_| taken.is_ok());
             return taken.is_ok();
         }
         if cluster.judge(started).is_some()

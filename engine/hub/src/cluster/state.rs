@@ -11,6 +11,7 @@ use windfire_cluster::{BrokerState, HubId, HubSeen, Progress};
 use windfire_engine::counters::Counter;
 use windfire_engine::limits::SHARDS;
 
+use super::judge::Judge;
 use crate::limits::{CUT_OFF_MIN, LAG_READY_MAX, REGISTRY_QUIET_MIN, REGISTRY_STALE_MIN};
 use crate::moment::Moment;
 
@@ -49,15 +50,6 @@ pub(super) struct Found {
     pub(super) brokers: Vec<BrokerState>,
     pub(super) is_sync_stated: bool,
     pub(super) warnings: Vec<String>,
-}
-
-/// Which hub judges alerts.
-#[derive(Debug, Default)]
-struct Judge {
-    /// This one, until then.
-    until: Option<Instant>,
-    /// Another one, when that was seen last.
-    other: Option<String>,
 }
 
 /// One stream: what this hub wrote into it, and what it took from it.
@@ -204,30 +196,29 @@ impl State {
     }
 
     /// This hub judges alerts until then.
-    pub(super) fn judge_until(&self, until: Instant) {
-        let before = std::mem::replace(&mut *self.judge.lock(), Judge { until: Some(until), other: None });
-        if before.until.is_none() {
-            tracing::info!("this hub judges alerts from now on");
-        }
+    pub(super) fn judge_until(&self, until: Instant, now: Instant) {
+        self.judge.lock().hold(until, now);
     }
 
     /// Another hub judges alerts. `holder` is the hub and its process.
     pub(super) fn see_judge(&self, holder: &str) {
-        let hub = holder.split_once('.').map_or(holder, |(hub, _)| hub);
-        let before = std::mem::replace(&mut *self.judge.lock(), Judge { until: None, other: Some(hub.to_owned()) });
-        if before.until.is_some() {
-            tracing::info!(hub, "another hub judges alerts from now on");
-        }
+        self.judge.lock().see(holder);
     }
 
     /// Whether this hub is the one that judges alerts and tells people.
     pub(crate) fn is_judge(&self, now: Instant) -> bool {
-        self.judge.lock().until.is_some_and(|until| now < until)
+        self.judge_term(now).is_some()
+    }
+
+    /// The number of the term in which this hub judges alerts, if it does: another one after each end of its lease.
+    pub(crate) fn judge_term(&self, now: Instant) -> Option<u64> {
+        self.judge.lock().term(now)
     }
 
     /// The hub that judges alerts, as far as this one knows.
     pub(crate) fn judge(&self, now: Instant) -> Option<String> {
-        if self.is_judge(now) { Some(self.hub.to_string()) } else { self.judge.lock().other.clone() }
+        let judge = self.judge.lock();
+        if judge.term(now).is_some() { Some(self.hub.to_string()) } else { judge.other().map(str::to_owned) }
     }
 
     /// Notes which hubs hold their ids.
@@ -473,16 +464,5 @@ mod tests {
         assert!(!state.is_registry_stale() && state.registry.position() == 7);
         state.look(None, later + REGISTRY_STALE_MIN, NOW_MS);
         assert!(state.is_registry_stale(), "silence");
-    }
-
-    #[test]
-    fn one_hub_judges_alerts_until_its_lease_ends() {
-        let (now, state) = (Instant::now(), State::sample());
-        assert_eq!((state.is_judge(now), state.judge(now)), (false, None));
-        state.see_judge("hub-b.00000000000000ff");
-        assert_eq!((state.is_judge(now), state.judge(now)), (false, Some("hub-b".to_owned())));
-        state.judge_until(now + LEASE_TTL);
-        assert_eq!((state.is_judge(now), state.judge(now)), (true, Some("a".to_owned())));
-        assert_eq!((state.is_judge(now + LEASE_TTL), state.judge(now + LEASE_TTL)), (false, None));
     }
 }

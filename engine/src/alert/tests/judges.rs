@@ -1,6 +1,8 @@
 //! Two hubs of a cluster with the registry's stream between them: one judges, the other takes over, and people are at
 //! either.
 
+mod lapses;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;

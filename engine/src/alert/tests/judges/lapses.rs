@@ -1,0 +1,33 @@
+//! What a judge does after it was not one for a while, or does not know what has become of its proposals.
+
+use super::*;
+
+impl Cluster {
+    fn wait(&mut self, ms: i64) {
+        self.time.now_ms += ms;
+        self.time.uptime_ms += ms;
+    }
+}
+
+#[test]
+fn a_judge_that_takes_over_from_itself_gives_servers_time() {
+    let mut cluster = Cluster::small();
+    let condition = Condition { measure: Measure::Offline, operator: Operator::Above, value: 60.0, clear: None };
+    let mut rule = NewRule::of("away", Severity::Critical, vec![condition]);
+    (rule.keep_s, rule.channels) = (0, vec![cluster.channel]);
+    cluster.engine(0).registry().add_rule(rule, 0).expect("a rule");
+    for _ in 0..=GRACE_MS / PASS_MS {
+        cluster.report_all(1.0);
+        assert_eq!(cluster.pass(0).expect("it judges").fired, 0);
+    }
+    // The brokers are away, and the agents are sent away. No other hub can judge either.
+    cluster.wait(300_000);
+    assert!(cluster.engine(0).alerts().is_judge());
+    cluster.engine(0).alerts().take_over().expect("nobody else does");
+    for _ in 0..GRACE_MS / PASS_MS - 1 {
+        assert_eq!(cluster.pass(0).expect("it judges").fired, 0);
+    }
+    cluster.report(1, 1.0);
+    let fired: usize = (0..3).map(|_| cluster.pass(0).expect("it judges").fired).sum();
+    assert_eq!(fired, 2, "those that have not come back");
+}
