@@ -82,6 +82,9 @@ pub(super) struct Writing {
     pub(super) seen: u64,
     /// In a cluster: [`FollowedAlerts::terms`] in which this process has begun to judge.
     pub(super) term: u64,
+    /// In a cluster: the place in the registry's stream of the newest proposal whose fate was not known when its answer
+    /// should have come.
+    pub(super) undecided: u64,
     /// Tests of channels since the start that are this hub's alone.
     pub(super) own_tests: u64,
     /// The day of the last look for rows of the log that are too old, and the number of the next row then.
@@ -151,6 +154,7 @@ impl AlertBook {
             is_settled: false,
             seen: 0,
             term: 0,
+            undecided: 0,
             own_tests: 0,
             cut: None,
             unstored: Unstored::default(),

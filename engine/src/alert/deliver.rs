@@ -37,7 +37,8 @@ impl Alerts<'_> {
     /// takes in a minute. Each is to be answered with [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given
     /// again, and its channel gets no other.
     ///
-    /// In a cluster there are none while another process judges ([`Alerts::is_judge`]).
+    /// In a cluster there are none while another process judges ([`Alerts::is_judge`]), or while it is not known whether
+    /// a pass is stored: its message may add to a notice.
     pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
         self.take_due(now_ms, max, false)
     }
@@ -52,8 +53,10 @@ impl Alerts<'_> {
         if !only_tests && !self.is_judge() {
             return Vec::new();
         }
+        let only_tests = only_tests || self.is_undecided(&writing);
         self.look_at_newest(&mut writing);
         let resting = self.keep_to_rates(&mut writing, now_ms, !only_tests);
+        let only_tests = only_tests || self.is_undecided(&writing);
         let options = self.book.options();
         let due = self.book.board.write().queue.take_due((now_ms, max), only_tests, &options, &resting);
         let registry = self.parts.registry;

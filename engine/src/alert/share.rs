@@ -88,7 +88,7 @@ impl Alerts<'_> {
     /// What a pass does first, in a cluster.
     ///
     /// # Errors
-    /// Another process judges.
+    /// Another process judges, or it is not known yet whether an earlier proposal is stored.
     pub(super) fn begin_pass(&self, writing: &mut Writing, now: AlertTime) -> Result<(), ChangeError> {
         if self.parts.registry.member().is_none() {
             return Ok(());
@@ -96,6 +96,7 @@ impl Alerts<'_> {
         if !self.is_judge() {
             return Err(ChangeError::Overtaken);
         }
+        self.decide(writing)?;
         let term = self.book.board.read().followed.terms;
         if writing.term != term {
             self.begin_term(writing, now);
@@ -105,6 +106,23 @@ impl Alerts<'_> {
         writing.alive_ms = now.now_ms;
         self.look_at_newest(writing);
         Ok(())
+    }
+
+    /// Whether a proposal of this hub may still be stored, which changes notices.
+    pub(super) fn is_undecided(&self, writing: &Writing) -> bool {
+        self.parts.registry.followed() < writing.undecided
+    }
+
+    /// Puts a message that changes nothing in the place of a proposal whose fate is not known. Then that is either there
+    /// already, or never will be.
+    fn decide(&self, writing: &Writing) -> Result<(), ChangeError> {
+        if !self.is_undecided(writing) {
+            return Ok(());
+        }
+        self.parts.registry.change_alerts(|| {
+            let board = self.book.board.read();
+            Ok((vec![AlertChange::NextNumbers { notice: board.queue.next, row: board.next_row }], ()))
+        })
     }
 
     /// What is found from now on is made from the state of this moment, or a later one.
@@ -174,7 +192,10 @@ impl Alerts<'_> {
     /// process has taken over.
     fn propose(&self, own: Member, writing: &mut Writing, draft: &mut Draft, now_ms: i64) -> Result<(), ChangeError> {
         let seen = writing.seen;
-        let (edit, is_told) = self.parts.registry.change_alerts(|| {
+        let mut place = 0;
+        let proposed = self.parts.registry.change_alerts(|| {
+            // The follower waits until this is proposed.
+            place = self.parts.registry.followed() + 1;
             let next_row = {
                 let board = self.book.board.read();
                 if board.followed.judge != Some(own) || board.followed.messages != seen {
@@ -186,7 +207,11 @@ impl Alerts<'_> {
             let changes = changes_of(draft, &edit, next_row);
             let is_told = !changes.is_empty();
             Ok((changes, (edit, is_told)))
-        })?;
+        });
+        if matches!(proposed, Err(ChangeError::Undecided)) {
+            writing.undecided = place;
+        }
+        let (edit, is_told) = proposed?;
         writing.seen = seen + u64::from(is_told);
         self.show_proposed(writing.seen, draft, edit);
         Ok(())

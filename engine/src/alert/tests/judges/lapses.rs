@@ -7,6 +7,13 @@ impl Cluster {
         self.time.now_ms += ms;
         self.time.uptime_ms += ms;
     }
+
+    /// A pass of the first hub whose proposal arrives, and the hub hears of nothing.
+    fn pass_unheard(&mut self) {
+        *self.hubs[0].ledger.is_deaf.lock() = true;
+        assert_eq!(self.pass(0), Err(ChangeError::Undecided));
+        *self.hubs[0].ledger.is_deaf.lock() = false;
+    }
 }
 
 #[test]
@@ -30,4 +37,34 @@ fn a_judge_that_takes_over_from_itself_gives_servers_time() {
     cluster.report(1, 1.0);
     let fired: usize = (0..3).map(|_| cluster.pass(0).expect("it judges").fired).sum();
     assert_eq!(fired, 2, "those that have not come back");
+}
+
+#[test]
+fn a_notice_waits_while_a_pass_may_still_add_to_it() {
+    let mut cluster = Cluster::small();
+    cluster.report(1, 95.0);
+    cluster.pass(0).expect("it judges");
+    (1..=2).for_each(|id| cluster.report(id, 95.0));
+    cluster.pass_unheard();
+    assert!(cluster.due(0).is_empty(), "the message would add to what was sent");
+    cluster.bring(0);
+    assert_eq!(kinds(&cluster.tell(0)), [(NoticeKind::Firing, 2)]);
+    cluster.assert_equal();
+    assert_eq!(cluster.engine(0).alerts().notices_waiting(), 0);
+}
+
+#[test]
+fn notices_go_on_after_a_proposal_that_was_lost() {
+    let mut cluster = Cluster::small();
+    cluster.report(1, 95.0);
+    cluster.pass(0).expect("it judges");
+    (1..=2).for_each(|id| cluster.report(id, 95.0));
+    cluster.pass_unheard();
+    drop(cluster.stream.0.lock().pop());
+    // There is nothing new to propose any more.
+    cluster.report(1, 95.0);
+    cluster.report(2, 5.0);
+    assert_eq!(cluster.pass(0).expect("it judges").fired, 0);
+    assert_eq!(kinds(&cluster.tell(0)), [(NoticeKind::Firing, 1)]);
+    cluster.assert_equal();
 }
