@@ -1,6 +1,7 @@
 //! What a judge does after it was not one for a while, or does not know what has become of its proposals.
 
 use super::*;
+use crate::alert::channel::ChannelEdit;
 
 impl Cluster {
     fn wait(&mut self, ms: i64) {
@@ -67,4 +68,23 @@ fn notices_go_on_after_a_proposal_that_was_lost() {
     assert_eq!(cluster.pass(0).expect("it judges").fired, 0);
     assert_eq!(kinds(&cluster.tell(0)), [(NoticeKind::Firing, 1)]);
     cluster.assert_equal();
+}
+
+#[test]
+fn a_notice_is_not_taken_by_a_hub_that_was_overtaken_while_it_made_room() {
+    let mut cluster = Cluster::small();
+    let edit = ChannelEdit { messages_per_minute: Some(1), ..ChannelEdit::default() };
+    cluster.engine(0).registry().edit_channel(cluster.channel, edit).expect("a channel");
+    // A fault and an end of an earlier one wait, and the channel takes one message: a digest is proposed.
+    cluster.report(1, 95.0);
+    cluster.pass(0).expect("it judges");
+    cluster.tell(0);
+    cluster.wait(120_000);
+    cluster.report(1, 5.0);
+    cluster.report(2, 95.0);
+    cluster.pass(0).expect("it judges");
+    assert_eq!(cluster.engine(0).alerts().notices_waiting(), 2);
+    cluster.plan_rival(0, 0, |other| other.alerts().take_over().expect("it is faster"));
+    assert!(cluster.due(0).is_empty(), "the other hub sends it");
+    assert!(!cluster.due(1).is_empty());
 }
