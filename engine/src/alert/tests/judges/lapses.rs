@@ -88,3 +88,20 @@ fn a_notice_is_not_taken_by_a_hub_that_was_overtaken_while_it_made_room() {
     assert!(cluster.due(0).is_empty(), "the other hub sends it");
     assert!(!cluster.due(1).is_empty());
 }
+
+#[test]
+fn an_acknowledgement_at_another_hub_leaves_the_values_of_the_judge() {
+    let mut cluster = Cluster::small();
+    cluster.report(1, 95.0);
+    cluster.pass(0).expect("it judges");
+    cluster.bring(1);
+    cluster.report(1, 99.0);
+    cluster.pass(0).expect("it judges");
+    let now_ms = cluster.time.now_ms;
+    cluster.engine(1).alerts().acknowledge(cluster.rule, 1, "ada", now_ms).expect("it fires");
+    cluster.bring(0);
+    let listed = cluster.list(0);
+    let alert = &listed[0].alert;
+    assert_eq!((alert.acknowledged_by.as_deref(), alert.worst_value), (Some("ada"), Some(99.0)));
+    assert_eq!(cluster.list(1)[0].alert.worst_value, Some(95.0), "only the judge knows it");
+}
