@@ -101,6 +101,19 @@ pub(super) struct Unstored {
     pub(super) events: Vec<AlertEvent>,
     /// Notices that are sent.
     pub(super) gone: HashSet<u64>,
+    /// In a cluster: which of the rows the other hubs may know already.
+    pub(super) told: Option<ToldRows>,
+}
+
+/// Rows of the log in a message whose fate was not known when its answer should have come. They are the first of
+/// [`Unstored::events`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToldRows {
+    /// Where the message is in the registry's stream, if it is stored.
+    pub(super) place: u64,
+    /// The number of the first row.
+    pub(super) first_row: u64,
+    pub(super) count: usize,
 }
 
 /// What is written together.

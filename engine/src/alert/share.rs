@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::book::{Draft, RESUMED_AFTER_MS_MAX, Writing};
+use super::book::{Draft, RESUMED_AFTER_MS_MAX, ToldRows, Writing};
 use super::change::AlertChange;
 use super::entry::{Edit, Entry};
 use super::front::Alerts;
@@ -15,7 +15,7 @@ use super::state::{Alert, AlertTime};
 use crate::error::ChangeError;
 use crate::intake::Member;
 use crate::limits::STREAM_MESSAGE_BYTES_MAX;
-use crate::store::StoreError;
+use crate::store::{StoreError, alert_log, key};
 
 /// Alerts that one message changes. If it has too many bytes nevertheless, it is halved.
 const EDITS_PER_MESSAGE_MAX: usize = 4096;
@@ -65,6 +65,7 @@ impl Alerts<'_> {
             return Ok(());
         }
         let mut writing = self.book.writing.lock();
+        self.forget_told(&mut writing)?;
         loop {
             let unstored = &writing.unstored;
             let gone: Vec<u64> = unstored.gone.iter().copied().take(SENT_PER_MESSAGE_MAX).collect();
@@ -72,17 +73,44 @@ impl Alerts<'_> {
             if gone.is_empty() && events.is_empty() {
                 return Ok(());
             }
-            self.parts.registry.change_alerts(|| {
+            let mut told = ToldRows { place: 0, first_row: 0, count: events.len() };
+            let shared = self.parts.registry.change_alerts(|| {
                 let board = self.book.board.read();
+                (told.place, told.first_row) = (self.parts.registry.followed() + 1, board.next_row);
                 let mut changes: Vec<AlertChange> = gone.iter().copied().map(AlertChange::NoticeGone).collect();
                 add_rows(&mut changes, &events, board.queue.next, board.next_row);
                 Ok((changes, ()))
-            })?;
+            });
+            if matches!(shared, Err(ChangeError::Undecided)) && !events.is_empty() {
+                writing.unstored.told = Some(told);
+            }
+            shared?;
             for sequence in &gone {
                 writing.unstored.gone.remove(sequence);
             }
             writing.unstored.events.drain(..events.len());
         }
+    }
+
+    /// Forgets rows of a message whose fate was not known, if it is stored: the log would have them twice.
+    fn forget_told(&self, writing: &mut Writing) -> Result<(), ChangeError> {
+        let Some(ToldRows { place, first_row, count }) = writing.unstored.told else { return Ok(()) };
+        self.decide(place)?;
+        let events = &mut writing.unstored.events;
+        if let Some(event) = events.first() {
+            let row = AlertEvent { sequence: first_row, ..event.clone() };
+            let (from, to) = (key::alert_log_key(row.day(), first_row), key::alert_log_key(row.day(), first_row + 1));
+            let mut is_stored = false;
+            self.parts.store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
+                is_stored |= alert_log::read(key, value)? == row;
+                Ok(())
+            })?;
+            if is_stored {
+                events.drain(..count.min(events.len()));
+            }
+        }
+        writing.unstored.told = None;
+        Ok(())
     }
 
     /// What a pass does first, in a cluster.
@@ -96,7 +124,7 @@ impl Alerts<'_> {
         if !self.is_judge() {
             return Err(ChangeError::Overtaken);
         }
-        self.decide(writing)?;
+        self.decide(writing.undecided)?;
         let term = self.book.board.read().followed.terms;
         if writing.term != term {
             self.begin_term(writing, now);
@@ -115,8 +143,8 @@ impl Alerts<'_> {
 
     /// Puts a message that changes nothing in the place of a proposal whose fate is not known. Then that is either there
     /// already, or never will be.
-    fn decide(&self, writing: &Writing) -> Result<(), ChangeError> {
-        if !self.is_undecided(writing) {
+    fn decide(&self, place: u64) -> Result<(), ChangeError> {
+        if self.parts.registry.followed() >= place {
             return Ok(());
         }
         self.parts.registry.change_alerts(|| {

@@ -105,3 +105,27 @@ fn an_acknowledgement_at_another_hub_leaves_the_values_of_the_judge() {
     assert_eq!((alert.acknowledged_by.as_deref(), alert.worst_value), (Some("ada"), Some(99.0)));
     assert_eq!(cluster.list(1)[0].alert.worst_value, Some(95.0), "only the judge knows it");
 }
+
+#[test]
+fn a_message_that_is_given_up_is_in_the_log_once() {
+    for is_lost in [false, true] {
+        let mut cluster = Cluster::small();
+        cluster.report(1, 95.0);
+        cluster.pass(0).expect("it judges");
+        let (due, now_ms) = (cluster.due(0), cluster.time.now_ms);
+        let alerts = cluster.engine(0).alerts();
+        let failure = SendFailure { now_ms, why: "away".into(), retry_ms: None };
+        alerts.failed(due[0].sequence, failure).expect("noted");
+        // The brokers do not answer. What they were told arrives, or does not.
+        *cluster.hubs[0].ledger.is_deaf.lock() = true;
+        assert_eq!(alerts.share_sent(), Err(ChangeError::Undecided));
+        *cluster.hubs[0].ledger.is_deaf.lock() = false;
+        if is_lost {
+            drop(cluster.stream.0.lock().pop());
+        }
+        alerts.share_sent().expect("nobody else is there");
+        cluster.assert_equal();
+        assert_eq!(cluster.events(0), [EventKind::Fired, EventKind::Undelivered]);
+        assert_eq!(alerts.notices_waiting(), 0);
+    }
+}
