@@ -37,8 +37,8 @@ impl Alerts<'_> {
     /// takes in a minute. Each is to be answered with [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given
     /// again, and its channel gets no other.
     ///
-    /// In a cluster there are only tests of channels while another process judges ([`Alerts::is_judge`]), or while it is
-    /// not known whether a pass is stored: its message may add to a notice.
+    /// In a cluster there are only tests of channels while another process judges ([`Alerts::is_judge`]), or while it
+    /// is not known whether a pass is stored: its message may add to a notice.
     pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
         self.due_notices_while(&|| true, now_ms, max)
     }

@@ -141,8 +141,8 @@ impl Alerts<'_> {
         self.parts.registry.followed() < writing.undecided
     }
 
-    /// Puts a message that changes nothing in the place of a proposal whose fate is not known. Then that is either there
-    /// already, or never will be.
+    /// Puts a message that changes nothing in the place of a proposal whose fate is not known. Then that is either
+    /// there already, or never will be.
     fn decide(&self, place: u64) -> Result<(), ChangeError> {
         if self.parts.registry.followed() >= place {
             return Ok(());

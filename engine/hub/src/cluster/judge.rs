@@ -64,12 +64,12 @@ mod tests {
     #[test]
     fn a_lease_that_has_ended_is_another_term_when_it_is_held_again() {
         let (begun, mut judge) = (Instant::now(), Judge::default());
-        let mut hold_at = |parts: u32| {
+        let hold_at = |parts: u32| {
             let now = begun + LEASE_TTL / 4 * parts;
             judge.hold(now + LEASE_TTL, now);
             judge.term(now)
         };
-        assert_eq!([0, 1, 4, 8, 20].map(&mut hold_at), [Some(1), Some(1), Some(1), Some(2), Some(3)]);
+        assert_eq!([0, 1, 4, 8, 20].map(hold_at), [Some(1), Some(1), Some(1), Some(2), Some(3)]);
         judge.see("hub-b.00000000000000ff");
         assert_eq!(judge.term(begun + LEASE_TTL * 5), None);
     }
