@@ -82,6 +82,9 @@ pub(super) struct Writing {
     pub(super) seen: u64,
     /// In a cluster: [`FollowedAlerts::terms`] in which this process has begun to judge.
     pub(super) term: u64,
+    /// In a cluster: the place in the registry's stream of the newest proposal whose fate was not known when its answer
+    /// should have come.
+    pub(super) undecided: u64,
     /// Tests of channels since the start that are this hub's alone.
     pub(super) own_tests: u64,
     /// The day of the last look for rows of the log that are too old, and the number of the next row then.
@@ -98,6 +101,19 @@ pub(super) struct Unstored {
     pub(super) events: Vec<AlertEvent>,
     /// Notices that are sent.
     pub(super) gone: HashSet<u64>,
+    /// In a cluster: which of the rows the other hubs may know already.
+    pub(super) told: Option<ToldRows>,
+}
+
+/// Rows of the log in a message whose fate was not known when its answer should have come. They are the first of
+/// [`Unstored::events`].
+#[derive(Debug, Clone, Copy)]
+pub(super) struct ToldRows {
+    /// Where the message is in the registry's stream, if it is stored.
+    pub(super) place: u64,
+    /// The number of the first row.
+    pub(super) first_row: u64,
+    pub(super) count: usize,
 }
 
 /// What is written together.
@@ -151,6 +167,7 @@ impl AlertBook {
             is_settled: false,
             seen: 0,
             term: 0,
+            undecided: 0,
             own_tests: 0,
             cut: None,
             unstored: Unstored::default(),

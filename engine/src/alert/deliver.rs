@@ -37,23 +37,22 @@ impl Alerts<'_> {
     /// takes in a minute. Each is to be answered with [`Alerts::sent`] or [`Alerts::failed`]: until then it is not given
     /// again, and its channel gets no other.
     ///
-    /// In a cluster there are none while another process judges ([`Alerts::is_judge`]).
+    /// In a cluster there are only tests of channels while another process judges ([`Alerts::is_judge`]), or while it
+    /// is not known whether a pass is stored: its message may add to a notice.
     pub fn due_notices(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
-        self.take_due(now_ms, max, false)
+        self.due_notices_while(&|| true, now_ms, max)
     }
 
-    /// The same, but tests of channels only.
-    pub fn due_tests(&self, now_ms: i64, max: usize) -> Vec<DueNotice> {
-        self.take_due(now_ms, max, true)
-    }
-
-    fn take_due(&self, now_ms: i64, max: usize, only_tests: bool) -> Vec<DueNotice> {
+    /// The same, but only tests of channels unless `may_tell` says that this hub may send the others. It is asked when
+    /// nothing has to be waited for any more.
+    pub fn due_notices_while(&self, may_tell: &dyn Fn() -> bool, now_ms: i64, max: usize) -> Vec<DueNotice> {
         let mut writing = self.book.writing.lock();
-        if !only_tests && !self.is_judge() {
-            return Vec::new();
-        }
+        let only_tests = |writing: &Writing| !may_tell() || !self.is_judge() || self.is_undecided(writing);
+        let may_write = !only_tests(&writing);
         self.look_at_newest(&mut writing);
-        let resting = self.keep_to_rates(&mut writing, now_ms, !only_tests);
+        let resting = self.keep_to_rates(&mut writing, now_ms, may_write);
+        // A digest is proposed, and while that is on its way another hub may have taken over.
+        let only_tests = !may_write || only_tests(&writing);
         let options = self.book.options();
         let due = self.book.board.write().queue.take_due((now_ms, max), only_tests, &options, &resting);
         let registry = self.parts.registry;

@@ -44,6 +44,11 @@ impl Board {
         // After an acknowledgement it is still where this hub's passes have brought it.
         let known = self.entries.get(ids.0, ids.1).filter(|known| known.alert.state == alert.state).cloned();
         let entry = match known {
+            Some(known) if self.followed.judge == Some(own) && is_acknowledgement(&known.alert, &alert) => {
+                // The hub that was asked knows older values.
+                let acknowledged_by = alert.acknowledged_by;
+                Entry { alert: Alert { acknowledged_by, ..known.alert }, ..known }
+            }
             Some(known) => Entry { alert, ..known },
             None => {
                 if self.followed.judge == Some(own) {
@@ -54,4 +59,11 @@ impl Board {
         };
         self.entries.put(entry);
     }
+}
+
+/// Whether an alert differs from what is known by who has acknowledged it, and otherwise only by its values.
+fn is_acknowledgement(known: &Alert, alert: &Alert) -> bool {
+    let Alert { value, worst_value, .. } = *known;
+    let same = Alert { value, worst_value, acknowledged_by: known.acknowledged_by.clone(), ..alert.clone() };
+    known.acknowledged_by != alert.acknowledged_by && same == *known
 }

@@ -16,7 +16,7 @@ pub const LEAP_MS: i64 = 2_000;
 /// What the hub knows besides the servers' reports.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Outside {
-    /// Milliseconds since a packet came from any agent; `None` when none ever came.
+    /// Milliseconds since a packet came from any agent, to any hub of the cluster; `None` when none ever came.
     pub quiet_ms: Option<i64>,
     /// Agents that are connected, or were until they fell silent.
     pub sessions: usize,

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::book::{Draft, RESUMED_AFTER_MS_MAX, Writing};
+use super::book::{Draft, RESUMED_AFTER_MS_MAX, ToldRows, Writing};
 use super::change::AlertChange;
 use super::entry::{Edit, Entry};
 use super::front::Alerts;
@@ -15,7 +15,7 @@ use super::state::{Alert, AlertTime};
 use crate::error::ChangeError;
 use crate::intake::Member;
 use crate::limits::STREAM_MESSAGE_BYTES_MAX;
-use crate::store::StoreError;
+use crate::store::{StoreError, alert_log, key};
 
 /// Alerts that one message changes. If it has too many bytes nevertheless, it is halved.
 const EDITS_PER_MESSAGE_MAX: usize = 4096;
@@ -65,6 +65,7 @@ impl Alerts<'_> {
             return Ok(());
         }
         let mut writing = self.book.writing.lock();
+        self.forget_told(&mut writing)?;
         loop {
             let unstored = &writing.unstored;
             let gone: Vec<u64> = unstored.gone.iter().copied().take(SENT_PER_MESSAGE_MAX).collect();
@@ -72,12 +73,18 @@ impl Alerts<'_> {
             if gone.is_empty() && events.is_empty() {
                 return Ok(());
             }
-            self.parts.registry.change_alerts(|| {
+            let mut told = ToldRows { place: 0, first_row: 0, count: events.len() };
+            let shared = self.parts.registry.change_alerts(|| {
                 let board = self.book.board.read();
+                (told.place, told.first_row) = (self.parts.registry.followed() + 1, board.next_row);
                 let mut changes: Vec<AlertChange> = gone.iter().copied().map(AlertChange::NoticeGone).collect();
                 add_rows(&mut changes, &events, board.queue.next, board.next_row);
                 Ok((changes, ()))
-            })?;
+            });
+            if matches!(shared, Err(ChangeError::Undecided)) && !events.is_empty() {
+                writing.unstored.told = Some(told);
+            }
+            shared?;
             for sequence in &gone {
                 writing.unstored.gone.remove(sequence);
             }
@@ -85,10 +92,31 @@ impl Alerts<'_> {
         }
     }
 
+    /// Forgets rows of a message whose fate was not known, if it is stored: the log would have them twice.
+    fn forget_told(&self, writing: &mut Writing) -> Result<(), ChangeError> {
+        let Some(ToldRows { place, first_row, count }) = writing.unstored.told else { return Ok(()) };
+        self.decide(place)?;
+        let events = &mut writing.unstored.events;
+        if let Some(event) = events.first() {
+            let row = AlertEvent { sequence: first_row, ..event.clone() };
+            let (from, to) = (key::alert_log_key(row.day(), first_row), key::alert_log_key(row.day(), first_row + 1));
+            let mut is_stored = false;
+            self.parts.store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
+                is_stored |= alert_log::read(key, value)? == row;
+                Ok(())
+            })?;
+            if is_stored {
+                events.drain(..count.min(events.len()));
+            }
+        }
+        writing.unstored.told = None;
+        Ok(())
+    }
+
     /// What a pass does first, in a cluster.
     ///
     /// # Errors
-    /// Another process judges.
+    /// Another process judges, or it is not known yet whether an earlier proposal is stored.
     pub(super) fn begin_pass(&self, writing: &mut Writing, now: AlertTime) -> Result<(), ChangeError> {
         if self.parts.registry.member().is_none() {
             return Ok(());
@@ -96,6 +124,7 @@ impl Alerts<'_> {
         if !self.is_judge() {
             return Err(ChangeError::Overtaken);
         }
+        self.decide(writing.undecided)?;
         let term = self.book.board.read().followed.terms;
         if writing.term != term {
             self.begin_term(writing, now);
@@ -105,6 +134,23 @@ impl Alerts<'_> {
         writing.alive_ms = now.now_ms;
         self.look_at_newest(writing);
         Ok(())
+    }
+
+    /// Whether a proposal of this hub may still be stored, which changes notices.
+    pub(super) fn is_undecided(&self, writing: &Writing) -> bool {
+        self.parts.registry.followed() < writing.undecided
+    }
+
+    /// Puts a message that changes nothing in the place of a proposal whose fate is not known. Then that is either
+    /// there already, or never will be.
+    fn decide(&self, place: u64) -> Result<(), ChangeError> {
+        if self.parts.registry.followed() >= place {
+            return Ok(());
+        }
+        self.parts.registry.change_alerts(|| {
+            let board = self.book.board.read();
+            Ok((vec![AlertChange::NextNumbers { notice: board.queue.next, row: board.next_row }], ()))
+        })
     }
 
     /// What is found from now on is made from the state of this moment, or a later one.
@@ -174,7 +220,10 @@ impl Alerts<'_> {
     /// process has taken over.
     fn propose(&self, own: Member, writing: &mut Writing, draft: &mut Draft, now_ms: i64) -> Result<(), ChangeError> {
         let seen = writing.seen;
-        let (edit, is_told) = self.parts.registry.change_alerts(|| {
+        let mut place = 0;
+        let proposed = self.parts.registry.change_alerts(|| {
+            // The follower waits until this is proposed.
+            place = self.parts.registry.followed() + 1;
             let next_row = {
                 let board = self.book.board.read();
                 if board.followed.judge != Some(own) || board.followed.messages != seen {
@@ -186,7 +235,11 @@ impl Alerts<'_> {
             let changes = changes_of(draft, &edit, next_row);
             let is_told = !changes.is_empty();
             Ok((changes, (edit, is_told)))
-        })?;
+        });
+        if matches!(proposed, Err(ChangeError::Undecided)) {
+            writing.undecided = place;
+        }
+        let (edit, is_told) = proposed?;
         writing.seen = seen + u64::from(is_told);
         self.show_proposed(writing.seen, draft, edit);
         Ok(())

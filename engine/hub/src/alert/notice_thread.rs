@@ -65,10 +65,9 @@ impl NoticeThread {
             }
             pulse.beat();
             let room = SENDS_MAX.saturating_sub(sends.len());
-            let is_judge = self.cluster.as_ref().is_none_or(|cluster| cluster.is_judge(Instant::now()));
             if room > 0 && self.engine.alerts().notices_waiting() > 0 {
                 pulse.beat_before_disk();
-                for due in self.take_due(room, is_judge).await {
+                for due in self.take_due(room).await {
                     if matches!(due.channel.kind, ChannelKind::Alertmanager { .. }) {
                         managers.due.insert(due.channel.id, due);
                     } else {
@@ -82,7 +81,7 @@ impl NoticeThread {
                 shared = Instant::now();
             }
             pulse.beat();
-            managers.begin(&self, is_judge, &mut sends);
+            managers.begin(&self, self.is_judge(), &mut sends);
         }
         let rest = async { while sends.join_next().await.is_some() {} };
         if timeout(NOTICE_STOP_TIMEOUT, rest).await.is_err() {
@@ -103,14 +102,16 @@ impl NoticeThread {
         }
     }
 
+    /// Whether this hub has the lease, if it is one of several.
+    fn is_judge(&self) -> bool {
+        self.cluster.as_ref().is_none_or(|cluster| cluster.is_judge(Instant::now()))
+    }
+
     /// Notices that are due. That may wait for the disk, and sends under way must not. While another hub of the cluster
     /// judges, only tests are sent: somebody has asked this hub for them.
-    async fn take_due(&self, max: usize, is_judge: bool) -> Vec<DueNotice> {
-        let (engine, now_ms) = (Arc::clone(&self.engine), (self.clock)());
-        let take = move || {
-            let alerts = engine.alerts();
-            if is_judge { alerts.due_notices(now_ms, max) } else { alerts.due_tests(now_ms, max) }
-        };
+    async fn take_due(&self, max: usize) -> Vec<DueNotice> {
+        let (thread, now_ms) = (self.clone(), (self.clock)());
+        let take = move || thread.engine.alerts().due_notices_while(&|| thread.is_judge(), now_ms, max);
         spawn_blocking(take).await.unwrap_or_default()
     }
 

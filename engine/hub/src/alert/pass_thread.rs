@@ -40,12 +40,12 @@ impl PassThread {
         if !wait_for_history(&self.engine, &self.stop, pulse) {
             return;
         }
-        let (mut contact, mut is_failing) = (Contact::default(), false);
+        let (mut contact, mut is_failing, mut term) = (Contact::default(), false, None);
         while !self.stop.has_reached(Phase::Draining) {
             pulse.beat_before_disk();
             let started = Instant::now();
             contact.look(&self.counters, started);
-            if self.is_judge(self.now(begun), started) {
+            if self.is_judge(self.now(begun), started, &mut term) {
                 let outside = self.outside(contact, started);
                 is_failing = self.judge(self.now(begun), &outside, is_failing);
             }
@@ -54,15 +54,20 @@ impl PassThread {
     }
 
     /// Whether this hub judges. In a cluster the one does that has the lease, and it says so in the stream first: what
-    /// the hub before it proposes from then on does not count.
-    fn is_judge(&self, now: AlertTime, started: Instant) -> bool {
+    /// the hub before it proposes from then on does not count. It says so again after each end of its lease, even if no
+    /// other hub has judged: servers are given time, because the hub may have sent its agents away. `term` is the term
+    /// of the lease in which it has said so.
+    fn is_judge(&self, now: AlertTime, started: Instant, term: &mut Option<u64>) -> bool {
         let Some(cluster) = self.counters.cluster() else { return true };
         let alerts = self.engine.alerts();
-        if cluster.is_judge(started) {
-            let taken = if alerts.is_judge() { Ok(()) } else { alerts.take_over() };
+        let held = cluster.judge_term(started);
+        if held.is_some() {
+            let is_begun = held == *term && alerts.is_judge();
+            let taken = if is_begun { Ok(()) } else { alerts.take_over() };
             if let Err(error) = &taken {
                 tracing::debug!(%error, "alerts are not taken over yet");
             }
+            *term = held.filter(|_| taken.is_ok());
             return taken.is_ok();
         }
         if cluster.judge(started).is_some()
@@ -118,7 +123,7 @@ impl PassThread {
 
     fn outside(&self, contact: Contact, now: Instant) -> Outside {
         Outside {
-            quiet_ms: self.counters.agent_heard.ago(now).map(whole_ms),
+            quiet_ms: heard_ago(&self.counters, now).map(whole_ms),
             sessions: contact.sessions,
             is_stalled: self.engine.history().catch_up().is_some()
                 || self.counters.commit_begun.ago(now).is_some_and(|lasted| lasted > COMMIT_STALL)
@@ -145,6 +150,12 @@ impl PassThread {
     }
 }
 
+/// How long ago an agent was heard. In a cluster by any of its hubs: agents that leave this one are not away.
+fn heard_ago(counters: &Counters, now: Instant) -> Option<Duration> {
+    let elsewhere = counters.cluster().and_then(|cluster| cluster.agent_heard_ago(now));
+    counters.agent_heard.ago(now).into_iter().chain(elsewhere).min()
+}
+
 fn whole_ms(time: Duration) -> i64 {
     i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
@@ -158,7 +169,7 @@ struct Contact {
 impl Contact {
     fn look(&mut self, counters: &Counters, now: Instant) {
         let sessions = counters.sessions.get();
-        let is_heard = counters.agent_heard.ago(now).is_some_and(|ago| ago < HEARD);
+        let is_heard = heard_ago(counters, now).is_some_and(|ago| ago < HEARD);
         self.sessions = if is_heard { sessions } else { self.sessions.max(sessions) };
     }
 }
@@ -166,6 +177,7 @@ impl Contact {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cluster::State;
 
     #[test]
     fn agents_that_fell_silent_together_are_remembered() {
@@ -188,5 +200,24 @@ mod tests {
         assert_eq!(look(40_000, &counters), 1, "the last one fell silent");
         counters.agent_heard.note(begun + Duration::from_millis(41_000));
         assert_eq!(look(41_100, &counters), 0);
+    }
+
+    #[test]
+    fn agents_that_other_hubs_hear_are_heard() {
+        let (counters, begun) = (Arc::new(Counters::default()), Instant::now());
+        let cluster = Arc::new(State::sample());
+        counters.set_cluster(Arc::clone(&cluster));
+        let at = |ms| begun + Duration::from_millis(ms);
+        let mut contact = Contact::default();
+        let sessions: Vec<_> = (0..5).map(|_| Counters::hold(&counters, |counters| &counters.sessions)).collect();
+        counters.agent_heard.note(at(1_000));
+        contact.look(&counters, at(1_500));
+        // They go to another hub, and this one gives them up.
+        drop(sessions);
+        contact.look(&counters, at(20_000));
+        assert_eq!((heard_ago(&counters, at(21_000)), contact.sessions), (Some(Duration::from_secs(20)), 5));
+        cluster.note_applied(0, 1, 0, at(20_000));
+        contact.look(&counters, at(21_000));
+        assert_eq!((heard_ago(&counters, at(21_000)), contact.sessions), (Some(Duration::from_secs(1)), 0));
     }
 }

@@ -1,6 +1,7 @@
 //! Which hub judges alerts and tells people: the holder of a lease.
 
 use std::convert::Infallible;
+use std::time::Instant;
 
 use tokio::time::sleep;
 use windfire_cluster::{Lease, Standing};
@@ -15,7 +16,7 @@ pub(super) async fn hold(lease: &mut Lease, state: &State) -> Infallible {
     loop {
         if state.is_ready() {
             match lease.step().await {
-                Ok(Standing::Held { until }) => state.judge_until(until.into_std()),
+                Ok(Standing::Held { until }) => state.judge_until(until.into_std(), Instant::now()),
                 Ok(Standing::Elsewhere { holder, .. }) => state.see_judge(&holder),
                 // The next step tells who was faster.
                 Ok(Standing::Overtaken) => {}

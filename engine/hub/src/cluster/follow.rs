@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 use tokio::time::sleep;
@@ -58,7 +59,7 @@ impl Apply for Following {
                 }
             }
         }
-        self.state.note_applied(self.partition, bytes.len(), stored_ms);
+        self.state.note_applied(self.partition, bytes.len(), stored_ms, Instant::now());
         self.moved.notify_one();
         ControlFlow::Continue(())
     }

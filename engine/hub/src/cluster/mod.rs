@@ -13,6 +13,7 @@ mod figures;
 mod follow;
 mod init;
 mod join;
+mod judge;
 mod leave;
 mod ledger;
 mod membership;

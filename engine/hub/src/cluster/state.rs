@@ -11,6 +11,7 @@ use windfire_cluster::{BrokerState, HubId, HubSeen, Progress};
 use windfire_engine::counters::Counter;
 use windfire_engine::limits::SHARDS;
 
+use super::judge::Judge;
 use crate::limits::{CUT_OFF_MIN, LAG_READY_MAX, REGISTRY_QUIET_MIN, REGISTRY_STALE_MIN};
 use crate::moment::Moment;
 
@@ -31,6 +32,8 @@ pub(crate) struct State {
     pub(crate) partitions: Vec<Partition>,
     /// The registry, of which every hub has all.
     pub(crate) registry: Partition,
+    /// When a message of a partition was applied.
+    agent_heard: Moment,
     publish_us_total: Counter,
     standing: Mutex<Standing>,
     lease_until: Mutex<Option<Instant>>,
@@ -47,15 +50,6 @@ pub(super) struct Found {
     pub(super) brokers: Vec<BrokerState>,
     pub(super) is_sync_stated: bool,
     pub(super) warnings: Vec<String>,
-}
-
-/// Which hub judges alerts.
-#[derive(Debug, Default)]
-struct Judge {
-    /// This one, until then.
-    until: Option<Instant>,
-    /// Another one, when that was seen last.
-    other: Option<String>,
 }
 
 /// One stream: what this hub wrote into it, and what it took from it.
@@ -115,6 +109,12 @@ impl Hub {
 }
 
 impl State {
+    /// A hub that has seen nothing yet.
+    #[cfg(test)]
+    pub(crate) fn sample() -> Self {
+        Self::new("main".to_owned(), "a".parse().expect("an id"), Found::default(), Arc::default())
+    }
+
     /// `is_registry_stale` is shared with those who must know it at once.
     pub(super) fn new(cluster: String, hub: HubId, found: Found, is_registry_stale: Arc<AtomicBool>) -> Self {
         let Found { brokers, is_sync_stated, warnings } = found;
@@ -126,6 +126,7 @@ impl State {
             warnings,
             partitions: (0..SHARDS).map(|_| Partition::default()).collect(),
             registry: Partition::default(),
+            agent_heard: Moment::default(),
             publish_us_total: Counter::default(),
             standing: Mutex::default(),
             lease_until: Mutex::default(),
@@ -158,11 +159,17 @@ impl State {
         self.publish_us_total.add(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
     }
 
-    /// A message of a stream is applied.
-    pub(super) fn note_applied(&self, partition: usize, bytes: usize, stored_ms: i64) {
+    /// A message of a partition is applied: some hub has heard an agent.
+    pub(crate) fn note_applied(&self, partition: usize, bytes: usize, stored_ms: i64, now: Instant) {
+        self.agent_heard.note(now);
         if let Some(partition) = self.partitions.get(partition) {
             partition.note_applied(bytes, stored_ms);
         }
+    }
+
+    /// How long ago the streams brought something of any agent, at whichever hub it is. `None` when they never did.
+    pub(crate) fn agent_heard_ago(&self, now: Instant) -> Option<Duration> {
+        self.agent_heard.ago(now)
     }
 
     /// A message of the registry's stream is applied.
@@ -189,30 +196,29 @@ impl State {
     }
 
     /// This hub judges alerts until then.
-    pub(super) fn judge_until(&self, until: Instant) {
-        let before = std::mem::replace(&mut *self.judge.lock(), Judge { until: Some(until), other: None });
-        if before.until.is_none() {
-            tracing::info!("this hub judges alerts from now on");
-        }
+    pub(super) fn judge_until(&self, until: Instant, now: Instant) {
+        self.judge.lock().hold(until, now);
     }
 
     /// Another hub judges alerts. `holder` is the hub and its process.
     pub(super) fn see_judge(&self, holder: &str) {
-        let hub = holder.split_once('.').map_or(holder, |(hub, _)| hub);
-        let before = std::mem::replace(&mut *self.judge.lock(), Judge { until: None, other: Some(hub.to_owned()) });
-        if before.until.is_some() {
-            tracing::info!(hub, "another hub judges alerts from now on");
-        }
+        self.judge.lock().see(holder);
     }
 
     /// Whether this hub is the one that judges alerts and tells people.
     pub(crate) fn is_judge(&self, now: Instant) -> bool {
-        self.judge.lock().until.is_some_and(|until| now < until)
+        self.judge_term(now).is_some()
+    }
+
+    /// The number of the term in which this hub judges alerts, if it does: another one after each end of its lease.
+    pub(crate) fn judge_term(&self, now: Instant) -> Option<u64> {
+        self.judge.lock().term(now)
     }
 
     /// The hub that judges alerts, as far as this one knows.
     pub(crate) fn judge(&self, now: Instant) -> Option<String> {
-        if self.is_judge(now) { Some(self.hub.to_string()) } else { self.judge.lock().other.clone() }
+        let judge = self.judge.lock();
+        if judge.term(now).is_some() { Some(self.hub.to_string()) } else { judge.other().map(str::to_owned) }
     }
 
     /// Notes which hubs hold their ids.
@@ -345,17 +351,13 @@ mod tests {
 
     const NOW_MS: i64 = 1_790_000_000_000;
 
-    fn state() -> State {
-        State::new("main".to_owned(), "a".parse().expect("an id"), Found::default(), Arc::default())
-    }
-
     fn progress(applied: u64, last: u64, heard: Instant) -> Progress {
         Progress { applied, last, heard: Some(heard.into()) }
     }
 
     /// A hub whose followers all are at that place. The last one is the registry's.
     fn followed(progress: Progress) -> (State, Vec<watch::Sender<Progress>>) {
-        let state = state();
+        let state = State::sample();
         let senders = (0..=SHARDS).map(|stream| {
             let (sender, receiver) = watch::channel(progress);
             if stream == SHARDS {
@@ -399,10 +401,10 @@ mod tests {
         }
         senders[SHARDS].send_replace(progress(5, 5, later));
         // The newest message is from just now: under load there is always one more.
-        (0..SHARDS).for_each(|partition| state.note_applied(partition, 1, NOW_MS + 10_900));
+        (0..SHARDS).for_each(|partition| state.note_applied(partition, 1, NOW_MS + 10_900, later));
         state.look(None, later, NOW_MS + 11_000);
         assert!(state.is_ready(), "{:?}", state.why_not_ready());
-        state.note_applied(3, 1, NOW_MS);
+        state.note_applied(3, 1, NOW_MS, later);
         state.look(None, later, NOW_MS + 11_000);
         assert!(state.why_not_ready().is_some_and(|why| why.contains("11 s")), "{:?}", state.why_not_ready());
         // By the clock of the brokers the message is old, and it came just now.
@@ -433,7 +435,7 @@ mod tests {
 
     #[test]
     fn a_hub_whose_id_is_not_renewed_does_not_run() {
-        let (now, state) = (Instant::now(), state());
+        let (now, state) = (Instant::now(), State::sample());
         let seen = |id: &str, revision| HubSeen { hub: id.parse().expect("an id"), holder: String::new(), revision };
         state.see(vec![seen("a", 1), seen("b", 2)], now);
         let later = now + LEASE_TTL;
@@ -462,16 +464,5 @@ mod tests {
         assert!(!state.is_registry_stale() && state.registry.position() == 7);
         state.look(None, later + REGISTRY_STALE_MIN, NOW_MS);
         assert!(state.is_registry_stale(), "silence");
-    }
-
-    #[test]
-    fn one_hub_judges_alerts_until_its_lease_ends() {
-        let (now, state) = (Instant::now(), state());
-        assert_eq!((state.is_judge(now), state.judge(now)), (false, None));
-        state.see_judge("hub-b.00000000000000ff");
-        assert_eq!((state.is_judge(now), state.judge(now)), (false, Some("hub-b".to_owned())));
-        state.judge_until(now + LEASE_TTL);
-        assert_eq!((state.is_judge(now), state.judge(now)), (true, Some("a".to_owned())));
-        assert_eq!((state.is_judge(now + LEASE_TTL), state.judge(now + LEASE_TTL)), (false, None));
     }
 }

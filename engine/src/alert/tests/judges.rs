@@ -1,6 +1,8 @@
 //! Two hubs of a cluster with the registry's stream between them: one judges, the other takes over, and people are at
 //! either.
 
+mod lapses;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -423,7 +425,7 @@ fn a_test_of_a_channel_is_of_the_hub_that_was_asked() {
     for hub in 0..2 {
         (0..2).for_each(|_| cluster.engine(hub).alerts().test(cluster.channel, now_ms).expect("a channel"));
     }
-    let due = |hub: usize| cluster.engine(hub).alerts().due_tests(now_ms, 9);
+    let due = |hub: usize| cluster.engine(hub).alerts().due_notices_while(&|| false, now_ms, 9);
     let (first, second) = (due(0), due(1));
     assert_eq!((first.len(), second.len()), (1, 1));
     let (first, second) = (&first[0].notice, &second[0].notice);
