@@ -83,7 +83,8 @@ fn read_file(path: &Path) -> Result<Option<ClusterId>, String> {
             Ok(id) => Ok(Some(id)),
             Err(_) => Err(wrong("it has no id of a cluster in it: restore a backup of this hub or of another")),
         },
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        // A folder that cannot be is told by whoever makes it.
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
         Err(error) => Err(wrong(&error.to_string())),
     }
 }

@@ -239,7 +239,7 @@ mod tests {
         assert!(told(500, &long).len() < 500);
         for status in [429, 503] {
             let answer = format!("HTTP/1.1 {status} X\r\n\r\n{{\"message\":\"later\"}}");
-            let error = remote.refusal(body_of(&answer).expect_err("refused"));
+            let error = remote.refusal(read_head(answer.as_bytes()).expect_err("refused"));
             assert!(matches!(&error, ParcelError::Busy(words) if words.ends_with("later")), "{error:?}");
         }
     }
