@@ -37,7 +37,7 @@ fn a_judge_that_takes_over_from_itself_gives_servers_time() {
     }
     cluster.report(1, 1.0);
     let fired: usize = (0..3).map(|_| cluster.pass(0).expect("it judges").fired).sum();
-    assert_eq!(fired, 2, "those that have not come back");
+    assert_eq!(fired, 4, "two have not come back, by this rule and by that of the first start");
 }
 
 #[test]
