@@ -31,9 +31,7 @@ impl Dialled {
         let mut path = Path::default();
         loop {
             sleep(HUB_LOOK_INTERVAL).await;
-            let now = Instant::now();
-            let since = path.unanswered_since(Counts::of(&self.connection.stats()), now);
-            if since.is_some_and(|since| now >= since + HUB_SILENCE) {
+            if path.is_silent(Counts::of(&self.connection.stats()), Instant::now()) {
                 return;
             }
         }
@@ -89,6 +87,11 @@ impl Path {
         is_due
     }
 
+    /// Whether another hub should be tried.
+    fn is_silent(&mut self, counts: Counts, now: Instant) -> bool {
+        self.unanswered_since(counts, now).is_some_and(|since| now >= since + HUB_SILENCE)
+    }
+
     /// Since when something is unanswered.
     fn unanswered_since(&mut self, counts: Counts, now: Instant) -> Option<Instant> {
         if counts.heard != self.answered.heard {
@@ -128,5 +131,27 @@ mod tests {
         assert!(!look(21, 8, 91), "it is answered again");
         assert!(!look(22, 8, 92));
         assert!(look(23, 8, 97), "and may fall silent again");
+    }
+
+    #[test]
+    fn a_hub_that_answers_no_more_is_left_after_eight_seconds() {
+        let (begun, second) = (Instant::now(), Duration::from_secs(1));
+        // The newest packet of the hub, and what the agent says every second, come at any moment between two looks.
+        for heard in (1..=10).map(|number| Duration::from_millis(50 * number)) {
+            for said in (0..20).map(|number| Duration::from_millis(50 * number)) {
+                let mut path = Path::default();
+                let mut looks = (0..40).map(|number| HUB_LOOK_INTERVAL * number);
+                let left = looks.find(|look| {
+                    let said = look.checked_sub(said).map_or(0, |since| 1 + since.as_secs());
+                    let heard = if *look < heard { 1 } else { 2 };
+                    path.is_silent(Counts { said, heard }, begun + *look)
+                });
+                let left = left.unwrap();
+                let unanswered = if said > heard { said } else { said + second };
+                let case = format!("heard at {heard:?}, said at {said:?}, left at {left:?}");
+                assert!(left - unanswered >= Duration::from_secs(8), "{case}: too early");
+                assert!(left - heard <= Duration::from_millis(9_500), "{case}: too late");
+            }
+        }
     }
 }

@@ -129,11 +129,15 @@ fn failing_commits_do_not() {
     wait_until("commits fail", || hub.get("/readyz", "").status == 503);
     wait_until("the status says so", || manager.status().starts_with("not ready: commits fail"));
     // Longer than a thread may be late and the silence after that together.
-    let until = Instant::now() + Duration::from_secs(given("FULL_S", 30));
+    let full_s = given("FULL_S", 30);
+    let (until, before) = (Instant::now() + Duration::from_secs(full_s), manager.pings());
     while Instant::now() < until {
         assert!(manager.silence() < SILENCE, "no ping for {:?} while commits fail", manager.silence());
         thread::sleep(Duration::from_millis(100));
     }
+    // One is due every second.
+    let pings = manager.pings() - before;
+    assert!(pings as u64 >= full_s / 3, "{pings} pings in {full_s} s while commits fail");
     assert_eq!(hub.get("/readyz", "").status, 503, "they failed all the time");
     limit_files(None).expect("own child");
     wait_until("the hub goes on", || manager.status() == "ready");
