@@ -355,6 +355,20 @@ impl AlertBook {
     }
 }
 
+/// Whether the log has exactly this row.
+///
+/// # Errors
+/// The store cannot be read.
+pub(super) fn has_row(store: &Store, row: &AlertEvent) -> Result<bool, StoreError> {
+    let at = |number: u64| key::alert_log_key(row.day(), number);
+    let mut is_there = false;
+    store.scan_range(key::ALERT_LOG, &at(row.sequence), &at(row.sequence + 1), &mut |key, value| {
+        is_there |= alert_log::read(key, value)? == *row;
+        Ok(())
+    })?;
+    Ok(is_there)
+}
+
 /// The key before which rows of the log go, if any goes: those of days before `floor`, and those below `first_row` of the
 /// oldest day. `oldest` is the day and the number of the oldest row. A later look finds the next day.
 fn first_kept(oldest: Option<(i64, u64)>, floor: i64, first_row: u64) -> Option<[u8; 16]> {

@@ -3,7 +3,7 @@
 
 use std::collections::HashSet;
 
-use super::book::{Draft, RESUMED_AFTER_MS_MAX, ToldRows, Writing};
+use super::book::{Draft, RESUMED_AFTER_MS_MAX, ToldRows, Writing, has_row};
 use super::change::AlertChange;
 use super::entry::{Edit, Entry};
 use super::front::Alerts;
@@ -15,7 +15,7 @@ use super::state::{Alert, AlertTime};
 use crate::error::ChangeError;
 use crate::intake::Member;
 use crate::limits::STREAM_MESSAGE_BYTES_MAX;
-use crate::store::{StoreError, alert_log, key};
+use crate::store::StoreError;
 
 /// Alerts that one message changes. If it has too many bytes nevertheless, it is halved.
 const EDITS_PER_MESSAGE_MAX: usize = 4096;
@@ -99,13 +99,7 @@ impl Alerts<'_> {
         let events = &mut writing.unstored.events;
         if let Some(event) = events.first() {
             let row = AlertEvent { sequence: first_row, ..event.clone() };
-            let (from, to) = (key::alert_log_key(row.day(), first_row), key::alert_log_key(row.day(), first_row + 1));
-            let mut is_stored = false;
-            self.parts.store.scan_range(key::ALERT_LOG, &from, &to, &mut |key, value| {
-                is_stored |= alert_log::read(key, value)? == row;
-                Ok(())
-            })?;
-            if is_stored {
+            if has_row(self.parts.store, &row)? {
                 events.drain(..count.min(events.len()));
             }
         }
