@@ -5,11 +5,11 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CipherSuite, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::crypto::ring;
+use rustls::pki_types::CertificateDer;
+use rustls::{CipherSuite, ClientConfig, Error, RootCertStore};
 use sha2::{Digest, Sha256};
+use windfire_certificate::believing;
 use windfire_wire::ALPN;
 
 use crate::given::plain;
@@ -81,19 +81,23 @@ impl Tls {
         // SHA-256 and AES-128 first: processors have instructions for both, and a hub has many handshakes to make.
         provider.cipher_suites.sort_by_key(|suite| suite.suite() != CipherSuite::TLS13_AES_128_GCM_SHA256);
         let provider = Arc::new(provider);
-        let algorithms = provider.signature_verification_algorithms;
         let wrong = Arc::new(Mutex::new(None));
         let builder =
             ClientConfig::builder_with_provider(provider).with_protocol_versions(&[&rustls::version::TLS13])?;
         let mut config = match trust {
-            Trust::Fingerprint(expected) => builder
-                .dangerous()
-                .with_custom_certificate_verifier(Arc::new(Pin {
-                    expected: *expected,
-                    algorithms,
-                    wrong: Arc::clone(&wrong),
-                }))
-                .with_no_client_auth(),
+            Trust::Fingerprint(expected) => {
+                let (expected, wrong) = (*expected, Arc::clone(&wrong));
+                // Names and dates do not matter: the fingerprint says more than either.
+                let is_pinned = move |certificate: &CertificateDer<'_>| {
+                    let found = Fingerprint::of(certificate);
+                    if found == expected {
+                        return Ok(());
+                    }
+                    *wrong.lock() = Some(found);
+                    Err(Error::General("certificate fingerprint differs".to_owned()))
+                };
+                believing(builder, is_pinned).with_no_client_auth()
+            }
             Trust::Authorities(roots) => builder.with_root_certificates(Arc::clone(roots)).with_no_client_auth(),
         };
         config.alpn_protocols = vec![ALPN.to_vec()];
@@ -105,54 +109,6 @@ impl Tls {
     /// The fingerprint of the last certificate that was not the pinned one.
     pub fn take_wrong_fingerprint(&self) -> Option<Fingerprint> {
         self.wrong.lock().take()
-    }
-}
-
-/// Believes exactly one certificate. Names and dates do not matter: the fingerprint says more than either.
-#[derive(Debug)]
-struct Pin {
-    expected: Fingerprint,
-    algorithms: WebPkiSupportedAlgorithms,
-    wrong: Arc<Mutex<Option<Fingerprint>>>,
-}
-
-impl ServerCertVerifier for Pin {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let found = Fingerprint::of(end_entity);
-        if found == self.expected {
-            return Ok(ServerCertVerified::assertion());
-        }
-        *self.wrong.lock() = Some(found);
-        Err(Error::General("certificate fingerprint differs".to_owned()))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }
 

@@ -4,11 +4,9 @@ use std::fmt::{self, Display, Formatter};
 use std::str::FromStr;
 use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::ring::default_provider;
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, Error};
 use sha2::{Digest, Sha256};
 
 use crate::variables::plain;
@@ -56,59 +54,16 @@ impl FromStr for Fingerprint {
 /// # Errors
 /// TLS cannot be set up.
 pub(crate) fn believing(expected: Fingerprint, otherwise: &'static str) -> Result<ClientConfig, Error> {
-    let provider = default_provider();
-    let algorithms = provider.signature_verification_algorithms;
-    let builder =
-        ClientConfig::builder_with_provider(Arc::new(provider)).with_protocol_versions(rustls::ALL_VERSIONS)?;
-    let pin = Arc::new(Pin { expected, otherwise, algorithms });
-    Ok(builder.dangerous().with_custom_certificate_verifier(pin).with_no_client_auth())
-}
-
-#[derive(Debug)]
-struct Pin {
-    expected: Fingerprint,
-    otherwise: &'static str,
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Pin {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let found = Fingerprint::of(end_entity);
-        if found == self.expected {
-            return Ok(ServerCertVerified::assertion());
+    let provider = Arc::new(default_provider());
+    let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(rustls::ALL_VERSIONS)?;
+    let is_pinned = move |certificate: &CertificateDer<'_>| {
+        let found = Fingerprint::of(certificate);
+        if found == expected {
+            return Ok(());
         }
-        let (expected, otherwise) = (self.expected, self.otherwise);
         Err(Error::General(format!("the certificate has the fingerprint {found}, not {expected}: {otherwise}")))
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
-    }
+    };
+    Ok(windfire_certificate::believing(builder, is_pinned).with_no_client_auth())
 }
 
 #[cfg(test)]

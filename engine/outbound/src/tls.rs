@@ -3,13 +3,13 @@
 use std::sync::{Arc, OnceLock};
 
 use lettre::transport::smtp::client::{Certificate, CertificateStore, TlsParameters, TlsParametersBuilder};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::crypto::ring;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use windfire_certificate::believing;
 
 use crate::error::Failure;
 use crate::stream::Bounded;
@@ -66,7 +66,6 @@ impl Tls {
             return Ok(Arc::clone(config));
         }
         let provider = Arc::new(ring::default_provider());
-        let algorithms = provider.signature_verification_algorithms;
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|error| Failure::later(format!("TLS cannot be set up: {error}")))?;
@@ -75,8 +74,8 @@ impl Tls {
             roots.add_parsable_certificates(self.roots()?.iter().cloned());
             builder.with_root_certificates(roots).with_no_client_auth()
         } else {
-            let anybody = Arc::new(Anybody { algorithms });
-            builder.dangerous().with_custom_certificate_verifier(anybody).with_no_client_auth()
+            // A channel says that certificates are not to be checked.
+            believing(builder, |_| Ok(())).with_no_client_auth()
         };
         Ok(Arc::clone(kept.get_or_init(|| Arc::new(config))))
     }
@@ -94,46 +93,5 @@ impl Tls {
             return Err(Failure::later(reason));
         }
         Ok(self.roots.get_or_init(|| found))
-    }
-}
-
-/// Believes every certificate: a channel says that it is not to be checked.
-#[derive(Debug)]
-struct Anybody {
-    algorithms: WebPkiSupportedAlgorithms,
-}
-
-impl ServerCertVerifier for Anybody {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
     }
 }
