@@ -144,25 +144,25 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 
 .PHONY: soak
 soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
-	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_kill_9_of_the_hub_exactly_once -- --nocapture
-	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test faults_are_told_once_or_twice_though_the_hub_is_killed -- --nocapture
-	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
-	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test a_hub_that_is_cut_off_tells_only_that -- --nocapture
-	INTERVALS=1 $(CARGO) test $(PROFILE) -p windfire-hub --test alertmanager_shows_what_fires -- --nocapture
-	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test the_panel_works_behind_nginx -- --nocapture
-	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test the_panel_works_behind_caddy -- --nocapture
+	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- acked_reports_survive_kill_9_of_the_hub_exactly_once:: --nocapture
+	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- faults_are_told_once_or_twice_though_the_hub_is_killed:: --nocapture
+	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_hub_that_is_cut_off_tells_only_that:: --nocapture
+	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_hub_that_is_cut_off_tells_only_that:: --nocapture
+	INTERVALS=1 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- alertmanager_shows_what_fires:: --nocapture
+	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- the_panel_works_behind_nginx:: --nocapture
+	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- the_panel_works_behind_caddy:: --nocapture
 	$(BIN)/windfire-bench storm --agents 10000
-	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test acked_reports_survive_a_power_cut_exactly_once -- --nocapture
-	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once -- --nocapture
-	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test a_power_cut_while_a_spool_is_replayed_costs_no_reading -- --nocapture
-	OUTAGE_AGENTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test four_hours_of_outage_are_replayed_from_the_spool_exactly_once -- --nocapture
-	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test a_bad_network_costs_no_report -- --nocapture
-	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_hangs_holds_up_no_answer -- --nocapture
-	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_whose_writes_fail_stops_acks_until_it_is_well -- --nocapture
-	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_turns_read_only_stops_acks_until_it_is_back -- --nocapture
-	DISK_ROUNDS=100 $(CARGO) test $(PROFILE) -p windfire-hub --test a_disk_that_is_slow_stalls_agents_and_loses_nothing -- --nocapture
-	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test every_damaged_file_of_a_store_is_survived_or_named -- --nocapture
-	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost -- --nocapture
+	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- acked_reports_survive_a_power_cut_exactly_once:: --nocapture
+	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once:: --nocapture
+	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_power_cut_while_a_spool_is_replayed_costs_no_reading:: --nocapture
+	OUTAGE_AGENTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- four_hours_of_outage_are_replayed_from_the_spool_exactly_once:: --nocapture
+	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_bad_network_costs_no_report:: --nocapture
+	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_that_hangs_holds_up_no_answer:: --nocapture
+	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_whose_writes_fail_stops_acks_until_it_is_well:: --nocapture
+	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_that_turns_read_only_stops_acks_until_it_is_back:: --nocapture
+	DISK_ROUNDS=100 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_that_is_slow_stalls_agents_and_loses_nothing:: --nocapture
+	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- every_damaged_file_of_a_store_is_survived_or_named:: --nocapture
+	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost:: --nocapture
 	ROUNDS=20 $(CARGO) test $(PROFILE) -p windfire-bench --test kill_9_at_any_named_point_loses_and_doubles_nothing -- --nocapture
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s

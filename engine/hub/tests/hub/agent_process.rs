@@ -20,7 +20,6 @@ pub(crate) fn program() -> PathBuf {
 }
 
 /// A command that runs the agent of a server, with its spool in a folder.
-#[allow(dead_code, reason = "not every test has a spool")]
 pub(crate) fn with_spool(hub: &HubProcess, credential: &str, spool: &Path) -> Command {
     let mut command = Command::new(program());
     command.args(["--hub", &hub.quic().to_string(), "--fingerprint", &hub.fingerprint().to_string()]);
@@ -38,7 +37,6 @@ pub(crate) struct AgentProcess {
 /// How long an agent may take until it says something.
 const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 
-#[allow(dead_code, reason = "not every test uses all of it")]
 impl AgentProcess {
     /// Runs a command that is, or becomes, an agent. It gets no variables but its own.
     pub(crate) fn start(mut command: Command) -> Self {
@@ -128,7 +126,6 @@ impl Drop for AgentProcess {
 
 /// A command that runs the agent with files of its own in place of the machine's, such as `/etc/hosts`; `None` where this
 /// process may not make a mount namespace.
-#[allow(dead_code, reason = "not every test replaces files")]
 pub(crate) fn with_files(files: &[(&Path, &str)]) -> Option<Command> {
     let may = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
     if !may.is_ok_and(|status| status.success()) {

@@ -16,7 +16,6 @@ pub(crate) struct Panel {
 }
 
 /// A new password for that user.
-#[allow(dead_code, reason = "not every test signs in by hand")]
 pub(crate) fn password(hub: &HubProcess, user: &str) -> String {
     let output = hub.cli(&["admin", "password", user, "--json"]);
     let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -32,7 +31,6 @@ pub(crate) fn sign_in(hub: &HubProcess, user: &str, password: &str, more: &[(&st
 
 impl Panel {
     /// The first administrator, with a password made for the purpose.
-    #[allow(dead_code, reason = "not every test needs an administrator")]
     pub(crate) fn of_admin(hub: &HubProcess) -> Self {
         Self::of_answer(&sign_in(hub, "admin", &password(hub, "admin"), &[]))
     }
@@ -46,7 +44,6 @@ impl Panel {
         Self { cookie: set.split(';').next().unwrap_or_default().to_owned(), csrf }
     }
 
-    #[allow(dead_code, reason = "not every test asks by cookie")]
     pub(crate) fn get(&self, hub: &HubProcess, path: &str) -> HttpAnswer {
         hub.request("GET", path, &[("Cookie", &self.cookie)], b"").expect("an answer")
     }
@@ -58,7 +55,6 @@ impl Panel {
     }
 
     /// The result of a change that must succeed.
-    #[allow(dead_code, reason = "not every test changes something")]
     pub(crate) fn done(&self, hub: &HubProcess, method: &str, path: &str, body: &Value) -> Value {
         let answer = self.change(hub, method, path, body);
         assert_eq!(answer.status, 200, "{method} {path}: {}", answer.text());
@@ -67,7 +63,6 @@ impl Panel {
 }
 
 /// The result in an envelope.
-#[allow(dead_code, reason = "not every test reads results")]
 pub(crate) fn result(answer: &HttpAnswer) -> Value {
     let envelope: Value = serde_json::from_slice(&answer.body).expect("JSON");
     envelope["result"].clone()
@@ -84,7 +79,6 @@ pub(crate) struct Event {
     pub(crate) data: Value,
 }
 
-#[allow(dead_code, reason = "not every test watches")]
 impl Stream {
     /// Starts to watch.
     pub(crate) fn open(hub: &HubProcess, query: &str, headers: &[(&str, &str)]) -> Self {

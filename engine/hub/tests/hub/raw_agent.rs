@@ -11,20 +11,17 @@ use windfire_wire::frame::CLOCK_SINCE;
 use windfire_wire::{Down, FrameReader, Hello, HelloClock, Up, decode_down, encode_up};
 
 /// QUIC as an agent speaks it to that hub.
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 pub(crate) fn client_config(hub: &HubProcess) -> ClientConfig {
     ClientConfig::new(Arc::new(quic_config(hub)))
 }
 
 /// TLS as an agent speaks it to that hub.
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 pub(crate) fn quic_config(hub: &HubProcess) -> QuicClientConfig {
     let tls = Tls::new(&Trust::Fingerprint(hub.fingerprint())).expect("TLS");
     QuicClientConfig::try_from(Arc::clone(&tls.config)).expect("TLS 1.3")
 }
 
 /// The Hello of an agent whose clock is right, on a machine that runs for an hour.
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 pub(crate) fn hello(credential: String, protocol: u16) -> Up {
     let clock = (protocol >= CLOCK_SINCE).then(|| HelloClock { now_ms: unix_ms(), uptime_ms: 3_600_000 });
     let agent_version = String::new();
@@ -32,7 +29,6 @@ pub(crate) fn hello(credential: String, protocol: u16) -> Up {
 }
 
 /// An agent's side of the wire, word by word.
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 pub(crate) struct RawAgent {
     pub(crate) connection: Connection,
     send: SendStream,
@@ -40,7 +36,6 @@ pub(crate) struct RawAgent {
     reader: FrameReader,
 }
 
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 impl RawAgent {
     /// Connects, says Hello in that version of the protocol, and hears Welcome.
     pub(crate) async fn connect(hub: &HubProcess, endpoint: &Endpoint, credential: String, protocol: u16) -> Self {
@@ -96,7 +91,6 @@ impl RawAgent {
     }
 }
 
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 async fn hear(recv: &mut RecvStream, reader: &mut FrameReader) -> Down {
     loop {
         let down = hear_any(recv, reader).await;
@@ -106,7 +100,6 @@ async fn hear(recv: &mut RecvStream, reader: &mut FrameReader) -> Down {
     }
 }
 
-#[allow(dead_code, reason = "not every test speaks frame by frame")]
 async fn hear_any(recv: &mut RecvStream, reader: &mut FrameReader) -> Down {
     loop {
         if let Some(body) = reader.next_body().expect("well-formed") {
