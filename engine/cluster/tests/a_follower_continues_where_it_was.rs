@@ -47,7 +47,7 @@ async fn positions_and_kills() {
     }
     let stored: Vec<i64> = taken.iter().map(|message| message.stored_ms).collect();
     let span = stored.last().zip(stored.first()).map(|(last, first)| last - first).expect("messages");
-    assert!(stored[0] > 1_700_000_000_000 && span < 600_000, "times of the brokers: {} and {span} ms", stored[0]);
+    assert!(stored[0] > 1_700_000_000_000 && span < 3_600_000, "times of the brokers: {} and {span} ms", stored[0]);
     assert_eq!(progress.borrow().lag(), 0);
     // Nothing more comes of a stream that was read to its end.
     let (follower, _) = Follower::new(&brokers, &names(), PARTITION, 400);

@@ -19,8 +19,8 @@ use windfire_cluster::{
     create_streams, stream_states,
 };
 
-/// How long a condition is waited for.
-pub(crate) const WAIT_MAX: Duration = Duration::from_secs(60);
+/// How long a condition is waited for. It only ends a test that would hang.
+pub(crate) const WAIT_MAX: Duration = Duration::from_secs(180);
 
 /// The stream that most tests use.
 pub(crate) const PARTITION: StreamOf = StreamOf::Partition(1);

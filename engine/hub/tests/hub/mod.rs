@@ -42,9 +42,12 @@ pub(crate) fn quick_backoff() -> BackoffOptions {
     }
 }
 
+/// How long a condition is waited for. It only ends a test that would hang: what must be soon is measured where it is.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
 /// Waits until `is_true`; the condition is looked at often, so a test takes as long as it must and no longer.
 pub(crate) fn wait_until(what: &str, mut is_true: impl FnMut() -> bool) {
-    let deadline = Instant::now() + Duration::from_secs(30);
+    let deadline = Instant::now() + WAIT_MAX;
     while !is_true() {
         assert!(Instant::now() < deadline, "timed out waiting until {what}");
         std::thread::sleep(Duration::from_millis(10));
