@@ -16,6 +16,7 @@ pub(crate) mod receiver;
 pub(crate) mod sick_disk;
 pub(crate) mod spools;
 
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,20 @@ pub(crate) fn new_hub(arguments: &[&str]) -> (TempDir, HubProcess) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let hub = HubProcess::new(Path::new(HUB), &folder.path().join("data"), arguments);
     (folder, hub)
+}
+
+/// Makes `to` a copy of a folder: its files, and folders with the rights that they have. Sockets are left out.
+pub(crate) fn copy_folder(from: &Path, to: &Path) {
+    fs::create_dir(to).expect("a new folder");
+    fs::set_permissions(to, fs::metadata(from).expect("there").permissions()).expect("own");
+    for entry in fs::read_dir(from).expect("a folder") {
+        let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("listed");
+        if path.is_dir() {
+            copy_folder(&path, &to);
+        } else if path.is_file() {
+            fs::copy(path, to).expect("copied");
+        }
+    }
 }
 
 /// Waits that suit a test: a hub that was killed is back at once.

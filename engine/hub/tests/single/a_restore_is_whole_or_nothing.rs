@@ -5,7 +5,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use crate::hub::{HUB, new_hub};
+use crate::hub::{HUB, copy_folder, new_hub};
 
 fn run(data: &Path, arguments: &[&str]) -> Output {
     Command::new(HUB).arg("--data").arg(data).args(arguments).output().expect("the hub's binary")
@@ -13,18 +13,6 @@ fn run(data: &Path, arguments: &[&str]) -> Output {
 
 fn words(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("made");
-    for entry in fs::read_dir(from).expect("there").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("room");
-        }
-    }
 }
 
 /// Takes something from a backup.
@@ -74,7 +62,7 @@ fn a_backup_that_is_not_whole_is_refused_and_leaves_nothing() {
     ];
     for (number, (expected, damage)) in damages.iter().enumerate() {
         let damaged = folder.path().join(format!("damaged {number}"));
-        copy(&whole, &damaged);
+        copy_folder(&whole, &damaged);
         damage(&damaged);
         let place = folder.path().join("new");
         for data in [place.join("data"), place.clone()] {

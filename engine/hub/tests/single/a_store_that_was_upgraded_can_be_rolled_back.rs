@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::hub::new_hub;
+use crate::hub::{copy_folder, new_hub};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::numbered::{FORMAT_1, check, leave_format_1};
@@ -13,18 +13,6 @@ use windfire_engine::{contents, salvage};
 const SERVERS: usize = 3;
 /// Reports of each server: more than one head.
 const LAST: u64 = 700;
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("made");
-    for entry in fs::read_dir(from).expect("there").flatten() {
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).expect("room");
-        }
-    }
-}
 
 fn format(data: &Path) -> String {
     fs::read_to_string(data.join("FORMAT")).expect("there")
@@ -49,7 +37,7 @@ fn a_store_that_was_upgraded_can_be_rolled_back() {
     leave_format_1(hub.data(), SERVERS, LAST);
     let data = hub.data().to_owned();
     let before = folder.path().join("before");
-    copy(&data, &before);
+    copy_folder(&data, &before);
 
     hub.start();
     let log = hub.log();

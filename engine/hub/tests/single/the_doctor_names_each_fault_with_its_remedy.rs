@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use crate::hub::doctor::{Report, Verdict, of_hub, run};
-use crate::hub::{HUB, new_hub, quick_backoff, wait_until};
+use crate::hub::{HUB, copy_folder, new_hub, quick_backoff, wait_until};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use windfire_bench::hub_process::HubProcess;
@@ -28,7 +28,7 @@ impl Copy {
     fn of(hub: &HubProcess) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path().join("data");
-        copy(hub.data(), &data);
+        copy_folder(hub.data(), &data);
         Self { folder, data }
     }
 
@@ -57,20 +57,6 @@ impl Copy {
         }
         let [cert, key] = names.map(|name| name.display().to_string());
         ["--https", "--https-cert", &cert, "--https-key", &key].map(str::to_owned).into()
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir(to).expect("made");
-    set_mode(to, 0o700);
-    for entry in fs::read_dir(from).expect("readable") {
-        let (path, to) = entry.map(|entry| (entry.path(), to.join(entry.file_name()))).expect("an entry");
-        if path.is_dir() {
-            copy(&path, &to);
-        } else if path.is_file() {
-            // The admin socket of a hub that runs is none.
-            fs::copy(&path, &to).expect("room");
-        }
     }
 }
 
