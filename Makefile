@@ -114,6 +114,7 @@ lint: tools ## Check format, clippy, documentation and who may import whom, and 
 	python3 .ci/circles
 	python3 .ci/manifests
 	bash .ci/lines
+	bash .ci/listed
 	bash .ci/shell
 	bash .ci/words
 	python3 .ci/links
@@ -142,27 +143,29 @@ sim: build ## Simulate a fleet with faults for each of SEEDS seeds, or for SEED;
 	$(CARGO) build $(PROFILE) -p windfire-fuzz --bin sim
 	$(BIN)/sim $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) $(SIM)
 
+LONG_FORM = bash .ci/long-form $(CARGO) test $(PROFILE) -p windfire-hub
+
 .PHONY: soak
 soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad networks, simulated fleets; some hours
-	KILLS=200 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- acked_reports_survive_kill_9_of_the_hub_exactly_once:: --nocapture
-	KILLS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- faults_are_told_once_or_twice_though_the_hub_is_killed:: --nocapture
-	CUT_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_hub_that_is_cut_off_tells_only_that:: --nocapture
-	CUT_S=1200 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_hub_that_is_cut_off_tells_only_that:: --nocapture
-	INTERVALS=1 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- alertmanager_shows_what_fires:: --nocapture
-	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- the_panel_works_behind_nginx:: --nocapture
-	LONG=120 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- the_panel_works_behind_caddy:: --nocapture
+	KILLS=200 $(LONG_FORM) acked_reports_survive_kill_9_of_the_hub_exactly_once
+	KILLS=50 $(LONG_FORM) faults_are_told_once_or_twice_though_the_hub_is_killed
+	CUT_S=60 $(LONG_FORM) a_hub_that_is_cut_off_tells_only_that
+	CUT_S=1200 $(LONG_FORM) a_hub_that_is_cut_off_tells_only_that
+	INTERVALS=1 $(LONG_FORM) alertmanager_shows_what_fires
+	LONG=120 $(LONG_FORM) the_panel_works_behind_nginx
+	LONG=120 $(LONG_FORM) the_panel_works_behind_caddy
 	$(BIN)/windfire-bench storm --agents 10000
-	CUTS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- acked_reports_survive_a_power_cut_exactly_once:: --nocapture
-	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once:: --nocapture
-	CUTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_power_cut_while_a_spool_is_replayed_costs_no_reading:: --nocapture
-	OUTAGE_AGENTS=20 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- four_hours_of_outage_are_replayed_from_the_spool_exactly_once:: --nocapture
-	NETWORK_S=300 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_bad_network_costs_no_report:: --nocapture
-	FROZEN_S=60 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_that_hangs_holds_up_no_answer:: --nocapture
-	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_whose_writes_fail_stops_acks_until_it_is_well:: --nocapture
-	DISK_ROUNDS=50 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_that_turns_read_only_stops_acks_until_it_is_back:: --nocapture
-	DISK_ROUNDS=100 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- a_disk_that_is_slow_stalls_agents_and_loses_nothing:: --nocapture
-	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- every_damaged_file_of_a_store_is_survived_or_named:: --nocapture
-	DAMAGES=5 $(CARGO) test $(PROFILE) -p windfire-hub --test single -- an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost:: --nocapture
+	CUTS=50 $(LONG_FORM) acked_reports_survive_a_power_cut_exactly_once
+	CUTS=20 $(LONG_FORM) readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once
+	CUTS=20 $(LONG_FORM) a_power_cut_while_a_spool_is_replayed_costs_no_reading
+	OUTAGE_AGENTS=20 $(LONG_FORM) four_hours_of_outage_are_replayed_from_the_spool_exactly_once
+	NETWORK_S=300 $(LONG_FORM) a_bad_network_costs_no_report
+	FROZEN_S=60 $(LONG_FORM) a_disk_that_hangs_holds_up_no_answer
+	DISK_ROUNDS=50 $(LONG_FORM) a_disk_whose_writes_fail_stops_acks_until_it_is_well
+	DISK_ROUNDS=50 $(LONG_FORM) a_disk_that_turns_read_only_stops_acks_until_it_is_back
+	DISK_ROUNDS=100 $(LONG_FORM) a_disk_that_is_slow_stalls_agents_and_loses_nothing
+	DAMAGES=5 $(LONG_FORM) every_damaged_file_of_a_store_is_survived_or_named
+	DAMAGES=5 $(LONG_FORM) an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost
 	ROUNDS=20 $(CARGO) test $(PROFILE) -p windfire-bench --test kill_9_at_any_named_point_loses_and_doubles_nothing -- --nocapture
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s
