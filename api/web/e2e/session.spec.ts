@@ -28,8 +28,18 @@ test('a session that ended elsewhere leads to the sign-in page and back', async 
   await signIn(page, hub);
   await page.getByRole('link', { name: 'Servers' }).click();
   await expect(page.getByRole('heading', { name: 'Servers' })).toBeVisible();
+  // A page that still loads would notice the end before the click.
+  let goOn = (): void => undefined;
+  const clicked = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  await page.route('**/api/v1/**', async (route) => {
+    await clicked;
+    await route.continue();
+  });
   await context.clearCookies();
   await page.getByRole('link', { name: 'Users' }).click();
+  goOn();
   await expect(page.getByText('Your session has ended. Please sign in again.')).toBeVisible();
   await page.getByLabel('User').fill('admin');
   await page.getByLabel('Password').fill(hub.password);
