@@ -29,7 +29,8 @@ fn servers(hub: &HubProcess, rule: u64, what: &str) -> BTreeSet<u64> {
 #[test]
 fn servers_that_stop_together_are_a_few_messages() {
     let receiver = Receiver::start();
-    let (_folder, mut hub) = new_hub(&[&["--alert-interval-s", "1", "--alert-grace-s", "0"][..], &GROUP_WAITS].concat());
+    let quick = ["--alert-interval-s", "1", "--alert-grace-s", "0"];
+    let (_folder, mut hub) = new_hub(&[&quick[..], &GROUP_WAITS].concat());
     let credentials = hub.make_servers(AGENTS, "web");
     hub.start();
     let channels = ["one", "two"].map(|name| receiver.channel(&hub, name)).join(",");
