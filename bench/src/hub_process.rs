@@ -22,8 +22,8 @@ use windfire_engine::{Engine, Options, Selection, ServerView};
 use crate::clock::unix_ms;
 
 const DAY_MS: i64 = 86_400_000;
-/// Ports of hubs: outside of the range from which the system takes those of connections. A hub that was stopped must get
-/// its ports again.
+/// Ports of hubs: outside of the range from which the system takes those of connections. A hub that was stopped must
+/// get its ports again.
 const PORTS: Range<u16> = 10_000..30_000;
 /// Ports that are tried for one address.
 const PORT_TRIES: usize = 1000;

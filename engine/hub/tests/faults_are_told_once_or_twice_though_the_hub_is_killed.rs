@@ -1,6 +1,6 @@
-//! 40 servers become bad and good again every few seconds, while the hub is killed at random moments, or `KILLS=50` times. The
-//! log of alerts says what happened. Each fault was told once, or with the same key once more for a kill right after it
-//! was told; each recovery has its fault.
+//! 40 servers become bad and good again every few seconds, while the hub is killed at random moments, or `KILLS=50`
+//! times. The log of alerts says what happened. Each fault was told once, or with the same key once more for a kill
+//! right after it was told; each recovery has its fault.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 mod hub;

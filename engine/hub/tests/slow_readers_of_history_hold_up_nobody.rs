@@ -1,5 +1,5 @@
-//! Readers of history who hardly read let others compute meanwhile, and get all of their answer when they do read. There are
-//! so many at once and no more, and a guest's address has its share.
+//! Readers of history who hardly read let others compute meanwhile, and get all of their answer when they do read.
+//! There are so many at once and no more, and a guest's address has its share.
 
 mod hub;
 
@@ -17,8 +17,8 @@ use windfire_bench::month::{self, Month};
 const PATH: &str = "/api/v1/server/history?metric=cpu,mem_used,load1,load5,load15,tcp_conn,udp_conn,process_count&\
     from=-24h&step=10s&points=20000&format=csv";
 
-/// What a slow reader takes of its answer, and how often. Whoever takes nothing for 30 s is let go of, and a busy machine
-/// may need longer than that for the answers of others.
+/// What a slow reader takes of its answer, and how often. Whoever takes nothing for 30 s is let go of, and a busy
+/// machine may need longer than that for the answers of others.
 const SIP_BYTES: usize = 16 * 1024;
 const SIP_INTERVAL: Duration = Duration::from_secs(1);
 

@@ -25,8 +25,8 @@ fn doctor(hub: &str, fingerprint: &str, credential: &str, more: &[&str]) -> Repo
     report
 }
 
-/// The same for a hub that is there. One that gets no processor for three seconds looks like one that is blocked, and is
-/// asked once more.
+/// The same for a hub that is there. One that gets no processor for three seconds looks like one that is blocked, and
+/// is asked once more.
 fn doctor_of_hub(hub: &str, fingerprint: &str, credential: &str) -> Report {
     let mut report = doctor(hub, fingerprint, credential, &[]);
     for _ in 1..TRIES_MAX {

@@ -14,15 +14,15 @@ use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
 /// How soon a hub knows what another one has answered.
 const SHARED_MAX: Duration = Duration::from_secs(1);
-/// Changes of one kind of which one must be known so soon. A machine that stands still, or whose disk needs a second for
-/// a write, delays some.
+/// Changes of one kind of which one must be known so soon. A machine that stands still, or whose disk needs a second
+/// for a write, delays some.
 const TRIES_MAX: usize = 5;
 /// Changes that each hub makes at the same time.
 const ROUNDS: usize = 10;
 const SERVERS: &str = "/api/v1/manage/server";
 
-/// Makes a change on one hub, and waits until the other one knows of it, which must be soon: or, where the disk is slow,
-/// as soon as the change itself was made. Returns what the last change gave.
+/// Makes a change on one hub, and waits until the other one knows of it, which must be soon, or take no longer than the
+/// change itself did. Returns what the last change gave.
 fn soon<T>(what: &str, mut change: impl FnMut() -> T, is_known: impl Fn(&T) -> bool) -> T {
     let mut times = Vec::new();
     loop {

@@ -19,9 +19,9 @@ use super::wait_until;
 pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 /// The address of an honest client that comes meanwhile.
 pub(crate) const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
-/// Time in which a new agent must be welcome. A lost packet costs it a second, two cost it three, and a busy machine may
-/// need some more. It is less than the 10 s after which the hub gives strangers up: a new agent has not waited for their
-/// places.
+/// Time in which a new agent must be welcome. A lost packet costs it a second, two cost it three, and a busy machine
+/// may need some more. It is less than the 10 s after which the hub gives strangers up: a new agent has not waited for
+/// their places.
 pub(crate) const NEWCOMER_MAX: Duration = Duration::from_secs(9);
 /// Honest agents. Theirs are the first credentials of a test.
 pub(crate) const HONEST: usize = 4;
