@@ -15,9 +15,9 @@ const args = [
 export default defineConfig({
   testDir: 'e2e',
   outputDir: 'test-results',
-  // A busy machine may need a part of these. What must not take long says so itself.
-  timeout: 120_000,
-  expect: { timeout: 30_000 },
+  // A busy machine may need a part of these. They only end a test that would hang.
+  timeout: 480_000,
+  expect: { timeout: 90_000 },
   // Each test has a hub of its own; more at once would only wait for each other.
   workers: 1,
   reporter: process.env.CI ? [['list'], ['html', { open: 'never' }]] : 'list',

@@ -2,8 +2,9 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::Arc;
@@ -21,6 +22,11 @@ use windfire_engine::{Engine, Options, Selection, ServerView};
 use crate::clock::unix_ms;
 
 const DAY_MS: i64 = 86_400_000;
+/// Ports of hubs: outside of the range from which the system takes those of connections. A hub that was stopped must
+/// get its ports again.
+const PORTS: Range<u16> = 10_000..30_000;
+/// Ports that are tried for one address.
+const PORT_TRIES: usize = 1000;
 
 /// How long a hub may take until it is ready or gone.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -246,7 +252,7 @@ impl HubProcess {
     }
 
     /// Starts the hub and waits until it is ready. If it ends instead, the error has its last words. The first start
-    /// lets the system choose ports, later ones keep them.
+    /// chooses ports that are free, later ones keep them.
     ///
     /// # Errors
     /// The hub ended.
@@ -256,7 +262,7 @@ impl HubProcess {
     pub fn try_start(&mut self) -> Result<(), String> {
         let (http, quic) = match self.addresses {
             Some(known) => (known.http.to_string(), known.quic.to_string()),
-            None => ("127.0.0.1:0".to_owned(), "127.0.0.1:0".to_owned()),
+            None => (free_address(TcpListener::bind), free_address(UdpSocket::bind)),
         };
         let mut child = self
             .command()
@@ -512,6 +518,13 @@ pub fn usage_of(pid: u32) -> Usage {
         rss_bytes: number(21) as u64 * rustix::param::page_size() as u64,
         open_files: fs::read_dir(format!("/proc/{pid}/fd")).map_or(0, |entries| entries.count() as u64),
     }
+}
+
+/// An address of this machine at which nothing listens now.
+fn free_address<Socket>(bind: impl Fn(SocketAddr) -> io::Result<Socket>) -> String {
+    let address = |_| SocketAddr::from((Ipv4Addr::LOCALHOST, fastrand::u16(PORTS)));
+    let mut addresses = (0..PORT_TRIES).map(address);
+    addresses.find(|address| bind(*address).is_ok()).expect("a free port").to_string()
 }
 
 fn wait_until_ready(lines: &Receiver<String>) -> Result<Addresses, String> {

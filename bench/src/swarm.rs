@@ -38,8 +38,8 @@ const WAVE_AGENTS: usize = 10_000;
 const WAVE_INTERVAL: Duration = Duration::from_secs(1);
 /// Milliseconds that a machine was up at least: longer than any backlog.
 const UP_BEFORE_MS: u64 = 8 * 86_400_000;
-/// Time for everything to be acknowledged, before the agents stop.
-const SETTLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for the hub to be heard, before the agents stop, and again for what they have left when they have stopped.
+const SETTLE_TIMEOUT: Duration = Duration::from_secs(120);
 /// Lateness of a reading above which the generator, not the hub, is the limit.
 const LATE: Duration = Duration::from_millis(100);
 
@@ -123,6 +123,8 @@ impl Target {
 pub struct Swarm {
     agents: Vec<Arc<SwarmAgent>>,
     is_reporting: Arc<AtomicBool>,
+    /// Until when agents that have stopped send what they have left; `None` if they do not.
+    rest_until: Arc<Mutex<Option<Instant>>>,
     /// One for each wave of agents.
     stops: Vec<watch::Sender<bool>>,
     threads: Vec<thread::JoinHandle<()>>,
@@ -211,6 +213,7 @@ impl Swarm {
         let waves = credentials.len().div_ceil(WAVE_AGENTS);
         let stops: Vec<watch::Sender<bool>> = (0..waves).map(|_| watch::Sender::new(false)).collect();
         let is_reporting = Arc::new(AtomicBool::new(is_reporting));
+        let rest_until = Arc::new(Mutex::new(None));
         let tally = Arc::new(Tally {
             latencies: Mutex::new(Latencies::default()),
             late: AtomicU64::new(0),
@@ -240,6 +243,7 @@ impl Swarm {
                 target: target.clone(),
                 options: Arc::clone(&options),
                 is_reporting: Arc::clone(&is_reporting),
+                rest_until: Arc::clone(&rest_until),
                 trace: Arc::clone(&trace),
                 tally: Arc::clone(&tally),
             };
@@ -249,7 +253,7 @@ impl Swarm {
             })
         };
         let threads = (0..threads).map(start_thread).collect();
-        Self { agents, is_reporting, stops, threads, tally }
+        Self { agents, is_reporting, rest_until, stops, threads, tally }
     }
 
     /// Makes no more reports.
@@ -271,9 +275,10 @@ impl Swarm {
         self.accounts()
     }
 
-    /// [`Swarm::finish`] once the hub has acknowledged something new to every agent, or half a minute has passed. An
-    /// agent that stops waits for its last acks for a few seconds only, and a hub that was just killed may need these
-    /// for its start.
+    /// [`Swarm::finish`] once the hub has acknowledged something new to every agent, or two minutes have passed. An
+    /// agent that stops waits for its last acks for a few seconds only. A hub that was just killed may need these for
+    /// its start, and one on a busy machine for a commit. What such an agent has left is sent on another connection,
+    /// as by its next process.
     pub fn settle(&mut self) -> Vec<Account> {
         let before = self.accounts();
         let deadline = Instant::now() + SETTLE_TIMEOUT;
@@ -285,6 +290,7 @@ impl Swarm {
         while !is_heard() && Instant::now() < deadline {
             thread::sleep(TICK);
         }
+        *self.rest_until.lock() = Some(Instant::now() + SETTLE_TIMEOUT);
         self.finish()
     }
 
@@ -342,6 +348,7 @@ struct Shift {
     options: Arc<SwarmOptions>,
     trace: Arc<Trace>,
     is_reporting: Arc<AtomicBool>,
+    rest_until: Arc<Mutex<Option<Instant>>>,
     tally: Arc<Tally>,
 }
 
@@ -358,7 +365,7 @@ impl Shift {
             }
         }
         let started = Instant::now();
-        let pushing = tokio::spawn(push_all(
+        let mut pushing = tokio::spawn(push_all(
             pushers,
             self.options.interval,
             self.options.readings_at_once.max(1),
@@ -374,7 +381,7 @@ impl Shift {
         let mut links = Vec::with_capacity(self.members.len());
         for member in &self.members {
             tokio::time::sleep_until((started + self.start_of(member)).into()).await;
-            links.push(self.link(member, &sockets));
+            links.push(self.link(member, member.stopped.clone(), &sockets));
         }
         let mut flaps = self.options.flaps_per_s * self.members.len() as f64 / self.fleet_size.max(1) as f64;
         if flaps > 0.0 {
@@ -383,21 +390,48 @@ impl Shift {
                 tokio::time::sleep(Duration::from_secs_f64(1.0 / flaps)).await;
                 let number = fastrand::usize(..links.len());
                 links[number].abort();
-                links[number] = self.link(&self.members[number], &sockets);
+                let member = &self.members[number];
+                links[number] = self.link(member, member.stopped.clone(), &sockets);
             }
         }
         for link in links {
             let _ended = link.await;
         }
+        let rest_until = *self.rest_until.lock();
+        if let Some(deadline) = rest_until {
+            // The last reading may still be on its way into its outbox.
+            let _in_time = tokio::time::timeout_at(deadline.into(), &mut pushing).await;
+            self.send_rest(deadline, &sockets).await;
+        }
         pushing.abort();
         measuring.iter().for_each(JoinHandle::abort);
+    }
+
+    /// Sends what the agents have left that stopped without their last acks, until it is acknowledged or too late.
+    async fn send_rest(&self, deadline: Instant, sockets: &[Endpoints]) {
+        let stop = watch::Sender::new(false);
+        let mut links = Vec::new();
+        for member in &self.members {
+            if !member.agent.feed.outbox().await.is_empty() {
+                links.push((member, self.link(member, stop.subscribe(), sockets)));
+            }
+        }
+        for (member, _) in &links {
+            while !member.agent.feed.outbox().await.is_empty() && Instant::now() < deadline {
+                tokio::time::sleep(TICK).await;
+            }
+        }
+        let _nobody_left = stop.send(true);
+        for (_, link) in links {
+            let _ended = link.await;
+        }
     }
 
     fn start_of(&self, member: &Member) -> Duration {
         self.options.ramp.mul_f64(member.number as f64 / self.fleet_size.max(1) as f64)
     }
 
-    fn link(&self, member: &Member, sockets: &[Endpoints]) -> JoinHandle<()> {
+    fn link(&self, member: &Member, stopped: watch::Receiver<bool>, sockets: &[Endpoints]) -> JoinHandle<()> {
         let options = LinkOptions {
             hubs: self.target.hubs.clone(),
             identity: Identity::of_credential(member.credential.clone()),
@@ -407,7 +441,7 @@ impl Shift {
         };
         let (_, facts) = watch::channel(host(member.number));
         let endpoints = sockets[member.number % sockets.len()].clone();
-        let link = Link::new(options, endpoints, member.agent.feed.clone(), facts, member.stopped.clone());
+        let link = Link::new(options, endpoints, member.agent.feed.clone(), facts, stopped);
         tokio::spawn(link.run())
     }
 

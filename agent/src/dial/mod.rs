@@ -135,7 +135,10 @@ mod tests {
 
     #[tokio::test]
     async fn a_hub_that_is_not_there_is_given_up_soon_and_leaves_nothing_behind() {
-        let free = UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+        // It takes only packets of one other port, and keeps others from listening there.
+        let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        taken.connect("127.0.0.1:1").expect("an address");
+        let free = taken.local_addr().expect("bound");
         let endpoints = Endpoints::new(Trust::Fingerprint(Fingerprint([1; 32]))).expect("TLS");
         let begun = Instant::now();
         let error = hub(&free.to_string()).dial(&endpoints).await.err().expect("no hub is there");

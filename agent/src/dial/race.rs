@@ -217,7 +217,10 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_who_listens_is_heard_of_and_silence_is_not() {
-        let free = UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+        // It takes only packets of one other port, and keeps others from listening there.
+        let taken = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        taken.connect("127.0.0.1:1").expect("an address");
+        let free = taken.local_addr().expect("bound");
         assert!(refusal(free).await.contains("nothing listens"));
         let silent = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let waited = timeout(Duration::from_millis(300), refusal(silent.local_addr().expect("bound"))).await;

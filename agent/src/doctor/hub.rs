@@ -255,7 +255,10 @@ mod tests {
     #[tokio::test]
     async fn a_port_where_nothing_listens_is_told_from_one_that_is_silent() {
         let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
-        let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port").local_addr().expect("bound");
+        // It takes only packets of one other port, and keeps others from listening there.
+        let taken = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        taken.connect("127.0.0.1:1").expect("an address");
+        let free = taken.local_addr().expect("bound");
         let probed = probe_all(vec![silent.local_addr().expect("bound"), free]).await;
         assert!(matches!(probed[0].1, Ok(None)), "{probed:?}");
         let refused = |error: &io::Error| error.kind() == io::ErrorKind::ConnectionRefused;

@@ -31,7 +31,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       await expect(page.getByRole('heading', { name: 'Sign in' })).toBeVisible();
       await expectAccessible(page, 'login');
       await signIn(page, hub);
-      await expect(page.getByRole('row', { name: /online.*%/ })).toBeVisible({ timeout: 20_000 });
+      await expect(page.getByRole('row', { name: /online.*%/ })).toBeVisible();
       await expectAccessible(page, 'live table');
       await page.getByRole('button', { name: 'Cards' }).click();
       await expectAccessible(page, 'live cards');
@@ -48,7 +48,7 @@ for (const colorScheme of ['dark', 'light'] as const) {
       }
       for (const path of ALERT_PATHS) {
         await page.goto(`${hub.url}${path}`);
-        await expect(page.getByRole('table').first()).toBeVisible({ timeout: 30_000 });
+        await expect(page.getByRole('table').first()).toBeVisible();
         await expectAccessible(page, path);
         if (path === '/alerts') continue;
         await page.getByRole('main').getByRole('button', { name: /^Add/ }).click();

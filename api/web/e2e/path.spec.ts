@@ -12,7 +12,7 @@ async function walk(page: Page, hub: Hub, proxy: ReverseProxy, id: number, url =
   await signIn(page, hub, 'admin', hub.password, url);
   await expect(page).toHaveURL(url);
   const online = page.getByRole('img', { name: 'Online', exact: true });
-  await expect(online).toBeVisible({ timeout: 20_000 });
+  await expect(online).toBeVisible();
 
   await page.getByRole('link', { name: 'steady' }).click();
   await expect(page).toHaveURL(`${url}server/${id}`);

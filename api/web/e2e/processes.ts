@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 
 /** They end by themselves when a test cannot end them. */
-const LIFE_S = 300;
+const LIFE_S = 900;
 
 /** Starts as many processes, which only wait. Returns what ends them. */
 export function startProcesses(count: number): () => void {

@@ -19,7 +19,6 @@ async function shoot(page: Page, name: string, fullPage = false): Promise<void> 
 }
 
 test('three servers, with a gap', async ({ page }) => {
-  test.setTimeout(180_000);
   const hub = new Hub();
   try {
     // A day that ended a while ago; agents come back now.
@@ -42,7 +41,7 @@ async function shootThreeServers(page: Page, hub: Hub): Promise<void> {
     const [uptime] = await api.call<{ reports: number }[]>('GET', `/server/uptime?id=${first}&from=-10m`);
     return uptime?.reports ?? 0;
   };
-  await expect.poll(reports, { timeout: 60_000 }).toBeGreaterThan(REPORTS);
+  await expect.poll(reports).toBeGreaterThan(REPORTS);
   await api.dispose();
 
   await signIn(page, hub);
@@ -65,8 +64,7 @@ async function shootThreeServers(page: Page, hub: Hub): Promise<void> {
 }
 
 test('ten thousand servers', async ({ page }) => {
-  test.setTimeout(240_000);
-  const bench = spawn(join(BIN_DIR, 'windfire-bench'), ['fleet', '--agents', `${FLEET}`, '--duration', '25s'], {
+  const bench = spawn(join(BIN_DIR, 'windfire-bench'), ['fleet', '--agents', `${FLEET}`, '--duration', '60s'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   const ended = new Promise((done) => bench.once('exit', done));

@@ -4,7 +4,7 @@ import { type Api, expect, type Hub, signIn, test } from './hub';
 import { ReverseProxy } from './proxy';
 
 /** The hub says something every 5 s; a page waits 12 s for it. The rest is for a slow machine. */
-const NOTICED_MS = 30_000;
+const NOTICED_MS = 90_000;
 
 const lost = (page: Page): Locator => page.getByText('Connection to the hub lost, trying again…');
 const online = (page: Page): Locator => page.getByRole('img', { name: 'Online', exact: true });
@@ -33,10 +33,9 @@ async function behind(
 const isStream = (path: string): boolean => path.includes('/server/stream');
 
 test('a hub that stands still is noticed, and nothing is called online meanwhile', async ({ page, hub, api }) => {
-  test.setTimeout(120_000);
   await reporting(hub, api);
   await page.goto(hub.url);
-  await expect(online(page)).toBeVisible({ timeout: 20_000 });
+  await expect(online(page)).toBeVisible();
   hub.freeze();
   await expect(lost(page)).toBeVisible({ timeout: NOTICED_MS });
   await expect(lost(page)).toContainText(/This data is from \d\d:\d\d:\d\d\./);
@@ -44,23 +43,22 @@ test('a hub that stands still is noticed, and nothing is called online meanwhile
   await expect(page.getByRole('img', { name: 'Unknown while the hub is unreachable' })).toBeVisible();
   await expect(page.getByRole('link', { name: 'steady' })).toBeVisible();
   hub.thaw();
-  await expect(lost(page)).toBeHidden({ timeout: 30_000 });
-  await expect(online(page)).toBeVisible({ timeout: 30_000 });
+  await expect(lost(page)).toBeHidden();
+  await expect(online(page)).toBeVisible();
 });
 
 test('a stream that falls silent on its way is noticed, and comes back', async ({ page, hub, api }) => {
-  test.setTimeout(120_000);
   const id = await reporting(hub, api);
   await behind(hub, isStream, async (proxy) => {
     for (const path of ['', `server/${id}`]) {
       proxy.manner = 'passes';
       await page.goto(`${proxy.url}${path}`);
-      await expect(online(page)).toBeVisible({ timeout: 20_000 });
+      await expect(online(page)).toBeVisible();
       proxy.manner = 'silent';
       await expect(lost(page)).toBeVisible({ timeout: NOTICED_MS });
       await expect(online(page)).toHaveCount(0);
       proxy.manner = 'passes';
-      await expect(lost(page)).toBeHidden({ timeout: 30_000 });
+      await expect(lost(page)).toBeHidden();
       await expect(online(page)).toBeVisible();
     }
   });
@@ -80,10 +78,10 @@ test('a fleet in which nothing changes is not lost, and time goes on in it', asy
   const { command } = await api.addServer({ name: 'gone' });
   const agent = hub.runCommand(command);
   await page.goto(hub.url);
-  await expect(online(page)).toBeVisible({ timeout: 20_000 });
+  await expect(online(page)).toBeVisible();
   await agent.stop();
   const ago = page.getByText(/last report \d+ seconds? ago/);
-  await expect(ago).toBeVisible({ timeout: 45_000 });
+  await expect(ago).toBeVisible();
   const first = await ago.innerText();
   // Longer than a page waits for a hub.
   await page.waitForTimeout(13_000);
@@ -92,7 +90,6 @@ test('a fleet in which nothing changes is not lost, and time goes on in it', asy
 });
 
 test('requests that are never answered are given up with a word', async ({ page, hub, api }) => {
-  test.setTimeout(120_000);
   const id = await reporting(hub, api);
   await behind(
     hub,
@@ -104,17 +101,17 @@ test('requests that are never answered are given up with a word', async ({ page,
       await (await laterPages).finished();
       proxy.manner = 'silent';
       await page.getByRole('link', { name: 'steady' }).click();
-      await expect(page.getByRole('alert')).toHaveText('The hub does not answer.', { timeout: 25_000 });
+      await expect(page.getByRole('alert')).toHaveText('The hub does not answer.');
       await page.getByRole('link', { name: 'Servers', exact: true }).click();
-      await expect(page.getByRole('alert')).toContainText('The hub does not answer.', { timeout: 25_000 });
+      await expect(page.getByRole('alert')).toContainText('The hub does not answer.');
       proxy.manner = 'passes';
       await page.getByRole('button', { name: 'Try again' }).click();
       await expect(page.getByRole('cell', { name: 'steady' }).first()).toBeVisible();
       proxy.manner = 'silent';
       await page.goto(`${proxy.url}server/${id}`);
-      await expect(page.getByText('The hub does not answer. Trying again…')).toBeVisible({ timeout: 25_000 });
+      await expect(page.getByText('The hub does not answer. Trying again…')).toBeVisible();
       proxy.manner = 'passes';
-      await expect(page.getByRole('heading', { name: 'steady' })).toBeVisible({ timeout: 25_000 });
+      await expect(page.getByRole('heading', { name: 'steady' })).toBeVisible();
     },
   );
 });
@@ -127,11 +124,11 @@ test('a proxy that does not reach the hub is not taken for it', async ({ page, h
     async (proxy) => {
       const laterPages = page.waitForResponse(/ManagePage/);
       await signIn(page, hub, 'admin', hub.password, proxy.url);
-      await expect(online(page)).toBeVisible({ timeout: 20_000 });
+      await expect(online(page)).toBeVisible();
       await (await laterPages).finished();
       await hub.stop();
       await expect(lost(page)).toBeVisible();
-      await expect(page.getByText('HTTP 502')).toBeVisible({ timeout: 20_000 });
+      await expect(page.getByText('HTTP 502')).toBeVisible();
       await page.getByRole('link', { name: 'Servers', exact: true }).click();
       await expect(page.getByRole('alert')).toContainText('Something other than the hub answered (HTTP 502)');
     },

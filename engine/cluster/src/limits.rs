@@ -63,8 +63,9 @@ pub(crate) const PUBLISH_ANSWER_MAX: Duration = Duration::from_secs(2);
 /// How long an answer to another request is waited for.
 pub(crate) const API_ANSWER_MAX: Duration = Duration::from_secs(5);
 
-/// How long the answers of all brokers are waited for.
-pub(crate) const ALL_ANSWERS_MAX: Duration = Duration::from_secs(2);
+/// How long the answers of all brokers are waited for. A hub does not start without them, and a broker on a machine
+/// that is busy, or just starting, may stand still for some seconds.
+pub(crate) const ALL_ANSWERS_MAX: Duration = Duration::from_secs(5);
 
 /// How long a change of the registry is tried. A person waits for it.
 pub(crate) const REGISTRY_MAX: Duration = Duration::from_secs(5);

@@ -85,9 +85,9 @@ mod tests {
 
     #[test]
     fn the_one_thread_that_is_late_is_named_until_it_goes_round_again() {
+        let now = Instant::now();
         let pulses = Pulses::new();
         let (http, history) = (pulses.add("http"), pulses.add("history"));
-        let now = Instant::now();
         assert_eq!(pulses.stuck(now), None);
         assert_eq!(pulses.stuck(now + ROUND_MAX - Duration::from_secs(1)), None);
         history.beat_before_disk();

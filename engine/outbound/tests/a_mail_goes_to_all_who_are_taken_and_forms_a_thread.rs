@@ -34,7 +34,7 @@ async fn a_mail_is_plain_text_from_a_program() {
     let smtp = Smtp::new(Secured::Never, &[]).await;
     let channel = mail(&smtp, Security::Plain, None, &["a@example.org", "b@example.org"]);
     sent(&smtp, &channel, &samples::firing()).await.expect("it is taken");
-    let commands = smtp.lines();
+    let commands = smtp.lines_until("QUIT").await;
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
     assert_eq!(
         commands[..5],

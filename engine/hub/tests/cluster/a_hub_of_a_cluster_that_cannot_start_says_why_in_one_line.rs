@@ -1,5 +1,6 @@
 //! What keeps a hub of a cluster from starting is said in the last line before it ends, with the remedy.
 
+use crate::hub::wait_until;
 use crate::hubs::Hubs;
 
 #[test]
@@ -42,9 +43,11 @@ fn each_refusal_names_its_remedy() {
     assert!(said.contains("cluster_hub_id") && said.contains("give each hub its own"), "{said}");
 
     // What an operator sees of the one that runs.
-    let shown = cluster.hubs[0].cli(&["cluster", "status"]);
-    let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
-    assert!(shown.contains("hub hub-0 of the cluster test: ready") && shown.contains("b3"), "{shown}");
+    wait_until("it is shown to be ready, with its brokers", || {
+        let shown = cluster.hubs[0].cli(&["cluster", "status"]);
+        let shown = String::from_utf8_lossy(&shown.stdout).into_owned();
+        shown.contains("hub hub-0 of the cluster test: ready") && shown.contains("b3")
+    });
     let stopped = second.cli(&["cluster", "status"]);
     assert!(String::from_utf8_lossy(&stopped.stderr).contains("start it, then ask again"));
 }

@@ -15,6 +15,8 @@ const HUBS: usize = 2;
 /// Hubs that judge each second and tell at once.
 const JUDGE_QUICKLY: [&str; 8] =
     ["--alert-interval-s", "1", "--alert-grace-s", "0", "--group-wait-s", "0", "--group-interval-s", "0"];
+/// Longer than brokers that stand still keep the reports of an agent that runs.
+const AWAY: &str = "offline > 15";
 /// Passes in which a hub that judges would tell again of what another one has told.
 const PASSES: f64 = 3.0;
 
@@ -32,7 +34,7 @@ fn hubs_and_brokers_are_restarted() {
     cluster.start();
     let target = Target::of_all(&cluster.hubs);
     let channel = receiver.channel(&cluster.hubs[0], "ops");
-    add_rule(&cluster.hubs[0], "away", "offline > 5", &channel, &["--id", "1"]);
+    add_rule(&cluster.hubs[0], "away", AWAY, &channel, &["--id", "1"]);
     let (of_one, of_others) = cluster.credentials.split_at(1);
     let mut one = Swarm::start_at(&target, of_one, eager_agents());
     let mut swarm = Swarm::start_at(&target, of_others, eager_agents());
@@ -70,5 +72,7 @@ fn hubs_and_brokers_are_restarted() {
     cluster.await_equal();
     let fault = "restart of each hub, then of each broker";
     cluster.stop_and_compare(&made_by(&accounts)).tell_and_check(fault, rounds, swarm.take_longest_silence());
-    assert_eq!(told(), ["firing", "resolved"]);
+    // The agent that came back has stopped again. If the rest took long, that is a fault of its own, and told as well.
+    let (told, again) = (told(), ["firing", "resolved", "firing"]);
+    assert!(told.len() >= 2 && told.len() <= 3 && told == again[..told.len()], "{told:?}");
 }

@@ -66,5 +66,5 @@ fn a_cluster_outlives_its_first_hub() {
     wait_until("all hubs are ready", || cluster.hubs.iter().all(is_ready));
     cluster.await_equal();
     check_equal(&cluster.hubs, reports);
-    assert!(!cluster.hubs[0].data().join("sending").exists(), "nothing is left of what was sent");
+    wait_until("nothing is left of what was sent", || !cluster.hubs[0].data().join("sending").exists());
 }

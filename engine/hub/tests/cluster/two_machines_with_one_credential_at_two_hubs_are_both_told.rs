@@ -36,9 +36,11 @@ fn two_machines_report_with_one_credential() {
     let begun = Instant::now();
     let of_newer = SwarmOptions { first_number: Some(SECOND_FIRST), ..options() };
     let mut newer = Swarm::start_at(&Target::of(second), &cluster.credentials, of_newer);
-    wait_until("the older is told", || superseded(first) == 1.0);
-    // The older waits for a second and a half at least.
-    assert_eq!(superseded(second), 0.0, "the newer wins");
+    wait_until("the older is told", || superseded(first) > 0.0);
+    // The older waits for a second and a half at least. On a machine that stood still it is back by now, and the newer
+    // was told in its turn.
+    let (of_second, of_first) = (superseded(second), superseded(first));
+    assert!(of_second <= of_first, "the newer wins: {of_second} and {of_first}");
     wait_until("the newer reports", || newer.accounts()[0].acked > 0);
     for takeover in 1..=takeovers {
         let told = f64::from(takeover);

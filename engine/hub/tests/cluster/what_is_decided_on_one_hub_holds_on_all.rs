@@ -14,16 +14,29 @@ use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
 
 /// How soon a hub knows what another one has answered.
 const SHARED_MAX: Duration = Duration::from_secs(1);
+/// Changes of one kind of which one must be known so soon. A machine that stands still, or whose disk needs a second
+/// for a write, delays some.
+const TRIES_MAX: usize = 5;
 /// Changes that each hub makes at the same time.
 const ROUNDS: usize = 10;
 const SERVERS: &str = "/api/v1/manage/server";
 
-/// Waits until it is so, which must be soon.
-fn soon(what: &str, is_true: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    wait_until(what, is_true);
-    let took = begun.elapsed();
-    assert!(took <= SHARED_MAX, "{what}: only after {took:?}");
+/// Makes a change on one hub, and waits until the other one knows of it, which must be soon, or take no longer than the
+/// change itself did. Returns what the last change gave.
+fn soon<T>(what: &str, mut change: impl FnMut() -> T, is_known: impl Fn(&T) -> bool) -> T {
+    let mut times = Vec::new();
+    loop {
+        let begun = Instant::now();
+        let made = change();
+        let (took, answered) = (begun.elapsed(), Instant::now());
+        wait_until(what, || is_known(&made));
+        let shared = answered.elapsed();
+        times.push(shared);
+        if shared <= SHARED_MAX.max(took) {
+            return made;
+        }
+        assert!(times.len() < TRIES_MAX, "{what}: only after {times:?}");
+    }
 }
 
 /// The ids and names of a list, in the order of the ids.
@@ -35,9 +48,16 @@ fn names(panel: &Panel, hub: &HubProcess, path: &str) -> Vec<(u64, String)> {
     names
 }
 
-/// Whether a token is taken.
+/// Whether a token is taken. A hub that has not heard of its brokers for some seconds does not say it.
 fn is_known(hub: &HubProcess, token: &str) -> bool {
-    let answer = hub.get("/api/v1/server/list", token);
+    let ask = || hub.get("/api/v1/server/list", token);
+    let mut answer = ask();
+    wait_until("the hub answers tokens", || {
+        if answer.status == 503 {
+            answer = ask();
+        }
+        answer.status != 503
+    });
     assert_eq!(answer.status, 200, "{}", answer.text());
     !answer.text().contains("\"code\":403")
 }
@@ -47,22 +67,28 @@ fn changes_of_one_hub_are_there_on_the_other() {
     let mut cluster = Hubs::new(2, 1);
     cluster.start();
     let (first, second) = (&cluster.hubs[0], &cluster.hubs[1]);
-    let panel = Panel::of_admin(first);
-    soon("who signed in on one hub is signed in on the other", || panel.get(second, SERVERS).status == 200);
+    let secret = password(first, "admin");
+    let sign_in = || Panel::of_answer(&sign_in(first, "admin", &secret, &[]));
+    let is_signed_in = |panel: &Panel| panel.get(second, SERVERS).status == 200;
+    let panel = soon("who signed in on one hub is signed in on the other", sign_in, is_signed_in);
 
-    let server = panel.done(first, "POST", SERVERS, &json!({"name": "shared"}));
-    let has_server = |hub: &HubProcess| names(&panel, hub, SERVERS).iter().any(|(_, name)| name == "\"shared\"");
-    soon("the server is there", || has_server(second));
+    let has = |path: &str, hub: &HubProcess, made: &Value| {
+        names(&panel, hub, path).iter().any(|(id, _)| Some(*id) == made["id"].as_u64())
+    };
+    let add = |path: &str, wish: Value| panel.done(first, "POST", path, &wish);
+    let add_server = || add(SERVERS, json!({"name": "shared"}));
+    let server = soon("the server is there", add_server, |made| has(SERVERS, second, made));
     let rule = json!({
         "name": "busy", "severity": "warning", "when": [{"metric": "cpu", "op": ">", "value": 90}],
     });
-    let rule = panel.done(first, "POST", "/api/v1/alert/rule", &rule);
-    let rules = || names(&panel, second, "/api/v1/alert/rule");
-    soon("the rule is there", || rules().iter().any(|(id, _)| Some(*id) == rule["id"].as_u64()));
-    let wish = json!({"note": "", "scopes": ["read"], "tags": []});
-    let token = panel.done(first, "POST", "/api/v1/token", &wish);
-    let (path, token) = (format!("/api/v1/token/{}", token["id"]), token["token"].as_str().expect("a token"));
-    soon("the token is there", || is_known(second, token));
+    let rules = "/api/v1/alert/rule";
+    soon("the rule is there", || add(rules, rule.clone()), |made| has(rules, second, made));
+    let add_token = || {
+        let made = add("/api/v1/token", json!({"note": "", "scopes": ["read"], "tags": []}));
+        let token = made["token"].as_str().expect("a token").to_owned();
+        (format!("/api/v1/token/{}", made["id"]), token)
+    };
+    soon("the token is there", add_token, |(_, token)| is_known(second, token));
 
     // Its agent reports to the hub that did not make it.
     let credential = server["credential"].as_str().expect("a credential").to_owned();
@@ -72,15 +98,21 @@ fn changes_of_one_hub_are_there_on_the_other() {
     await_acks(&swarm);
     swarm.settle();
 
-    panel.done(second, "DELETE", &path, &json!(null));
-    assert!(!is_known(second, token), "where it was removed, at once");
-    soon("the token is refused", || !is_known(first, token));
+    let mut tokens: Vec<_> = (0..TRIES_MAX).map(|_| add_token()).collect();
+    wait_until("the tokens are there", || tokens.iter().all(|(_, token)| is_known(second, token)));
+    let remove_token = || {
+        let (path, token) = tokens.pop().expect("one for each try");
+        panel.done(second, "DELETE", &path, &json!(null));
+        assert!(!is_known(second, &token), "where it was removed, at once");
+        token
+    };
+    let token = soon("the token is refused", remove_token, |token| !is_known(first, token));
 
     let second = &mut cluster.hubs[1];
     second.kill();
     second.start_at_once();
     let second = &*second;
-    assert!(has_server(second) && !is_known(second, token), "a start waits until it knows");
+    assert!(has(SERVERS, second, &server) && !is_known(second, &token), "a start waits until it knows");
 }
 
 #[test]

@@ -19,9 +19,10 @@ use super::wait_until;
 pub(crate) const ATTACKER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 66);
 /// The address of an honest client that comes meanwhile.
 pub(crate) const NEWCOMER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 9);
-/// Time in which a new agent must be welcome. A lost packet costs it a second, and a busy machine may need some more.
-/// It is half of the 10 s after which the hub gives strangers up: a new agent has not waited for their places.
-pub(crate) const NEWCOMER_MAX: Duration = Duration::from_secs(5);
+/// Time in which a new agent must be welcome. A lost packet costs it a second, two cost it three, and a busy machine
+/// may need some more. It is less than the 10 s after which the hub gives strangers up: a new agent has not waited for
+/// their places.
+pub(crate) const NEWCOMER_MAX: Duration = Duration::from_secs(9);
 /// Honest agents. Theirs are the first credentials of a test.
 pub(crate) const HONEST: usize = 4;
 pub(crate) const MIB: u64 = 1024 * 1024;
@@ -29,11 +30,12 @@ pub(crate) const MIB: u64 = 1024 * 1024;
 /// How long acks are timed before the flood.
 const QUIET: Duration = Duration::from_secs(2);
 /// Half of the acks, and all but a hundredth of them, may take twice as long as before, and so long in any case: the
-/// flood is made by the same cores. A machine that stands still for a moment delays all acks of that moment, which are
-/// more than a hundredth.
-const ACK_FLOORS: [(f64, Duration); 2] = [(0.5, Duration::from_millis(250)), (0.99, Duration::from_secs(5))];
-/// Acks of one agent per second, of 20 reports.
-const ACKS_PER_S_MIN: f64 = 5.0;
+/// flood is made by the same cores, and a disk that others use may need a second for a commit. A machine that stands
+/// still for a moment delays all acks of that moment, which are more than a hundredth. No ack waits for the 10 s after
+/// which the hub gives strangers up.
+const ACK_FLOORS: [(f64, Duration); 2] = [(0.5, Duration::from_secs(2)), (0.99, Duration::from_secs(8))];
+/// Acks of one agent per second: a commit that takes a second has one for each agent.
+const ACKS_PER_S_MIN: f64 = 0.5;
 /// Time between two looks at the hub's memory.
 const LOOK_INTERVAL: Duration = Duration::from_millis(20);
 

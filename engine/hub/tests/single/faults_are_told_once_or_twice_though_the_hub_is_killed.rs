@@ -1,11 +1,12 @@
-//! 40 servers become bad and good again every few seconds, while the hub is killed at random moments, or `KILLS=50` times. The
-//! log of alerts says what happened. Each fault was told once, or twice with the same key; each recovery has its fault.
+//! 40 servers become bad and good again every few seconds, while the hub is killed at random moments, or `KILLS=50`
+//! times. The log of alerts says what happened. Each fault was told once, or with the same key once more for a kill
+//! right after it was told; each recovery has its fault.
 #![allow(clippy::cast_possible_truncation, reason = "counts of a test are small")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::hub::receiver::{Receiver, add_rule, events, wait_for_passes};
 use crate::hub::{new_hub, quick_backoff, wait_until};
@@ -17,6 +18,8 @@ use windfire_bench::workload::Trace;
 const SERVERS: usize = 40;
 /// Each rule is about so few servers that its messages name them all.
 const SERVERS_OF_RULE: usize = 5;
+/// How late the receiver may notice on a busy machine that a message has come.
+const RECEIVED_LATE_MAX: Duration = Duration::from_secs(5);
 
 /// Servers that are idle for three seconds and busy for three, each from another moment on.
 fn trace() -> Trace {
@@ -46,8 +49,10 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
     let options = SwarmOptions { backoff: quick_backoff(), trace: Some(Arc::new(trace())), ..SwarmOptions::default() };
     let mut swarm = Swarm::start(&hub, &credentials, options);
     wait_until("something is told", || !receiver.told("ops").is_empty());
+    let mut killed = Vec::new();
     for _ in 0..kills {
         thread::sleep(Duration::from_millis(random.u64(200..1500)));
+        killed.push(Instant::now());
         hub.kill();
         hub.start_at_once();
     }
@@ -72,13 +77,13 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
     };
     let (faults, recoveries) = (happened("fired"), happened("resolved"));
     // What was told: the first time that each message came, in order, and how often.
-    let (mut times, mut open) = (BTreeMap::<String, usize>::new(), BTreeMap::<u64, usize>::new());
+    let (mut times, mut open) = (BTreeMap::<String, Vec<Instant>>::new(), BTreeMap::<u64, usize>::new());
     let (mut told, mut ended) = (BTreeMap::<u64, usize>::new(), BTreeMap::<u64, usize>::new());
-    for message in receiver.told("ops") {
-        let count = times.entry(message["key"].as_str().expect("a key").to_owned()).or_default();
-        *count += 1;
+    for (at, message) in receiver.told_at("ops") {
+        let times = times.entry(message["key"].as_str().expect("a key").to_owned()).or_default();
+        times.push(at);
         assert_eq!(message["truncated"], false, "it names all: {message}");
-        if *count > 1 {
+        if times.len() > 1 {
             continue;
         }
         for server in named(&message) {
@@ -103,10 +108,10 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
         }
     }
     let sum = |counts: &BTreeMap<u64, usize>| counts.values().sum::<usize>();
-    let twice = times.values().filter(|count| **count == 2).count();
+    let again = times.values().filter(|times| times.len() > 1).count();
     println!(
         "{kills} kills: {} faults and {} recoveries in the log; {} faults and {} recoveries told in {} messages, of which \
-         {twice} came twice",
+         {again} came again",
         sum(&faults),
         sum(&recoveries),
         sum(&told),
@@ -114,7 +119,13 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
         times.len()
     );
     assert_eq!(told, faults, "each fault is told, and nothing else");
-    assert!(times.values().all(|count| *count <= 2), "{times:?}");
+    // A kill comes between a message and the note that it was sent: then it is sent once more. On a slow disk the next
+    // kill may come before that note, too.
+    for (key, times) in &times {
+        let (first, last) = (times[0], times[times.len() - 1]);
+        let kills = killed.iter().filter(|at| **at + RECEIVED_LATE_MAX >= first && **at < last).count();
+        assert!(times.len() <= 1 + kills, "{key} came {} times, with {kills} kills: {times:?}", times.len());
+    }
     assert!(ended.iter().all(|(server, count)| *count <= recoveries.get(server).copied().unwrap_or(0)));
     assert_eq!(told.len(), SERVERS, "each server was bad at some time");
     assert!(sum(&recoveries) > 0);

@@ -103,7 +103,7 @@ fn four_hours_of_outage_are_replayed_from_the_spool_exactly_once() {
         let from_ms = ended_ms - i64::from(OUTAGE_S - 1) * 1000;
         minutes += check_minutes(&times, from_ms + off_ms, began_ms - off_ms);
     }
-    let accounts = [of_right.finish(), of_behind.finish()].concat();
+    let accounts = [of_right.settle(), of_behind.settle()].concat();
     assert_eq!(of_right.refused() + of_behind.refused(), 0, "a spool was full");
     assert!(hub.terminate().success());
 

@@ -12,8 +12,8 @@ use windfire_bench::hub_process::HubProcess;
 
 /// Slots, and some more.
 const CONNECTIONS: usize = 1100;
-/// Time for an answer: half of the 10 s after which a silent connection's slot becomes free anyway.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// Time for an answer on a busy machine: less than the 10 s after which a silent connection's slot becomes free anyway.
+const ANSWER_MAX: Duration = Duration::from_secs(9);
 
 fn connect(hub: &HubProcess, said: &[u8]) -> TcpStream {
     let mut socket = TcpStream::connect(hub.http()).expect("a connection");

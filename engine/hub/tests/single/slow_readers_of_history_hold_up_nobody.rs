@@ -1,8 +1,11 @@
-//! Readers of history who do not read let others compute meanwhile, and get all of their answer when they do read. There are
-//! so many at once and no more, and a guest's address has its share.
+//! Readers of history who hardly read let others compute meanwhile, and get all of their answer when they do read.
+//! There are so many at once and no more, and a guest's address has its share.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::hub::{new_hub, wait_until};
@@ -11,6 +14,11 @@ use windfire_bench::month::{self, Month};
 
 const PATH: &str = "/api/v1/server/history?metric=cpu,mem_used,load1,load5,load15,tcp_conn,udp_conn,process_count&\
     from=-24h&step=10s&points=20000&format=csv";
+
+/// What a slow reader takes of its answer, and how often. Whoever takes nothing for 30 s is let go of, and a busy
+/// machine may need longer than that for the answers of others.
+const SIP_BYTES: usize = 16 * 1024;
+const SIP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Asks, and reads nothing of the answer. The client's buffer is small.
 fn ask(hub: &HubProcess, token: &str, path: &str) -> TcpStream {
@@ -22,11 +30,33 @@ fn ask(hub: &HubProcess, token: &str, path: &str) -> TcpStream {
 }
 
 /// The status and the bytes after the head.
-fn read(mut socket: TcpStream) -> (String, Vec<u8>) {
-    let mut answer = Vec::new();
+fn read(socket: TcpStream) -> (String, Vec<u8>) {
+    read_on(socket, Vec::new())
+}
+
+/// The same of an answer that has begun.
+fn read_on(mut socket: TcpStream, mut answer: Vec<u8>) -> (String, Vec<u8>) {
     socket.read_to_end(&mut answer).expect("read to the end");
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head") + 4;
     (String::from_utf8_lossy(&answer[9..12]).into_owned(), answer.split_off(end))
+}
+
+/// Reads an answer slowly until `is_over`, then to its end.
+fn read_slowly(mut socket: TcpStream, is_over: Arc<AtomicBool>) -> JoinHandle<(String, Vec<u8>)> {
+    thread::spawn(move || {
+        let (mut begun, mut sip) = (Vec::new(), vec![0; SIP_BYTES]);
+        socket.set_nonblocking(true).expect("a socket");
+        while !is_over.load(Ordering::Acquire) {
+            match socket.read(&mut sip) {
+                Ok(0) => break,
+                Ok(count) => begun.extend_from_slice(&sip[..count]),
+                Err(error) => assert_eq!(error.kind(), ErrorKind::WouldBlock, "{error}"),
+            }
+            thread::sleep(SIP_INTERVAL);
+        }
+        socket.set_nonblocking(false).expect("a socket");
+        read_on(socket, begun)
+    })
 }
 
 #[test]
@@ -46,7 +76,8 @@ fn slow_readers_of_history_hold_up_nobody() {
     assert!(whole.len() > 4 << 20, "{} bytes do not fit into buffers", whole.len());
 
     // Twice as many as compute at once: with a deadline for a piece, or a right to compute that is kept, nobody else would be.
-    let waiting: Vec<TcpStream> = (0..8).map(|_| ask(&hub, &token, &path)).collect();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let waiting: Vec<_> = (0..8).map(|_| read_slowly(ask(&hub, &token, &path), Arc::clone(&is_over))).collect();
     for _ in 0..3 {
         assert_eq!(read(ask(&hub, &token, &path)), ("200".to_owned(), whole.clone()));
     }
@@ -67,8 +98,9 @@ fn slow_readers_of_history_hold_up_nobody() {
     wait_until("there is room again", || head(&mut ask(&hub, "", &path)) == "200");
     assert!(hub.usage().rss_bytes < before + (64 << 20));
 
-    // Whoever did not read so far gets every byte.
-    for socket in waiting {
-        assert_eq!(read(socket), ("200".to_owned(), whole.clone()));
+    // Whoever has read next to nothing so far gets every byte.
+    is_over.store(true, Ordering::Release);
+    for reader in waiting {
+        assert_eq!(reader.join().expect("a whole answer"), ("200".to_owned(), whole.clone()));
     }
 }

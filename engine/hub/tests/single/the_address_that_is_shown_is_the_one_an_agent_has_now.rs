@@ -22,7 +22,7 @@ async fn until_shown(hub: &HubProcess, token: &str, id: u64, address: &str) {
             sleep(Duration::from_millis(50)).await;
         }
     };
-    let in_time = timeout(Duration::from_secs(30), is_shown).await;
+    let in_time = timeout(Duration::from_secs(120), is_shown).await;
     assert!(in_time.is_ok(), "server {id} is shown at {} and not at {address}", shown(hub, token, id));
 }
 

@@ -38,11 +38,12 @@ fn the_websocket_speaks_as_v0_did() {
     };
     let seen = runtime.block_on(documents(&hub, Some(&admin.cookie), 4));
     assert_eq!(names(&seen[1]), ["b", "a", "c"], "higher positions first, then by id");
-    // Two seconds, between times that are both cut to whole seconds. A machine that stands still makes one longer.
+    // Two seconds, between times that are both cut to whole seconds. A machine that stands still makes some longer, and
+    // all of them are not shorter.
     let now_ms = |document: &Value| document["now"].as_i64().expect("a time");
-    let mut between_ms: Vec<i64> = seen.windows(2).map(|two| now_ms(&two[1]) - now_ms(&two[0])).collect();
-    between_ms.sort_unstable();
-    assert!([1000, 2000, 3000].contains(&between_ms[1]), "{between_ms:?} ms between documents");
+    let between_ms: Vec<i64> = seen.windows(2).map(|two| now_ms(&two[1]) - now_ms(&two[0])).collect();
+    let (shortest_ms, all_ms) = (between_ms.iter().min().expect("some"), between_ms.iter().sum::<i64>());
+    assert!(*shortest_ms <= 3000 && all_ms >= 4000, "{between_ms:?} ms between documents");
     let keys: Vec<String> = seen[0]["servers"][0].as_object().expect("an object").keys().cloned().collect();
     let mut expected = vec![
         "ID",

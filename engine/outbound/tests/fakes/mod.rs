@@ -17,8 +17,9 @@ use windfire_engine::alert::measure::Measure;
 use windfire_engine::alert::rule::{Condition, NewRule, Operator};
 use windfire_outbound::{Outbound, ShownAlert, samples};
 
-/// How long an exchange takes at most in these tests.
-pub(crate) const EXCHANGE_MAX: Duration = Duration::from_millis(1_500);
+/// How long an exchange takes at most in these tests. A machine that stands still for some seconds gets its answer in
+/// time.
+pub(crate) const EXCHANGE_MAX: Duration = Duration::from_secs(5);
 
 /// One that waits no longer than tests do.
 pub(crate) fn outbound(roots: Vec<Vec<u8>>) -> Outbound {

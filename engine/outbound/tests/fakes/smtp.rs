@@ -2,9 +2,11 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use super::acceptor;
@@ -48,6 +50,18 @@ impl Smtp {
     /// All lines that it was sent.
     pub(crate) fn lines(&self) -> Vec<String> {
         self.lines.lock().expect("no test has failed").clone()
+    }
+
+    /// All lines, once that one is the last. Who sends a mail does not wait long for the end of the conversation.
+    pub(crate) async fn lines_until(&self, last: &str) -> Vec<String> {
+        let is_last = async {
+            while self.lines().last().is_none_or(|line| line != last) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let in_time = timeout(Duration::from_secs(60), is_last).await;
+        assert!(in_time.is_ok(), "{last:?} is not the last line: {:?}", self.lines());
+        self.lines()
     }
 
     /// The lines that begin so.
