@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use crate::hub_process::HubProcess;
 
-/// A receiver of webhooks. It answers each at once, but for a path that hangs.
+/// A receiver of webhooks. It answers each at once, but for paths that hang.
 pub struct Receiver {
     address: SocketAddr,
     inside: Arc<Inside>,
@@ -22,7 +22,7 @@ pub struct Receiver {
 struct Inside {
     /// The requests, in order.
     got: Mutex<Vec<Request>>,
-    /// Whether requests to the path `/hangs` get no answer.
+    /// Whether requests to paths that begin with `/hangs` get no answer.
     hangs: AtomicBool,
 }
 
@@ -51,7 +51,7 @@ impl Receiver {
         Self { address, inside }
     }
 
-    /// Whether requests to `/hangs` get no answer from now on.
+    /// Whether requests to paths that begin with `/hangs` get no answer from now on.
     pub fn hang(&self, hangs: bool) {
         self.inside.hangs.store(hangs, Ordering::Release);
     }
@@ -98,7 +98,7 @@ impl Inside {
         let mut body = vec![0; length];
         reader.read_exact(&mut body).ok()?;
         let body = serde_json::from_slice(&body).expect("a webhook is JSON unless it is told otherwise");
-        let hangs = path == "/hangs" && self.hangs.load(Ordering::Acquire);
+        let hangs = path.starts_with("/hangs") && self.hangs.load(Ordering::Acquire);
         self.got.lock().push(Request { at: Instant::now(), path, body });
         if hangs {
             // Until the hub gives up.

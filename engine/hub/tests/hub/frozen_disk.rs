@@ -10,6 +10,8 @@ use std::process::Command;
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 use tempfile::TempDir;
 
+use super::wait_until;
+
 const BYTES_USUAL: u64 = 512 << 20;
 /// The journal is written when a file is synced, and hardly ever without that: the kernel gives a file system up whose
 /// journal it cannot write, and here a device that refuses writes must come back.
@@ -76,7 +78,8 @@ impl FrozenDisk {
     pub(crate) fn cut_power(&self, end: impl FnOnce()) {
         self.copy_image();
         end();
-        run("umount", &[&self.path()]).expect("nothing uses it");
+        // Another process of the machine may look at it just now.
+        wait_until("nothing uses it", || run("umount", &[&self.path()]).is_ok());
         self.mount_copy();
     }
 

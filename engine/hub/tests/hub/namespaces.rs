@@ -30,11 +30,17 @@ pub(crate) fn in_namespaces(
     options: &[String],
 ) -> Option<AgentProcess> {
     let alone = [&["--net", "--pid", "--fork", "--kill-child"], more].concat();
-    let may =
-        Command::new("unshare").args(&alone).args(["ip", "link", "set", "lo", "up"]).stderr(Stdio::null()).status();
-    if !may.is_ok_and(|status| status.success()) {
-        eprintln!("passed over: needs the right to make namespaces, and ip");
-        return None;
+    for (is_needed, trial) in [
+        (true, "ip link set lo up"),
+        (script.contains("type veth"), "ip link add wf0 type veth peer name wf1"),
+        (script.contains("mount -t sysfs"), "mount -t sysfs sysfs /sys"),
+    ] {
+        let mut may = Command::new("unshare");
+        may.args(&alone).args(["sh", "-c", trial]).stderr(Stdio::null());
+        if is_needed && !may.status().is_ok_and(|status| status.success()) {
+            eprintln!("passed over: needs the right to make namespaces, and a system that can do {trial:?}");
+            return None;
+        }
     }
     let script = format!("set -e; hub=$1 data=$2 agent=$3 folder=$4; shift 4; ip link set lo up; {script}");
     let mut command = Command::new("unshare");

@@ -114,7 +114,8 @@ pub(crate) fn samples_in(spool: &Path) -> Vec<(u64, Sample)> {
 pub(crate) fn bytes_in(spool: &Path) -> u64 {
     let entries = fs::read_dir(spool).expect("a spool").map(|entry| entry.expect("listed"));
     let segments = entries.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "seg"));
-    segments.map(|segment| segment.metadata().expect("a file").len()).sum()
+    // Its agent may run, and delete a file that is done with.
+    segments.filter_map(|segment| segment.metadata().ok()).map(|meta| meta.len()).sum()
 }
 
 /// Unix milliseconds of a server's readings since `from_s`, as a client of the running hub gets them.

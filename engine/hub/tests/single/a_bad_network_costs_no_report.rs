@@ -14,9 +14,6 @@ const AGENTS: usize = 20;
 /// Payload of the longest UDP packet where the path has the least MTU of IPv6.
 const BYTES_AT_MTU_1280: usize = 1280 - 40 - 8;
 
-/// Longer than an agent waits for its hub.
-const OUTAGE: Duration = Duration::from_secs(17);
-
 fn networks() -> [(&'static str, Badness); 9] {
     let lost = |lost| Badness { lost, ..Badness::default() };
     let delay = Duration::from_millis(150);
@@ -69,7 +66,10 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
         relay.spoil();
     }
     // Bad for a given time is what is asked for.
-    std::thread::sleep(if is_outage { bad_for.max(OUTAGE) } else { bad_for });
+    std::thread::sleep(bad_for);
+    if is_outage {
+        wait_until("no session is left", || hub.metric("windfire_sessions") == 0.0);
+    }
     let acked_now = || Account::total(&swarm.accounts()).acked;
     wait_until("something is acknowledged while the network is bad", || acked_now() > 0);
     let in_time = acked_now();
@@ -98,8 +98,9 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     if is_outage {
         assert!(opened as usize > AGENTS, "{name}: a session ends when nothing comes");
     } else {
-        // An agent or two may have begun again, because a machine with much to do made the network even worse.
-        assert!(opened as usize <= AGENTS + AGENTS / 10, "{name}: {opened} sessions, though something always came");
+        // Some agents may have begun again, because a machine with much to do made the network even worse. If each
+        // change of an address cost a session, there would be several of each agent.
+        assert!(opened as usize <= AGENTS + AGENTS / 2, "{name}: {opened} sessions, though something always came");
     }
     assert_eq!((acked, lost, doubled), (pushed, 0, 0), "{name}");
 }

@@ -21,8 +21,10 @@ use windfire_wire::{Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, Up};
 
 const AGENTS: usize = 30;
 /// An answer that waits for the disk does not come at all, because the disk hangs until all are answered. One that
-/// takes longer than this has waited for something else.
-const ANSWER_MAX: Duration = Duration::from_secs(5);
+/// takes longer than this has waited for something else, also on a machine that stands still for some seconds.
+const ANSWER_MAX: Duration = Duration::from_secs(15);
+/// Pieces of the live stream that must come while the disk hangs. They come one each second.
+const PIECES: u64 = 3;
 /// Less than clients, and agents without keep-alive, wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -54,8 +56,8 @@ fn a_disk_that_hangs_holds_up_no_answer() {
     let options =
         SwarmOptions { interval: Duration::from_millis(100), backoff: quick_backoff(), ..SwarmOptions::default() };
     let mut swarm = Swarm::start(&hub, &credentials, options);
-    wait_until("everybody reports", || hub.metric("windfire_sessions") >= AGENTS as f64);
-    wait_until("reports are durable", || hub.metric("windfire_reports_durable_total") > 100.0);
+    // An agent that has an ack was welcome, so its session is counted as opened.
+    wait_until("everybody has an ack", || swarm.accounts().iter().all(|account| account.acked > 0));
     let opened = hub.metric("windfire_sessions_opened_total");
     let events = Arc::new(AtomicU64::new(0));
     let is_over = Arc::new(AtomicBool::new(false));
@@ -99,7 +101,10 @@ fn a_disk_that_hangs_holds_up_no_answer() {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        let seen = events.load(Ordering::Acquire) - events_before;
+        let seen = || events.load(Ordering::Acquire) - events_before;
+        // A reader that was busy finds several in one piece.
+        wait_until("the live stream goes on", || seen() >= PIECES);
+        let seen = seen();
         assert!(!changing.is_finished() && !enrolling.is_finished(), "the disk did not hang");
         drop(frozen);
         assert_eq!(signing_in.join().expect("an answer"), 200);
@@ -109,8 +114,6 @@ fn a_disk_that_hangs_holds_up_no_answer() {
     });
     println!("the disk hung for {:?}; slowest answers {slowest:?}; {seen} pieces of the live stream", hangs_for());
     assert!(slowest.iter().all(|(_, took)| *took < ANSWER_MAX), "{slowest:?}");
-    // One comes each second. A reader that was busy finds several in one piece.
-    assert!(seen >= hangs_for().as_secs() / 2, "only {seen} pieces of the live stream came");
     let durable = hub.metric("windfire_reports_durable_total");
     wait_until("reports are durable again", || hub.metric("windfire_reports_durable_total") > durable + 100.0);
     // The one that enrolled opened one of its own.

@@ -18,7 +18,9 @@ const GONE: usize = 2;
 /// Less than the cut, and more than the 15 s after which a hub that hears nobody takes the silence for its own fault.
 const OFFLINE_S: u64 = 20;
 /// Enough for agents whose handshakes were lost: they try again within five seconds. The rest is for a slow machine.
-const GRACE_S: &str = "15";
+const GRACE_S: &str = "30";
+/// Seconds by which a busy machine may delay a packet, or the look at a clock.
+const LATE_S: u64 = 8;
 
 /// The servers that a message names.
 fn named(message: &Value) -> Vec<u64> {
@@ -63,9 +65,10 @@ fn a_hub_that_is_cut_off_tells_only_that() {
     // A cut of a given length is what is asked for.
     thread::sleep(Duration::from_secs(cut_s).saturating_sub(cut.elapsed()));
     let told_in_the_cut = receiver.told("ops").len();
-    relay.mend();
     let cut_s = cut.elapsed().as_secs();
+    relay.mend();
     wait_until("those that are left are back", || hub.metric("windfire_sessions") as usize == STAYING);
+    let back_s = cut.elapsed().as_secs();
 
     let about = |rule: u64, status: &str| -> Vec<Value> {
         let mut told = receiver.told("ops");
@@ -101,7 +104,10 @@ fn a_hub_that_is_cut_off_tells_only_that() {
     assert_eq!((named(&digests[0]), counted(&digests)), (gone.clone(), GONE as u64), "those that did not come back");
     let second = |field: &str| digests[0][field].as_u64().expect("a time");
     let told_s = second("ended") - second("since");
-    assert!((cut_s - 2..=cut_s + 10).contains(&told_s), "{told_s} s are told, and {cut_s} s it was");
+    assert!(
+        (cut_s - LATE_S..=back_s + LATE_S).contains(&told_s),
+        "{told_s} s are told, {cut_s} s it was, and after {back_s} s all were back"
+    );
     let fired: Vec<u64> =
         events(&hub, away, "fired").iter().map(|row| row["server"].as_u64().expect("an id")).collect();
     assert_eq!(fired.iter().filter(|id| !gone.contains(id)).count(), 0, "{fired:?}");

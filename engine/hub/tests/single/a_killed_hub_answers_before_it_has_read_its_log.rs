@@ -15,6 +15,10 @@ const SERVERS: usize = 400;
 /// Reports of each server in the log: three heads.
 const SECONDS: i64 = 1900;
 const KILLS: usize = 20;
+/// Kills that must come while history reads the log.
+const IN_THE_MIDDLE_MIN: usize = KILLS / 4 + 1;
+/// Kills until so many have come then: where this test stands still for a moment, history is faster.
+const KILLS_MAX: usize = 5 * KILLS;
 
 #[test]
 fn a_killed_hub_answers_before_it_has_read_its_log() {
@@ -33,8 +37,9 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
         ..SwarmOptions::default()
     };
     let mut swarm = Swarm::start(&hub, &credentials, options);
-    let (mut in_the_middle, mut acked_meanwhile, mut noted) = (0, 0, 0);
-    for _ in 0..KILLS {
+    let (mut kills, mut in_the_middle, mut acked_meanwhile, mut noted) = (0, 0, 0, 0);
+    while kills < KILLS || kills < KILLS_MAX && (in_the_middle < IN_THE_MIDDLE_MIN || noted == 0) {
+        kills += 1;
         let acked = |swarm: &Swarm| Account::total(&swarm.accounts()).acked;
         let (before, left) = (acked(&swarm), hub.metric("windfire_catch_up_commits"));
         let details: Value =
@@ -67,10 +72,10 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
     let accounts = swarm.settle();
     assert!(hub.terminate().success());
     println!(
-        "{KILLS} kills, {in_the_middle} of them while history read the log; {noted} queries said so; {acked_meanwhile} reports \
+        "{kills} kills, {in_the_middle} of them while history read the log; {noted} queries said so; {acked_meanwhile} reports \
          acknowledged in that time"
     );
-    assert!(in_the_middle > KILLS / 4, "only {in_the_middle} kills came in the middle: the test shows too little");
+    assert!(in_the_middle >= IN_THE_MIDDLE_MIN, "only {in_the_middle} kills came then: the test shows too little");
     assert!(noted > 0 && acked_meanwhile > 0, "{noted} noted, {acked_meanwhile} acknowledged");
 
     let numbers = hub.reported_numbers();

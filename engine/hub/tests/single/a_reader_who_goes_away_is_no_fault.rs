@@ -9,7 +9,10 @@ use std::time::{Duration, Instant};
 
 use crate::hub::{HUB, new_hub, wait_until};
 
-/// Runs a verb whose output nobody reads.
+/// How a verb that opens the store of a stopped hub says how far it is, if that takes long.
+const PROGRESS: &str = "windfire: no hub runs, so the store is read: ";
+
+/// Runs a verb whose output nobody reads. Returns how it ended, and what it complained about.
 fn unread(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     let mut child = Command::new(HUB);
     child.arg("--data").arg(data).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -17,7 +20,8 @@ fn unread(data: &Path, arguments: &[&str]) -> (Option<i32>, String) {
     drop(child.stdout.take());
     let mut words = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut words).expect("text");
-    (child.wait().expect("own child").code(), words)
+    let complaints = words.lines().filter(|line| !line.starts_with(PROGRESS)).collect();
+    (child.wait().expect("own child").code(), complaints)
 }
 
 #[test]
@@ -87,7 +91,8 @@ fn a_hub_that_takes_a_request_and_does_not_answer_is_given_up() {
         let words = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!output.status.success() && words.contains("does not answer"), "{words}");
     }
-    assert!((9..25).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
+    // After 10 s. A busy machine may need some more.
+    assert!((9..60).contains(&started.elapsed().as_secs()), "{:?}", started.elapsed());
     drop(listener);
 }
 

@@ -5,7 +5,8 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -21,6 +22,10 @@ use windfire_bench::swarm::{Swarm, SwarmOptions};
 const PROGRAM: &str = "prometheus-alertmanager";
 /// It sends nothing on: it is asked what it knows.
 const CONFIG: &str = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n";
+/// Ports outside of the range from which the system takes those of connections: it must get its port again.
+const PORTS: Range<u16> = 10_000..30_000;
+/// More than the 10 s for which agents of a busy hub gather readings.
+const OFFLINE_S: u64 = 12;
 /// The hub tells it again after that time.
 const INTERVAL: Duration = Duration::from_secs(60);
 /// The rules of the test.
@@ -40,7 +45,9 @@ impl Manager {
     /// Starts one at a free port. `None` where the machine does not have the program.
     fn start(folder: &Path) -> Option<Self> {
         fs::write(folder.join("alertmanager.yml"), CONFIG).expect("written");
-        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        let bind = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).and_then(|listener| listener.local_addr());
+        let address = std::iter::repeat_with(|| fastrand::u16(PORTS)).find_map(|port| bind(port).ok());
+        let address = address.expect("they go on without end");
         match Self::spawn(folder, address) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 eprintln!("passed over: needs {PROGRAM}, for example from Debian's package of that name");
@@ -159,7 +166,7 @@ fn alertmanager_shows_what_fires() {
     let url = format!("url=http://{}", manager.address);
     let kind = ["--kind", "alertmanager", "--set", &url, "--messages-per-minute", "600"];
     let channel = done(&hub, &[&["channel", "add", "--name", "manager"][..], &kind].concat())["id"].to_string();
-    add_rule(&hub, "away", "offline > 5", &channel, &[]);
+    add_rule(&hub, "away", &format!("offline > {OFFLINE_S}"), &channel, &[]);
     let mut swarms = [&credentials[..2], &credentials[2..3], &credentials[3..]].map(|some| start(&hub, some));
     wait_until("all have reported", || hub.metric("windfire_reports_taken_total") >= 18.0);
     agree(&hub, &manager, "before any fault", &[]);
@@ -180,8 +187,10 @@ fn alertmanager_shows_what_fires() {
         || hub.metric("windfire_sessions").to_string() == "3" && hub.metric("windfire_reports_taken_total") >= 9.0;
     wait_until("the others report to the new process", reported);
 
+    let until = manager.lasts_until();
     manager.restart();
-    assert_eq!(manager.firing(), Fires::new(), "it forgets");
+    // The hub may have told it again since, as it does once a minute.
+    assert!(manager.shown().is_empty() || manager.lasts_until() > until, "it forgets");
     let intervals: u32 = given("INTERVALS", 0);
     if intervals > 0 {
         // Nothing happens that would make the hub tell more: time passes.

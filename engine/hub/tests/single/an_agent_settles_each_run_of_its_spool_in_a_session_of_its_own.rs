@@ -28,9 +28,9 @@ async fn an_agent_settles_each_run_of_its_spool_in_a_session_of_its_own() {
     drop(open(3, 2));
     let feed = Feed::new(open(4, 1), Duration::from_secs(1));
     let hub = FakeHub::new();
-    // A wait would be seen.
-    let minute = Duration::from_secs(60);
-    let backoff = BackoffOptions { first: minute, max: minute, refused: minute };
+    // A wait would be seen: the hub does not wait for so long.
+    let hour = Duration::from_secs(3600);
+    let backoff = BackoffOptions { first: hour, max: hour, refused: hour };
     let stop = hub.agent(&feed, backoff, || 1_790_000_000_000);
     // The hub has the first two reports of the oldest.
     let mut next = 3;
@@ -49,6 +49,10 @@ async fn an_agent_settles_each_run_of_its_spool_in_a_session_of_its_own() {
         next += times.len() as u64;
         session.say(&Down::Ack { up_to: next - 1 }).await;
         if id == 4 {
+            // One that stops waits for its ack for some seconds only.
+            while !feed.outbox().await.is_empty() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
             stop.send(true).expect("an agent");
         }
         session.closed().await;

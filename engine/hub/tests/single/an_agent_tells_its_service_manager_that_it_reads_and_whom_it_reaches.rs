@@ -8,11 +8,21 @@ use crate::hub::new_hub;
 use crate::hub::notify::Manager;
 use crate::hub::wait_until;
 
-/// Waits for three pings, of which one is due every second. That takes less than 10 s, also on a busy machine.
+/// Time in which three pings come, of which one is due every second.
+const THREE_PINGS_MAX: Duration = Duration::from_secs(10);
+/// Times that three pings are waited for until they come in that time: a machine may stand still for some seconds.
+const TRIES_MAX: usize = 4;
+
+/// Waits for three pings.
 fn await_three_pings(manager: &Manager, what: &str) {
-    let (begun, before) = (Instant::now(), manager.pings());
-    wait_until(what, || manager.pings() > before + 2);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{what}: three pings took {:?}", begun.elapsed());
+    let three_pings = || {
+        let (begun, before) = (Instant::now(), manager.pings());
+        wait_until(what, || manager.pings() > before + 2);
+        begun.elapsed()
+    };
+    // No more often than needed.
+    let is_soon = (0..TRIES_MAX).any(|_| three_pings() < THREE_PINGS_MAX);
+    assert!(is_soon, "{what}: three pings took longer than {THREE_PINGS_MAX:?}, {TRIES_MAX} times");
 }
 
 #[test]

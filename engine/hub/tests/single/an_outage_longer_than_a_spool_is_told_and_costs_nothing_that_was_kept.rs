@@ -21,9 +21,9 @@ const OUTAGE_S: u32 = 8 * 3600;
 const LATE_MS_MAX: i64 = 50;
 /// Seconds that the agent's program may need to start, with those in which the machine stands still: they have no
 /// readings.
-const START_S_MAX: i64 = 6;
-/// How long the program finds no room: it misses more readings than that.
-const WITHOUT_ROOM: Duration = Duration::from_secs(10);
+const START_S_MAX: i64 = 15;
+/// How long the program finds no room: it misses more readings than [`START_S_MAX`].
+const WITHOUT_ROOM: Duration = Duration::from_secs(20);
 /// Longer than an agent waits for its last acks.
 const STOP_MAX: Duration = Duration::from_secs(30);
 

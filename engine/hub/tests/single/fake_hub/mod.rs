@@ -80,8 +80,21 @@ impl FakeHub {
 
     /// The next agent that says Hello.
     pub(crate) async fn accept(&self) -> FakeSession {
-        let connection = in_time(self.endpoint.accept()).await.expect("an endpoint").await.expect("a connection");
-        let (send, recv) = in_time(connection.accept_bi()).await.expect("a stream");
+        in_time(async {
+            loop {
+                // On a busy machine an agent may have given up a connection before it is taken here. It makes another.
+                if let Some(session) = self.try_accept().await {
+                    return session;
+                }
+            }
+        })
+        .await
+    }
+
+    /// The next connection; `None` when its agent has left it without a word.
+    async fn try_accept(&self) -> Option<FakeSession> {
+        let connection = self.endpoint.accept().await.expect("an endpoint").await.ok()?;
+        let (send, recv) = connection.accept_bi().await.ok()?;
         let hello = Hello {
             protocol: 0,
             credential: String::new(),
@@ -91,9 +104,11 @@ impl FakeHub {
             clock: None,
         };
         let mut session = FakeSession { hello, connection, send, recv, reader: FrameReader::new() };
-        let Some(Up::Hello(hello)) = session.hear().await else { panic!("not Hello") };
-        session.hello = hello;
-        session
+        match session.hear().await? {
+            Up::Hello(hello) => session.hello = hello,
+            other => panic!("{other:?}, not Hello"),
+        }
+        Some(session)
     }
 
     /// Whether an agent knocks within a while.
@@ -143,6 +158,9 @@ impl FakeSession {
     }
 }
 
+/// How long an agent may take. It only ends a test that would hang.
+const WAIT_MAX: Duration = Duration::from_secs(120);
+
 async fn in_time<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), future).await.expect("in time")
+    tokio::time::timeout(WAIT_MAX, future).await.expect("in time")
 }
