@@ -400,7 +400,7 @@ impl HubProcess {
         path: &str,
         headers: &[(&str, &str)],
         body: &[u8],
-    ) -> std::io::Result<HttpAnswer> {
+    ) -> io::Result<HttpAnswer> {
         request(self.http(), method, path, headers, body)
     }
 
@@ -472,7 +472,7 @@ pub fn request(
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> std::io::Result<HttpAnswer> {
+) -> io::Result<HttpAnswer> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(START_TIMEOUT))?;
     exchange(&mut stream, "hub", method, path, headers, body)
@@ -489,7 +489,7 @@ pub fn exchange(
     path: &str,
     headers: &[(&str, &str)],
     body: &[u8],
-) -> std::io::Result<HttpAnswer> {
+) -> io::Result<HttpAnswer> {
     let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
     for (name, value) in headers {
         request.push_str(&format!("{name}: {value}\r\n"));
@@ -499,7 +499,7 @@ pub fn exchange(
     stream.write_all(body)?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
-    parse_answer(&answer).ok_or_else(|| std::io::Error::other("not an HTTP answer"))
+    parse_answer(&answer).ok_or_else(|| io::Error::other("not an HTTP answer"))
 }
 
 /// What a process uses, from `/proc`.

@@ -34,7 +34,7 @@ fn the_live_stream_shows_what_changed() {
     swarm.finish();
     wait_until("the agent has gone", || hub.metric("windfire_sessions") == 0.0);
     // It may have been silent for a while before, on a machine that stood still.
-    let list = hub::panel::result(&admin.get(&hub, "/api/v1/server/list"));
+    let list = crate::hub::panel::result(&admin.get(&hub, "/api/v1/server/list"));
     let last_active = list[0]["last_active"].as_i64().filter(|active| *active > 1_700_000_000).expect("a time");
     let offline = all.next_where(|event| active_of_1(&event.data) == Some(last_active));
 
