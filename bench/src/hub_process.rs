@@ -394,13 +394,7 @@ impl HubProcess {
     ///
     /// # Errors
     /// The hub cannot be reached or does not answer in HTTP.
-    pub fn request(
-        &self,
-        method: &str,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: &[u8],
-    ) -> io::Result<HttpAnswer> {
+    pub fn request(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> io::Result<HttpAnswer> {
         request(self.http(), method, path, headers, body)
     }
 
