@@ -2,7 +2,7 @@
 //! RocksDB's memory and files are in `store/options.rs`.
 
 use windfire_wire::limits::{
-    FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
+    FRAME_AGE_S_MAX, FRAME_BODY_BYTES_MAX, REPORTS_PER_FRAME_MAX, TEMPERATURE_NAME_BYTES_MAX, TEMPERATURES_MAX,
 };
 
 /// Pending buffers that reports are spread over by server id. More than the ingest threads of any machine we run on,
@@ -261,8 +261,10 @@ pub const REPEAT_S_MIN: u32 = 60;
 /// Maximum of seconds between two messages about an alert that lasts: a week.
 pub const REPEAT_S_MAX: u32 = 604_800;
 
-/// Minimum of seconds without a report that a rule may take for offline: agents report up to that seldom.
-pub const OFFLINE_S_MIN: u32 = 5;
+/// Minimum of seconds without a report that a rule may take for offline. Agents gather readings for up to
+/// [`FRAME_AGE_S_MAX`](windfire_wire::limits::FRAME_AGE_S_MAX) seconds when a busy hub asks them to, and their frame is
+/// shown after its commit. Such a silence must make nobody offline.
+pub const OFFLINE_S_MIN: u32 = FRAME_AGE_S_MAX + 2;
 
 /// Channels that messages go to.
 pub const CHANNELS_MAX: usize = 100;

@@ -127,7 +127,12 @@ impl Condition {
                 );
             }
             if value < f64::from(OFFLINE_S_MIN) {
-                return wrong("value", format!("{value} s is less than the least for {name}, {OFFLINE_S_MIN} s"));
+                return wrong(
+                    "value",
+                    format!(
+                        "{value} s is too short for {name}: agents may gather readings for some time before they send them, so write at least {OFFLINE_S_MIN}"
+                    ),
+                );
             }
         }
         match self.clear {

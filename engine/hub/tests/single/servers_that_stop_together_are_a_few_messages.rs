@@ -14,7 +14,7 @@ const AGENTS: usize = 600;
 const STOPPED: usize = 300;
 const MESSAGES_MAX: usize = 3;
 /// Longer than an agent is silent on a machine that stands still, or while hundreds of others connect.
-const AWAY: &str = "offline > 10";
+const AWAY: &str = "offline > 12";
 /// Seconds that a first message waits for others, and a further one. Hundreds of handshakes take seconds, and in all
 /// that are three messages.
 const GROUP_WAITS: [&str; 4] = ["--group-wait-s", "3", "--group-interval-s", "10"];

@@ -52,7 +52,7 @@ fn rules_at_their_limits_are_taken() {
         Rule { repeat_s: REPEAT_S_MIN, keep_s: 0, ..rule() },
         Rule { when: vec![above(Measure::Rebooted, 0.0)], ..rule() },
         Rule { when: vec![above(Measure::HubIsolated, 0.0), below(Measure::HubDiskFree, 10.0, Some(15.0))], ..rule() },
-        Rule { when: vec![above(Measure::Offline, 5.0)], never: true, ..rule() },
+        Rule { when: vec![above(Measure::Offline, 12.0)], never: true, ..rule() },
         Rule { when: vec![below(Measure::Cpu, 0.0, Some(100.0))], ..rule() },
         Rule { when: vec![below(Measure::TcpConn, -1.0, None)], ..rule() },
     ];
@@ -78,7 +78,7 @@ fn a_wrong_field_is_named_with_its_value() {
         (with(below(Measure::Load1, 1.0, Some(0.5))), &["when[1].clear: 0.5", "load1 < 1", "1 or above"]),
         (with(above(Measure::Rebooted, 1.0)), &["when[1].value: 1", "rebooted"]),
         (with(below(Measure::AddressChanged, 0.0, None)), &["when[1].value: 0", "address_changed"]),
-        (with(above(Measure::Offline, 4.9)), &["when[1].value: 4.9", "offline", "5 s"]),
+        (with(above(Measure::Offline, 11.9)), &["when[1].value: 11.9", "offline", "at least 12"]),
         (with(below(Measure::Offline, 60.0, None)), &["when[1].op: ", "offline"]),
         (with(above(Measure::HubIsolated, 0.0)), &["when: ", "two rules"]),
         (Rule { for_s: FOR_S_MAX + 1, ..rule() }, &["for_s: 604801", "604800"]),
