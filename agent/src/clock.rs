@@ -7,6 +7,11 @@ use windfire_wire::HelloClock;
 
 use crate::limits::{CLOCK_INTERVAL_MS, CLOCK_STEP_MS_MIN};
 
+/// Milliseconds between the readings of two clocks that are of one moment.
+const ONE_MOMENT_MS: u64 = 50;
+/// How often the clocks are read before the last readings are taken as they are.
+const TRIES: usize = 10;
+
 /// The machine's two clocks.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
@@ -19,9 +24,24 @@ impl Clock {
         Self { unix_ms }
     }
 
-    /// The present time of both.
+    /// The present time of both, as of one moment.
     pub fn read(&self) -> HelloClock {
-        HelloClock { now_ms: (self.unix_ms)(), uptime_ms: uptime_ms() }
+        at_one_moment(self.unix_ms, uptime_ms)
+    }
+}
+
+/// Reads both clocks. The machine may stop the agent between the two for seconds. One of them would seem to have
+/// stepped, so they are read again then.
+fn at_one_moment(unix_ms: impl Fn() -> i64, uptime_ms: impl Fn() -> u64) -> HelloClock {
+    let mut before_ms = uptime_ms();
+    let mut tries = 0;
+    loop {
+        let clock = HelloClock { now_ms: unix_ms(), uptime_ms: uptime_ms() };
+        tries += 1;
+        if clock.uptime_ms.saturating_sub(before_ms) <= ONE_MOMENT_MS || tries == TRIES {
+            return clock;
+        }
+        before_ms = clock.uptime_ms;
     }
 }
 
@@ -78,6 +98,8 @@ fn offset_ms(clock: HelloClock) -> i128 {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::{Cell, RefCell};
+
     use super::*;
 
     const START_MS: i64 = 1_790_000_000_000;
@@ -111,6 +133,22 @@ mod tests {
         // 1 ms per second, the worst drift of an undisciplined clock: more than 500 ms after 501 s.
         let drifting: Vec<(u64, i64)> = (1..=590).map(|second| (second * 1000, second as i64)).collect();
         assert_eq!(told_at(&drifting), [501_000]);
+    }
+
+    #[test]
+    fn a_standstill_between_the_clocks_is_no_step() {
+        let now_ms = Cell::new(5_000);
+        let stops_ms = RefCell::new(vec![700, 60, 3_000]);
+        let unix_ms = || {
+            let seen_ms = now_ms.get();
+            now_ms.set(seen_ms + stops_ms.borrow_mut().pop().unwrap_or(0));
+            START_MS + seen_ms as i64
+        };
+        let clock = at_one_moment(unix_ms, || now_ms.get());
+        assert_eq!(clock, HelloClock { now_ms: START_MS + 8_760, uptime_ms: 8_760 });
+        stops_ms.replace(vec![1_000; 100]);
+        let always_stopped = at_one_moment(unix_ms, || now_ms.get());
+        assert_eq!(always_stopped, HelloClock { now_ms: START_MS + 17_760, uptime_ms: 18_760 });
     }
 
     #[test]

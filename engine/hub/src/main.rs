@@ -52,6 +52,7 @@ use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
+use crate::clock::at_one_moment;
 use admin::{Request, Response};
 use cli::{Call, Cli, ClusterVerb, Verb};
 use config::{Config, Place, Settings};
@@ -252,6 +253,10 @@ fn reading() -> Reading {
     const NEVER_LEAPS: ClockId = ClockId::Boottime;
     #[cfg(not(target_os = "linux"))]
     const NEVER_LEAPS: ClockId = ClockId::Monotonic;
-    let uptime = clock_gettime(NEVER_LEAPS);
-    Reading { wall_ms: unix_ms(), uptime_ms: uptime.tv_sec * 1000 + uptime.tv_nsec / 1_000_000 }
+    let since_ms = || {
+        let since = clock_gettime(NEVER_LEAPS);
+        since.tv_sec * 1000 + since.tv_nsec / 1_000_000
+    };
+    let (wall_ms, uptime_ms) = at_one_moment(unix_ms, since_ms);
+    Reading { wall_ms, uptime_ms }
 }

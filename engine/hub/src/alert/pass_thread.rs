@@ -11,7 +11,7 @@ use windfire_engine::alert::{Outside, Passed};
 use windfire_engine::error::ChangeError;
 
 use super::{POLL, wait_for_history};
-use crate::clock::Clock;
+use crate::clock::{Clock, at_one_moment};
 use crate::counters::Counters;
 use crate::limits::COMMIT_STALL;
 use crate::pulse::Pulse;
@@ -118,7 +118,8 @@ impl PassThread {
     }
 
     fn now(&self, begun: Instant) -> AlertTime {
-        AlertTime { now_ms: (self.clock)(), uptime_ms: whole_ms(begun.elapsed()) }
+        let (now_ms, uptime_ms) = at_one_moment(&*self.clock, || whole_ms(begun.elapsed()));
+        AlertTime { now_ms, uptime_ms }
     }
 
     fn outside(&self, contact: Contact, now: Instant) -> Outside {
