@@ -262,7 +262,7 @@ pub const REPEAT_S_MIN: u32 = 60;
 pub const REPEAT_S_MAX: u32 = 604_800;
 
 /// Minimum of seconds without a report that a rule may take for offline. Agents gather readings for up to
-/// [`FRAME_AGE_S_MAX`](windfire_wire::limits::FRAME_AGE_S_MAX) seconds when a busy hub asks them to, and their frame is
+/// [`FRAME_AGE_S_MAX`] seconds when a busy hub asks them to, and their frame is
 /// shown after its commit. Such a silence must make nobody offline.
 pub const OFFLINE_S_MIN: u32 = FRAME_AGE_S_MAX + 2;
 
