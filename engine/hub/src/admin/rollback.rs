@@ -45,8 +45,9 @@ fn lost(kept: Contents, undone: Result<Contents, String>) -> String {
     match undone {
         Ok(undone) => {
             let commits = undone.commit.saturating_sub(kept.commit);
+            let what = if commits == 1 { "commit" } else { "commits" };
             format!(
-                "lost: {commits} commits of reports, and every change of servers, users, tokens and alerts since the \
+                "lost: {commits} {what} of reports, and every change of servers, users, tokens and alerts since the \
                  upgrade"
             )
         }

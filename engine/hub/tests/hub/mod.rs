@@ -23,6 +23,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 use windfire_agent::backoff::BackoffOptions;
 use windfire_bench::hub_process::HubProcess;
+use windfire_engine::{SalvagedFamily, salvage};
 
 /// The hub under test.
 pub(crate) const HUB: &str = env!("CARGO_BIN_EXE_windfire");
@@ -46,6 +47,14 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
             fs::copy(path, to).expect("copied");
         }
     }
+}
+
+/// The records of a store on which no hub runs, by family. They are saved into a folder `to`, which is made for it.
+pub(crate) fn records(data: &Path, to: &Path) -> Vec<SalvagedFamily> {
+    fs::create_dir(to).expect("a new folder");
+    let salvaged = salvage(data, to).expect("readable");
+    assert_eq!(salvaged.lost_places, 0, "{:?}", salvaged.lost);
+    salvaged.families
 }
 
 /// Waits that suit a test: a hub that was killed is back at once.

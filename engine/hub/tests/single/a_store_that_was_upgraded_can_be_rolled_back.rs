@@ -4,11 +4,11 @@
 use std::fs;
 use std::path::Path;
 
-use crate::hub::{copy_folder, new_hub};
+use crate::hub::{copy_folder, new_hub, records};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::numbered::{FORMAT_1, check, leave_format_1};
-use windfire_engine::{contents, salvage};
+use windfire_engine::contents;
 
 const SERVERS: usize = 3;
 /// Reports of each server: more than one head.
@@ -63,14 +63,8 @@ fn a_store_that_was_upgraded_can_be_rolled_back() {
     assert!(!data.join("pre-1").exists() && !data.join("rolling-back").exists());
     assert!(data.join("tls/cert.pem").exists(), "agents know the hub again");
     assert_eq!(contents(&data), contents(&before));
-    let records = |from: &Path, name: &str| {
-        let to = folder.path().join(name);
-        fs::create_dir(&to).expect("made");
-        let salvaged = salvage(from, &to).expect("readable");
-        assert_eq!(salvaged.lost_places, 0, "{:?}", salvaged.lost);
-        salvaged.families
-    };
-    assert_eq!(records(&data, "after"), records(&before, "as before"));
+    let (after, as_before) = (folder.path().join("after"), folder.path().join("as before"));
+    assert_eq!(records(&data, &after), records(&before, &as_before));
     assert!(refusal(&hub, &["rollback"]).contains("nothing to roll back to"));
     assert_eq!(format(&data), FORMAT_1, "nothing was changed");
     let checked = check(&data, &folder.path().join("no-acks"));
