@@ -199,6 +199,7 @@ pub(crate) fn serve(config: &Config, launch: Launch) -> Result<(), String> {
     }
     admin::make_administrator(&engine, config.first_password_file.as_deref(), clock().div_euclid(1000))?;
     admin::begin_rules(&engine, clock().div_euclid(1000));
+    signals.serving();
     announce(config, http_address, quic_address, &fingerprint);
 
     // A slow answer or a slow disk does not hold up the others, because each has its own thread. They end in this

@@ -23,7 +23,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From the start on, because opening a store takes long. Until [`Signals::asked`] a request to stop ends the process
+    /// From the start on, because opening a store takes long. Until [`Signals::serving`] a request to stop ends the process
     /// at once, and a request to read the configuration again waits. The system would end the process by either, and the
     /// first process of a container by none.
     pub(crate) fn watch() -> Result<Self, String> {
@@ -88,9 +88,14 @@ impl Signals {
         self.reloads.clone()
     }
 
+    /// From now on a request to stop waits for [`Signals::asked`]. To be called before anybody is answered: whoever sees
+    /// that the hub serves may ask it to stop, and expects an orderly one.
+    pub(crate) fn serving(&self) {
+        self.is_running.store(true, Ordering::Release);
+    }
+
     /// Ends when a stop was asked for.
     pub(crate) async fn asked(&mut self) {
-        self.is_running.store(true, Ordering::Release);
         if self.asked.wait_for(|asked| *asked).await.is_err() {
             // Signals are watched as long as the process lives.
             std::future::pending::<()>().await;
