@@ -139,6 +139,9 @@ pub const STORAGE_BLOCKS_READ_MAX: usize = 2048;
 /// Corrupt blocks that are named one by one. All are counted.
 pub const CORRUPT_BLOCKS_NAMED_MAX: usize = 100;
 
+/// Table files that are named where damage is in one of them, and RocksDB does not say in which.
+pub(crate) const TABLES_NAMED_MAX: usize = 20;
+
 /// Threads that a start reads the newest part of the log with. More would only wait for the disk.
 pub const START_THREADS_MAX: usize = 4;
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::tier::{Retention, Tier};
 use super::upkeep::History;
 use crate::block::Block;
-use crate::limits::CORRUPT_BLOCKS_NAMED_MAX;
+use crate::limits::{CORRUPT_BLOCKS_NAMED_MAX, TABLES_NAMED_MAX};
 use crate::store::{Store, StoreError, key, log};
 
 /// The result of a verification.
@@ -43,10 +43,24 @@ impl Verified {
     }
 
     /// Notes how the reading of a family ended. A damaged table file ends that of its family, and of no other.
-    fn note_end(&mut self, family: &str, read: Result<(), StoreError>) -> Result<(), StoreError> {
+    fn note_end(
+        &mut self,
+        store: &Store,
+        family: &'static str,
+        read: Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
         match read {
             Err(StoreError::Corrupt(corrupt)) => {
-                self.note_corrupt(format!("{family}, which was read no further: {corrupt}"));
+                let mut name = format!("{family}, which was read no further: {corrupt}");
+                // Of a few bytes of its tables RocksDB does not say where they are.
+                if !name.contains(".sst") {
+                    let mut tables: Vec<String> = store.files(family)?.into_iter().map(|table| table.name).collect();
+                    let others = tables.len().saturating_sub(TABLES_NAMED_MAX);
+                    tables.truncate(TABLES_NAMED_MAX);
+                    let more = if others > 0 { format!(", and {others} others") } else { String::new() };
+                    name.push_str(&format!(", in one of {}{more}", tables.join(", ")));
+                }
+                self.note_corrupt(name);
                 Ok(())
             }
             other => other,
@@ -95,7 +109,7 @@ impl History {
                 }
                 Ok(())
             });
-            verified.note_end(tier.family(), scanned)?;
+            verified.note_end(store, tier.family(), scanned)?;
         }
         let mut read = |_: &[u8], value: &[u8]| Ok(log::read(value, &mut |_| {}).map(|()| true)?);
         store.walk_log(0, &mut read, &mut |lost| verified.note_corrupt(lost))?;
@@ -105,7 +119,7 @@ impl History {
                 continue;
             }
             let scanned = store.scan(family, &[], &mut |_, _| Ok(()));
-            verified.note_end(family, scanned)?;
+            verified.note_end(store, family, scanned)?;
         }
         // A compaction also reads what is deleted, and no query.
         for table in &store.damaged_tables().tables {

@@ -8,6 +8,8 @@ use super::key;
 
 /// A table file of a family.
 pub(crate) struct TableFile {
+    /// Its name in the database's folder.
+    pub(crate) name: String,
     pub(crate) first_key: Vec<u8>,
     pub(crate) last_key: Vec<u8>,
     pub(crate) bytes: u64,
@@ -32,6 +34,8 @@ impl Store {
             let files = db.live_files().map_err(|error| self.error(&error))?;
             let of_family = files.into_iter().filter(|file| file.column_family_name == family);
             let file = |file: rocksdb::LiveFile| TableFile {
+                // RocksDB's name of it begins with a slash.
+                name: file.name.trim_start_matches('/').to_owned(),
                 first_key: file.start_key.unwrap_or_default(),
                 last_key: file.end_key.unwrap_or_default(),
                 bytes: file.size as u64,

@@ -219,17 +219,7 @@ impl Copies {
     fn check_refusal(&self, file: &Path, said: &[String]) -> Result<Outcome, String> {
         let lines: Vec<&String> = said.iter().filter(|line| line.starts_with("windfire: ")).collect();
         let [line] = lines[..] else { return Err(format!("not one line, but {said:#?}")) };
-        let name = file.to_string_lossy();
-        let is_named = match &*name {
-            "FORMAT" => line.contains("FORMAT") || line.contains("store format"),
-            // It may name another manifest by now.
-            "rocksdb/CURRENT" => line.contains("CURRENT") || line.contains("MANIFEST"),
-            _ if name.ends_with(".log") => line.contains("rocksdb/*.log"),
-            // Of a few bytes of its tables RocksDB does not say where they are.
-            _ if name.ends_with(".sst") => line.contains(&*name) || line.contains("rocksdb/*.sst"),
-            _ => line.contains(&*name),
-        };
-        if !is_named {
+        if !is_named(file, line) {
             return Err(format!("the file is not named: {line}"));
         }
         let has_remedy = REMEDIES.iter().any(|remedy| line.contains(remedy));
@@ -249,7 +239,7 @@ impl Copies {
     fn check_survival(&self, damaged: &Path, file: &Path, said: &[String]) -> Result<Outcome, String> {
         let contents = match Contents::read(self.hub.data()) {
             Ok(contents) => contents,
-            Err(why) if why.contains(&*file.to_string_lossy()) => {
+            Err(why) if is_named(file, &why) => {
                 return self.verify(damaged, file).and_then(|is_sound| match is_sound {
                     true => Err(format!("only a second start found it: {why}")),
                     false => Ok(Outcome::RefusedLater),
@@ -269,6 +259,20 @@ impl Copies {
             (false, false) => Ok(Outcome::NamedAndMissing),
             (true, false) => Err(format!("missing without a word: {missing:#?}")),
         }
+    }
+}
+
+/// Whether an error names the file, or those among which it is.
+fn is_named(file: &Path, error: &str) -> bool {
+    let name = file.to_string_lossy();
+    match &*name {
+        "FORMAT" => error.contains("FORMAT") || error.contains("store format"),
+        // It may name another manifest by now.
+        "rocksdb/CURRENT" => error.contains("CURRENT") || error.contains("MANIFEST"),
+        _ if name.ends_with(".log") => error.contains("rocksdb/*.log"),
+        // Of a few bytes of its tables RocksDB does not say where they are.
+        _ if name.ends_with(".sst") => error.contains(&*name) || error.contains("rocksdb/*.sst"),
+        _ => error.contains(&*name),
     }
 }
 
