@@ -40,10 +40,16 @@ fn a_removed_server_ends_its_session_and_a_rotated_credential_too() {
     hub.start();
     let _swarm = Swarm::start(&hub, &credentials, options());
     wait_until("both report", || hub.metric("windfire_sessions") == 2.0);
+    // An agent that did not hear it in time comes once more, and then the hub does not know whose credential that is.
+    let is_told = |server: u64| {
+        let name = format!("server={server} ");
+        hub.log().iter().any(|line| line.contains("agent refused") && line.contains(&name))
+    };
     assert!(hub.cli(&["server", "remove", "1"]).status.success());
-    wait_until("its agent is told", || refusals(&hub, "bad_credential") == 1.0);
+    wait_until("its agent is told", || is_told(1));
     assert!(hub.cli(&["server", "rotate", "2"]).status.success());
-    wait_until("the other is told", || refusals(&hub, "bad_credential") == 2.0);
+    wait_until("the other is told", || is_told(2));
+    assert!(refusals(&hub, "bad_credential") >= 2.0);
     wait_until("both are gone", || hub.metric("windfire_sessions") == 0.0);
 }
 
