@@ -54,7 +54,7 @@ impl Verified {
                 let mut name = format!("{family}, which was read no further: {corrupt}");
                 // Of a few bytes of its tables RocksDB does not say where they are.
                 if !name.contains(".sst") {
-                    let mut tables: Vec<String> = store.files(family)?.into_iter().map(|table| table.name).collect();
+                    let mut tables: Vec<String> = store.files(family)?.into_iter().map(|table| table.file).collect();
                     let others = tables.len().saturating_sub(TABLES_NAMED_MAX);
                     tables.truncate(TABLES_NAMED_MAX);
                     let more = if others > 0 { format!(", and {others} others") } else { String::new() };

@@ -236,7 +236,7 @@ fn is_readable(db: &DB, file: &LiveFile, bytes_max: usize) -> Option<bool> {
 }
 
 /// A table file's path in the data folder.
-fn path_of(file: &LiveFile) -> String {
+pub(super) fn path_of(file: &LiveFile) -> String {
     // RocksDB's name of it begins with a slash.
     format!("{DB_FOLDER}/{}", file.name.trim_start_matches('/'))
 }

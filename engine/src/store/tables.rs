@@ -2,14 +2,15 @@
 
 use rocksdb::{BottommostLevelCompaction, CompactOptions};
 
+use super::damage::path_of;
 use super::database::{Store, handle};
 use super::error::StoreError;
 use super::key;
 
 /// A table file of a family.
 pub(crate) struct TableFile {
-    /// Its name in the database's folder.
-    pub(crate) name: String,
+    /// Its path in the data folder.
+    pub(crate) file: String,
     pub(crate) first_key: Vec<u8>,
     pub(crate) last_key: Vec<u8>,
     pub(crate) bytes: u64,
@@ -34,8 +35,7 @@ impl Store {
             let files = db.live_files().map_err(|error| self.error(&error))?;
             let of_family = files.into_iter().filter(|file| file.column_family_name == family);
             let file = |file: rocksdb::LiveFile| TableFile {
-                // RocksDB's name of it begins with a slash.
-                name: file.name.trim_start_matches('/').to_owned(),
+                file: path_of(&file),
                 first_key: file.start_key.unwrap_or_default(),
                 last_key: file.end_key.unwrap_or_default(),
                 bytes: file.size as u64,

@@ -5,6 +5,7 @@ use std::{fs, io};
 
 use rocksdb::DB;
 
+use super::damage::path_of;
 use super::durable;
 use super::error::StoreError;
 use super::format::{self, Found};
@@ -81,8 +82,7 @@ pub(super) fn check_tables(folder: &Path, db: &DB) -> Result<(), StoreError> {
 fn lost_tables(folder: &Path, db: &DB) -> Result<Vec<LostTable>, StoreError> {
     let mut lost = Vec::new();
     for table in db.live_files().map_err(|error| StoreError::from_rocksdb(folder, &error))? {
-        // RocksDB's name of it begins with a slash.
-        let file = format!("{DB_FOLDER}/{}", table.name.trim_start_matches('/'));
+        let file = path_of(&table);
         let bytes = table.size as u64;
         let found_bytes = match fs::metadata(folder.join(&file)) {
             Ok(found) => Some(found.len()),

@@ -49,6 +49,13 @@ pub(crate) fn copy_folder(from: &Path, to: &Path) {
     }
 }
 
+/// What a verb prints that does what it is told.
+pub(crate) fn said(hub: &HubProcess, arguments: &[&str]) -> String {
+    let output = hub.cli(arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
 /// The records of a store on which no hub runs, by family. They are saved into a folder `to`, which is made for it.
 pub(crate) fn records(data: &Path, to: &Path) -> Vec<SalvagedFamily> {
     fs::create_dir(to).expect("a new folder");

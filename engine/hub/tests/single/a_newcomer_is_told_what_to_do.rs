@@ -8,15 +8,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::hub::panel::sign_in;
-use crate::hub::{HUB, new_hub, wait_until};
+use crate::hub::{HUB, new_hub, said, wait_until};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
-
-fn said(hub: &HubProcess, arguments: &[&str]) -> String {
-    let output = hub.cli(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("text")
-}
 
 fn refused(hub: &HubProcess, arguments: &[&str]) -> String {
     let output = hub.cli(arguments);

@@ -4,7 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::hub::{copy_folder, new_hub, records};
+use crate::hub::{copy_folder, new_hub, records, said};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::numbered::{FORMAT_1, check, leave_format_1};
@@ -16,13 +16,6 @@ const LAST: u64 = 700;
 
 fn format(data: &Path) -> String {
     fs::read_to_string(data.join("FORMAT")).expect("there")
-}
-
-fn said(hub: &HubProcess, arguments: &[&str]) -> String {
-    let output = hub.cli(arguments);
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success(), "{arguments:?}: {words}");
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 fn refusal(hub: &HubProcess, arguments: &[&str]) -> String {

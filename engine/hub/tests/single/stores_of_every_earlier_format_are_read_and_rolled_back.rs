@@ -9,7 +9,7 @@ use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_engine::contents;
 
-use crate::hub::{HUB, copy_folder, records};
+use crate::hub::{HUB, copy_folder, records, said};
 
 /// The formats before this hub's.
 const FORMATS: std::ops::RangeInclusive<u32> = 1..=5;
@@ -43,12 +43,6 @@ impl Kept {
     fn said_format(&self) -> String {
         self.text("data/FORMAT").trim_end().to_owned()
     }
-}
-
-fn said(hub: &HubProcess, arguments: &[&str]) -> String {
-    let output = hub.cli(arguments);
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).expect("UTF-8")
 }
 
 /// The lines of a CSV text, each with the columns of these names. No value of these stores has a comma.
