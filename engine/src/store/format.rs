@@ -65,6 +65,8 @@ pub fn store_format(folder: &Path) -> Result<Option<u32>, StoreError> {
             None => Err(Corrupt::at(path.display().to_string()).into()),
         },
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        // It is no text.
+        Err(error) if error.kind() == ErrorKind::InvalidData => Err(Corrupt::at(path.display().to_string()).into()),
         Err(error) => Err(StoreError::unusable(folder, &error)),
     }
 }
