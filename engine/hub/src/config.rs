@@ -1,6 +1,7 @@
 //! Configuration: one TOML file. Every key of it is also a flag and a `WINDFIRE_…` variable. A flag wins over a
 //! variable, a variable over the file, the file over the default. Unknown keys are errors.
 
+use std::borrow::Cow;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,6 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use http::HeaderValue;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use toml::de::{DeTable, DeValue};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
@@ -457,19 +459,22 @@ fn shown<S: Serializer>(value: &LogFormat, serializer: S) -> Result<S::Ok, S::Er
 /// Reads the text of a configuration file. A key with an empty text counts as absent, as an empty variable does,
 /// because some tools cannot leave a key out.
 fn parse(text: &str) -> Result<Settings, String> {
-    let read: Result<Settings, _> = match toml::from_str::<toml::Table>(text) {
-        Ok(mut keys) if keys.values().any(is_blank) => {
-            keys.retain(|_, value| !is_blank(value));
-            keys.try_into()
-        }
-        // Read from the text, so that an error has its line.
-        _ => toml::from_str(text),
-    };
-    read.map_err(|error| config_words::explain(&error))
+    toml::from_str(&without_blank_keys(text)).map_err(|error| config_words::explain(&error))
 }
 
-fn is_blank(value: &toml::Value) -> bool {
-    value.as_str().is_some_and(|text| plain(text).is_empty())
+/// The same text with spaces where a key has an empty text. All else stays at its place, so that an error has its line.
+fn without_blank_keys(text: &str) -> Cow<'_, str> {
+    // What is no TOML is read as it is, which says why.
+    let Ok(keys) = DeTable::parse(text) else { return text.into() };
+    let is_blank = |value: &DeValue<'_>| value.as_str().is_some_and(|text| plain(text).is_empty());
+    let blank = keys.get_ref().iter().filter(|(_, value)| is_blank(value.get_ref()));
+    let mut without = Cow::Borrowed(text);
+    for (key, value) in blank {
+        let span = key.span().start..value.span().end;
+        let spaces = text[span.clone()].bytes().map(|byte| if byte == b'\n' { '\n' } else { ' ' });
+        without.to_mut().replace_range(span, &spaces.collect::<String>());
+    }
+    without
 }
 
 fn unread(path: &Path, error: &io::Error) -> String {

@@ -149,6 +149,22 @@ fn what_the_file_leaves_empty_is_not_given() {
 }
 
 #[test]
+fn a_fault_beside_what_is_empty_still_has_its_line_and_its_key() {
+    for (text, line, key) in [
+        ("cors_origin = \"\"\n\noffline_after_s = \"60\"\n", "line 3, column 19", "offline_after_s"),
+        ("\"log\" = \nguests = 1\nhttp = \"\" # all\n", "line 2, column 10", "guests"),
+        ("data = \"\"\"\n\n\"\"\"\nhtpp = 1\n", "line 4, column 1", "htpp"),
+        ("log = \"\u{feff}\"; quic = 1\n", "line 1, column 11", "quic"),
+    ] {
+        let error = parse(text).expect_err("a fault");
+        assert!(error.starts_with(line) && error.contains(key), "{text}: {error}");
+    }
+    assert!(parse("log = ''\nlog = ''\n").is_err(), "a key that is given twice is a fault, empty or not");
+    let many: String = (0..50_000).map(|number| format!("k{number}=''\n")).collect();
+    assert!(parse(&many).is_ok(), "as if none was there");
+}
+
+#[test]
 fn a_value_in_the_filter_of_the_log_is_no_pattern() {
     // As a pattern this one is not closed, and others take minutes to read.
     let config = Config::load(&Place::default(), parse("log = \"info[{a=(}]\"").expect("TOML"));
