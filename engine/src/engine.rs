@@ -203,11 +203,16 @@ impl Engine {
         let next = self.shards().position();
         let checkpoint = match self.store.checkpoints() {
             Ok(checkpoints) => checkpoints.oldest(),
-            Err(error) => return (Upkeep::default(), Err(error)),
+            Err(error) => {
+                let failed = Err(error);
+                self.history.note_round(&failed);
+                return (Upkeep::default(), failed);
+            }
         };
         let slots = || self.registry.slots();
         let done =
             self.history.upkeep(&self.store, self.commits.watermark(), &slots, (next, checkpoint), &self.clock, now_ms);
+        self.history.note_round(&done.1);
         if done.0.heads_sealed > 0 {
             // A commit tells the sessions that wait for room in the heads.
             self.commits.notify_pending();

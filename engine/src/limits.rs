@@ -151,6 +151,13 @@ pub const RECOVERED_HEADS_MAX: usize = 1024;
 /// Reports of the log that one round of upkeep reads while history catches up: some 50 ms, after which a stop is heard.
 pub const CATCH_UP_REPORTS_PER_ROUND: u64 = 100_000;
 
+/// Times in a row that the disk refuses to read a stretch of the log while it takes writes, before history leaves the stretch
+/// out: ten minutes, as a hub tries it every five seconds. A disk that comes back later costs no report.
+pub const REFUSED_READS_MAX: u32 = 120;
+
+/// Rounds of upkeep in a row that fail before the hub says so: half a minute, as a hub tries again every five seconds.
+pub const FAILED_ROUNDS_TOLD: u32 = 6;
+
 /// Points of one series.
 pub const POINTS_MAX: usize = 20_000;
 

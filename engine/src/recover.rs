@@ -14,7 +14,7 @@ use crate::record::Corrupt;
 use crate::registry::Registry;
 use crate::slot::{Slot, shard_of};
 use crate::status::Status;
-use crate::store::{Checkpoints, LogEntry, Store, StoreError, hosts, key, latest, log};
+use crate::store::{Checkpoints, LogEntry, Store, StoreError, Unreadable, hosts, key, latest, log};
 
 /// What was found on disk.
 pub(crate) struct Recovered {
@@ -143,7 +143,7 @@ impl Part<'_> {
             }
             Ok(true)
         };
-        store.walk_log(checkpoints.oldest() + 1, &mut visit, &mut |what| lost.push(what))?;
+        store.walk_log(checkpoints.oldest() + 1, Unreadable::Ends, &mut visit, &mut |what| lost.push(what))?;
         Ok((reports, lost))
     }
 }

@@ -297,6 +297,11 @@ impl Counters {
             "Servers whose clock is off by more than 5 s.",
             engine.history().clocks_off(),
         );
+        page.gauge(
+            "windfire_upkeep_failing",
+            "1 while rounds of history's upkeep fail: no heads become blocks, and agents stall when there is no room.",
+            usize::from(engine.history().failure().is_some()),
+        );
         page.head("windfire_upkeep_seconds_total", "Time spent on history's upkeep.", "counter");
         page.line("windfire_upkeep_seconds_total", self.upkeep_us_total.get() as f64 / 1e6);
         page.counter("windfire_rounds_total", "Rounds of the threads for agents.", &self.rounds);

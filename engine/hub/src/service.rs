@@ -111,5 +111,9 @@ pub(crate) fn why_not_ready(engine: &Engine, counters: &Counters) -> Option<Stri
     let commits = engine.poison_reason().map(|reason| format!("commits fail: {reason}"));
     commits
         .or_else(|| engine.store_failure().map(|reason| format!("the store takes no changes: {reason}")))
+        .or_else(|| {
+            let reason = engine.history().failure()?;
+            Some(format!("history takes no reports out of the log, and agents stall when there is no room: {reason}"))
+        })
         .or_else(|| counters.cluster()?.why_not_ready())
 }

@@ -17,11 +17,11 @@ use super::head_blocks::{seal_heads, write_sealed};
 use crate::fail_point::FailPoint;
 use crate::head::Head;
 use crate::intake::Position;
-use crate::limits::{CATCH_UP_REPORTS_PER_ROUND, RECOVERED_HEADS_MAX};
+use crate::limits::{CATCH_UP_REPORTS_PER_ROUND, RECOVERED_HEADS_MAX, REFUSED_READS_MAX};
 use crate::record::Corrupt;
 use crate::sample::Sample;
 use crate::slot::Slot;
-use crate::store::{Changes, LogEntry, Store, StoreError, key, log};
+use crate::store::{Changes, LogEntry, Store, StoreError, Unreadable, key, log};
 
 /// The part of the log that is not in history yet, and what was read of it.
 pub(crate) struct CatchUp {
@@ -34,6 +34,8 @@ pub(crate) struct CatchUp {
     /// Servers with full heads.
     full: BTreeSet<u64>,
     full_count: usize,
+    /// Reads in a row that the disk refused.
+    refused: u32,
 }
 
 /// What was read of a server's reports and is not in blocks.
@@ -104,18 +106,21 @@ impl CatchUp {
     ) -> Result<Option<Self>, StoreError> {
         let first = match store.first_commit() {
             // The walk finds out what of it can be read.
-            Err(StoreError::Corrupt(_)) => Some(0),
+            Err(StoreError::Corrupt(_) | StoreError::Unusable { .. }) => Some(0),
             first => first?,
         };
         let Some(first) = first.filter(|first| *first <= last) else { return Ok(None) };
         let caught = |sealed| Caught { sealed, head: Head::default(), full_heads: Vec::new() };
         let servers = servers.map(|(id, sealed)| (id, caught(sealed))).collect();
-        Ok(Some(Self { next: first, last, servers, full: BTreeSet::new(), full_count: 0 }))
+        Ok(Some(Self { next: first, last, servers, full: BTreeSet::new(), full_count: 0, refused: 0 }))
     }
 
     /// Reads on, for a bounded time. Whether there is more to read. `lose` hears what cannot be read.
     fn read_on(&mut self, store: &Store, lose: &mut dyn FnMut(String)) -> Result<bool, StoreError> {
         let from = self.next;
+        // While writes fail, it is the whole disk.
+        let is_damage = self.refused >= REFUSED_READS_MAX && !store.health.is_failing();
+        let unreadable = if is_damage { Unreadable::IsPassedOver } else { Unreadable::Ends };
         let (mut next, mut reports, mut is_over) = (from, 0, true);
         let mut visit = |key: &[u8], value: &[u8]| {
             let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
@@ -136,7 +141,12 @@ impl CatchUp {
             })?;
             Ok(true)
         };
-        store.walk_log(from, &mut visit, lose)?;
+        let walked = store.walk_log(from, unreadable, &mut visit, lose);
+        self.refused = match walked {
+            Err(StoreError::Unusable { .. }) => self.refused.saturating_add(1),
+            _ => 0,
+        };
+        walked?;
         self.next = if is_over { self.last + 1 } else { next };
         Ok(!is_over)
     }
@@ -224,5 +234,69 @@ impl CatchingUp {
         }
         self.progress.advance(catch_up.next);
         Ok(true)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: u64 = 7;
+
+    /// A store whose log has a report a commit, numbered like it, and whose disk cannot read commits 4 to 6.
+    fn sick_store(folder: &std::path::Path) -> Store {
+        let store = Store::open(folder, None).expect("a new store");
+        let mut changes = Changes::default();
+        for number in 1..=9 {
+            let mut value = Vec::new();
+            log::put_report(&mut value, SERVER, number, 0, &Sample::default(), None);
+            changes.put(key::LOG, &key::log_key(number, 0), value);
+        }
+        store.write_synced(&changes).expect("a healthy store");
+        let sick = folder.to_owned();
+        *store.at_read.lock() = Some(Box::new(move |_, key| match key::commit_of(key) {
+            Some(4..=6) => Err(StoreError::Unusable { folder: sick.clone(), reason: "Input/output error".to_owned() }),
+            _ => Ok(()),
+        }));
+        store
+    }
+
+    fn numbers(catch_up: &CatchUp) -> Vec<u64> {
+        let server = &catch_up.servers[&SERVER];
+        server.head.run().expect("own rows").sequences
+    }
+
+    #[test]
+    fn what_a_disk_cannot_read_for_long_costs_that_stretch_and_no_more() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = sick_store(folder.path());
+        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut lost = Vec::new();
+        for _ in 0..REFUSED_READS_MAX {
+            assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
+        }
+        assert!(lost.is_empty(), "the disk may come back: {lost:?}");
+        assert_eq!(catch_up.read_on(&store, &mut |what| lost.push(what)), Ok(false));
+        assert_eq!(numbers(&catch_up), [1, 2, 3, 7, 8, 9]);
+        assert!(lost.len() == 1 && lost[0].contains("Input/output error"), "{lost:?}");
+    }
+
+    #[test]
+    fn a_disk_that_comes_back_costs_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = sick_store(folder.path());
+        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut lost = Vec::new();
+        for _ in 0..REFUSED_READS_MAX {
+            assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
+        }
+        // While writes fail too, it is the whole disk.
+        store.health.note(&Err::<(), _>("Input/output error"));
+        assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
+        *store.at_read.lock() = None;
+        store.health.note(&Ok::<(), &str>(()));
+        assert_eq!(catch_up.read_on(&store, &mut |what| lost.push(what)), Ok(false));
+        assert_eq!(numbers(&catch_up), (1..=9).collect::<Vec<u64>>());
+        assert!(lost.is_empty(), "{lost:?}");
     }
 }

@@ -105,6 +105,12 @@ impl<'a> HistoryReader<'a> {
         self.history.unreadable()
     }
 
+    /// Why rounds of upkeep fail, when several in a row did: then no heads become blocks, and sessions stall when there is no
+    /// room for more. `None` while upkeep is well.
+    pub fn failure(&self) -> Option<String> {
+        self.history.failure()
+    }
+
     /// Whether a head is full, so that [`crate::Engine::upkeep`] has something to do at once.
     pub fn has_full_heads(&self) -> bool {
         self.history.has_full()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 
@@ -10,8 +10,9 @@ use super::catch_up::{CatchUp, CatchUpProgress, CatchingUp};
 use super::plan::Floors;
 use super::tier::{Retention, Tier};
 use crate::clock::Clock;
+use crate::health::Health;
 use crate::intake::{Position, Watermark};
-use crate::limits::CLOCK_STORE_INTERVAL_MS;
+use crate::limits::{CLOCK_STORE_INTERVAL_MS, FAILED_ROUNDS_TOLD};
 use crate::slot::Slot;
 use crate::store::{Changes, Store, StoreError, key};
 
@@ -53,6 +54,9 @@ pub(crate) struct History {
     catching_up: CatchingUp,
     /// Names of stretches of the log that cannot be read and were not handed out yet.
     lost: Mutex<Vec<String>>,
+    /// How the newest round ended, and the rounds in a row that failed.
+    health: Health,
+    failed_rounds: AtomicU32,
     /// Upkeep is one thread's work at a time.
     state: Mutex<State>,
 }
@@ -85,6 +89,8 @@ impl History {
             set_aside: Mutex::default(),
             catching_up: CatchingUp::default(),
             lost: Mutex::default(),
+            health: Health::default(),
+            failed_rounds: AtomicU32::new(0),
             state: Mutex::default(),
         })
     }
@@ -112,6 +118,19 @@ impl History {
     /// Notes a stretch of the log that cannot be read. Upkeep hands its name out.
     pub(crate) fn note_lost(&self, lost: String) {
         self.lost.lock().push(lost);
+    }
+
+    /// Notes how a round of upkeep ended.
+    pub(crate) fn note_round(&self, result: &Result<bool, StoreError>) {
+        self.health.note(result);
+        let failed = if result.is_ok() { 0 } else { self.failed_rounds.load(Ordering::Relaxed).saturating_add(1) };
+        self.failed_rounds.store(failed, Ordering::Relaxed);
+    }
+
+    /// Why rounds of upkeep fail, when so many in a row did that it is no passing fault.
+    pub(crate) fn failure(&self) -> Option<String> {
+        let is_lasting = self.failed_rounds.load(Ordering::Relaxed) >= FAILED_ROUNDS_TOLD;
+        self.health.reason().filter(|_| is_lasting)
     }
 
     /// How far history has caught up after a start; `None` when it has all reports.

@@ -6,7 +6,7 @@ use super::tier::{Retention, Tier};
 use super::upkeep::History;
 use crate::block::Block;
 use crate::limits::{CORRUPT_BLOCKS_NAMED_MAX, TABLES_NAMED_MAX};
-use crate::store::{Store, StoreError, key, log};
+use crate::store::{Store, StoreError, Unreadable, key, log};
 
 /// The result of a verification.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,9 +49,9 @@ impl Verified {
         family: &'static str,
         read: Result<(), StoreError>,
     ) -> Result<(), StoreError> {
-        match read {
-            Err(StoreError::Corrupt(corrupt)) => {
-                let mut name = format!("{family}, which was read no further: {corrupt}");
+        match read.as_ref().err().and_then(StoreError::damage) {
+            Some(damage) => {
+                let mut name = format!("{family}, which was read no further: {damage}");
                 // Of a few bytes of its tables RocksDB does not say where they are.
                 if !name.contains(".sst") {
                     let mut tables: Vec<String> = store.files(family)?.into_iter().map(|table| table.file).collect();
@@ -63,7 +63,7 @@ impl Verified {
                 self.note_corrupt(name);
                 Ok(())
             }
-            other => other,
+            None => read,
         }
     }
 }
@@ -112,7 +112,7 @@ impl History {
             verified.note_end(store, tier.family(), scanned)?;
         }
         let mut read = |_: &[u8], value: &[u8]| Ok(log::read(value, &mut |_| {}).map(|()| true)?);
-        store.walk_log(0, &mut read, &mut |lost| verified.note_corrupt(lost))?;
+        store.walk_log(0, Unreadable::IsPassedOver, &mut read, &mut |lost| verified.note_corrupt(lost))?;
         // A start reads some of these, and upkeep the others: their damage would stop either.
         for family in key::FAMILIES.into_iter().filter(|family| *family != key::LOG && !key::TIERS.contains(family)) {
             if store.lacks(family)? {

@@ -55,6 +55,9 @@ pub(crate) struct Store {
     /// Called before each write, so that a test can make it fail.
     #[cfg(test)]
     pub(crate) at_write: parking_lot::Mutex<Option<AtWrite>>,
+    /// Called with the family and the key of each pair that [`Store::scan_while`] reads, so that a test can make it fail.
+    #[cfg(test)]
+    pub(crate) at_read: parking_lot::Mutex<Option<AtRead>>,
     /// Absent when the store is only read.
     durable: Option<Durable>,
     pub(super) damage: Damage,
@@ -63,6 +66,10 @@ pub(crate) struct Store {
 /// Lets a write go on, or be as if the disk had refused it, as soon as it returns.
 #[cfg(test)]
 pub(crate) type AtWrite = Box<dyn FnMut() -> Result<(), StoreError> + Send>;
+
+/// Lets a pair be read, or be as if the disk could not read it.
+#[cfg(test)]
+pub(crate) type AtRead = Box<dyn FnMut(&'static str, &[u8]) -> Result<(), StoreError> + Send>;
 
 impl Store {
     /// Opens the store in `folder`, or creates one there.
@@ -103,6 +110,8 @@ impl Store {
             at_fail_point: None,
             #[cfg(test)]
             at_write: parking_lot::Mutex::default(),
+            #[cfg(test)]
+            at_read: parking_lot::Mutex::default(),
         }
     }
 
@@ -233,6 +242,11 @@ impl Store {
         self.at_write.lock().as_mut().map_or(Ok(()), |at_write| at_write())
     }
 
+    #[cfg(test)]
+    fn before_read(&self, family: &'static str, key: &[u8]) -> Result<(), StoreError> {
+        self.at_read.lock().as_mut().map_or(Ok(()), |at_read| at_read(family, key))
+    }
+
     /// Pairs of `family` from `from` on, in key order, while `visit` says so.
     pub(crate) fn scan_while(
         &self,
@@ -244,6 +258,8 @@ impl Store {
             let mut pairs = db.raw_iterator_cf(handle(db, family)?);
             pairs.seek(from);
             while let Some((key, value)) = pairs.item() {
+                #[cfg(test)]
+                self.before_read(family, key)?;
                 if !visit(key, value)? {
                     return Ok(());
                 }

@@ -110,6 +110,15 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// What cannot be read, if one place may be all that is wrong: its bytes mean nothing, or the system cannot read them.
+    pub(crate) fn damage(&self) -> Option<String> {
+        match self {
+            Self::Corrupt(corrupt) => Some(corrupt.to_string()),
+            Self::Unusable { reason, .. } => Some(reason.clone()),
+            _ => None,
+        }
+    }
+
     pub(super) fn unusable(folder: &Path, error: &io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::StorageFull => Self::DiskFull { folder: folder.to_owned() },
@@ -126,6 +135,12 @@ impl StoreError {
             Self::Locked { folder }
         } else if error.kind() == rocksdb::ErrorKind::Corruption {
             Corrupt::at(text.trim_start_matches("Corruption: ").to_owned()).into()
+        } else if text.contains("Input/output error") {
+            let reason = format!(
+                "{text}: the disk has a fault, which the kernel's log describes. If it does not go away, save what can be read \
+                 with \"windfire salvage NEW_FOLDER\""
+            );
+            Self::Unusable { folder, reason }
         } else if error.kind() == rocksdb::ErrorKind::IOError {
             Self::Unusable { folder, reason: text }
         } else {

@@ -5,6 +5,16 @@ use super::error::StoreError;
 use super::key;
 use super::salvage::next_readable;
 
+/// What a walk makes of a stretch that the system cannot read. Damage that RocksDB finds in what it has read is passed over
+/// in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unreadable {
+    /// It may be the whole disk, and be over soon: an error.
+    Ends,
+    /// It was the same for long, while the disk did all else: it is left out.
+    IsPassedOver,
+}
+
 impl Store {
     /// Values of the log from commit `from` on, in order, while `visit` says so. `lose` hears what was left out: a value that
     /// `visit` finds corrupt, or a stretch of commits whose table file is damaged.
@@ -14,6 +24,7 @@ impl Store {
     pub(crate) fn walk_log(
         &self,
         from: u64,
+        unreadable: Unreadable,
         visit: &mut VisitWhile<'_>,
         lose: &mut dyn FnMut(String),
     ) -> Result<(), StoreError> {
@@ -35,11 +46,13 @@ impl Store {
                     other => other,
                 }
             });
-            let Err(StoreError::Corrupt(corrupt)) = walked else { return walked };
+            let Err(error) = walked else { return Ok(()) };
+            let is_final = matches!(error, StoreError::Unusable { .. }) && unreadable == Unreadable::Ends;
+            let Some(damage) = error.damage().filter(|_| !is_final) else { return Err(error) };
             let damaged = last.map_or(from, |last| last.saturating_add(1));
             let next = next_readable(damaged, &mut |place| self.is_log_readable_at(place));
             let until = next.map_or_else(|| "the end".to_owned(), |next| format!("commit {}", commit_at(next)));
-            lose(format!("log, from commit {} to {until}: {corrupt}", commit_at(damaged)));
+            lose(format!("log, from commit {} to {until}: {damage}", commit_at(damaged)));
             match next {
                 Some(next) => from = next,
                 None => return Ok(()),
@@ -90,10 +103,42 @@ mod tests {
             values.extend_from_slice(value);
             Ok(true)
         };
-        store.walk_log(0, &mut visit, &mut |what| lost.push(what)).expect("readable");
+        store.walk_log(0, Unreadable::Ends, &mut visit, &mut |what| lost.push(what)).expect("readable");
         assert_eq!(
             (values, lost),
             (vec![1], vec!["log, a key of 10 bytes".to_owned(), "log, a key of 6 bytes".to_owned()])
         );
+    }
+
+    #[test]
+    fn a_stretch_that_the_disk_cannot_read_is_an_error_until_it_is_passed_over() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::open(folder.path(), None).expect("a new store");
+        let mut changes = Changes::default();
+        (1..=9u8).for_each(|commit| changes.put(key::LOG, &key::log_key(commit.into(), 0), vec![commit]));
+        store.write_synced(&changes).expect("a healthy store");
+        let sick = folder.path().to_owned();
+        *store.at_read.lock() = Some(Box::new(move |_, key| {
+            let is_sick = key::commit_of(key).is_some_and(|commit| (4..=6).contains(&commit));
+            let error = StoreError::Unusable { folder: sick.clone(), reason: "7.sst: Input/output error".to_owned() };
+            if is_sick { Err(error) } else { Ok(()) }
+        }));
+        for (unreadable, read, lost) in [
+            (Unreadable::Ends, vec![1, 2, 3], None),
+            (
+                Unreadable::IsPassedOver,
+                vec![1, 2, 3, 7, 8, 9],
+                Some("log, from commit 3 to commit 6: 7.sst: Input/output error"),
+            ),
+        ] {
+            let (mut values, mut told) = (Vec::new(), Vec::new());
+            let mut visit = |_: &[u8], value: &[u8]| {
+                values.extend_from_slice(value);
+                Ok(true)
+            };
+            let walked = store.walk_log(0, unreadable, &mut visit, &mut |what| told.push(what));
+            assert_eq!((values, walked.is_ok()), (read, lost.is_some()));
+            assert_eq!(told, Vec::from_iter(lost.map(str::to_owned)));
+        }
     }
 }

@@ -43,6 +43,7 @@ pub(crate) use database::Store;
 pub use error::StoreError;
 pub use format::{begin_store, is_begun, is_store, store_format};
 pub(crate) use log::LogEntry;
+pub(crate) use log_walk::Unreadable;
 pub use marks::DamagedTable;
 pub(crate) use positions::Positions;
 pub(crate) use rollback::open_or_upgrade;
