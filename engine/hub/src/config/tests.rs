@@ -152,9 +152,9 @@ fn what_the_file_leaves_empty_is_not_given() {
 fn a_fault_beside_what_is_empty_still_has_its_line_and_its_key() {
     for (text, line, key) in [
         ("cors_origin = \"\"\n\noffline_after_s = \"60\"\n", "line 3, column 19", "offline_after_s"),
-        ("\"log\" = \nguests = 1\nhttp = \"\" # all\n", "line 2, column 10", "guests"),
+        ("\"log\" = ''' '''\nguests = 1\nhttp = \"\" # all\n", "line 2, column 10", "guests"),
         ("data = \"\"\"\n\n\"\"\"\nhtpp = 1\n", "line 4, column 1", "htpp"),
-        ("log = \"\u{feff}\"; quic = 1\n", "line 1, column 11", "quic"),
+        ("log = \"\u{feff}\"\nquic = true\n", "line 2, column 8", "quic"),
     ] {
         let error = parse(text).expect_err("a fault");
         assert!(error.starts_with(line) && error.contains(key), "{text}: {error}");
