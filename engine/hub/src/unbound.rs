@@ -13,7 +13,8 @@ pub(crate) fn remedy(address: SocketAddr, error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "stop what uses it, or choose another port",
         io::ErrorKind::PermissionDenied if address.port() < 1024 => {
-            "ports below 1024 need root or the right CAP_NET_BIND_SERVICE; choose another"
+            "ports below 1024 need root or the right CAP_NET_BIND_SERVICE, which low-ports.conf among the package's examples \
+             gives the service; or choose another"
         }
         io::ErrorKind::AddrNotAvailable => {
             "this machine has no such address; 0.0.0.0 or [::] means all of its addresses"

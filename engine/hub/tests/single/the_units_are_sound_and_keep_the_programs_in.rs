@@ -14,6 +14,7 @@ const EXPOSURE_MAX: &str = "15";
 const HUB_UNIT: &str = include_str!("../../package/windfire.service");
 const AGENT_UNIT: &str = include_str!("../../../../agent/package/windfire-agent.service");
 const UDP: &str = include_str!("../../package/udp.conf");
+const LOW_PORTS: &str = include_str!("../../package/low-ports.conf");
 const BACKUP_FOLDER: &str = include_str!("../../package/backup-folder.conf");
 const ENROL: &str = include_str!("../../../../agent/package/enrol.conf");
 const NETWORK: &str = include_str!("../../../../agent/package/hardened-network.conf");
@@ -53,6 +54,7 @@ fn systemd_knows_every_line_of_the_units_and_of_the_examples() {
     let agent = program();
     for (name, unit, program, drop_in) in [
         ("windfire.service", HUB_UNIT, Path::new(HUB), UDP),
+        ("windfire.service", HUB_UNIT, Path::new(HUB), LOW_PORTS),
         ("windfire.service", HUB_UNIT, Path::new(HUB), BACKUP_FOLDER),
         ("windfire-agent.service", AGENT_UNIT, agent.as_path(), NETWORK),
         ("windfire-agent.service", AGENT_UNIT, agent.as_path(), ENROL),
