@@ -4,7 +4,8 @@
 //! nothing: the one before is shown until there is a better one.
 
 use std::convert::Infallible;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -78,12 +79,36 @@ impl Files {
         })
     }
 
+    /// Whether the panel can show them.
+    ///
+    /// # Errors
+    /// A file cannot be read, or the key is not the certificate's.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        self.read().map(drop)
+    }
+
     fn read(&self) -> Result<CertifiedKey, String> {
+        for (key, path) in [("https_cert", &self.cert), ("https_key", &self.key)] {
+            File::open(path).map_err(|error| unread(key, path, &error))?;
+        }
         let named = |error: String| {
             format!("https_cert {} with https_key {}: {error}", self.cert.display(), self.key.display())
         };
-        Certificate::from_files(&self.cert, &self.key)?.certified().map_err(named)
+        Certificate::from_files(&self.cert, &self.key).and_then(Certificate::certified).map_err(named)
     }
+}
+
+/// Why an operator's file cannot be read, and what to do.
+fn unread(key: &str, path: &Path, error: &io::Error) -> String {
+    let remedy = match error.kind() {
+        io::ErrorKind::NotFound => "put the PEM file there, or name another",
+        io::ErrorKind::PermissionDenied => {
+            "the hub's user must be able to read it and to enter the folders above it: give it to the user's group (chgrp), \
+             then chmod 640"
+        }
+        _ => return format!("{key} {}: {error}", path.display()),
+    };
+    format!("{key} {}: {error}: {remedy}", path.display())
 }
 
 impl PanelCertificate {

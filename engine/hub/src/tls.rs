@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::sign::CertifiedKey;
 use sha2::{Digest, Sha256};
@@ -98,7 +98,10 @@ impl Certificate {
         if chain.is_empty() {
             return Err(at(cert, &"holds no certificate"));
         }
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| at(key, &error))?;
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| match error {
+            pem::Error::NoItemsFound => at(key, &"holds no private key"),
+            error => at(key, &error),
+        })?;
         Ok(Self { chain, key })
     }
 

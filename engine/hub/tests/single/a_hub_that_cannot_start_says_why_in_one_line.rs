@@ -219,6 +219,39 @@ fn an_unknown_key_or_variable_is_named() {
     assert!(!hub.data().exists(), "nothing was made");
 }
 
+#[test]
+fn a_file_of_the_configuration_that_cannot_be_used_is_named_before_a_start_needs_it() {
+    let (folder, hub) = new_hub(&[]);
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let made = rcgen::generate_simple_self_signed(["hub.example".to_owned()]).expect("a certificate");
+    fs::write(at("cert.pem"), made.cert.pem()).expect("written");
+    fs::write(at("key.pem"), made.signing_key.serialize_pem()).expect("written");
+    fs::write(at("odd.pem"), "no key").expect("written");
+    let https = |cert: &str, key: &str| {
+        let files = [("https_cert", cert), ("https_key", key)].map(|(name, file)| format!("{name} = {:?}\n", at(file)));
+        format!("https = true\n{}", files.concat())
+    };
+    let file = folder.path().join("windfire.toml");
+    let config = file.to_str().expect("UTF-8").to_owned();
+    for (text, words) in [
+        (https("gone.pem", "key.pem"), ["https_cert", "gone.pem", "put the PEM file there"]),
+        (https("cert.pem", "gone.pem"), ["https_key", "gone.pem", "put the PEM file there"]),
+        (https("cert.pem", "odd.pem"), ["https_key", "odd.pem", "no private key"]),
+        (format!("country_db = {:?}\n", at("gone.mmdb")), ["country_db", "gone.mmdb", "leave the key out"]),
+    ] {
+        fs::write(&file, &text).expect("written");
+        let checked = Command::new(HUB).args(["--config", &config, "check-config"]).output().expect("the hub's binary");
+        let said = String::from_utf8_lossy(&checked.stderr).into_owned();
+        assert!(!checked.status.success() && said.lines().count() == 1, "{text}: {said}");
+        for said in [said, fails(hub.data(), &["--config", &config])] {
+            assert!(words.iter().all(|word| said.contains(word)), "{words:?}: {said}");
+        }
+    }
+    fs::write(&file, https("cert.pem", "key.pem")).expect("written");
+    let checked = Command::new(HUB).args(["--config", &config, "check-config"]).output().expect("the hub's binary");
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
 fn listing(folder: &Path) -> Vec<(String, u64)> {
     let entries = fs::read_dir(folder).expect("a folder").flatten();
     let mut listing: Vec<(String, u64)> = entries
