@@ -38,6 +38,7 @@ mod swap;
 mod threads;
 mod tls;
 mod unbound;
+mod user;
 mod variables;
 
 use std::ffi::OsString;
@@ -56,6 +57,7 @@ use crate::clock::at_one_moment;
 use admin::{Request, Response};
 use cli::{Call, Cli, ClusterVerb, Verb};
 use config::{Config, Place, Settings};
+use https::Files;
 use output::{Draft, Pipe, complain, plain, say};
 use reload::{SetLog, Source};
 use serve::Launch;
@@ -90,7 +92,7 @@ fn main() -> ExitCode {
 fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
     let now_ms = unix_ms();
     let done = match cli.verb {
-        Verb::Doctor { settings, output } => return doctor::run(&cli.place, settings, output.json, now_ms),
+        Verb::Doctor { settings, output } => return doctor::run(&cli.place, &settings, output.json, now_ms),
         Verb::Serve { new_certificate, without_rollback, settings } => {
             let config = Config::load(&cli.place, settings.clone())?;
             let set_log = start_logs(config.log_filter()?, config.log_format);
@@ -162,6 +164,7 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         }
         Verb::CheckConfig { settings, output } => {
             let config = Config::load(&cli.place, settings)?;
+            check_files(&config)?;
             let text = serde_json::to_value(&config).map_err(|error| error.to_string())?;
             match text.as_object() {
                 Some(keys) if !output.json => {
@@ -178,6 +181,14 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         }
     };
     done.map(|()| ExitCode::SUCCESS)
+}
+
+/// Reads the files that a configuration names, as a start of the hub does.
+fn check_files(config: &Config) -> Result<(), String> {
+    if let Some(files) = Files::of(config).filter(|_| config.https) {
+        files.check()?;
+    }
+    config.country_db.as_deref().map(country::open).transpose().map(drop)
 }
 
 fn ask(place: &Place, call: Call, now_ms: i64) -> Result<(), String> {

@@ -15,6 +15,7 @@ use crate::folder::{check_is_hubs, explain};
 use crate::limits::{ADMIN_BYTES_MAX, ADMIN_SILENCE_MAX, START_QUIET, START_SIGN_INTERVAL};
 use crate::output::complain;
 use crate::starting::Starting;
+use crate::user::check_may_write;
 
 /// Asks the running hub. If none runs, carries the request out on the store, with `agents` as the hub's. Rows of an
 /// export go to `out`.
@@ -51,6 +52,7 @@ pub(crate) fn ask(
                     "{data} is a backup, and this request would change it: restore it into another folder"
                 ));
             }
+            check_may_write(data)?;
             let is_member = crate::cluster::is_member(data);
             if is_member && changes_the_registry(&request) {
                 return Err(format!(

@@ -6,6 +6,7 @@ use windfire_engine::{Contents, RolledBack, Upgraded, drop_rollback, kept_rollba
 
 use super::request::RollbackLine;
 use crate::folder::{Holder, check_is_hubs, explain, holder};
+use crate::user::check_may_write;
 
 /// What an upgrade of the store means for its operator.
 pub(crate) fn describe_upgrade(data: &Path, upgraded: &Upgraded) -> String {
@@ -25,6 +26,7 @@ pub(crate) fn describe_upgrade(data: &Path, upgraded: &Upgraded) -> String {
 /// Puts the store back as it was before its upgrade. No hub answers on the folder. Returns a text for the operator.
 pub(crate) fn rollback(data: &Path) -> Result<String, String> {
     check_is_hubs(data)?;
+    check_may_write(data)?;
     let shown = data.display();
     // A hub that starts or stops does not answer on its socket.
     let lock = holder(data).map_err(|error| format!("data folder {shown}: the lock of the store: {error}"))?;

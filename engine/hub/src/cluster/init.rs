@@ -14,6 +14,7 @@ use super::membership;
 use crate::config::Config;
 use crate::folder;
 use crate::threads::runtime;
+use crate::user::check_may_write;
 
 /// Creates the streams of a cluster, and marks the data folder as that of a hub of it. A second attempt goes on where
 /// the first one ended. Returns a text for the operator.
@@ -26,6 +27,7 @@ pub(crate) fn init(config: &Config) -> Result<String, String> {
         return Err("windfire cluster init needs brokers: give --cluster-nats and --cluster-hub-id".to_owned());
     }
     folder::check_is_hubs(&config.data)?;
+    check_may_write(&config.data)?;
     // It holds the store's lock, so that no hub runs meanwhile. Nothing is written.
     let own = Some(Membership { member: Member { hub_id: 0, boot_id: 0 }, ledger: Arc::new(NoLedger) });
     let engine = Engine::open(&config.data, Options { following: own, catches_up_later: true, ..Options::default() });

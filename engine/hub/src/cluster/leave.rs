@@ -12,6 +12,7 @@ use super::membership;
 use crate::config::Config;
 use crate::folder;
 use crate::threads::runtime;
+use crate::user::check_may_write;
 
 /// Makes the data folder that of a hub alone. A second attempt goes on where the first one ended. Returns a text for
 /// the operator.
@@ -21,6 +22,7 @@ use crate::threads::runtime;
 pub(crate) fn leave(config: &Config) -> Result<String, String> {
     let data = &config.data;
     folder::check_is_hubs(data)?;
+    check_may_write(data)?;
     let is_member = membership::is_member(data);
     // It holds the store's lock, so that no hub runs meanwhile.
     let own = Some(Membership { member: Member { hub_id: 0, boot_id: 0 }, ledger: Arc::new(NoLedger) });

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use windfire_doctor::Finding;
 use windfire_engine::{StoreError, check_rollback, is_rollback_unfinished, kept_rollback};
@@ -14,6 +14,10 @@ use crate::folder::{self, Holder};
 
 /// Bytes that a file FORMAT may have: it has one short line.
 const FORMAT_BYTES_MAX: u64 = 1024;
+/// Folders whose files a hub makes.
+const STORED: [&str; 2] = ["rocksdb", "tls"];
+/// Files of one of them that are looked at.
+const FILES_MAX: usize = 100_000;
 /// Rights of all users but the owner.
 const OTHERS: u32 = 0o077;
 /// Set on folders that all users share, such as /tmp.
@@ -60,6 +64,44 @@ pub(super) fn judge_owner(data: &Path, found: &io::Result<Owner>, own_uid: u32) 
         return Finding::bad(CHECK, seen, remedy);
     }
     Finding::ok(CHECK, seen)
+}
+
+/// A file of the store or a certificate that is of another user than the store's `FORMAT`, and the two users. Root leaves such
+/// files, which the hub can neither read nor write.
+pub(super) fn foreign_file(data: &Path) -> io::Result<Option<(PathBuf, u32, u32)>> {
+    let store_uid = fs::metadata(data.join("FORMAT"))?.uid();
+    for folder in STORED.map(|name| data.join(name)) {
+        let entries = match fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for path in entries.take(FILES_MAX).map_while(|entry| entry.ok().map(|entry| entry.path())) {
+            // A hub that runs deletes files.
+            match fs::symlink_metadata(&path) {
+                Ok(found) if found.uid() != store_uid => return Ok(Some((path, found.uid(), store_uid))),
+                _ => {}
+            }
+        }
+    }
+    Ok(None)
+}
+
+pub(super) fn judge_files(data: &Path, found: &io::Result<Option<(PathBuf, u32, u32)>>) -> Finding {
+    const CHECK: &str = "files";
+    match found {
+        Ok(None) => Finding::ok(CHECK, "all of the store and of the certificates belongs to one user"),
+        Ok(Some((path, uid, store_uid))) => {
+            let seen = format!("{} belongs to user {uid}, and the store to user {store_uid}", path.display());
+            let remedy =
+                format!("stop the hub, and give all of it to its user: chown -R {store_uid} {}", data.display());
+            Finding::bad(CHECK, seen, remedy)
+        }
+        Err(error) => {
+            let seen = format!("{} cannot be looked at: {error}", data.display());
+            Finding::bad(CHECK, seen, format!("give all of it to the hub's user (chown -R USER {})", data.display()))
+        }
+    }
 }
 
 /// The version of the store. A `FORMAT` that is no small file is an error.
@@ -163,8 +205,6 @@ pub(super) fn rollback(data: &Path, now_s: i64) -> Option<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
     use windfire_doctor::Verdict;
 
     use super::*;
@@ -207,6 +247,28 @@ mod tests {
             let said = windfire_doctor::text(std::slice::from_ref(&finding));
             assert!(finding.verdict == verdict && said.contains(words), "{said}");
         }
+    }
+
+    #[test]
+    fn files_that_root_left_in_a_hubs_folder_are_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let data = folder.path();
+        assert_eq!(judge_files(data, &foreign_file(data)).verdict, Verdict::Bad, "no store");
+        for name in ["rocksdb", "tls"] {
+            fs::create_dir(data.join(name)).expect("made");
+        }
+        for name in ["FORMAT", "rocksdb/000007.sst", "tls/key.pem"] {
+            fs::write(data.join(name), "").expect("room");
+        }
+        assert_eq!(judge_files(data, &foreign_file(data)).verdict, Verdict::Ok);
+        if !rustix::process::geteuid().is_root() {
+            return eprintln!("skipped: needs root");
+        }
+        std::os::unix::fs::chown(data.join("rocksdb/000007.sst"), Some(54_321), None).expect("root may");
+        let finding = judge_files(data, &foreign_file(data));
+        let said = windfire_doctor::text(std::slice::from_ref(&finding));
+        assert!(finding.verdict == Verdict::Bad && said.contains("000007.sst belongs to user 54321"), "{said}");
+        assert!(said.contains("chown -R 0 "), "{said}");
     }
 
     #[test]

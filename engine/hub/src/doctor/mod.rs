@@ -21,16 +21,20 @@ use windfire_doctor::{Finding, exit_code};
 use crate::config::{Config, Place, Settings};
 use crate::folder::{Holder, holder};
 use crate::output::say;
+use crate::user::HubsUser;
 use asked::Facts;
 
 /// Prints all findings. The exit code is that of the worst.
-pub(crate) fn run(place: &Place, settings: Settings, is_json: bool, now_ms: i64) -> Result<ExitCode, String> {
-    let findings = match Config::load(place, settings) {
-        Ok(config) => examine(&config, now_ms.div_euclid(1000)),
-        Err(error) => {
-            let first = error.lines().next().unwrap_or_default().to_owned();
-            let remedy = "correct it; \"windfire check-config\" shows the place";
-            vec![Finding::bad("configuration", first, remedy)]
+pub(crate) fn run(place: &Place, settings: &Settings, is_json: bool, now_ms: i64) -> Result<ExitCode, String> {
+    let look = || look(place, settings.clone(), now_ms.div_euclid(1000));
+    let user = Config::data_folder(place).ok().and_then(|data| HubsUser::behind_root(&data));
+    let findings = match user.map(|user| (user.uid(), user.run(look))) {
+        None => look(),
+        Some((_, Ok(findings))) => findings,
+        Some((uid, Err(error))) => {
+            let seen = format!("root may do more than user {uid}, the hub's, and cannot become that user: {error}");
+            let remedy = format!("run this as user {uid}: \"sudo -u '#{uid}' windfire doctor\"");
+            [vec![Finding::warn("user", seen, remedy)], look()].concat()
         }
     };
     say(&if is_json {
@@ -39,6 +43,18 @@ pub(crate) fn run(place: &Place, settings: Settings, is_json: bool, now_ms: i64)
         windfire_doctor::text(&findings)
     })?;
     Ok(ExitCode::from(exit_code(&findings)))
+}
+
+/// What is found with the rights of the hub's user.
+fn look(place: &Place, settings: Settings, now_s: i64) -> Vec<Finding> {
+    match Config::load(place, settings) {
+        Ok(config) => examine(&config, now_s),
+        Err(error) => {
+            let first = error.lines().next().unwrap_or_default().to_owned();
+            let remedy = "correct it; \"windfire check-config\" shows the place";
+            vec![Finding::bad("configuration", first, remedy)]
+        }
+    }
 }
 
 /// All checks, in the order of their lines.
@@ -59,6 +75,7 @@ fn examine(config: &Config, now_s: i64) -> Vec<Finding> {
         findings.push(disk::judge_space(disk::free_bytes(data), asked.facts().map(|facts| &facts.storage)));
     }
     if windfire_engine::is_store(data) {
+        findings.push(folder::judge_files(data, &folder::foreign_file(data)));
         findings.push(disk::judge_writes(&disk::timed_writes(data)));
         findings.extend(certificate::agents(data, now_s));
     }

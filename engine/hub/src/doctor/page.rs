@@ -73,7 +73,7 @@ fn secured(config: &Config, stream: TcpStream) -> Result<StreamOwned<ClientConne
         (Some(cert), Some(key)) => Certificate::from_files(cert, key)?,
         _ => Certificate::own(&config.data)?,
     };
-    let otherwise = "the hub shows another certificate than its files have: restart it";
+    let otherwise = "the hub shows another certificate than its files have: \"windfire reload\" has it read them, or says why it cannot";
     let client = pin::believing(Fingerprint::of(shown.der()), otherwise).map_err(|error| error.to_string())?;
     let name = ServerName::try_from("localhost").map_err(|error| error.to_string())?;
     let connection = ClientConnection::new(Arc::new(client), name).map_err(|error| error.to_string())?;

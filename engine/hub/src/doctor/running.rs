@@ -94,6 +94,10 @@ pub(super) fn judge_history(page: &str) -> Finding {
     let counts = ["catch_up_commits", "history_unreadable", "corrupt_blocks_total", "expiry_behind_seconds"]
         .map(|name| number(page, &format!("windfire_{name}")));
     let [Some(behind), Some(unreadable), Some(corrupt), Some(expiry_s)] = counts else { return lacks(CHECK) };
+    if number(page, "windfire_upkeep_failing").is_some_and(|failing| failing > 0.0) {
+        let seen = "it takes no reports out of the log, and agents stall when there is no room";
+        return Finding::bad(CHECK, seen, "/readyz and the log have the reason, which is most likely the disk");
+    }
     if unreadable > 0.0 || corrupt > 0.0 {
         let seen = format!("{unreadable} hours or days cannot be read, {corrupt} corrupt blocks were met");
         let remedy = "\"windfire verify\" names them; restore a backup into another folder and export what is missing";

@@ -114,6 +114,56 @@ fn faults_of_a_stopped_hubs_folder_are_named() {
     }
 }
 
+/// A user that is on no machine.
+const NOBODY: u32 = 54_321;
+
+fn give(path: &Path, user: u32) {
+    let owner = format!("{user}:{user}");
+    let given = Command::new("chown").arg("-R").arg(owner).arg(path).status();
+    assert!(given.expect("chown").success());
+}
+
+/// Root may read every key and listen at every port. The hub's user may not, and that is what counts.
+#[test]
+fn root_is_told_what_the_hubs_user_may_not_do() {
+    if !rustix::process::geteuid().is_root() {
+        return println!("skipped: needs root");
+    }
+    let (_folder, mut hub) = new_hub(&[]);
+    hub.start();
+    assert!(hub.terminate().success());
+    let copy = Copy::of(&hub);
+    let options = copy.certificate(true, false);
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let is_well = |output: &Output| Report::of(output).with(Verdict::Bad).is_empty();
+    assert!(is_well(&copy.doctor(&options)), "all is root's: {:#?}", Report::of(&copy.doctor(&options)));
+
+    give(copy.folder.path(), NOBODY);
+    assert!(is_well(&copy.doctor(&options)), "all is the hub's: {:#?}", Report::of(&copy.doctor(&options)));
+    give(&copy.folder.path().join("key.pem"), 0);
+    is_bad(&copy.doctor(&options), "https_certificate", "Permission denied");
+    give(copy.folder.path(), NOBODY);
+    give(&copy.file("tls/cert.pem"), 0);
+    is_bad(&copy.doctor(&[]), "files", &format!("chown -R {NOBODY}"));
+    give(copy.folder.path(), NOBODY);
+    let config = copy.folder.path().join("windfire.toml");
+    fs::write(&config, "").expect("room");
+    set_mode(&config, 0o600);
+    is_bad(&copy.doctor(&["--config", &config.display().to_string()]), "configuration", "chown");
+    let unprivileged = fs::read_to_string("/proc/sys/net/ipv4/ip_unprivileged_port_start").unwrap_or_default();
+    if unprivileged.trim() == "1024" {
+        let mut command = Command::new(HUB);
+        command.arg("--data").arg(&copy.data).args(["doctor", "--json", "--quic", "127.0.0.1:0"]);
+        is_bad(&run(command.args(["--http", "127.0.0.1:81"])), "http_port", "CAP_NET_BIND_SERVICE");
+    }
+
+    // A verb that root runs would leave files that the hub cannot read.
+    let refused = run(Command::new(HUB).arg("--data").arg(&copy.data).args(["server", "add", "--name", "web"]));
+    let words = String::from_utf8_lossy(&refused.stderr);
+    assert!(!refused.status.success() && words.contains(&format!("sudo -u '#{NOBODY}' windfire")), "{words}");
+    assert!(is_well(&copy.doctor(&[])), "nothing of root's is left: {:#?}", Report::of(&copy.doctor(&[])));
+}
+
 #[test]
 fn a_store_that_another_process_has_open_is_named_with_that_process() {
     let (_folder, mut hub) = new_hub(&[]);

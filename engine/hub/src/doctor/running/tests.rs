@@ -72,6 +72,8 @@ fn history_that_cannot_be_read_is_bad_and_a_log_to_read_a_warning() {
     check(&judge_history(&of(9.0, 0.0, 0.0, 0.0)), Verdict::Warn, "9 commits");
     check(&judge_history(&of(9.0, 1.0, 0.0, 0.0)), Verdict::Bad, "windfire verify");
     check(&judge_history(&of(0.0, 0.0, 2.0, 0.0)), Verdict::Bad, "2 corrupt blocks");
+    let failing = of(9.0, 0.0, 0.0, 0.0) + "windfire_upkeep_failing 1\n";
+    check(&judge_history(&failing), Verdict::Bad, "the disk");
     check(&judge_history(""), Verdict::Info, "does not tell");
 }
 
