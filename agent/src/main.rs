@@ -25,6 +25,7 @@ use windfire_agent::clock::Clock;
 use windfire_agent::collector::{Collector, CollectorOptions};
 use windfire_agent::doctor::{self, DoctorOptions, SecretSource};
 use windfire_agent::given::{secret, secret_of_file, server_name};
+use windfire_agent::handed::{FOLDER_VARIABLE, handed_over};
 use windfire_agent::identity::{Identity, host_name, machine_id};
 use windfire_agent::limits::{CA_FILE_BYTES_MAX, KEEP_TIMEOUT};
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
@@ -42,7 +43,8 @@ fn cli() -> (Cli, bool) {
     let mut command = without_blank_variables(Cli::command());
     let matches = command.get_matches_mut();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    (cli, is_secret_shown(&matches))
+    let handed = handed_over(std::env::var_os(FOLDER_VARIABLE).as_deref());
+    (cli.or_handed_over(handed), is_secret_shown(&matches))
 }
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.

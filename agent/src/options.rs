@@ -9,6 +9,7 @@ use clap::{ArgMatches, Args, Command, Parser, Subcommand};
 use tracing_subscriber::filter::Targets;
 use windfire_agent::address::HubList;
 use windfire_agent::given::{log_filter, plain, server_name, shown_addresses, some_text, truth, value};
+use windfire_agent::handed::SecretFile;
 use windfire_agent::limits::{REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN};
 use windfire_agent::trust::Fingerprint;
 use windfire_log::LogFormat;
@@ -30,6 +31,18 @@ pub(crate) struct Cli {
     pub(crate) verb: Option<Verb>,
     #[command(flatten)]
     pub(crate) arguments: Arguments,
+}
+
+impl Cli {
+    /// With the secret that the service manager hands over, if no other is given.
+    pub(crate) fn or_handed_over(mut self, handed: Option<SecretFile>) -> Self {
+        let agent = match &mut self.verb {
+            Some(Verb::Doctor(doctor)) => &mut doctor.agent,
+            Some(Verb::Manual(_)) | None => &mut self.arguments,
+        };
+        agent.or_handed_over(handed);
+        self
+    }
 }
 
 /// What the agent does instead of reporting.
@@ -116,6 +129,19 @@ impl Arguments {
     pub(crate) fn root(&self) -> &Path {
         self.host_root.as_deref().unwrap_or(Path::new("/"))
     }
+
+    /// Takes the secret that the service manager hands over, unless another is given.
+    fn or_handed_over(&mut self, handed: Option<SecretFile>) {
+        let is_given = self.credential.is_some() || self.enrol.is_some();
+        if is_given || self.credential_file.is_some() || self.enrol_file.is_some() {
+            return;
+        }
+        match handed {
+            Some(SecretFile::Credential(path)) => self.credential_file = Some(path),
+            Some(SecretFile::EnrolmentToken(path)) => self.enrol_file = Some(path),
+            None => {}
+        }
+    }
 }
 
 /// Used as it is, with blanks and quotes, because the credentials of enrolled machines depend on it.
@@ -181,6 +207,31 @@ mod tests {
         assert!(given.json && is_shown);
         assert!(read(&[&["--session"][..], &way].concat()).is_err(), "an agent has a session anyway");
         assert!(read(&[&way[..], &["doctor"]].concat()).is_err(), "options before the verb would have no effect");
+    }
+
+    #[test]
+    fn a_secret_that_is_handed_over_is_taken_if_none_is_given() {
+        let with = |words: &[&str], handed: SecretFile| {
+            let way = ["windfire-agent", "--hub", "hub.example", "--ca", "/ca.pem"];
+            let matches = Cli::command().try_get_matches_from([&way[..], words].concat()).expect("sound");
+            let cli = Cli::from_arg_matches(&matches).expect("sound").or_handed_over(Some(handed));
+            let Arguments { credential, credential_file, enrol, enrol_file, .. } = cli.arguments;
+            let files = [credential_file, enrol_file].map(|path| path.map(|path| path.display().to_string()));
+            (credential.or(enrol), files)
+        };
+        let credential = || SecretFile::Credential(PathBuf::from("/handed/credential"));
+        let token = || SecretFile::EnrolmentToken(PathBuf::from("/handed/enrolment-token"));
+        assert_eq!(with(&[], credential()), (None, [Some("/handed/credential".to_owned()), None]));
+        assert_eq!(with(&[], token()), (None, [None, Some("/handed/enrolment-token".to_owned())]));
+        for (option, expected) in [
+            ("--credential", (Some("own".to_owned()), [None, None])),
+            ("--credential-file", (None, [Some("own".to_owned()), None])),
+            ("--enrol", (Some("own".to_owned()), [None, None])),
+            ("--enrol-file", (None, [None, Some("own".to_owned())])),
+        ] {
+            assert_eq!(with(&[option, "own"], credential()), expected, "{option}");
+            assert_eq!(with(&[option, "own"], token()), expected, "{option}");
+        }
     }
 
     #[test]
