@@ -2,8 +2,10 @@
 
 mod manual;
 mod options;
+mod packaged;
 mod service;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
@@ -33,18 +35,44 @@ use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::sampler::{self, Feed};
 use windfire_agent::trust::Trust;
 use windfire_agent::variables::misspelt;
+use windfire_doctor::Finding;
 use windfire_log::Lines;
 use windfire_service::ServiceManager;
 
 use crate::options::{Arguments, Cli, DoctorArguments, Verb, is_secret_shown, without_blank_variables};
+use crate::packaged::{Files, Packaged};
 
-/// The command line, and whether a secret for the doctor stands in it.
-fn cli() -> (Cli, bool) {
-    let mut command = without_blank_variables(Cli::command());
-    let matches = command.get_matches_mut();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+/// What the process is to do.
+struct Given {
+    cli: Cli,
+    /// Where the doctor's secret comes from, if its options do not tell.
+    source: Option<SecretSource>,
+    /// What was seen where the doctor's options come from.
+    findings: Vec<Finding>,
+}
+
+/// The command line, with what it leaves to the service manager and to the package.
+///
+/// # Errors
+/// The doctor cannot use the options of the package's service, and has said so.
+fn given() -> Result<Given, ExitCode> {
+    let words: Vec<OsString> = std::env::args_os().collect();
     let handed = handed_over(std::env::var_os(FOLDER_VARIABLE).as_deref());
-    (cli.or_handed_over(handed), is_secret_shown(&matches))
+    let packaged = Packaged::of_doctor(&words, &Files::below(Path::new("/")), handed.is_some());
+    if let Some(packaged) = packaged.as_ref().filter(|packaged| !packaged.is_usable) {
+        return Err(tell(&packaged.findings, packaged.is_json));
+    }
+    let mut command = without_blank_variables(Cli::command());
+    let words = packaged.as_ref().map_or(&words, |packaged| &packaged.words);
+    let matches = match (command.try_get_matches_from_mut(words), &packaged) {
+        (Ok(matches), _) => matches,
+        (Err(error), Some(packaged)) => return Err(tell(&packaged.refused(&error), packaged.is_json)),
+        (Err(error), None) => error.exit(),
+    };
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    let (source, findings) = packaged.map_or((None, Vec::new()), |packaged| (packaged.source, packaged.findings));
+    let source = source.or(is_secret_shown(&matches).then_some(SecretSource::CommandLine));
+    Ok(Given { cli: cli.or_handed_over(handed), source, findings })
 }
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
@@ -58,9 +86,12 @@ fn warn_of_misspelt_variables() {
 }
 
 fn main() -> ExitCode {
-    let (Cli { verb, arguments }, is_secret_shown) = cli();
+    let Given { cli: Cli { verb, arguments }, source, findings } = match given() {
+        Ok(given) => given,
+        Err(code) => return code,
+    };
     if let Some(Verb::Doctor(doctor)) = verb {
-        return examine(*doctor, is_secret_shown);
+        return examine(*doctor, source, findings);
     }
     windfire_log::set_format(arguments.log_format);
     windfire_log::write_panics();
@@ -84,15 +115,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what the doctor finds. The exit code is that of the worst.
-fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
+/// Prints what the doctor finds, after the `findings` that there are. The exit code is that of the worst.
+fn examine(doctor: DoctorArguments, source: Option<SecretSource>, mut findings: Vec<Finding>) -> ExitCode {
     let DoctorArguments { agent: arguments, session: with_session, json: is_json } = doctor;
     let file = arguments.credential_file.clone().or_else(|| arguments.enrol_file.clone());
-    let source = match file {
-        _ if is_secret_shown => SecretSource::CommandLine,
-        Some(path) => SecretSource::File(path),
-        None if arguments.credential.is_some() || arguments.enrol.is_some() => SecretSource::Variable,
-        None => SecretSource::Missing,
+    let source = match (source, file) {
+        (Some(source), _) => source,
+        (None, Some(path)) => SecretSource::File(path),
+        (None, None) if arguments.credential.is_some() || arguments.enrol.is_some() => SecretSource::Variable,
+        (None, None) => SecretSource::Missing,
     };
     let options = DoctorOptions {
         hubs: hubs(&arguments),
@@ -117,17 +148,21 @@ fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let findings = runtime.block_on(doctor::examine(options));
+    findings.extend(runtime.block_on(doctor::examine(options)));
     // A name lookup that is still running must not keep the process alive.
     runtime.shutdown_background();
+    tell(&findings, is_json)
+}
+
+fn tell(findings: &[Finding], is_json: bool) -> ExitCode {
     let said = if is_json {
-        windfire_doctor::json("windfire-agent", env!("CARGO_PKG_VERSION"), &findings)
+        windfire_doctor::json("windfire-agent", env!("CARGO_PKG_VERSION"), findings)
     } else {
-        windfire_doctor::text(&findings)
+        windfire_doctor::text(findings)
     };
     // The reader may have closed the pipe, as "head" does.
     let _is_read = writeln!(std::io::stdout(), "{said}");
-    ExitCode::from(windfire_doctor::exit_code(&findings))
+    ExitCode::from(windfire_doctor::exit_code(findings))
 }
 
 fn start(arguments: Arguments) -> Result<(), String> {

@@ -49,6 +49,7 @@ impl Cli {
 #[derive(Subcommand)]
 pub(crate) enum Verb {
     /// Check the way to the hub, the spool and the readings, and say what to do
+    #[command(after_help = "Without a hub, it takes the options of the package's service: run it as root then")]
     Doctor(Box<DoctorArguments>),
     #[command(flatten)]
     Manual(manual::Verb),
