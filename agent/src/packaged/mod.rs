@@ -49,8 +49,8 @@ impl Files {
 
     /// The credential, or the token if only that has something in it: the package creates an empty credential.
     fn secret(&self) -> (&'static str, &Path) {
-        let is_empty = |path: &Path| !fs::metadata(path).is_ok_and(|found| found.len() > 0);
-        if is_empty(&self.credential) && !is_empty(&self.enrolment_token) {
+        let has_text = |path: &Path| fs::metadata(path).is_ok_and(|found| found.len() > 0);
+        if has_text(&self.enrolment_token) && !has_text(&self.credential) {
             ("--enrol-file=", self.enrolment_token.as_path())
         } else {
             ("--credential-file=", self.credential.as_path())
@@ -180,7 +180,7 @@ fn is_given(doctor: &ArgMatches, id: &str) -> bool {
 
 /// Whether an option, or another that excludes it, is given.
 fn is_settled(doctor: &ArgMatches, id: &str) -> bool {
-    let mut rivals = RIVALS.iter().filter(|row| row.contains(&id)).flat_map(|row| row.iter());
+    let mut rivals = RIVALS.into_iter().filter(|row| row.contains(&id)).flatten();
     is_given(doctor, id) || rivals.any(|rival| is_given(doctor, rival))
 }
 
