@@ -12,6 +12,7 @@ pub mod collector;
 mod dial;
 pub mod doctor;
 pub mod given;
+pub mod handed;
 pub mod identity;
 pub mod limits;
 pub mod link;

@@ -75,6 +75,8 @@ pub const HUBS_MAX: usize = 16;
 
 /// Bytes of a file that holds a credential or an enrolment token, with what editors add.
 pub const SECRET_FILE_BYTES_MAX: u64 = 4096;
+/// Bytes of the file with the variables of the package's service: the package's own has 2 kB.
+pub const VARIABLES_FILE_BYTES_MAX: u64 = 64 * 1024;
 /// Bytes read of a file that holds the machine's id.
 pub const MACHINE_ID_BYTES_MAX: u64 = 1024;
 /// Minimum of hexadecimal digits of a machine's id: a shorter one may be another machine's.

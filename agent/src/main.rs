@@ -1,24 +1,24 @@
-//! The agent's process: options, clock, and the two tasks.
+//! The agent's process: clock, and the two tasks.
 
 mod manual;
+mod options;
+mod packaged;
 mod service;
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::builder::Resettable;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, CommandFactory, FromArgMatches};
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::sync::watch;
 use tokio::time::timeout;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use windfire_agent::address::HubList;
@@ -26,164 +26,53 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_agent::clock::Clock;
 use windfire_agent::collector::{Collector, CollectorOptions};
 use windfire_agent::doctor::{self, DoctorOptions, SecretSource};
-use windfire_agent::given::{
-    log_filter, plain, secret, secret_of_file, server_name, shown_addresses, some_text, truth, value,
-};
+use windfire_agent::given::{secret, secret_of_file, server_name};
+use windfire_agent::handed::{FOLDER_VARIABLE, handed_over};
 use windfire_agent::identity::{Identity, host_name, machine_id};
-use windfire_agent::limits::{
-    CA_FILE_BYTES_MAX, KEEP_TIMEOUT, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, SPOOL_BYTES_MAX, SPOOL_BYTES_MIN,
-};
+use windfire_agent::limits::{CA_FILE_BYTES_MAX, KEEP_TIMEOUT};
 use windfire_agent::link::{Endpoints, Link, LinkOptions};
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_agent::sampler::{self, Feed};
-use windfire_agent::trust::{Fingerprint, Trust};
+use windfire_agent::trust::Trust;
 use windfire_agent::variables::misspelt;
-use windfire_log::{Lines, LogFormat};
+use windfire_doctor::Finding;
+use windfire_log::Lines;
 use windfire_service::ServiceManager;
-use windfire_wire::limits::IP_TEXT_BYTES_MAX;
 
-/// Reports this machine's status to a Windfire hub, and does nothing else.
-#[derive(Parser)]
-#[command(
-    name = "windfire-agent",
-    version,
-    subcommand_negates_reqs = true,
-    args_conflicts_with_subcommands = true,
-    disable_help_subcommand = true
-)]
-struct Cli {
-    #[command(subcommand)]
-    verb: Option<Verb>,
-    #[command(flatten)]
-    arguments: Arguments,
+use crate::options::{Arguments, Cli, DoctorArguments, Verb, is_secret_shown, without_blank_variables};
+use crate::packaged::{Files, Packaged};
+
+/// What the process is to do.
+struct Given {
+    cli: Cli,
+    /// Where the doctor's secret comes from, if its options do not tell.
+    source: Option<SecretSource>,
+    /// What was seen where the doctor's options come from.
+    findings: Vec<Finding>,
 }
 
-/// What the agent does instead of reporting.
-#[derive(Subcommand)]
-enum Verb {
-    /// Check the way to the hub, the spool and the readings, and say what to do
-    Doctor(Box<DoctorArguments>),
-    #[command(flatten)]
-    Manual(manual::Verb),
-}
-
-#[derive(Args)]
-struct DoctorArguments {
-    #[command(flatten)]
-    agent: Arguments,
-    /// Show the credential to the hub (disconnects an agent that runs with it for up to five minutes)
-    #[arg(long)]
-    session: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Args)]
-struct Arguments {
-    /// Hub as host:port (default port: 5555), or several, separated by commas, which are tried in a random order
-    #[arg(long = "hub", env = "WINDFIRE_HUB", value_name = "HOST[:PORT]", required = true)]
-    hubs: Vec<HubList>,
-    /// SHA-256 fingerprint of the hub's certificate ("windfire fingerprint" prints it)
-    #[arg(long, env = "WINDFIRE_FINGERPRINT", required_unless_present = "ca")]
-    fingerprint: Option<Fingerprint>,
-    /// PEM file of certificate authorities to trust instead of one fingerprint
-    #[arg(long, env = "WINDFIRE_CA", conflicts_with = "fingerprint")]
-    ca: Option<PathBuf>,
-    /// The server's credential (prefer the environment or a file, which other users cannot see)
-    #[arg(long, env = "WINDFIRE_CREDENTIAL", hide_env_values = true)]
-    credential: Option<String>,
-    /// File that holds the credential
-    #[arg(long, env = "WINDFIRE_CREDENTIAL_FILE", conflicts_with = "credential")]
-    credential_file: Option<PathBuf>,
-    /// Enrolment token: creates a server for this machine at the first connection
-    #[arg(long, env = "WINDFIRE_ENROL", hide_env_values = true, conflicts_with_all = ["credential", "credential_file"])]
-    enrol: Option<String>,
-    /// File that holds the enrolment token
-    #[arg(long, env = "WINDFIRE_ENROL_FILE", conflicts_with_all = ["credential", "credential_file", "enrol"])]
-    enrol_file: Option<PathBuf>,
-    /// Name of the server that enrolment creates (default: the host name)
-    #[arg(long, env = "WINDFIRE_NAME", value_parser = server_name)]
-    name: Option<String>,
-    /// Text that identifies this machine at enrolment (default: its machine id)
-    #[arg(long, env = "WINDFIRE_MACHINE", value_parser = machine)]
-    machine: Option<String>,
-    /// Seconds between reports, 1 to 60 (the hub may ask for another number in this range)
-    #[arg(long, env = "WINDFIRE_INTERVAL_S", default_value_t = 1, value_parser = interval_s)]
-    interval_s: u64,
-    /// Folder that keeps unacknowledged reports over a restart (default: they are kept in memory only)
-    #[arg(long, env = "WINDFIRE_SPOOL")]
-    spool: Option<PathBuf>,
-    /// Bytes that the spool may take
-    #[arg(long, env = "WINDFIRE_SPOOL_BYTES_MAX", default_value_t = SPOOL_BYTES_MAX, value_parser = spool_bytes_max)]
-    spool_bytes_max: u64,
-    /// Public addresses to show, "v4", "v6" or "v4/v6" (default: the address that the hub sees)
-    #[arg(long, env = "WINDFIRE_IP", value_parser = shown_addresses)]
-    ip: Option<String>,
-    /// Report temperature sensors
-    #[arg(long, env = "WINDFIRE_TEMPERATURE", value_parser = truth)]
-    temperature: bool,
-    /// Report GPUs
-    #[arg(long, env = "WINDFIRE_GPU", value_parser = truth)]
-    gpu: bool,
-    /// Folder where the host's root is mounted, in a container that reports its host (default: this machine)
-    #[arg(long, env = "WINDFIRE_HOST_ROOT", value_name = "DIR")]
-    host_root: Option<PathBuf>,
-    /// What is logged: error, warn, info, debug
-    #[arg(long, env = "WINDFIRE_LOG", default_value = "info", value_parser = log_filter)]
-    log: Targets,
-    /// How the log is written: text or json
-    #[arg(long, env = "WINDFIRE_LOG_FORMAT", default_value_t = LogFormat::Text, value_parser = value::<LogFormat>)]
-    log_format: LogFormat,
-}
-
-impl Arguments {
-    /// The root of the machine that is reported.
-    fn root(&self) -> &Path {
-        self.host_root.as_deref().unwrap_or(Path::new("/"))
+/// The command line, with what it leaves to the service manager and to the package.
+///
+/// # Errors
+/// The doctor cannot use the options of the package's service, and has said so.
+fn given() -> Result<Given, ExitCode> {
+    let words: Vec<OsString> = std::env::args_os().collect();
+    let handed = handed_over(std::env::var_os(FOLDER_VARIABLE).as_deref());
+    let packaged = Packaged::of_doctor(&words, &Files::below(Path::new("/")), handed.is_some());
+    if let Some(packaged) = packaged.as_ref().filter(|packaged| !packaged.is_usable) {
+        return Err(tell(&packaged.findings, packaged.is_json));
     }
-}
-
-/// Used as it is, with blanks and quotes, because the credentials of enrolled machines depend on it.
-fn machine(text: &str) -> Result<String, String> {
-    some_text(text).map(|_| text.to_owned())
-}
-
-fn interval_s(text: &str) -> Result<u64, String> {
-    let (min, max) = (REPORT_INTERVAL_MIN.as_secs(), REPORT_INTERVAL_MAX.as_secs());
-    value(text)
-        .and_then(|s| if (min..=max).contains(&s) { Ok(s) } else { Err(format!("{s} is not within {min} to {max}")) })
-}
-
-fn spool_bytes_max(text: &str) -> Result<u64, String> {
-    value(text).and_then(|bytes| {
-        if bytes >= SPOOL_BYTES_MIN { Ok(bytes) } else { Err(format!("it must be at least {SPOOL_BYTES_MIN}")) }
-    })
-}
-
-/// The same command, for which an empty variable counts as unset, because some tools cannot leave one out.
-fn without_blank_variables(command: Command) -> Command {
-    let is_blank = |name: &std::ffi::OsStr| std::env::var(name).is_ok_and(|value| plain(&value).is_empty());
-    let command =
-        command.mut_args(|arg| if arg.get_env().is_some_and(is_blank) { arg.env(Resettable::Reset) } else { arg });
-    command.mut_subcommands(without_blank_variables)
-}
-
-/// The command line, and whether a secret for the doctor stands in it.
-fn cli() -> (Cli, bool) {
     let mut command = without_blank_variables(Cli::command());
-    let matches = command.get_matches_mut();
-    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
-    (cli, is_secret_shown(&matches))
-}
-
-/// Whether the doctor got a secret as an option, which every user of the machine can see.
-fn is_secret_shown(matches: &ArgMatches) -> bool {
-    let is_shown = |option: &str| {
-        let doctor = matches.subcommand_matches("doctor");
-        doctor.and_then(|given| given.value_source(option)) == Some(ValueSource::CommandLine)
+    let words = packaged.as_ref().map_or(&words, |packaged| &packaged.words);
+    let matches = match (command.try_get_matches_from_mut(words), &packaged) {
+        (Ok(matches), _) => matches,
+        (Err(error), Some(packaged)) => return Err(tell(&packaged.refused(&error), packaged.is_json)),
+        (Err(error), None) => error.exit(),
     };
-    is_shown("credential") || is_shown("enrol")
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.format(&mut command).exit());
+    let (source, findings) = packaged.map_or((None, Vec::new()), |packaged| (packaged.source, packaged.findings));
+    let source = source.or(is_secret_shown(&matches).then_some(SecretSource::CommandLine));
+    Ok(Given { cli: cli.or_handed_over(handed), source, findings })
 }
 
 /// A misspelt variable has no effect. It is a warning and no error, because variables of other programs may look alike.
@@ -197,9 +86,12 @@ fn warn_of_misspelt_variables() {
 }
 
 fn main() -> ExitCode {
-    let (Cli { verb, arguments }, is_secret_shown) = cli();
+    let Given { cli: Cli { verb, arguments }, source, findings } = match given() {
+        Ok(given) => given,
+        Err(code) => return code,
+    };
     if let Some(Verb::Doctor(doctor)) = verb {
-        return examine(*doctor, is_secret_shown);
+        return examine(*doctor, source, findings);
     }
     windfire_log::set_format(arguments.log_format);
     windfire_log::write_panics();
@@ -223,15 +115,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// Prints what the doctor finds. The exit code is that of the worst.
-fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
+/// Prints what the doctor finds, after the `findings` that there are. The exit code is that of the worst.
+fn examine(doctor: DoctorArguments, source: Option<SecretSource>, mut findings: Vec<Finding>) -> ExitCode {
     let DoctorArguments { agent: arguments, session: with_session, json: is_json } = doctor;
     let file = arguments.credential_file.clone().or_else(|| arguments.enrol_file.clone());
-    let source = match file {
-        _ if is_secret_shown => SecretSource::CommandLine,
-        Some(path) => SecretSource::File(path),
-        None if arguments.credential.is_some() || arguments.enrol.is_some() => SecretSource::Variable,
-        None => SecretSource::Missing,
+    let source = match (source, file) {
+        (Some(source), _) => source,
+        (None, Some(path)) => SecretSource::File(path),
+        (None, None) if arguments.credential.is_some() || arguments.enrol.is_some() => SecretSource::Variable,
+        (None, None) => SecretSource::Missing,
     };
     let options = DoctorOptions {
         hubs: hubs(&arguments),
@@ -256,17 +148,21 @@ fn examine(doctor: DoctorArguments, is_secret_shown: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let findings = runtime.block_on(doctor::examine(options));
+    findings.extend(runtime.block_on(doctor::examine(options)));
     // A name lookup that is still running must not keep the process alive.
     runtime.shutdown_background();
+    tell(&findings, is_json)
+}
+
+fn tell(findings: &[Finding], is_json: bool) -> ExitCode {
     let said = if is_json {
-        windfire_doctor::json("windfire-agent", env!("CARGO_PKG_VERSION"), &findings)
+        windfire_doctor::json("windfire-agent", env!("CARGO_PKG_VERSION"), findings)
     } else {
-        windfire_doctor::text(&findings)
+        windfire_doctor::text(findings)
     };
     // The reader may have closed the pipe, as "head" does.
     let _is_read = writeln!(std::io::stdout(), "{said}");
-    ExitCode::from(windfire_doctor::exit_code(&findings))
+    ExitCode::from(windfire_doctor::exit_code(findings))
 }
 
 fn start(arguments: Arguments) -> Result<(), String> {
@@ -440,39 +336,4 @@ fn default_name(host_root: Option<&Path>) -> String {
 fn secret_given(what: &str, text: Option<&str>, file: Option<&Path>) -> Result<Option<String>, String> {
     let given = text.map(secret).or_else(|| file.map(secret_of_file)).transpose();
     given.map_err(|error| format!("{what}: {error}"))
-}
-
-// Two addresses with a slash between them.
-const _: () = assert!(IP_TEXT_BYTES_MAX >= "255.255.255.255/ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255".len());
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_doctor_takes_the_agents_options_and_the_agent_none_of_its() {
-        let read = |words: &[&str]| {
-            let matches = Cli::command().try_get_matches_from([&["windfire-agent"][..], words].concat())?;
-            Ok::<_, clap::Error>((Cli::from_arg_matches(&matches)?, is_secret_shown(&matches)))
-        };
-        let doctor = |words: &[&str]| match read(words) {
-            Ok((Cli { verb: Some(Verb::Doctor(doctor)), .. }, is_shown)) => (doctor, is_shown),
-            Ok(_) => panic!("{words:?}: another verb"),
-            Err(error) => panic!("{words:?}: {error}"),
-        };
-        let fingerprint = "ab".repeat(32);
-        let way = ["--hub", "hub.example", "--fingerprint", &fingerprint];
-        let (given, is_shown) = doctor(&[&["doctor", "--session"][..], &way].concat());
-        assert!(given.session && !given.json && !is_shown);
-        assert_eq!(given.agent.hubs.len(), 1);
-        let (given, is_shown) = doctor(&[&["doctor", "--json", "--credential", "c"][..], &way].concat());
-        assert!(given.json && is_shown);
-        assert!(read(&[&["--session"][..], &way].concat()).is_err(), "an agent has a session anyway");
-        assert!(read(&[&way[..], &["doctor"]].concat()).is_err(), "options before the verb would have no effect");
-    }
-
-    #[test]
-    fn the_options_are_sound() {
-        Cli::command().debug_assert();
-    }
 }

@@ -47,7 +47,7 @@ mod tests {
     use clap::{CommandFactory, Parser};
 
     use super::*;
-    use crate::{Cli, Verb as AnyVerb};
+    use crate::options::{Cli, Verb as AnyVerb};
 
     #[test]
     fn the_words_need_no_hub_and_have_every_option() {

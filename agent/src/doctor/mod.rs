@@ -88,3 +88,55 @@ async fn read(options: CollectorOptions, now_ms: i64) -> Vec<Finding> {
     let (report, host) = (collector.read(now_ms), collector.host(now_ms.div_euclid(1000)));
     readings::judge(&report, &host, &collector.unread(), shown)
 }
+
+#[cfg(test)]
+mod tests {
+    use windfire_doctor::Verdict;
+
+    use super::*;
+
+    /// What is found with these hubs and that trust, for an agent that reads the host below a folder.
+    async fn found(hubs: Result<Vec<String>, String>, trust: Result<Trust, String>, host: &str) -> Vec<Finding> {
+        let collector = CollectorOptions { host_root: Some(host.into()), ..CollectorOptions::default() };
+        let options = DoctorOptions {
+            hubs,
+            trust,
+            identity: Ok(Identity::of_credential("secret".to_owned())),
+            source: SecretSource::Variable,
+            spool: None,
+            collector,
+            clock: Clock::new(|| 0),
+            with_session: false,
+        };
+        examine(options).await
+    }
+
+    fn bad<'a>(findings: &'a [Finding], check: &str) -> Vec<&'a str> {
+        let of_check = findings.iter().filter(|finding| finding.check == check);
+        of_check.filter(|finding| finding.verdict == Verdict::Bad).map(|finding| finding.seen.as_str()).collect()
+    }
+
+    #[tokio::test]
+    async fn options_that_cannot_be_used_are_bad_and_the_rest_is_looked_at() {
+        let (hubs, trust) = (|| Err("17 hubs".to_owned()), || Err("/ca.pem: the file has none".to_owned()));
+        let findings = found(hubs(), trust(), "/nowhere").await;
+        assert_eq!(bad(&findings, "options"), ["17 hubs", "/ca.pem: the file has none"]);
+        let findings = found(Ok(vec!["hub.example:5555".to_owned()]), trust(), "/nowhere").await;
+        assert_eq!(bad(&findings, "options"), ["/ca.pem: the file has none"]);
+        for check in ["identity", "secret_source", "clock", "spool"] {
+            assert!(findings.iter().any(|finding| finding.check == check), "{check}: {findings:?}");
+        }
+        assert!(findings.iter().all(|finding| finding.check != "lookup"), "no hub is asked: {findings:?}");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_host_that_cannot_be_read_is_bad() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let host = folder.path().display().to_string();
+        let findings = found(Err("no hub".to_owned()), Err("no trust".to_owned()), &host).await;
+        let seen = bad(&findings, "readings");
+        assert!(seen.len() == 1 && seen[0].contains(&host) && seen[0].contains("host root"), "{findings:?}");
+        assert!(findings.iter().all(|finding| finding.check != "cpu"), "nothing is read: {findings:?}");
+    }
+}

@@ -40,9 +40,8 @@ const LOG_TIMEOUT: Duration = Duration::from_secs(60);
 impl AgentProcess {
     /// Runs a command that is, or becomes, an agent. It gets no variables but its own.
     pub(crate) fn start(mut command: Command) -> Self {
-        let is_testers = |name: &str| {
-            name.starts_with("WINDFIRE_") || matches!(name, "NOTIFY_SOCKET" | "WATCHDOG_USEC" | "WATCHDOG_PID")
-        };
+        let of_manager = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "CREDENTIALS_DIRECTORY"];
+        let is_testers = |name: &str| name.starts_with("WINDFIRE_") || of_manager.contains(&name);
         for (name, _) in std::env::vars_os().filter(|(name, _)| is_testers(&name.to_string_lossy())) {
             if !command.get_envs().any(|(own, _)| own == name) {
                 command.env_remove(name);

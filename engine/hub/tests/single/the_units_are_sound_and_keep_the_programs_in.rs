@@ -104,6 +104,9 @@ fn each_unit_waits_for_what_its_program_tells() {
     let conditions = |text: &'static str| text.lines().filter_map(|line| line.strip_prefix("ConditionFileNotEmpty="));
     assert!(conditions(AGENT_UNIT).eq(["/etc/windfire-agent/credential"]));
     assert!(conditions(ENROL).eq(["", "/etc/windfire-agent/enrolment-token"]));
+    // systemd knows this name of the folder of credentials since 251, and Ubuntu 22.04 has 249.
+    let settings = AGENT_UNIT.lines().chain(ENROL.lines()).filter(|line| !line.starts_with('#'));
+    assert_eq!(settings.filter(|line| line.contains("%d")).count(), 0, "the agent looks into CREDENTIALS_DIRECTORY");
     // The thread for history calls setpriority.
     assert!(HUB_UNIT.contains("\nSystemCallFilter=~@privileged\n"));
     // The hub reads /proc/meminfo.
