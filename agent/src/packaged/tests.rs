@@ -96,7 +96,7 @@ fn what_is_given_wins_over_the_service() {
     assert_eq!((own, agent.interval_s), (["/own.pem", "/own", "/spool"].map(str::to_owned), 7));
     // A secret among the variables is judged by the rights of that file.
     let packaged = doctor_of(&files, &["doctor"]).expect("a package");
-    assert_eq!(packaged.source, Some(SecretSource::File(files.variables.clone())));
+    assert_eq!(packaged.source, Some(SecretSource::File(files.variables)));
     let agent = read(&packaged).expect("sound").agent;
     assert_eq!((agent.credential.as_deref(), agent.credential_file), (Some("c"), None));
 }
