@@ -25,6 +25,11 @@ pub enum Busy {
     Hub,
     /// This client uses its whole share.
     Client,
+    /// This token or user has all the connections that it may have, and an answer is under way on each.
+    Connections {
+        /// Connections that one token or user may have.
+        max: usize,
+    },
     /// The answer would never fit.
     TooLarge {
         /// Bytes that it would hold at once.

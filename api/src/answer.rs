@@ -140,6 +140,13 @@ impl Answer {
         let (status, message) = match busy {
             Busy::Hub => (503, "the hub has no room for another answer: ask again in a moment"),
             Busy::Client => (429, "this client's share of answers is used up: read the answers under way first"),
+            Busy::Connections { max } => {
+                let message = format!(
+                    "this token or user has {max} connections with an answer or a live stream under way, and may have \
+                     no more: close some of them, or use another token"
+                );
+                return Self::json(429, crate::render::error(429, &message)).no_store().with(RETRY_AFTER, BUSY_RETRY_S);
+            }
             Busy::TooLarge { bytes, bytes_max } => {
                 let message = format!(
                     "this answer would take {bytes} bytes of memory at once, and there are {bytes_max}: choose a larger \

@@ -50,7 +50,7 @@ pub use operation::is_blocking;
 pub use outside::answer_outside;
 pub use routes::{handle, handle_if, handle_local};
 pub use sign_in_limit::SignInLimit;
-pub use viewer::{Audience, Viewer};
+pub use viewer::{Audience, Owner, Viewer};
 
 /// Writes a text and a number as JSON, one after the other, for the fuzzer.
 #[doc(hidden)]

@@ -32,6 +32,15 @@ impl Audience {
     }
 }
 
+/// The holder of a share that does not depend on the address: a token or a user, by its id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// An API token.
+    Token(u64),
+    /// A user who is signed in, with all sessions.
+    User(u64),
+}
+
 /// The identity and rights of a request.
 #[derive(Debug, Clone)]
 pub struct Viewer {
@@ -46,8 +55,10 @@ enum Credentials {
     Nothing,
     /// A user who may open the hub's data folder.
     Local,
-    /// The token's text.
-    Token(String),
+    Token {
+        id: u64,
+        text: String,
+    },
     Login {
         user: User,
         /// The cookie's value.
@@ -66,7 +77,7 @@ impl Viewer {
         let token = token_of(headers.get(AUTHORIZATION)?.to_str().ok()?)?;
         let grant = engine.registry().token_grant(token, now_s)?;
         let audience = if grant.tags.is_empty() { Audience::All } else { Audience::Tags(grant.tags) };
-        Some(Self { audience, scopes: grant.scopes, by: Credentials::Token(token.to_owned()) })
+        Some(Self { audience, scopes: grant.scopes, by: Credentials::Token { id: grant.id, text: token.to_owned() } })
     }
 
     fn of_cookie(engine: &Engine, cookie: &str, now_s: i64) -> Option<Self> {
@@ -102,7 +113,16 @@ impl Viewer {
 
     /// Whether an API token shows who this is.
     pub(crate) fn is_token(&self) -> bool {
-        matches!(self.by, Credentials::Token(_))
+        matches!(self.by, Credentials::Token { .. })
+    }
+
+    /// The token or user that the request is counted for. `None` for a guest and for the command line.
+    pub fn owner(&self) -> Option<Owner> {
+        match &self.by {
+            Credentials::Nothing | Credentials::Local => None,
+            Credentials::Token { id, .. } => Some(Owner::Token(*id)),
+            Credentials::Login { user, .. } => Some(Owner::User(user.id)),
+        }
     }
 
     /// Whether this viewer may do that.
@@ -145,7 +165,7 @@ impl Viewer {
         match &self.by {
             Credentials::Nothing => "a guest",
             Credentials::Local => "the command line",
-            Credentials::Token(_) => "an API token",
+            Credentials::Token { .. } => "an API token",
             Credentials::Login { user, .. } => &user.name,
         }
     }
@@ -159,7 +179,7 @@ impl Viewer {
     pub(crate) fn login(&self) -> Option<(&User, &str)> {
         match &self.by {
             Credentials::Login { user, cookie } => Some((user, cookie)),
-            Credentials::Nothing | Credentials::Local | Credentials::Token(_) => None,
+            Credentials::Nothing | Credentials::Local | Credentials::Token { .. } => None,
         }
     }
 
@@ -167,7 +187,7 @@ impl Viewer {
     pub fn is_still_valid(&self, engine: &Engine, now_s: i64) -> bool {
         match &self.by {
             Credentials::Nothing | Credentials::Local => true,
-            Credentials::Token(token) => engine.registry().token_grant(token, now_s).is_some(),
+            Credentials::Token { text, .. } => engine.registry().token_grant(text, now_s).is_some(),
             Credentials::Login { cookie, .. } => engine.registry().login_user(cookie, now_s).is_some(),
         }
     }

@@ -119,6 +119,8 @@ impl NewToken {
 /// What a token allows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
+    /// The token's id.
+    pub id: u64,
     /// What it may do.
     pub scopes: Scopes,
     /// Tags of the servers it may see; all servers when empty.

@@ -79,6 +79,8 @@ pub(crate) struct Counters {
     pub(crate) http_requests: Counter,
     pub(crate) http_busy: Counter,
     pub(crate) http_evicted: Counter,
+    pub(crate) http_share_closed: Counter,
+    pub(crate) http_share_refused: Counter,
     pub(crate) http_silent: Counter,
     pub(crate) http_malformed: Counter,
     pub(crate) http_heads_too_large: Counter,
@@ -334,6 +336,14 @@ impl Counters {
             "HTTP connections closed to make room for newer ones.",
             &self.http_evicted,
         );
+        page.head(
+            "windfire_http_over_share_total",
+            "HTTP connections beyond the share of one token or user: an idle one closed for it, or a request refused.",
+            "counter",
+        );
+        for (outcome, count) in [("closed", &self.http_share_closed), ("refused", &self.http_share_refused)] {
+            page.line(&format!("windfire_http_over_share_total{{outcome=\"{outcome}\"}}"), count.get());
+        }
         page.head("windfire_http_answers_total", "HTTP answers, by status.", "counter");
         for (status, count) in HTTP_STATUSES.iter().zip(&self.http_answers) {
             page.line(&format!("windfire_http_answers_total{{status=\"{status}\"}}"), count.get());

@@ -81,8 +81,15 @@ pub(crate) const SEND_WINDOW_BYTES: u64 = 16 * 1024;
 pub(crate) const UDP_BUFFER_BYTES: usize = 32 * 1024 * 1024;
 
 /// HTTP connections at once, with WebSockets and live streams; never more than half of the descriptors that the process
-/// may have. A further one takes the place of one that may be closed. If there is none, it waits.
+/// may have. A further one takes the place of another one.
 pub(crate) const HTTP_CONNECTIONS_MAX: usize = 1024;
+/// One token or user may have one part in so many of the connections, from all addresses together: 512. A proxy that
+/// sends one token for all its visitors has room for 384 live streams, which is the bound of one address, and for 128
+/// requests at once. Live streams of one token from many addresses leave a third of all live streams to others.
+pub(crate) const HTTP_OWNER_SHARE: usize = 2;
+/// One part in so many of the connections is for clients that have not shown a token or a cookie yet: 128, for probes,
+/// sign-ins, and the first requests of everybody else.
+pub(crate) const HTTP_STRANGERS_SHARE: usize = 8;
 /// Connections that wait in the system's queue until they are accepted, if the system lets so many.
 pub(crate) const HTTP_BACKLOG: i32 = 4096;
 /// Time until accepting is tried again after it failed: by then a connection that had to go has given its descriptor

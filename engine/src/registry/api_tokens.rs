@@ -69,7 +69,7 @@ impl Registry {
         let tokens = self.tokens.read();
         let kept = tokens.get(&SecretHash::of(text)).filter(|kept| !is_over(kept.token.expires_s, now_s))?;
         kept.last_used_s.store(now_s, Ordering::Relaxed);
-        Some(Grant { scopes: kept.token.scopes, tags: Arc::clone(&kept.token.tags) })
+        Some(Grant { id: kept.token.id, scopes: kept.token.scopes, tags: Arc::clone(&kept.token.tags) })
     }
 
     /// Stores when tokens were last used.

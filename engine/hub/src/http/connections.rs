@@ -1,22 +1,33 @@
 //! The open connections: their limit, which one is closed for a new one, and the progress of each.
 //!
 //! A connection has a slot from when it is accepted until its socket is dropped, for HTTP, a live stream or a
-//! WebSocket. When all slots are taken, one connection is closed: of the household with the most connections, the one
-//! without progress for longest. Connections that have shown a valid token or cookie are not closed. So a client that
-//! opens a thousand connections loses its own, and other clients do not wait.
+//! WebSocket. When all slots are taken, one connection is closed for each new one, so accepting waits for no client:
+//!
+//! * *Strangers* have not shown a valid token or cookie. While they have an eighth of the slots, one of them goes: of
+//!   the household with the most strangers, the one without progress for longest.
+//! * Otherwise one goes that is known: of the token or user with the most connections, an idle one if there is one. So
+//!   `/healthz`, a sign-in and the first request of any other client always find a slot.
+//!
+//! One token or user has at most half of the slots. Its next connection takes the place of its own idle one. If there
+//! is none, the request is refused. So a client that opens a thousand connections loses its own, and others do not
+//! wait.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::hash::Hash;
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Instant;
+use windfire_api::{Busy, Owner};
 
 use crate::counters::{Counters, Held};
-use crate::limits::{HTTP_HALF_CLOSED_TIMEOUT, SILENCE_LOOK_INTERVAL};
+use crate::limits::{HTTP_HALF_CLOSED_TIMEOUT, HTTP_OWNER_SHARE, HTTP_STRANGERS_SHARE, SILENCE_LOOK_INTERVAL};
 use crate::network::network;
 
 /// All of them.
@@ -36,15 +47,28 @@ struct Table {
     open: HashMap<u64, Arc<Connection>>,
 }
 
+/// Who has shown a valid secret on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Known {
+    By(Owner),
+    /// A hub that joins the cluster, with its invitation.
+    Invited,
+}
+
 /// The state of one connection.
 pub(crate) struct Connection {
+    id: u64,
+    /// All of them, with this one.
+    connections: Weak<Connections>,
     pub(super) peer: IpAddr,
     /// The client of the newest request. A trusted proxy has many.
     client: Mutex<IpAddr>,
     /// For answers that wait, while no task reads or writes. Only this connection uses its descriptor.
     socket: Weak<TcpStream>,
-    /// A request of it came with a token or a cookie that is valid.
-    is_known: AtomicBool,
+    /// Whose valid token or cookie came with a request. `None` for a stranger.
+    known: Mutex<Option<Known>>,
+    /// Answers under way, live streams among them. A connection without one is idle.
+    answers: AtomicUsize,
     /// Microseconds after the first connection: it was accepted, a request came in whole, or bytes of an answer were
     /// taken. Bytes of an incomplete request are no progress: any client can send one byte per second.
     progressed_us: AtomicU64,
@@ -53,10 +77,12 @@ pub(crate) struct Connection {
     begun: Instant,
 }
 
+/// An answer under way, until its client has taken it.
+pub(super) struct Answering(Arc<Connection>);
+
 /// A connection's place, for as long as its socket lives.
 pub(crate) struct Slot {
     connections: Arc<Connections>,
-    id: u64,
     pub(super) connection: Arc<Connection>,
     _counted: Held,
 }
@@ -66,26 +92,30 @@ impl Connections {
         Arc::new(Self { max, counters, table: Mutex::default(), freed: Notify::new(), begun: Instant::now() })
     }
 
-    /// A slot for a connection that was accepted. Closes another one if necessary, and waits if none may be closed.
+    /// A slot for a connection that was accepted. If necessary, closes another one and waits until its task has ended,
+    /// which depends on no client.
     pub(crate) async fn enter(self: &Arc<Self>, peer: IpAddr, socket: Weak<TcpStream>) -> Slot {
         self.room().await;
+        let mut table = self.table.lock();
+        table.last_id += 1;
+        let id = table.last_id;
         let connection = Arc::new(Connection {
+            id,
+            connections: Arc::downgrade(self),
             peer,
             client: Mutex::new(peer.to_canonical()),
             socket,
-            is_known: AtomicBool::new(false),
+            known: Mutex::new(None),
+            answers: AtomicUsize::new(0),
             progressed_us: AtomicU64::new(0),
             is_evicted: AtomicBool::new(false),
             evicted: Notify::new(),
             begun: self.begun,
         });
         connection.progressed();
-        let mut table = self.table.lock();
-        table.last_id += 1;
-        let id = table.last_id;
         table.open.insert(id, Arc::clone(&connection));
         let _counted = Counters::hold(&self.counters, |counters| &counters.http_connections);
-        Slot { connections: Arc::clone(self), id, connection, _counted }
+        Slot { connections: Arc::clone(self), connection, _counted }
     }
 
     /// Makes room if another resource, such as descriptors, is used up: closes the connection that can best be spared,
@@ -99,16 +129,44 @@ impl Connections {
         is_spared
     }
 
-    /// Closes the connection that can best be spared. `false` when there is none.
+    /// Closes the connection that can best be spared. `false` when there is none: each one is being closed already.
     fn evict(&self) -> bool {
         let victim = self.table.lock().victim();
         if let Some(victim) = &victim {
             self.counters.http_evicted.add(1);
-            victim.is_evicted.store(true, Ordering::Release);
-            // One permit is kept for each: the connection's own task, or that of its WebSocket.
-            victim.evicted.notify_one();
+            victim.evict();
         }
         victim.is_some()
+    }
+
+    /// Connections that one token or user may have.
+    fn owner_max(&self) -> usize {
+        (self.max / HTTP_OWNER_SHARE).max(1)
+    }
+
+    /// Makes room for this connection in the share of a token or user.
+    ///
+    /// # Errors
+    /// The share is used up, and none of its connections is idle.
+    fn share(&self, connection: &Connection, known: Known) -> Result<(), Busy> {
+        let max = self.owner_max();
+        let table = self.table.lock();
+        // With fewer connections in all there is nothing to count.
+        if table.open.len() > max {
+            let is_own = |other: &&Arc<Connection>| other.id != connection.id && other.is_of(known);
+            let own: Vec<&Arc<Connection>> = table.open.values().filter(is_own).collect();
+            if own.len() >= max {
+                let idle = own.iter().filter(|other| !other.is_answering()).min_by_key(|other| other.progressed_us());
+                let Some(idle) = idle else {
+                    self.counters.http_share_refused.add(1);
+                    return Err(Busy::Connections { max });
+                };
+                self.counters.http_share_closed.add(1);
+                idle.evict();
+            }
+        }
+        *connection.known.lock() = Some(known);
+        Ok(())
     }
 
     /// Waits until every connection has ended.
@@ -119,7 +177,7 @@ impl Connections {
     async fn room(&self) {
         let has_room = |table: &Table| table.open.len() < self.max;
         if !has_room(&self.table.lock()) {
-            // One is closed for each that comes. If none may be closed, the next one that ends makes room.
+            // One is closed for each that comes. If all are being closed already, the first that is gone makes room.
             self.evict();
             self.until(has_room).await;
         }
@@ -138,18 +196,44 @@ impl Connections {
 }
 
 impl Table {
+    /// The connection that can best be spared. `None` if each one is being closed already.
     fn victim(&self) -> Option<Arc<Connection>> {
-        let mut networks: HashMap<IpAddr, (usize, &Arc<Connection>)> = HashMap::new();
-        for connection in self.open.values().filter(|connection| connection.can_be_spared()) {
-            let (count, oldest) = networks.entry(connection.network()).or_insert((0, connection));
-            *count += 1;
-            if connection.progressed_us() < oldest.progressed_us() {
-                *oldest = connection;
+        let (mut strangers, mut known) = (Vec::new(), Vec::new());
+        for connection in self.open.values().filter(|connection| !connection.is_evicted()) {
+            let progressed_us = connection.progressed_us();
+            match *connection.known.lock() {
+                // Whether an answer is under way says nothing of a stranger: it may never read it.
+                None => strangers.push((connection.network(), progressed_us, connection)),
+                Some(by) => known.push((by, (connection.is_answering(), progressed_us), connection)),
             }
         }
-        let most = networks.values().max_by_key(|(count, oldest)| (*count, std::cmp::Reverse(oldest.progressed_us())));
-        most.map(|(_, oldest)| Arc::clone(oldest))
+        if strangers.len() < self.open.len() / HTTP_STRANGERS_SHARE {
+            of_the_largest(known).or_else(|| of_the_largest(strangers))
+        } else {
+            of_the_largest(strangers).or_else(|| of_the_largest(known))
+        }
     }
+}
+
+/// Of these connections, each with its owner and its worth, the least worth one of the owner with the most of them.
+fn of_the_largest<O: Hash + Eq, W: Ord + Copy>(connections: Vec<(O, W, &Arc<Connection>)>) -> Option<Arc<Connection>> {
+    let mut owners: HashMap<O, (usize, W, &Arc<Connection>)> = HashMap::new();
+    for (owner, worth, connection) in connections {
+        match owners.entry(owner) {
+            Entry::Vacant(first) => {
+                first.insert((1, worth, connection));
+            }
+            Entry::Occupied(mut more) => {
+                let (count, least, spared) = more.get_mut();
+                *count += 1;
+                if worth < *least {
+                    (*least, *spared) = (worth, connection);
+                }
+            }
+        }
+    }
+    let largest = owners.into_values().max_by_key(|(count, least, _)| (*count, Reverse(*least)));
+    largest.map(|(_, _, spared)| Arc::clone(spared))
 }
 
 impl Connection {
@@ -163,7 +247,7 @@ impl Connection {
     pub(super) fn serves(&self, client: IpAddr) {
         let before = std::mem::replace(&mut *self.client.lock(), client);
         if network(before) != network(client) {
-            self.is_known.store(false, Ordering::Relaxed);
+            *self.known.lock() = None;
         }
     }
 
@@ -177,22 +261,51 @@ impl Connection {
         network(*self.client.lock())
     }
 
-    /// Notes that the client has shown a valid token or cookie.
-    pub(super) fn know(&self) {
-        self.is_known.store(true, Ordering::Relaxed);
+    /// Notes that the client has shown a valid token or cookie. If its token or user has its whole share of
+    /// connections, the one of them that has been idle for longest is closed.
+    ///
+    /// # Errors
+    /// An answer is under way on each of them.
+    pub(super) fn know(&self, known: Known) -> Result<(), Busy> {
+        if *self.known.lock() == Some(known) {
+            return Ok(());
+        }
+        self.connections.upgrade().map_or(Ok(()), |connections| connections.share(self, known))
+    }
+
+    /// Notes that an answer is under way, until the result is dropped.
+    pub(super) fn answering(self: &Arc<Self>) -> Answering {
+        self.answers.fetch_add(1, Ordering::Relaxed);
+        Answering(Arc::clone(self))
+    }
+
+    fn is_answering(&self) -> bool {
+        self.answers.load(Ordering::Relaxed) > 0
+    }
+
+    /// Whether it counts for that token or user.
+    fn is_of(&self, known: Known) -> bool {
+        !self.is_evicted() && *self.known.lock() == Some(known)
     }
 
     fn progressed_us(&self) -> u64 {
         self.progressed_us.load(Ordering::Relaxed)
     }
 
-    fn can_be_spared(&self) -> bool {
-        !self.is_known.load(Ordering::Relaxed) && !self.is_evicted.load(Ordering::Relaxed)
+    fn is_evicted(&self) -> bool {
+        self.is_evicted.load(Ordering::Acquire)
+    }
+
+    /// Has it closed.
+    fn evict(&self) {
+        self.is_evicted.store(true, Ordering::Release);
+        // One permit is kept: for the connection's own task, or that of its WebSocket.
+        self.evicted.notify_one();
     }
 
     /// Waits until it must be closed.
     pub(super) async fn evicted(&self) {
-        while !self.is_evicted.load(Ordering::Acquire) {
+        while !self.is_evicted() {
             self.evicted.notified().await;
         }
     }
@@ -230,111 +343,16 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.connections.table.lock().open.remove(&self.id);
+        self.connections.table.lock().open.remove(&self.connection.id);
         self.connections.freed.notify_waiters();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use tokio::time::{advance, timeout};
-
-    use super::*;
-
-    fn address(number: u8) -> IpAddr {
-        [192, 0, 2, number].into()
-    }
-
-    async fn enter(connections: &Arc<Connections>, number: u8) -> Slot {
-        advance(Duration::from_millis(1)).await;
-        connections.enter(address(number), Weak::new()).await
-    }
-
-    /// The task of a connection: it lives until it must be closed.
-    fn live(slot: Slot) -> tokio::task::JoinHandle<()> {
-        tokio::spawn(async move { slot.connection.evicted().await })
-    }
-
-    fn addresses(connections: &Connections) -> Vec<IpAddr> {
-        let mut found: Vec<_> = connections.table.lock().open.values().map(|open| open.peer).collect();
-        found.sort();
-        found
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_newcomer_takes_the_place_of_the_one_that_stood_still_longest() {
-        let connections = Connections::new(3, Arc::default());
-        let slots = [enter(&connections, 1).await, enter(&connections, 2).await, enter(&connections, 3).await];
-        advance(Duration::from_millis(1)).await;
-        slots[0].connection.progressed();
-        slots.into_iter().for_each(|slot| drop(live(slot)));
-        let _four = enter(&connections, 4).await;
-        assert_eq!(addresses(&connections), [1, 3, 4].map(address));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn who_opens_many_loses_their_own() {
-        let connections = Connections::new(8, Arc::default());
-        drop(live(enter(&connections, 1).await));
-        for _ in 0..100 {
-            drop(live(enter(&connections, 2).await));
-        }
-        let all = addresses(&connections);
-        assert_eq!((all[0], all.len()), (address(1), 8), "the oldest by far, but not of a household with many");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn clients_behind_a_proxy_are_told_apart() {
-        let connections = Connections::new(4, Arc::default());
-        let proxy = address(9);
-        for client in [1, 2, 2, 2] {
-            let slot = enter(&connections, 9).await;
-            slot.connection.serves(address(client));
-            drop(live(slot));
-        }
-        let _next = enter(&connections, 3).await;
-        let clients = || {
-            let mut clients: Vec<_> = connections.table.lock().open.values().map(|open| open.network()).collect();
-            clients.sort();
-            clients
-        };
-        assert_eq!(clients(), [1, 2, 2, 3].map(address), "one of who has many, although another is older");
-        assert_eq!(addresses(&connections), [address(3), proxy, proxy, proxy]);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_one_client_showed_protects_no_other() {
-        let connections = Connections::new(1, Arc::default());
-        let slot = enter(&connections, 9).await;
-        let connection = Arc::clone(&slot.connection);
-        assert_eq!(connection.behind_proxy(), None);
-        connection.serves(address(1));
-        connection.know();
-        connection.serves(address(1));
-        assert!(!connection.can_be_spared(), "it is the same client");
-        assert_eq!(connection.behind_proxy(), Some("192.0.2.1".to_owned()));
-        connection.serves(address(2));
-        assert!(connection.can_be_spared());
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn nobody_who_is_known_has_to_go_and_then_newcomers_wait() {
-        let connections = Connections::new(2, Arc::default());
-        let (one, two) = (enter(&connections, 1).await, enter(&connections, 2).await);
-        one.connection.know();
-        drop(live(two));
-        let three = enter(&connections, 3).await;
-        three.connection.know();
-        assert!(timeout(Duration::from_secs(60), connections.enter(address(4), Weak::new())).await.is_err());
-        let waiting = tokio::spawn({
-            let connections = Arc::clone(&connections);
-            async move { connections.enter(address(4), Weak::new()).await.connection.peer }
-        });
-        drop(one);
-        assert_eq!(waiting.await.expect("ended"), address(4));
-        drop(three);
-        timeout(Duration::from_secs(1), connections.ended()).await.expect("all have ended");
+impl Drop for Answering {
+    fn drop(&mut self) {
+        self.0.answers.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ use windfire_api::path::normal;
 use windfire_api::{Body, Streamed, Viewer, busy};
 
 use super::budget::Client;
-use super::connections::Connection;
+use super::connections::{Connection, Known};
 use super::{Http, stream};
 use crate::admin::{NotHandedOver, PARCEL_PATH};
 use crate::limits::PARCEL_MEMORY_BYTES;
@@ -33,7 +33,7 @@ pub(super) fn is_asked(uri: &Uri) -> bool {
 /// The answer that says why there is no backup.
 pub(super) async fn answer(
     http: &Arc<Http>,
-    connection: &Connection,
+    connection: &Arc<Connection>,
     request: &Request<Bytes>,
     client: IpAddr,
 ) -> Result<Response<BoxBody<Bytes, io::Error>>, Response<Body>> {
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         return Err(with(answer, ALLOW, "POST"));
     }
     admit(http, request).map_err(|(status, why)| refused(status, why))?;
-    connection.know();
+    connection.know(Known::Invited).map_err(busy)?;
     let shares = &http.shares;
     let of = Client::new(client, false);
     let held = shares.history_streams.hold(of, 1).map_err(busy)?;

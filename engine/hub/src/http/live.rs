@@ -16,7 +16,7 @@ use windfire_engine::Engine;
 
 use super::Http;
 use super::budget::Held;
-use super::connections::Connection;
+use super::connections::{Answering, Connection};
 use crate::clock::Clock;
 use crate::limits::{LIVE_INTERVAL, LIVE_KEEP_ALIVE, live_read_timeout};
 use crate::threads::{Phase, Stop};
@@ -48,7 +48,7 @@ pub(super) fn start(
     http: &Arc<Http>,
     connection: Arc<Connection>,
     subscription: Subscription,
-    held: Vec<Held>,
+    held: (Vec<Held>, Answering),
 ) -> Result<BoxBody<Bytes, io::Error>, TooMany> {
     http.live.join(&http.engine, &subscription.key, (http.clock)().div_euclid(1000))?;
     // At most one event waits here. A subscriber that reads too slowly gets a new snapshot, not a queue.
@@ -63,8 +63,8 @@ struct Feed {
     connection: Arc<Connection>,
     subscription: Subscription,
     sender: mpsc::Sender<Bytes>,
-    /// Its share of the allowed streams.
-    _held: Vec<Held>,
+    /// Its share of the allowed streams, and its connection's sign that an answer is under way.
+    _held: (Vec<Held>, Answering),
 }
 
 impl Feed {

@@ -18,8 +18,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, STRICT_TRANSPORT_SECURITY};
-use http::{Request, Response, StatusCode};
+use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, STRICT_TRANSPORT_SECURITY};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -43,7 +43,7 @@ use crate::threads::{Phase, Stop};
 use crate::unbound;
 use budget::{Budget, Client, Held};
 use client_io::{ClientIo, Tcp};
-use connections::{Connection, Connections};
+use connections::{Answering, Connection, Connections, Known};
 use pieces::Pieces;
 pub(crate) use shared::{Http, Shares};
 
@@ -110,7 +110,7 @@ impl Http {
             #[cfg(target_os = "linux")]
             let _less_hidden = socket2::SockRef::from(&stream).set_tcp_notsent_lowat(HTTP_UNSENT_BYTES_MAX);
             let stream = Arc::new(stream);
-            // If no connection may be closed, others wait in the listener's queue.
+            // If another one must be closed for it, this waits until that one's task has ended, and for no client.
             let slot = tokio::select! {
                 slot = connections.enter(peer.ip(), Arc::downgrade(&stream)) => slot,
                 () = stop.reached(Phase::Draining) => break,
@@ -196,6 +196,7 @@ impl Http {
         let upgrade = head.extensions.remove::<OnUpgrade>();
         let address = self.proxies.current().client(connection.peer, &mut head.headers);
         connection.serves(address);
+        let answering = connection.answering();
         let body = timeout(HTTP_READ_TIMEOUT, Limited::new(body, HTTP_BODY_BYTES_MAX).collect()).await;
         let body = match body {
             Ok(Ok(body)) => body.to_bytes(),
@@ -223,17 +224,20 @@ impl Http {
         let caller = Caller { peer: address, now_ms: (self.clock)() };
         let (http, admitted) = (Arc::clone(&self), Mutex::default());
         let asking = Asking { http, connection: Arc::clone(&connection), address, admitted };
-        let (response, Admitted { client, held }) = self.handle(request, asking, caller).await;
-        let (head, body) = response.into_parts();
+        let (response, Admitted { client, held, must_close }) = self.handle(request, asking, caller).await;
+        let (mut head, body) = response.into_parts();
+        if must_close {
+            head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let body = match body {
             Body::Whole(bytes) if bytes.is_empty() => whole(bytes),
-            Body::Whole(bytes) => self.charged(vec![bytes], client),
-            Body::Pieces(pieces) => self.charged(pieces, client),
+            Body::Whole(bytes) => self.charged(vec![bytes], client, answering),
+            Body::Pieces(pieces) => self.charged(pieces, client, answering),
             Body::Stream(streamed) => match stream::start(&self, &connection, streamed, held).await {
                 Ok(body) => body,
                 Err(instead) => return Ok(in_place_of(&head, instead)),
             },
-            Body::Live(watching) => match live::start(&self, connection, *watching, held) {
+            Body::Live(watching) => match live::start(&self, connection, *watching, (held, answering)) {
                 Ok(body) => body,
                 Err(windfire_api::live::TooMany) => {
                     self.counters.http_busy.add(1);
@@ -242,6 +246,7 @@ impl Http {
             },
             Body::WebSocket(viewer) => {
                 if let Some(upgrade) = upgrade {
+                    let held = (held, answering);
                     tokio::spawn(websocket::run(Arc::clone(&self), connection, upgrade, *viewer, held));
                 }
                 whole(Bytes::new())
@@ -251,9 +256,9 @@ impl Http {
     }
 
     /// A complete body, charged to that client until it has taken it. Pages are in the program anyway.
-    fn charged(&self, pieces: Vec<Bytes>, client: Option<Client>) -> BoxBody<Bytes, io::Error> {
+    fn charged(&self, pieces: Vec<Bytes>, client: Option<Client>, answering: Answering) -> BoxBody<Bytes, io::Error> {
         let bytes = || pieces.iter().map(Bytes::len).sum();
-        let held = client.map(|client| self.shares.answers_bytes.charge(client, bytes()));
+        let held = client.map(|client| (self.shares.answers_bytes.charge(client, bytes()), answering));
         Pieces::new(pieces, held).map_err(|never| match never {}).boxed()
     }
 
@@ -322,12 +327,18 @@ struct Admitted {
     /// The client. `None` while only pages were requested.
     client: Option<Client>,
     held: Vec<Held>,
+    /// Its token or user has too many connections to keep this one.
+    must_close: bool,
 }
 
 impl Admission for Asking {
     fn admit(&self, viewer: &Viewer, work: Work) -> Result<(), Busy> {
-        if !viewer.is_guest() {
-            self.connection.know();
+        if let Some(owner) = viewer.owner()
+            && let Err(busy) = self.connection.know(Known::By(owner))
+        {
+            self.http.counters.http_busy.add(1);
+            self.admitted.lock().must_close = true;
+            return Err(busy);
         }
         let client = Client::new(self.address, viewer.is_guest());
         let mut admitted = self.admitted.lock();
@@ -386,9 +397,9 @@ fn whole(bytes: Bytes) -> BoxBody<Bytes, io::Error> {
 fn plain(status: StatusCode) -> Response<BoxBody<Bytes, io::Error>> {
     let mut response = Response::new(whole(Bytes::from(format!("{status}\n"))));
     *response.status_mut() = status;
-    let content_type = http::HeaderValue::from_static("text/plain; charset=utf-8");
+    let content_type = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
     // The rest of the body is not read, so the connection cannot be used again.
-    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
     response
 }

@@ -8,17 +8,18 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 
 use super::budget::Held;
+use super::connections::Answering;
 
 /// The pieces that hyper has not taken yet.
 pub(super) struct Pieces {
     pieces: std::vec::IntoIter<Bytes>,
     left: u64,
     /// Held by the last piece: hyper has taken it long before the client has.
-    held: Option<Held>,
+    held: Option<(Held, Answering)>,
 }
 
 impl Pieces {
-    pub(super) fn new(pieces: Vec<Bytes>, held: Option<Held>) -> Self {
+    pub(super) fn new(pieces: Vec<Bytes>, held: Option<(Held, Answering)>) -> Self {
         Self { left: pieces.iter().map(|piece| piece.len() as u64).sum(), pieces: pieces.into_iter(), held }
     }
 }
@@ -50,7 +51,7 @@ impl Body for Pieces {
 /// The last piece, and the shares that it holds until the client has taken it.
 struct Last {
     bytes: Bytes,
-    _held: Held,
+    _held: (Held, Answering),
 }
 
 impl AsRef<[u8]> for Last {

@@ -36,16 +36,22 @@ use crate::limits::PIECES_WAITING_MAX;
 /// The answer if it failed, or if the client has left.
 pub(super) async fn start(
     http: &Arc<Http>,
-    connection: &Connection,
+    connection: &Arc<Connection>,
     streamed: Streamed,
     held: Vec<Held>,
 ) -> Result<BoxBody<Bytes, io::Error>, Response<Body>> {
+    let answering = connection.answering();
     let mut beginning: Beginning = Box::pin(begin(Arc::clone(http), streamed, Arc::new(held)));
-    tokio::select! {
-        begun = &mut beginning => begun.map(BodyExt::boxed),
-        () = connection.broke() => Err(busy(Busy::Hub)),
-        () = connection.stayed_silent() => Ok(Late::Beginning(Mutex::new(beginning)).boxed()),
-    }
+    let body = tokio::select! {
+        begun = &mut beginning => begun?.boxed(),
+        () = connection.broke() => return Err(busy(Busy::Hub)),
+        () = connection.stayed_silent() => Late::Beginning(Mutex::new(beginning)).boxed(),
+    };
+    let until_its_end = move |frame: Frame<Bytes>| {
+        let _answering = &answering;
+        frame
+    };
+    Ok(body.map_frame(until_its_end).boxed())
 }
 
 /// The future of a body, or of an answer that replaces it.

@@ -16,20 +16,20 @@ use windfire_api::Viewer;
 
 use super::Http;
 use super::budget::Held;
-use super::connections::Connection;
+use super::connections::{Answering, Connection};
 use crate::limits::{LAST_WORD_TIMEOUT, WEBSOCKET_INTERVAL, WEBSOCKET_MESSAGE_BYTES_MAX, live_read_timeout};
 
 /// Documents between two pings.
 const DOCUMENTS_PER_PING: u64 = 4;
 
 /// Sends documents until the client leaves, does not read for too long, or may no longer see them, or until the hub
-/// stops. `held` is its share of the streams.
+/// stops. `held` is its share of the streams, and its connection's sign that an answer is under way.
 pub(super) async fn run(
     http: Arc<Http>,
     connection: Arc<Connection>,
     upgrade: OnUpgrade,
     viewer: Viewer,
-    held: Vec<Held>,
+    held: (Vec<Held>, Answering),
 ) {
     let _held = held;
     tokio::select! {
