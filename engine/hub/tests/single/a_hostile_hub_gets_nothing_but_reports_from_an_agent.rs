@@ -46,7 +46,10 @@ const CALLS: [&str; 17] = [
 enum Act {
     Garbage,
     EmptyFrames,
+    /// One byte more than a frame may have.
     OversizedFrame,
+    /// The longest frame that its prefix can tell.
+    EndlessFrame,
     HalfAFrame,
     AckOfTheFuture,
     AckFlood,
@@ -58,10 +61,11 @@ enum Act {
     CommandInRefusal,
 }
 
-const ACTS: [Act; 12] = [
+const ACTS: [Act; 13] = [
     Act::Garbage,
     Act::EmptyFrames,
     Act::OversizedFrame,
+    Act::EndlessFrame,
     Act::HalfAFrame,
     Act::AckOfTheFuture,
     Act::AckFlood,
@@ -76,7 +80,8 @@ const ACTS: [Act; 12] = [
 impl Act {
     /// Does it to an agent that was started at that moment.
     async fn on(self, session: &mut FakeSession, started: Instant) {
-        let oversized = u32::try_from(FRAME_BODY_BYTES_MAX + 1).expect("small").to_be_bytes();
+        // The prefix is little-endian, and what follows is more than an agent may keep.
+        let frame_of = |bytes: u32| [bytes.to_le_bytes().as_slice(), &[0; 100_000]].concat();
         let taken = match self {
             Self::Garbage => {
                 let mut random = fastrand::Rng::with_seed(7);
@@ -84,7 +89,10 @@ impl Act {
                 session.write(&bytes).await
             }
             Self::EmptyFrames => session.write(&[0; LENGTH_PREFIX_BYTES * 20_000]).await,
-            Self::OversizedFrame => session.write(&[oversized.as_slice(), &[0; 100_000]].concat()).await,
+            Self::OversizedFrame => {
+                session.write(&frame_of(u32::try_from(FRAME_BODY_BYTES_MAX + 1).expect("small"))).await
+            }
+            Self::EndlessFrame => session.write(&frame_of(u32::MAX)).await,
             Self::HalfAFrame => {
                 session.welcome(0, 1).await;
                 session.write(&frame(&Down::Ack { up_to: 1 << 40 })[..LENGTH_PREFIX_BYTES + 1]).await
