@@ -167,6 +167,7 @@ soak: build ## Run the long forms of the tests of trust: kills, power cuts, bad 
 	DAMAGES=5 $(LONG_FORM) every_damaged_file_of_a_store_is_survived_or_named
 	DAMAGES=5 $(LONG_FORM) an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost
 	ROUNDS=20 $(CARGO) test $(PROFILE) -p windfire-bench --test kill_9_at_any_named_point_loses_and_doubles_nothing -- --nocapture
+	$(BIN)/windfire-bench fleet --agents 1000 --profile hostile --duration 240s
 	$(BIN)/windfire-bench fleet --agents 2000 --profile flapping --kill-every 10m --duration 2h \
 		--api details=2/s,details-304=5/s,list=5/s,history=2/s
 	$(MAKE) sim SEEDS=10000

@@ -21,6 +21,11 @@ use windfire_bench::swarm::{SwarmOptions, Target};
 use windfire_bench::workload::Trace;
 use windfire_engine::history::Retention;
 
+/// The hub's option that bounds the memory of what clients ask.
+const MEMORY_OPTION: &str = "--memory-bytes-max";
+/// Its value for the profile `hostile`, if none is given: a quarter of a gibibyte, so that an attack meets the bound.
+const HOSTILE_MEMORY_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
 #[derive(Args)]
 pub(crate) struct FleetArguments {
     /// Agents (with --hub there is one per credential)
@@ -107,6 +112,12 @@ impl FleetArguments {
         };
         // Removed when the run is over.
         let folder = tempfile::tempdir().map_err(|error| format!("a temporary folder: {error}"))?;
+        let is_hostile = self.profile == Profile::Hostile;
+        let mut hub_arguments = self.hub_arguments.clone();
+        if is_hostile && !hub_arguments.iter().any(|argument| argument.starts_with(MEMORY_OPTION)) {
+            hub_arguments.push(format!("{MEMORY_OPTION}={HOSTILE_MEMORY_BYTES_MAX}"));
+        }
+        let memory_bytes_max = self.hub.is_none().then(|| memory_bytes_max(&hub_arguments)).flatten();
         let (hub, credentials, token) = match (&self.hub, self.fingerprint, self.http, &self.token, &self.credentials) {
             (Some(hub), Some(fingerprint), Some(http), Some(token), Some(credentials)) => {
                 let target = Target { hubs: vec![hub.clone()], fingerprint };
@@ -117,11 +128,11 @@ impl FleetArguments {
                 let own_folder = || std::env::current_exe().map(|path| path.with_file_name("windfire"));
                 let binary =
                     self.binary.clone().or_else(|| own_folder().ok()).unwrap_or_else(|| PathBuf::from("windfire"));
-                let arguments: Vec<&str> = self.hub_arguments.iter().map(String::as_str).collect();
+                let arguments: Vec<&str> = hub_arguments.iter().map(String::as_str).collect();
                 let hub = HubProcess::new(&binary, &folder.path().join("data"), &arguments)
                     .on_cores(self.spawn.as_deref().unwrap_or(""));
                 let credentials = self.make_servers(&hub);
-                if self.profile == Profile::Hostile {
+                if is_hostile {
                     hub.leave_out_last();
                 }
                 let token = hub.make_token();
@@ -149,6 +160,7 @@ impl FleetArguments {
             profile: self.profile,
             kill_every: self.kill_every,
             api: self.api,
+            memory_bytes_max,
         };
         Ok(run.measure())
     }
@@ -171,6 +183,16 @@ impl FleetArguments {
     }
 }
 
+/// The hub's `memory_bytes_max`, if its arguments have one.
+fn memory_bytes_max(hub_arguments: &[String]) -> Option<u64> {
+    let at = hub_arguments.iter().position(|argument| argument.starts_with(MEMORY_OPTION))?;
+    let value: &str = match hub_arguments[at].split_once('=') {
+        Some((_, value)) => value,
+        None => hub_arguments.get(at + 1)?,
+    };
+    value.parse().ok()
+}
+
 /// Reads a time such as 500ms, 60s, 15m or 1h.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let wrong = || format!("{text:?} is not a time such as 500ms, 60s, 15m or 1h");
@@ -189,6 +211,17 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_hubs_bound_of_memory_is_found_in_either_form() {
+        let found = |arguments: &[&str]| {
+            let arguments: Vec<String> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+            memory_bytes_max(&arguments)
+        };
+        assert_eq!(found(&["--commit-interval-ms=20", "--memory-bytes-max=67108864"]), Some(67_108_864));
+        assert_eq!(found(&["--memory-bytes-max", "67108864"]), Some(67_108_864));
+        assert_eq!(found(&["--commit-interval-ms=20"]), None);
+    }
 
     #[test]
     fn a_time_has_a_unit() {

@@ -417,8 +417,11 @@ fn fleet(arguments: FleetArguments) -> ExitCode {
             return ExitCode::FAILURE;
         }
     }
-    let is_whole = outcome.acked == outcome.sent && outcome.checked.is_none_or(|checked| checked == (0, 0));
-    if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let broken = outcome.broken_promises();
+    for promise in &broken {
+        eprintln!("windfire-bench: {promise}");
+    }
+    if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 fn plot(runs: &[PathBuf], out: &Path) -> ExitCode {

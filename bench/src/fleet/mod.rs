@@ -54,6 +54,8 @@ pub struct Run {
     pub kill_every: Option<Duration>,
     /// API requests to send.
     pub api: Vec<ApiLoad>,
+    /// The hub's `memory_bytes_max`, which bounds what an attack may take. Absent for a hub that is not ours.
+    pub memory_bytes_max: Option<u64>,
 }
 
 impl Run {
@@ -62,7 +64,8 @@ impl Run {
     /// # Panics
     /// When the hub does not start, or agents do not get in.
     pub fn measure(self) -> Outcome {
-        let Self { mut hub, mut credentials, token, mut swarm, measured, profile, kill_every, api } = self;
+        let Self { mut hub, mut credentials, token, mut swarm, measured, profile, kill_every, api, memory_bytes_max } =
+            self;
         // The last server is the greedy one's.
         let greedy = if profile == Profile::Hostile { credentials.pop() } else { None };
         let agents = credentials.len();
@@ -95,7 +98,7 @@ impl Run {
         let generator_before_s = own_cpu_s();
         let mut latencies = Latencies::default();
         let (mut seconds, mut recovery) = (Vec::new(), Recovery::new(profile, kill_every, agents, measured));
-        let mut attack = Attack::new(greedy, measured, watch.http, &token);
+        let mut attack = Attack::new(greedy, measured, watch.http, &token, memory_bytes_max);
         let window = Instant::now();
         let mut last_generator_s = generator_before_s;
         while window.elapsed() < measured || recovery.is_under_way() {
@@ -182,12 +185,19 @@ struct Attack {
     at: Duration,
     browser: Option<Browser>,
     hostile: Option<Hostile>,
+    memory_bytes_max: Option<u64>,
 }
 
 impl Attack {
-    fn new(greedy: Option<String>, measured: Duration, http: SocketAddr, token: &str) -> Self {
+    fn new(
+        greedy: Option<String>,
+        measured: Duration,
+        http: SocketAddr,
+        token: &str,
+        memory_bytes_max: Option<u64>,
+    ) -> Self {
         let browser = greedy.as_ref().map(|_| Browser::start(http, token));
-        Self { greedy, at: measured / 2, browser, hostile: None }
+        Self { greedy, at: measured / 2, browser, hostile: None, memory_bytes_max }
     }
 
     fn step(&mut self, elapsed: Duration, watch: &HubWatch) {
@@ -208,7 +218,17 @@ impl Attack {
         };
         let ack_p99_ms_before = median(&|second| second.at_s < at_s);
         let ack_p99_ms_during = median(&|second| second.at_s > at_s + 1.0);
-        Some(HostileOutcome { ack_p99_ms_before, ack_p99_ms_during, ..outcome })
+        let highest_mib = |is_wanted: &dyn Fn(&Second) -> bool| {
+            seconds.iter().filter(|second| is_wanted(second)).map(|second| second.rss_mib).fold(0.0, f64::max)
+        };
+        Some(HostileOutcome {
+            ack_p99_ms_before,
+            ack_p99_ms_during,
+            rss_mib_before: highest_mib(&|second| second.at_s < at_s),
+            rss_mib_during: highest_mib(&|second| second.at_s >= at_s),
+            growth_mib_max: self.memory_bytes_max.map(|bytes| bytes as f64 / 1048576.0),
+            ..outcome
+        })
     }
 }
 

@@ -109,6 +109,19 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The promises that were not kept in this run. Empty if all of them were.
+    pub fn broken_promises(&self) -> Vec<String> {
+        let mut broken = Vec::new();
+        if self.acked != self.sent {
+            broken.push(format!("{} of {} reports were acknowledged", self.acked, self.sent));
+        }
+        if let Some((lost, doubled)) = self.checked.filter(|checked| *checked != (0, 0)) {
+            broken.push(format!("{lost} reports are lost in history, and {doubled} are there twice"));
+        }
+        broken.extend(self.hostile.iter().flat_map(HostileOutcome::broken_promises));
+        broken
+    }
+
     /// Why the figures may be the generator's and not the hub's. `None` if the generator kept up.
     pub fn generator_was_the_limit(&self) -> Option<String> {
         if self.late as f64 > self.sent as f64 * 0.001 {
@@ -205,8 +218,19 @@ impl Outcome {
             row(
                 "attack",
                 format!(
-                    "{} connections, {} bytes read, {} greedy reports taken, {:.1} MiB afterwards",
-                    hostile.connections, hostile.bytes_read, hostile.greedy_acked, hostile.rss_mib_after
+                    "{} connections, {} bytes read, {} greedy reports taken",
+                    hostile.connections, hostile.bytes_read, hostile.greedy_acked
+                ),
+            );
+            let bound = hostile.growth_mib_max.map(|max| format!(", at most {max:.0} may be added"));
+            row(
+                "memory in attack",
+                format!(
+                    "{:.1} MiB at most before, {:.1} during{}, {:.1} afterwards",
+                    hostile.rss_mib_before,
+                    hostile.rss_mib_during,
+                    bound.unwrap_or_default(),
+                    hostile.rss_mib_after
                 ),
             );
             row(
@@ -306,7 +330,10 @@ impl Outcome {
                 "browse_ms_p99": hostile.browse_ms_p99,
                 "ack_p99_ms_before": hostile.ack_p99_ms_before,
                 "ack_p99_ms_during": hostile.ack_p99_ms_during,
+                "rss_mib_before": hostile.rss_mib_before,
+                "rss_mib_during": hostile.rss_mib_during,
                 "rss_mib_after": hostile.rss_mib_after,
+                "growth_mib_max": hostile.growth_mib_max,
             })),
             "generator_busy": self.generator_busy,
             "generator_late": self.late,
