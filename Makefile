@@ -32,6 +32,8 @@ CARGO ?= cargo
 # One profile for everything, so that RocksDB is compiled once.
 PROFILE := --release --locked
 BIN := target/release
+# What tests note: what was skipped, what was counted. Tests run in the folders of their packages, so it is a whole path.
+NOTES := $(CURDIR)/target/test-notes
 
 .PHONY: help
 help: ## List the verbs
@@ -79,14 +81,17 @@ build: compilers ## Build everything, into target/release
 	@bash .ci/build $(PROFILE)
 
 .PHONY: test
-test: build ## Run every test
+test: build ## Run every test, and show at the end what was skipped and what was counted
 	@bash .ci/nats
-	$(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz
+	@mkdir -p target && : >'$(NOTES)'
+	TEST_NOTES='$(NOTES)' $(CARGO) test $(PROFILE) --workspace --exclude windfire-fuzz || \
+		{ bash .ci/test-notes '$(NOTES)'; exit 1; }
 	@BIN='$(BIN)' bash .ci/readme
 	@bash .ci/web-test
 	@bash .ci/api-fuzz 20
 	@$(MAKE) sim SEEDS=60
 	@$(MAKE) sim SEEDS=30 SIM=--cluster
+	@bash .ci/test-notes '$(NOTES)'
 
 .PHONY: readme
 readme: build ## Follow README.md word by word

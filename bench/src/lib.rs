@@ -16,6 +16,7 @@ pub mod http_client;
 pub mod hub_process;
 mod latencies;
 pub mod month;
+pub mod notes;
 pub mod numbered;
 pub mod receiver;
 pub mod sessions;

@@ -11,6 +11,7 @@ use std::{fs, thread};
 use parking_lot::Mutex;
 use windfire_bench::given::{given, seed};
 use windfire_bench::numbered::{Checked, FORMAT_1, INTERVAL_MS, check, leave_format_1};
+use windfire_bench::tally;
 use windfire_engine::history::verify_unopened;
 use windfire_engine::limits::{FULL_HEADS_MAX, HEAD_ROWS_MAX, RECOVERED_HEADS_MAX};
 use windfire_engine::{FailPoint, StoreError, is_store, roll_back};
@@ -160,7 +161,7 @@ fn long_log(kills: &Kills) {
     place.kill(LONG + 2, FailPoint::CatchUpEncoded, 1);
     place.kill(LONG + 4, FailPoint::CatchUpWritten, 1);
     let checked = place.check();
-    println!("long log of format 1: {checked:?}");
+    tally!("long log of format 1: {checked:?}");
     assert_eq!((checked.reports, checked.expired), ((LONG + 4) * LONG_SERVERS as u64, 0), "lost or doubled");
 }
 
@@ -201,7 +202,7 @@ fn usual_life(rounds: u64, random: &mut fastrand::Rng, kills: &Kills) {
         }
     }
     checked = place.finish(reached(&checked) + HOUR);
-    println!("usual life: {checked:?}");
+    tally!("usual life: {checked:?}");
     assert!(checked.expired > 0 && checked.reports > 0);
 }
 
@@ -223,7 +224,7 @@ fn kill_9_at_any_named_point_loses_and_doubles_nothing() {
     for point in FailPoint::ALL {
         println!("{:>6} kills at {}", kills.get(point).copied().unwrap_or(0), point.name());
     }
-    println!("{} kills at {} points", kills.values().sum::<u64>(), kills.len());
+    tally!("{} kills at {} points", kills.values().sum::<u64>(), kills.len());
     let missed: Vec<&str> =
         FailPoint::ALL.iter().filter(|point| !kills.contains_key(*point)).map(|point| point.name()).collect();
     assert!(missed.is_empty(), "no process was killed at {missed:?}");

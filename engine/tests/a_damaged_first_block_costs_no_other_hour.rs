@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use windfire_bench::fast::FastFleet;
 use windfire_bench::numbered::{INTERVAL_MS, START_MS, report};
+use windfire_bench::tally;
 use windfire_engine::history::verify_unopened;
 use windfire_engine::{Engine, Options};
 
@@ -88,7 +89,7 @@ fn a_damaged_first_block_costs_no_other_hour() {
     damage(&damaged.join("rocksdb").join(raw.file_name().expect("a name")), &bytes, 5);
     let hours = read(&damaged, &ids);
     let unreadable = hours.iter().filter(|hour| hour.is_none()).count();
-    println!("{unreadable} of {} hours cannot be read", hours.len());
+    tally!("{unreadable} of {} hours cannot be read", hours.len());
     assert!((1..=hours.len() / 4).contains(&unreadable), "{unreadable} of {} hours", hours.len());
     let is_whole = |(now, before): (&Option<Vec<u64>>, &Option<Vec<u64>>)| now.is_none() || now == before;
     assert!(hours.iter().zip(&whole).all(is_whole), "an hour without damage is not as it was");

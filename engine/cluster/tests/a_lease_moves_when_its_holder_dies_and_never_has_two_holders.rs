@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use brokers::{PARTITION, WAIT_MAX, hub, names, three_brokers};
 use tokio::time::Instant;
+use windfire_bench::tally;
 use windfire_cluster::{BootId, Brokers, Lease, Standing};
 
 const TTL: Duration = Duration::from_secs(2);
@@ -35,7 +36,7 @@ async fn holders_die() {
         hubs.push(want(10 + death));
         let died = Instant::now();
         holder = await_holder(&turns, Some(holder)).await;
-        println!("death {death}: hub {holder} took the lease after {} ms", died.elapsed().as_millis());
+        tally!("death {death}: hub {holder} took the lease after {} ms", died.elapsed().as_millis());
     }
     for (_, hub) in hubs {
         hub.abort();

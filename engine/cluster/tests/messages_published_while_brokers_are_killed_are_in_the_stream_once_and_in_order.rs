@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use brokers::{PARTITION, WAIT_MAX, all_messages, hub, names, texts_of, three_brokers};
+use windfire_bench::tally;
 use windfire_cluster::{BootId, Brokers, Publisher};
 
 /// Messages that must be stored between two faults.
@@ -48,7 +49,7 @@ async fn kills_of_the_leader_lose_and_double_nothing() {
         let own = messages.iter().filter(|message| message.hub.as_ref() == Some(&hub));
         assert_eq!(&own.map(|message| message.sequence).collect::<Vec<u64>>(), sequences, "hub {id}");
     }
-    println!("{kills} kills, {} messages, none lost, none doubled", messages.len());
+    tally!("{kills} kills, {} messages, none lost, none doubled", messages.len());
 }
 
 /// Publishes numbers until the end, and says at which sequences they are.

@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn root_sees_what_the_hubs_user_sees() {
         if !geteuid().is_root() {
-            return eprintln!("skipped: needs root");
+            return windfire_bench::skipped!("needs root");
         }
         let folder = tempfile::tempdir().expect("a temporary folder");
         assert_eq!(HubsUser::behind_root(folder.path()), None, "root's own");

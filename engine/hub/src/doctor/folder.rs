@@ -262,7 +262,7 @@ mod tests {
         }
         assert_eq!(judge_files(data, &foreign_file(data)).verdict, Verdict::Ok);
         if !rustix::process::geteuid().is_root() {
-            return eprintln!("skipped: needs root");
+            return windfire_bench::skipped!("needs root");
         }
         std::os::unix::fs::chown(data.join("rocksdb/000007.sst"), Some(54_321), None).expect("root may");
         let finding = judge_files(data, &foreign_file(data));

@@ -15,6 +15,7 @@ use crate::hubs::{Hubs, await_acks, is_ready};
 use serde_json::json;
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Account, Swarm, Target};
+use windfire_bench::tally;
 
 const AGENTS: usize = 10;
 /// Reports that each agent keeps at least, while nothing is acknowledged.
@@ -72,7 +73,7 @@ fn a_hub_is_cut_off() {
     wait_until("the hub is ready", || is_ready(first));
     await_acks(&stuck);
     let accounts = [stuck.settle(), others.settle()].concat();
-    println!("the agents of the other hub waited {noticed:?} at most before, {silence_of_others:?} meanwhile");
+    tally!("the agents of the other hub waited {noticed:?} at most before, {silence_of_others:?} meanwhile");
     cluster.await_equal();
     let fault = "hub cut off from its brokers, not from its agents";
     cluster.stop_and_compare(&made_by(&accounts)).tell_and_check(fault, 1, stuck.take_longest_silence());

@@ -10,6 +10,7 @@ use crate::hubs::faults::{eager_agents, made_by};
 use crate::hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, Target};
+use windfire_bench::tally;
 
 const AGENTS: usize = 20;
 /// Reports that the hub misses at least.
@@ -30,7 +31,7 @@ fn a_hub_is_away() {
     cluster.hubs[1].start_at_once();
     let serves = started.elapsed();
     wait_until("it is ready", || is_ready(&cluster.hubs[1]));
-    println!("{missed} reports behind: it answers after {serves:?}, and is ready after {:?}", started.elapsed());
+    tally!("{missed} reports behind: it answers after {serves:?}, and is ready after {:?}", started.elapsed());
     let accounts = swarm.settle();
     cluster.await_equal();
     let fault = "hub away, and back";

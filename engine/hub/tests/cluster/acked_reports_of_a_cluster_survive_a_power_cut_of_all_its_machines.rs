@@ -17,6 +17,7 @@ use crate::hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, Target};
+use windfire_bench::{skipped, tally};
 
 const AGENTS: usize = 20;
 const BROKERS: usize = 3;
@@ -36,7 +37,7 @@ fn the_power_of_all_machines_is_cut() {
     let disks: Result<Vec<FrozenDisk>, String> = (0..BROKERS + HUBS).map(|_| FrozenDisk::mount()).collect();
     let disks = match disks {
         Ok(disks) => disks,
-        Err(why) => return eprintln!("skipped: no disks of its own: {why}"),
+        Err(why) => return skipped!("no disks of its own: {why}"),
     };
     let (of_brokers, of_hubs) = disks.split_at(BROKERS);
     let folders: Vec<PathBuf> = of_brokers.iter().map(|disk| disk.path().join("broker")).collect();
@@ -69,7 +70,7 @@ fn the_power_of_all_machines_is_cut() {
     let accounts = swarm.settle();
     wait_until("all hubs are ready", || cluster.hubs.iter().all(is_ready));
     cluster.await_equal();
-    println!("{acked_at_cuts} reports were acknowledged between the cuts");
+    tally!("{acked_at_cuts} reports were acknowledged between the cuts");
     let fault = "power cut of all brokers and hubs at once";
     cluster.stop_and_compare(&made_by(&accounts)).tell_and_check(fault, cuts, swarm.take_longest_silence());
     assert!(acked_at_cuts > 0, "no cut came after an ack: the test shows nothing");

@@ -12,6 +12,7 @@ use windfire_bench::clock::unix_ms;
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 
 const HUBS: usize = 3;
 
@@ -59,7 +60,7 @@ fn a_hub_is_killed_under_all_agents() {
         wait_until("the hub is ready", || is_ready(&cluster.hubs[killed]));
     }
     let accounts = swarm.settle();
-    println!("acks elsewhere after {slowest:?}; the panel showed a report {silent_ms_max} ms old");
+    tally!("acks elsewhere after {slowest:?}; the panel showed a report {silent_ms_max} ms old");
     cluster.await_equal();
     let (fault, times) = (format!("kill -9 of the hub of all {agents} agents"), kills as u64);
     cluster.stop_and_compare(&made_by(&accounts)).tell_and_check(&fault, times, swarm.take_longest_silence());

@@ -9,6 +9,7 @@ use crate::hubs::faults::{eager_agents, made_by};
 use crate::hubs::{Hubs, await_acks};
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 
 const AGENTS: usize = 10;
 /// Sessions of each hub without which the agents did not flap.
@@ -28,7 +29,7 @@ fn agents_flap() {
     await_acks(&swarm);
     let accounts = swarm.settle();
     let flaps = (opened().sum::<f64>() as u64).saturating_sub(AGENTS as u64);
-    println!("an agent came back {flaps} times in {:.1} s", begun.elapsed().as_secs_f64());
+    tally!("an agent came back {flaps} times in {:.1} s", begun.elapsed().as_secs_f64());
     cluster.await_equal();
     let fault = "an agent comes back, to any hub, about every second";
     cluster.stop_and_compare(&made_by(&accounts)).tell_and_check(fault, flaps, swarm.take_longest_silence());

@@ -9,6 +9,7 @@ use crate::hubs::faults::{eager_agents, made_by};
 use crate::hubs::{Hubs, await_acks, is_ready};
 use windfire_bench::given::{given, seed};
 use windfire_bench::swarm::{Swarm, Target};
+use windfire_bench::tally;
 
 const AGENTS: usize = 20;
 
@@ -32,7 +33,7 @@ fn hubs_and_brokers_are_killed() {
         without_broker = without_broker.max(await_acks(&swarm));
         cluster.brokers.restart(killed);
     }
-    println!(
+    tally!(
         "{kills} kills: at most {:.1} s until acks after a hub was killed, {:.1} s after a broker was",
         without_hub.as_secs_f64(),
         without_broker.as_secs_f64()

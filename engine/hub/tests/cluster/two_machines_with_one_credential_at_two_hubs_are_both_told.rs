@@ -11,6 +11,7 @@ use windfire_agent::backoff::BackoffOptions;
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 
 /// Upper end of the wait of an agent that was told that another one came.
 const REFUSED: Duration = Duration::from_secs(3);
@@ -48,7 +49,7 @@ fn two_machines_report_with_one_credential() {
     }
     // Each of the two is told at most once in its shortest wait.
     let (told, waits) = (superseded(first) + superseded(second), begun.elapsed().div_duration_f64(REFUSED / 2));
-    println!("{told} takeovers in {:.1} s", begun.elapsed().as_secs_f64());
+    tally!("{told} takeovers in {:.1} s", begun.elapsed().as_secs_f64());
     assert!(told <= 2.0 * (waits + 1.0), "{told} takeovers in {:?}", begun.elapsed());
 
     let silence = older.take_longest_silence().max(newer.take_longest_silence());

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::skipped;
 
 use super::HUB;
 
@@ -128,7 +129,7 @@ impl Drop for AgentProcess {
 pub(crate) fn with_files(files: &[(&Path, &str)]) -> Option<Command> {
     let may = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
     if !may.is_ok_and(|status| status.success()) {
-        eprintln!("passed over: needs the right to make a mount namespace");
+        skipped!("needs the right to make a mount namespace");
         return None;
     }
     let mounts = files.iter().map(|(file, place)| format!("mount --bind '{}' '{place}' && ", file.display()));

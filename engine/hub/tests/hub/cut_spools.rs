@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use windfire_bench::swarm::Account;
+use windfire_bench::tally;
 use windfire_engine::sample::Sample;
 
 use super::frozen_disk::FrozenDisk;
@@ -112,7 +113,7 @@ impl CutSpools {
             safe += spool.safe.len();
             lost += spool.read.len() - found.len();
         }
-        println!(
+        tally!(
             "{read} readings, {safe} of them on the disk or acknowledged: each in history once, {lost} others lost by \
              the cuts; at the cuts: {:?}",
             self.found

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Socket, Type};
 use windfire_bench::hub_process::{HubProcess, usage_of};
 use windfire_bench::swarm::{Account, Latencies, Swarm};
+use windfire_bench::tally;
 
 use super::sick_disk::eager_agents;
 use super::wait_until;
@@ -70,7 +71,7 @@ impl Bystanders {
         let both = |quantile: f64| (took_at(&self.before, quantile), took_at(&during, quantile));
         let (times, acks) = (ACK_FLOORS.map(|(quantile, _)| both(quantile)), during.ack.len());
         let account = Account::total(&self.swarm.settle());
-        println!(
+        tally!(
             "{flood}: in {took:.1?} the hub's memory grew by {:.1} MiB, at most {} may be; {acks} acks, p50 {:?}, {:?} \
              before, p99 {:?}, {:?} before; {} of {} reports acknowledged",
             grown as f64 / MIB as f64,

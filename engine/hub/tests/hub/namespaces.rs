@@ -5,6 +5,7 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::skipped;
 
 use super::agent_process::{AgentProcess, program};
 use super::{HUB, new_hub};
@@ -38,7 +39,7 @@ pub(crate) fn in_namespaces(
         let mut may = Command::new("unshare");
         may.args(&alone).args(["sh", "-c", trial]).stderr(Stdio::null());
         if is_needed && !may.status().is_ok_and(|status| status.success()) {
-            eprintln!("passed over: needs the right to make namespaces, and a system that can do {trial:?}");
+            skipped!("needs the right to make namespaces, and a system that can do {trial:?}");
             return None;
         }
     }

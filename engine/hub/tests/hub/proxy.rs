@@ -18,6 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{self, Message};
 use windfire_bench::given::given;
 use windfire_bench::hub_process::{HttpAnswer, HubProcess, exchange};
+use windfire_bench::{skipped, tally};
 
 use super::panel::{Panel, password};
 use super::wait_until;
@@ -61,7 +62,7 @@ pub(crate) fn installed(programs: &[&'static str], version: &str) -> Option<&'st
     };
     let found = programs.iter().find(runs).copied();
     if found.is_none() {
-        eprintln!("passed over: needs {}, for example from Debian's package of that name", programs[0]);
+        skipped!("needs {}, for example from Debian's package of that name", programs[0]);
     }
     found
 }
@@ -235,7 +236,7 @@ fn events_come_at_once(hub: &HubProcess, proxy: &Proxy, admin: &Panel) {
         slowest = slowest.max(made.elapsed());
         assert!(slowest <= EVENT_TIMEOUT, "the event {number} took {slowest:?}");
         if begun.elapsed() >= Duration::from_secs(seconds) {
-            println!("{} events, the slowest after {slowest:?}", number + 1);
+            tally!("{} events, the slowest after {slowest:?}", number + 1);
             return;
         }
     }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use windfire_bench::swarm::{Account, SwarmOptions};
+use windfire_bench::tally;
 use windfire_cluster::stream_states;
 use windfire_engine::limits::SHARDS;
 
@@ -106,7 +107,7 @@ impl Found {
     pub(crate) fn tell_and_check(&self, fault: &str, times: u64, silence: Duration) {
         let Self { acked, lost, doubled, are_exports_equal } = self;
         let exports = if *are_exports_equal { "equal" } else { "DIFFER" };
-        println!("| {fault} | {times} | {acked} | {lost} | {doubled} | {:.1} s | {exports} |", silence.as_secs_f64());
+        tally!("| {fault} | {times} | {acked} | {lost} | {doubled} | {:.1} s | {exports} |", silence.as_secs_f64());
         self.check();
     }
 

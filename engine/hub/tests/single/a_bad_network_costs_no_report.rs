@@ -9,6 +9,7 @@ use crate::bad_network::{Badness, Relay};
 use crate::hub::{new_hub, quick_backoff, wait_until};
 use windfire_bench::given::{given, seed};
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 
 const AGENTS: usize = 20;
 /// Payload of the longest UDP packet where the path has the least MTU of IPv6.
@@ -86,7 +87,7 @@ fn report_through(name: &str, badness: Badness, seed: u64, bad_for: Duration) {
     let (lost, doubled) = hub.check_history(accounts.iter().map(|account| account.pushed));
     let packets = &relay.packets;
     let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    println!(
+    tally!(
         "{name}: {} packets, {} lost, {} doubled, {} late, {} moves; {pushed} reports, {in_time} acknowledged in the bad \
          time, {acked} at the end, {lost} lost, {doubled} doubled; {opened} sessions of {AGENTS} agents",
         count(&packets.all),

@@ -20,6 +20,7 @@ use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 
 /// Requests of all clients together, each second.
 const REQUESTS_PER_S: u32 = 100;
@@ -164,7 +165,7 @@ fn a_certificate_changes_under_load_without_a_failed_request() {
         result.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     });
     let seen = seen.into_inner();
-    println!("{} requests in {took:?}, {} certificates", seen.requests, seen.certificates.len());
+    tally!("{} requests in {took:?}, {} certificates", seen.requests, seen.certificates.len());
     assert!(seen.errors.is_empty(), "{} of {} failed: {:#?}", seen.errors.len(), seen.requests, seen.errors);
     assert!(seen.certificates.len() >= changes, "the load saw {} of {changes}", seen.certificates.len());
 

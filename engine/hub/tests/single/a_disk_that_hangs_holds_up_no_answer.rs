@@ -17,6 +17,7 @@ use quinn::Endpoint;
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::{skipped, tally};
 use windfire_wire::{Down, Enrol, Hello, HelloClock, PROTOCOL_VERSION, Up};
 
 const AGENTS: usize = 30;
@@ -42,7 +43,7 @@ fn sleep_until_late() {
 fn a_disk_that_hangs_holds_up_no_answer() {
     let disk = match FrozenDisk::mount() {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: no file system can be mounted here: {why}"),
+        Err(why) => return skipped!("no file system can be mounted here: {why}"),
     };
     let mut hub = HubProcess::new(Path::new(HUB), &disk.path().join("data"), &[]);
     let credentials = hub.make_servers(AGENTS, "");
@@ -112,7 +113,7 @@ fn a_disk_that_hangs_holds_up_no_answer() {
         enrolling.join().expect("enrolled");
         (slowest, seen)
     });
-    println!("the disk hung for {:?}; slowest answers {slowest:?}; {seen} pieces of the live stream", hangs_for());
+    tally!("the disk hung for {:?}; slowest answers {slowest:?}; {seen} pieces of the live stream", hangs_for());
     assert!(slowest.iter().all(|(_, took)| *took < ANSWER_MAX), "{slowest:?}");
     let durable = hub.metric("windfire_reports_durable_total");
     wait_until("reports are durable again", || hub.metric("windfire_reports_durable_total") > durable + 100.0);

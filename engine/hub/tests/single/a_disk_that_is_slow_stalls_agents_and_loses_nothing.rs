@@ -14,6 +14,7 @@ use crate::hub::{HUB, wait_until};
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::{skipped, tally};
 use windfire_engine::limits::{PENDING_BYTES_PER_SHARD_MAX, SHARDS};
 
 const AGENTS: usize = 80;
@@ -54,7 +55,7 @@ fn a_disk_that_is_slow_stalls_agents_and_loses_nothing() {
     let rounds = given("DISK_ROUNDS", 6);
     let disk = match FrozenDisk::mount() {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: no file system can be mounted here: {why}"),
+        Err(why) => return skipped!("no file system can be mounted here: {why}"),
     };
     let mut hub = HubProcess::new(Path::new(HUB), &disk.path().join("data"), &[]);
     let credentials = hub.make_servers(AGENTS, "");
@@ -102,7 +103,7 @@ fn a_disk_that_is_slow_stalls_agents_and_loses_nothing() {
     let (pushed, lost, doubled) = settle(&mut hub, &mut swarm);
     let (pending_mib, rss_bytes) = (seen.pending_bytes_max / 1_048_576.0, seen.rss_bytes_max);
     let growth_bytes = rss_bytes.saturating_sub(rss_bytes_before);
-    println!(
+    tally!(
         "{rounds} times held for {HELD:?}, with {slow_commits} commits, then kill -9: {pushed} reports, \
          {acked_at_kill} of them acknowledged before the kill; {lost} lost, {doubled} doubled; {stalls} stalls, \
          {pending_mib:.1} MiB pending and {} MiB more memory at the most; {} answers, none for {:?} at the longest; no \

@@ -18,6 +18,7 @@ use crate::hub::{HUB, wait_until};
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Swarm;
+use windfire_bench::{skipped, tally};
 
 const AGENTS: usize = 20;
 const READ_ONLY: Duration = Duration::from_millis(1500);
@@ -27,7 +28,7 @@ fn a_disk_that_turns_read_only_stops_acks_until_it_is_back() {
     let rounds = given("DISK_ROUNDS", 2);
     let disk = match FrozenDisk::mount_that_can_turn_read_only() {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: no disk can be made that turns read-only: {why}"),
+        Err(why) => return skipped!("no disk can be made that turns read-only: {why}"),
     };
     // The mount point itself: while the disk is away, there is an empty folder.
     let mut hub = HubProcess::new(Path::new(HUB), &disk.path(), &[]);
@@ -54,11 +55,14 @@ fn a_disk_that_turns_read_only_stops_acks_until_it_is_back() {
     hub.kill();
     hub.start_at_once();
     let (pushed, lost, doubled) = settle(&mut hub, &mut swarm);
-    println!(
+    tally!(
         "{rounds} times read-only for {READ_ONLY:?}, unmounted, and mounted again, then kill -9: {pushed} reports, \
          {acked_at_kill} of them acknowledged before the kill, {} while commits failed, as they were durable before; \
          {lost} lost, {doubled} doubled; {} answers, none for {:?} at the longest; no ack for {:?} at the longest",
-        outages.acked, answers.count, answers.longest_silence, outages.without_ack
+        outages.acked,
+        answers.count,
+        answers.longest_silence,
+        outages.without_ack
     );
     assert_eq!((lost, doubled), (0, 0));
 }

@@ -17,6 +17,7 @@ use crate::hub::sick_disk::{Outages, Reader, acked, eager_agents, settle};
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Swarm;
+use windfire_bench::{skipped, tally};
 
 const AGENTS: usize = 20;
 const FAILING: Duration = Duration::from_secs(2);
@@ -26,7 +27,7 @@ fn a_disk_whose_writes_fail_stops_acks_until_it_is_well() {
     let rounds = given("DISK_ROUNDS", 2);
     let disk = match FrozenDisk::mount_that_can_fail() {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: no disk can be made whose writes fail: {why}"),
+        Err(why) => return skipped!("no disk can be made whose writes fail: {why}"),
     };
     let mut hub = HubProcess::new(Path::new(HUB), &disk.path().join("data"), &[]);
     let credentials = hub.make_servers(AGENTS, "");
@@ -53,7 +54,7 @@ fn a_disk_whose_writes_fail_stops_acks_until_it_is_well() {
     disk.cut_power(|| hub.kill());
     hub.start_at_once();
     let (pushed, lost, doubled) = settle(&mut hub, &mut swarm);
-    println!(
+    tally!(
         "{rounds} times {FAILING:?} of I/O errors, after {} of which the disk was mounted again, then a power cut: \
          {pushed} reports, {acked_at_cut} of them acknowledged before the cut, {} while writes failed, as they were \
          durable before; {lost} lost, {doubled} doubled; {} answers, none for {:?} at the longest; no ack for {:?} at the longest",

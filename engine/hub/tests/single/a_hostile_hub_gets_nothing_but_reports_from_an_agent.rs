@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::fake_hub::{FakeHub, FakeSession};
 use crate::hub::agent_process::{AgentProcess, program};
 use windfire_agent::limits::REPORT_INTERVAL_MIN;
+use windfire_bench::{skipped, tally};
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, LENGTH_PREFIX_BYTES, REPORTS_PER_FRAME_MAX};
 use windfire_wire::{Down, RefuseReason, Up, Welcome, encode_down};
 
@@ -242,7 +243,7 @@ fn misdeeds<'a>(trace: &'a str, spool: &Path, port: u16) -> Vec<&'a str> {
 fn a_hostile_hub_gets_nothing_but_reports_from_an_agent() {
     let can_trace = Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     if !can_trace.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: needs strace, and the right to trace");
+        skipped!("needs strace, and the right to trace");
         return;
     }
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -263,7 +264,7 @@ fn a_hostile_hub_gets_nothing_but_reports_from_an_agent() {
             assert_eq!(ports.len(), 1, "{act:?}: it talked to one hub: {ports:?}");
             let found = misdeeds(&trace, &own.join("spool"), ports.first().copied().unwrap_or_default());
             assert!(found.is_empty(), "{act:?}: {found:#?}");
-            println!("{act:?}: {} calls, none of them wrong; {memory_kib} KiB at most", trace.lines().count());
+            tally!("{act:?}: {} calls, none of them wrong; {memory_kib} KiB at most", trace.lines().count());
             assert!(memory_kib < MEMORY_KIB_MAX, "{act:?}: {memory_kib} KiB");
         }
     });

@@ -12,6 +12,7 @@ use crate::hub::{new_hub, quick_backoff, wait_until};
 use serde_json::Value;
 use windfire_bench::given::{given, seed};
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 
 const STAYING: usize = 20;
 const GONE: usize = 2;
@@ -83,7 +84,7 @@ fn a_hub_that_is_cut_off_tells_only_that() {
 
     let (fires, digests, offline) = (about(isolated, "firing"), about(isolated, "isolated"), about(away, "firing"));
     let all = receiver.told("ops").len();
-    println!(
+    tally!(
         "{cut_s} s without a packet of {} agents: {told_in_the_cut} messages meanwhile, {all} in the end, of which {} \
          say that the hub is cut off, {} from when to when, and {} that servers are away: {:?}",
         credentials.len(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::hub::receiver::{Receiver, add_rule, events, wait_for_passes};
 use crate::hub::{new_hub, quick_backoff, wait_until};
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::tally;
 
 const AGENTS: u32 = 50;
 /// Seconds without a report after which the rule fires. Agents of a hub that is busy gather readings for up to 10 s.
@@ -39,7 +40,7 @@ fn a_hub_that_starts_again_tells_nobody_that_servers_are_away() {
     wait_until("all are back", || hub.metric("windfire_sessions") == all);
     wait_for_passes(&hub, 3.0);
     let (fired, told) = (events(&hub, rule, "fired"), receiver.told("ops"));
-    println!("{AGENTS} agents, two starts: {} alerts, {} messages", fired.len(), told.len());
+    tally!("{AGENTS} agents, two starts: {} alerts, {} messages", fired.len(), told.len());
     assert!(fired.is_empty() && told.is_empty(), "{fired:?} {told:?}");
     swarm.finish();
 }

@@ -10,6 +10,7 @@ use windfire_bench::clock::unix_ms;
 use windfire_bench::crashed_log::{self, CrashedLog};
 use windfire_bench::given::seed;
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions};
+use windfire_bench::tally;
 
 const SERVERS: usize = 400;
 /// Reports of each server in the log: three heads.
@@ -71,7 +72,7 @@ fn a_killed_hub_answers_before_it_has_read_its_log() {
     wait_until("every agent is back", || hub.metric("windfire_sessions") as usize == SERVERS);
     let accounts = swarm.settle();
     assert!(hub.terminate().success());
-    println!(
+    tally!(
         "{kills} kills, {in_the_middle} of them while history read the log; {noted} queries said so; {acked_meanwhile} reports \
          acknowledged in that time"
     );

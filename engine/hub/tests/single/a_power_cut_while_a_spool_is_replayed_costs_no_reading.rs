@@ -11,6 +11,7 @@ use crate::hub::{new_hub, wait_until};
 use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Account;
+use windfire_bench::{skipped, tally};
 use windfire_engine::sample::Sample;
 
 const AGENTS: usize = 8;
@@ -26,7 +27,7 @@ fn a_power_cut_while_a_spool_is_replayed_costs_no_reading() {
     let (mut random, cuts) = (fastrand::Rng::with_seed(seed()), given("CUTS", 4));
     for _ in 0..OUTAGES_MAX {
         match is_cut_halfway(&mut random, cuts) {
-            Err(why) => return eprintln!("skipped: no disk of its own: {why}"),
+            Err(why) => return skipped!("no disk of its own: {why}"),
             Ok(true) => return,
             Ok(false) => println!("no cut came during the replay: once more"),
         }
@@ -83,7 +84,7 @@ fn is_cut_halfway(random: &mut fastrand::Rng, cuts: u64) -> Result<bool, String>
     spools.sync(&disk);
     drain(&hub, &credentials_file, &spools_folder);
     assert!(hub.terminate().success());
-    println!("{outage} readings of an outage, {cuts} power cuts, {halfway} of them before all were acknowledged");
+    tally!("{outage} readings of an outage, {cuts} power cuts, {halfway} of them before all were acknowledged");
     spools.check(&hub.samples());
     Ok(halfway > 0 && spools.found.unacked > 0 && spools.found.acked > 0)
 }

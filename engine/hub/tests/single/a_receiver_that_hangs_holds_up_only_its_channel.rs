@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use crate::hub::receiver::{Receiver, add_rule, done, wait_for_passes, with_status};
 use crate::hub::{new_hub, wait_until};
 use serde_json::Value;
+use windfire_bench::tally;
 
 /// A message under way has two seconds. The rest is for a slow machine. A hub that waited for one that has just begun
 /// would need 10 s.
@@ -38,7 +39,7 @@ fn a_receiver_that_hangs_holds_up_only_its_channel() {
     wait_until("the last message hangs", || !receiver.told("hangs-late").is_empty());
     let stopped = Instant::now();
     assert!(hub.terminate().success());
-    println!("the hub stopped after {:?}", stopped.elapsed());
+    tally!("the hub stopped after {:?}", stopped.elapsed());
     assert!(stopped.elapsed() < STOP_MAX, "{:?}", stopped.elapsed());
     let hung = receiver.told_at("hangs");
     let gaps: Vec<Duration> = hung.windows(2).map(|two| two[1].0 - two[0].0).collect();

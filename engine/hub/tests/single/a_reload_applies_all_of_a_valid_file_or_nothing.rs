@@ -11,6 +11,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::tally;
 
 /// A hub with a configuration file.
 struct Reloaded {
@@ -175,7 +176,7 @@ fn a_reload_applies_all_of_a_valid_file_or_nothing() {
             assert!(words.contains("--hub hub.example:"), "the command line has the new address: {words}");
         }
     }
-    println!("{} valid files, each in force after {longest:?} at most", VALID.len());
+    tally!("{} valid files, each in force after {longest:?} at most", VALID.len());
 
     let before = reloaded.seen();
     assert_eq!(before, (true, None));

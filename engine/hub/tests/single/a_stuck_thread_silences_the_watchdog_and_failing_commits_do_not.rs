@@ -14,6 +14,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use windfire_bench::given::given;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::{skipped, tally};
 
 /// The manager's patience, microseconds: a ping is due every second.
 const PATIENCE_US: &str = "2000000";
@@ -93,8 +94,8 @@ fn a_stuck_thread_silences_the_watchdog() {
         let trials = names.map(|name| (name, scope.spawn(move || time_until_silent(name))));
         for (name, trial) in trials {
             match trial.join().expect("it held") {
-                Some(taken) => println!("{name}: the last ping came {:.1} s after it was stuck", taken.as_secs_f64()),
-                None => eprintln!("skipped: {name}: needs strace, and the right to trace"),
+                Some(taken) => tally!("{name}: the last ping came {:.1} s after it was stuck", taken.as_secs_f64()),
+                None => skipped!("{name}: needs strace, and the right to trace"),
             }
         }
     });

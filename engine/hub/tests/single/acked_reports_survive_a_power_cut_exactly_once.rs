@@ -12,6 +12,7 @@ use crate::hub::{HUB, wait_until};
 use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Swarm;
+use windfire_bench::{skipped, tally};
 
 const AGENTS: usize = 50;
 
@@ -20,7 +21,7 @@ fn acked_reports_survive_a_power_cut_exactly_once() {
     let (mut random, cuts) = (fastrand::Rng::with_seed(seed()), given("CUTS", 10));
     let disk = match FrozenDisk::mount() {
         Ok(disk) => disk,
-        Err(why) => return eprintln!("skipped: no disk of its own: {why}"),
+        Err(why) => return skipped!("no disk of its own: {why}"),
     };
     let mut hub = HubProcess::new(Path::new(HUB), &disk.path().join("data"), &[]);
     let credentials = hub.make_servers(AGENTS, "");
@@ -38,7 +39,7 @@ fn acked_reports_survive_a_power_cut_exactly_once() {
         hub.start_at_once();
     }
     let (pushed, lost, doubled) = settle(&mut hub, &mut swarm);
-    println!(
+    tally!(
         "{cuts} power cuts, {acked_at_cuts} reports acknowledged between them: {pushed} reports, all acknowledged at the \
          end, {lost} lost, {doubled} doubled"
     );

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::hub::new_hub;
 use crate::hub::spools::{SpooledAgents, drain};
 use windfire_bench::given::seed;
+use windfire_bench::tally;
 
 const AGENTS: usize = 200;
 const KILLS: usize = 20;
@@ -37,7 +38,7 @@ fn acked_reports_survive_kill_9_of_the_agents_exactly_once() {
     let numbers = hub.reported_numbers();
     let total: u64 = spooled.iter().sum();
     let found: usize = numbers.iter().map(Vec::len).sum();
-    println!(
+    tally!(
         "{KILLS} kills of {AGENTS} agents, 4 of the hub: {total} reports spooled, {found} in history, {known} sent again and known"
     );
     assert!(total > AGENTS as u64 * KILLS as u64 / 2, "hardly anything was reported: the test shows nothing");

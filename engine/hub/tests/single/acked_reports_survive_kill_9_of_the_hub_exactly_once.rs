@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::hub::{new_hub, quick_backoff, wait_until};
 use windfire_bench::given::{given, seed};
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions};
+use windfire_bench::tally;
 
 const AGENTS: usize = 200;
 const INTERVAL: Duration = Duration::from_millis(100);
@@ -53,7 +54,7 @@ fn acked_reports_survive_kill_9_of_the_hub_exactly_once() {
         lost += (1..=account.acked).filter(|number| sorted.binary_search(number).is_err()).count();
     }
     let pushed: u64 = accounts.iter().map(|account| account.pushed).sum();
-    println!(
+    tally!(
         "{kills} kills, {AGENTS} agents back {back_s:.2} s after the last: {pushed} reports made, {acked} acked, {found} in \
          history, {lost} lost, {doubled} doubled, {known} sent again and known since the last start"
     );

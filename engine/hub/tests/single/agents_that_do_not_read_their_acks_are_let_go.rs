@@ -8,6 +8,7 @@ use crate::hub::flood::{ATTACKER, Bystanders, HONEST, MIB};
 use crate::hub::raw_agent::{RawAgent, client_config};
 use crate::hub::{new_hub, wait_until};
 use quinn::{Endpoint, TransportConfig, VarInt};
+use windfire_bench::tally;
 use windfire_wire::{PROTOCOL_VERSION, Report, ReportChain, Reports, Up};
 
 const AGENTS: usize = 50;
@@ -60,10 +61,10 @@ fn agents_that_do_not_read_their_acks_are_let_go() {
             }
             tokio::time::sleep(if sequence <= REPORTS { INTERVAL } else { LATER_INTERVAL }).await;
         }
-        println!("{AGENTS} agents were let go within {:.1?}", began.elapsed());
+        tally!("{AGENTS} agents were let go within {:.1?}", began.elapsed());
     });
     bystanders.judge("acks that nobody reads", GROWTH_BYTES_MAX);
     wait_until("all are counted", || hub.metric("windfire_agents_unread_total") == AGENTS as f64);
     wait_until("no session is left", || hub.metric("windfire_sessions") == 0.0);
-    println!("the hub sent {} acks to all", hub.metric("windfire_acks_sent_total") - acks_before);
+    tally!("the hub sent {} acks to all", hub.metric("windfire_acks_sent_total") - acks_before);
 }

@@ -15,6 +15,7 @@ use crate::hub::{new_hub, quick_backoff, wait_until};
 use windfire_agent::limits::{MEMORY_REPORTS_MAX, SPOOL_BYTES_MAX};
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
+use windfire_bench::{skipped, tally};
 
 /// Agents that report all the time.
 const AGENTS: usize = 5;
@@ -61,7 +62,7 @@ fn wait_for_more(what: &str, swarm: &Swarm, before: &[Account], count: fn(&Accou
 fn agents_whose_spools_disk_is_full_report_on_and_lose_nothing_they_keep() {
     let disk = match FrozenDisk::mount_of(DISK_BYTES) {
         Ok(disk) => disk,
-        Err(why) => return eprintln!("skipped: no disk of its own: {why}"),
+        Err(why) => return skipped!("no disk of its own: {why}"),
     };
     let (_folder, mut hub) = new_hub(&[]);
     let credentials = hub.make_servers(AGENTS + LATE_AGENTS, "");
@@ -117,7 +118,7 @@ fn agents_whose_spools_disk_is_full_report_on_and_lose_nothing_they_keep() {
     assert!(hub.terminate().success());
     let reports: u64 = accounts.iter().map(pushed).sum();
     let (lost, doubled) = hub.check_history(accounts.iter().map(pushed));
-    println!(
+    tally!(
         "{AGENTS} agents on a full disk and {LATE_AGENTS} that started on it: {reports} reports kept, {lost} lost, \
          {doubled} doubled; of {made} readings of an outage that found no room, memory held {late_kept}"
     );

@@ -17,6 +17,7 @@ use crate::hub::{new_hub, quick_backoff, wait_until};
 use serde_json::Value;
 use windfire_bench::given::given;
 use windfire_bench::hub_process::{HubProcess, request};
+use windfire_bench::skipped;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
 
 const PROGRAM: &str = "prometheus-alertmanager";
@@ -50,7 +51,7 @@ impl Manager {
         let address = address.expect("they go on without end");
         match Self::spawn(folder, address) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                eprintln!("passed over: needs {PROGRAM}, for example from Debian's package of that name");
+                skipped!("needs {PROGRAM}, for example from Debian's package of that name");
                 None
             }
             child => {

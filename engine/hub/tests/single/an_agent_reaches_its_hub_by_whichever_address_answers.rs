@@ -11,6 +11,7 @@ use crate::hub::agent_process::{AgentProcess, with_files};
 use crate::hub::{HUB, new_hub, wait_until};
 use tempfile::TempDir;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::skipped;
 
 /// Time in which an agent reports whose first address does not answer. It would wait 10 s for that one alone.
 const REPORTS_WITHIN: Duration = Duration::from_secs(8);
@@ -66,7 +67,7 @@ impl Drop for Stranger {
 fn has_ipv6() -> bool {
     let has = UdpSocket::bind("[::1]:0").is_ok();
     if !has {
-        eprintln!("passed over: needs the address ::1");
+        skipped!("needs the address ::1");
     }
     has
 }

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::hub::namespaces::{in_namespaces, made};
 use crate::hub::wait_until;
 use serde_json::Value;
+use windfire_bench::skipped;
 
 /// What the hub and the agents may write between two looks, bytes.
 const DISK_MOVES_BYTES: u64 = 16 << 20;
@@ -93,7 +94,7 @@ fn an_agent_reads_the_same_within_the_mounts_of_its_unit() {
     }
 
     if folder.path().join("no-disk").exists() {
-        eprintln!("skipped in part: no disk can be mounted at /home here, so it is not seen what hiding it does");
+        skipped!("in part: no disk can be mounted at /home here, so it is not seen what hiding it does");
         return;
     }
     fs::write(folder.path().join("hide"), "").expect("written");

@@ -8,6 +8,7 @@ use std::path::Path;
 use crate::hub::namespaces::{in_namespaces, made};
 use crate::hub::wait_until;
 use serde_json::Value;
+use windfire_bench::skipped;
 
 /// Memory that may come and go between two looks.
 const MEMORY_MOVES_BYTES: u64 = 32 << 20;
@@ -107,6 +108,9 @@ fn an_agent_shows_what_the_machines_own_tools_show() {
 
     machine.wait_for_log("connected");
     let own_disks = u64::from(!is_told("no-disk"));
+    if own_disks == 0 {
+        skipped!("in part: no disk can be mounted here, so none of this test's own is compared");
+    }
     says("disks are as df says", &|said| said.are_disks_right() && said.disks[2] >= own_disks);
     says("memory is as free says", &Said::is_memory_right);
     let before =

@@ -7,12 +7,13 @@ use crate::hub::agent_process::{AgentProcess, with_spool};
 use crate::hub::frozen_disk::FrozenDisk;
 use crate::hub::{new_hub, wait_until};
 use windfire_agent::limits::IDLE_TIMEOUT;
+use windfire_bench::skipped;
 
 #[test]
 fn an_agent_whose_spool_hangs_stays_and_loses_nothing() {
     let disk = match FrozenDisk::mount() {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: no file system can be mounted here: {why}"),
+        Err(why) => return skipped!("no file system can be mounted here: {why}"),
     };
     let (_folder, mut hub) = new_hub(&[]);
     let credential = hub.make_servers(1, "").remove(0);

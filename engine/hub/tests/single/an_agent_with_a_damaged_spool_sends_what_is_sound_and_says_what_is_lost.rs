@@ -19,6 +19,7 @@ use windfire_agent::limits::SPOOL_BYTES_MAX;
 use windfire_agent::outbox::{Outbox, SpoolOptions};
 use windfire_bench::clock::unix_ms;
 use windfire_bench::given::{given, seed};
+use windfire_bench::tally;
 use windfire_wire::{Report, Temperature};
 
 /// With these a reading has some 2 KB, so that few of them fill a file.
@@ -131,7 +132,7 @@ fn an_agent_with_a_damaged_spool_sends_what_is_sound_and_says_what_is_lost() {
         told += usize::from(case.is_seen == Some(true));
     }
     let left_alone = cases.iter().filter(|case| case.is_left_alone).count();
-    println!(
+    tally!(
         "{} damaged spools of {} readings: {lost} readings were damaged, every other one is in history once; {told} \
          agents said that some are lost, {left_alone} left a spool alone",
         cases.len(),

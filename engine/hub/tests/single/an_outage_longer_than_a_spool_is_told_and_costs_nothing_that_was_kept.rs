@@ -13,6 +13,7 @@ use windfire_agent::limits::SPOOL_BYTES_MIN;
 use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_bench::clock::unix_ms;
 use windfire_bench::swarm::{Account, Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 use windfire_engine::sample::Sample;
 
 const AGENTS: usize = 3;
@@ -107,7 +108,7 @@ fn an_outage_longer_than_a_spool_is_told_and_costs_nothing_that_was_kept() {
     let told = i64::try_from(before.len()).expect("few") + missed + 1;
     let is_exact = missed > 0 && (0..=START_S_MAX).contains(&(taken - told));
     assert!(is_exact, "{missed} missed and {} kept before reading {taken} or a little less", before.len());
-    println!(
+    tally!(
         "{made} readings of {AGENTS} agents in eight hours: {kept} kept, {refused} refused, all that were kept are in \
          history; the program missed {missed} more before the hub came, said so, and kept {}",
         read_now.len()

@@ -23,6 +23,7 @@ use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::month::{self, Month};
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::tally;
 use windfire_engine::sample::Sample;
 use windfire_engine::token::Token;
 use windfire_engine::{Engine, Options, Selection, ServerView};
@@ -108,7 +109,7 @@ fn every_damaged_file_of_a_store_is_survived_or_named() {
             Err(why) => failures.push(format!("{}, {damage:?}: {why}", file.display())),
         }
     }
-    println!("{} files, {} damages: {outcomes:?}, {} failures", files.len(), cases.len(), failures.len());
+    tally!("{} files, {} damages: {outcomes:?}, {} failures", files.len(), cases.len(), failures.len());
     assert!(failures.is_empty(), "seed {seed}:\n{}", failures.join("\n"));
 }
 

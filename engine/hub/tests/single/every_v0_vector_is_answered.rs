@@ -21,6 +21,7 @@ use windfire_agent::sampler::Feed;
 use windfire_agent::trust::Trust;
 use windfire_bench::clock::unix_ms;
 use windfire_bench::hub_process::{HttpAnswer, HubProcess};
+use windfire_bench::tally;
 use windfire_engine::server::NewServer;
 use windfire_engine::token::NewToken;
 use windfire_engine::user::{PasswordHash, Role};
@@ -47,7 +48,7 @@ fn every_v0_vector_is_answered() {
             Err(why) => failures.push(format!("{name}: {why}")),
         }
     }
-    println!("{passed} vectors passed, {} failed", failures.len());
+    tally!("{passed} vectors passed, {} failed", failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert_eq!(passed, 35, "the vectors that are not about monitors");
 }

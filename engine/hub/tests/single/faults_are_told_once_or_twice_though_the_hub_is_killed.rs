@@ -13,6 +13,7 @@ use crate::hub::{new_hub, quick_backoff, wait_until};
 use serde_json::Value;
 use windfire_bench::given::{given, seed};
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::tally;
 use windfire_bench::workload::Trace;
 
 const SERVERS: usize = 40;
@@ -109,7 +110,7 @@ fn faults_are_told_once_or_twice_though_the_hub_is_killed() {
     }
     let sum = |counts: &BTreeMap<u64, usize>| counts.values().sum::<usize>();
     let again = times.values().filter(|times| times.len() > 1).count();
-    println!(
+    tally!(
         "{kills} kills: {} faults and {} recoveries in the log; {} faults and {} recoveries told in {} messages, of which \
          {again} came again",
         sum(&faults),

@@ -11,6 +11,7 @@ use crate::hub::raw_agent::{RawAgent, client_config};
 use crate::hub::{new_hub, wait_until};
 use quinn_proto::{Endpoint, EndpointConfig};
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 use windfire_wire::PROTOCOL_VERSION;
 
 /// Different first packets. Each is sent several times.
@@ -111,7 +112,7 @@ fn forged_first_packets_are_answered_with_retry_and_keep_nobody_out() {
             let endpoint = quinn::Endpoint::client((NEWCOMER, 0).into()).expect("a socket");
             let _agent = RawAgent::connect(&hub, &endpoint, credentials[HONEST].clone(), PROTOCOL_VERSION).await;
         });
-        println!("a new agent was welcome after {:?}", asked.elapsed());
+        tally!("a new agent was welcome after {:?}", asked.elapsed());
         assert!(asked.elapsed() < NEWCOMER_MAX, "a new agent waited {:?}", asked.elapsed());
         may_end.store(true, Ordering::Relaxed);
         let strangers = hub.metric("windfire_handshakes");
@@ -120,7 +121,7 @@ fn forged_first_packets_are_answered_with_retry_and_keep_nobody_out() {
     });
     bystanders.judge(&format!("{} forged first packets", flood.sent), GROWTH_BYTES_MAX);
     let counted = hub.metric("windfire_handshake_retries_total");
-    println!("{counted} were answered with Retry; {flood:?}");
+    tally!("{counted} were answered with Retry; {flood:?}");
     // Not so many of those that were sent: the system drops what does not fit into the hub's buffer while the hub gets
     // no processor.
     assert!(flood.retries > 0 && flood.retry_bytes_max < PACKET_BYTES / 4, "{flood:?}");

@@ -13,6 +13,7 @@ use windfire_agent::outbox::{Outbox, SpoolOptions, new_outbox_id};
 use windfire_bench::clock::unix_ms;
 use windfire_bench::given::given;
 use windfire_bench::swarm::{Swarm, SwarmOptions, Target};
+use windfire_bench::tally;
 use windfire_engine::sample::Sample;
 
 const OUTAGE_S: u32 = 4 * 3600;
@@ -133,7 +134,7 @@ fn four_hours_of_outage_are_replayed_from_the_spool_exactly_once() {
         live += account.pushed - u64::from(OUTAGE_S);
     }
     let per_reading = bytes as f64 / waiting as f64;
-    println!(
+    tally!(
         "{agents} agents: {waiting} readings of an outage gathered in {gathered_s:.1} s, {bytes} bytes of spools with \
          {per_reading:.0} each, so {:.1} days fit into {SPOOL_BYTES_MAX} bytes; replayed {:.2} s after the hub's start, \
          {:.0} reports per second from the first ack on; the hub's memory was {:.0} MiB and at most {:.0} MiB; \

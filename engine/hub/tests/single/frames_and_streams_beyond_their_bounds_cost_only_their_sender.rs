@@ -12,6 +12,7 @@ use quinn::{ConnectionError, Endpoint};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 use windfire_wire::limits::FRAME_BODY_BYTES_MAX;
 use windfire_wire::{Down, PROTOCOL_VERSION, RefuseReason, Report, ReportChain, Reports, Up};
 
@@ -94,7 +95,7 @@ fn frames_and_streams_beyond_their_bounds_cost_only_their_sender() {
         }
         send_frames(&hub, &endpoint, &credentials[HONEST + 1]).await
     });
-    println!(
+    tally!(
         "{STREAMS} streams asked for and none got; {LAWLESS} clients opened {LAWLESS_STREAMS} each; {refused} frames \
          refused; all in {:.1?}",
         began.elapsed()

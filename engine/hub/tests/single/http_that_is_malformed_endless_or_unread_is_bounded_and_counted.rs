@@ -10,6 +10,7 @@ use crate::hub::sick_disk::Reader;
 use crate::hub::{new_hub, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 
 /// All kinds together have fewer connections than there are slots, so none has to go for another.
 const BOMBS: usize = 200;
@@ -106,7 +107,7 @@ fn http_that_is_malformed_endless_or_unread_is_bounded_and_counted() {
         scope.spawn(move || drip(hub, slow));
         let (given, _unread) = watch(hub);
         let streams = hub.metric("windfire_live_streams");
-        println!("{given} of {STREAMS} live streams that nobody reads were given");
+        tally!("{given} of {STREAMS} live streams that nobody reads were given");
         assert!(given > 0 && streams <= STREAMS_MAX as f64, "{given} streams given, {streams} open");
         assert!(counted(hub, "windfire_http_answers_total", "status", "429") >= (STREAMS - STREAMS_MAX) as f64);
         let told = (0..BOMBS).filter_map(|_| throw_bomb(hub)).inspect(|status| assert_eq!(*status, 431)).count();
@@ -118,14 +119,14 @@ fn http_that_is_malformed_endless_or_unread_is_bounded_and_counted() {
         let counted = || bad(["head_too_large", "malformed", "broken"]) >= (BOMBS + GARBAGE) as f64;
         wait_until("all garbage is counted", counted);
         assert!(ended("malformed") > 0.0);
-        println!("{BOMBS} heads were too large, {told} senders were told; of {GARBAGE} without HTTP, {refused}");
+        tally!("{BOMBS} heads were too large, {told} senders were told; of {GARBAGE} without HTTP, {refused}");
         let answered: usize = (0..PIPELINES).map(|_| pipeline(hub)).sum();
-        println!("{answered} of {} pipelined requests were answered", PIPELINES * PIPELINED);
+        tally!("{answered} of {} pipelined requests were answered", PIPELINES * PIPELINED);
         assert_eq!(answered, PIPELINES * PIPELINED);
         assert!(hub.metric("windfire_http_connections") <= 1024.0);
     });
     let answers = browser.finish();
     bystanders.judge("hostile HTTP", GROWTH_BYTES_MAX);
-    println!("{SLOW} slow requests were ended; a browser: {answers:?}");
+    tally!("{SLOW} slow requests were ended; a browser: {answers:?}");
     assert_eq!(hub.metric("windfire_http_evicted_total"), 0.0, "there was room for all");
 }

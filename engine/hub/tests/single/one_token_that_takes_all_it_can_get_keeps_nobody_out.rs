@@ -15,6 +15,7 @@ use crate::hub::{new_hub, wait_until};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use socket2::{Domain, Socket, Type};
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 
 /// Connections that the token wants: all that there are, and some more.
 const WANTED: usize = 1100;
@@ -127,7 +128,7 @@ fn one_token_that_takes_all_it_can_get_keeps_nobody_out() {
         thread::sleep(ROUND_INTERVAL);
     }
     let (open, closed) = (hub.metric("windfire_http_connections"), over_share("closed"));
-    println!("{WANTED} connections wanted, {open} open, {closed} closed for others; slowest answer {slowest:?}");
+    tally!("{WANTED} connections wanted, {open} open, {closed} closed for others; slowest answer {slowest:?}");
     assert!(open <= PLACES as f64 && closed >= (WANTED - SHARE) as f64);
     drop(greedy);
     wait_until("its connections are gone", || hub.metric("windfire_http_connections") < 100.0);
@@ -149,5 +150,5 @@ fn one_token_that_takes_all_it_can_get_keeps_nobody_out() {
     let slowest = others_are_answered(hub, &admin, &other);
     let mut stream = Stream::open(hub, "", &[("Authorization", &other)]);
     assert_eq!(stream.next().expect("a stream").name, "snapshot");
-    println!("{} live streams of {} wanted; slowest answer {slowest:?}", streams.len(), 2 * STREAMS);
+    tally!("{} live streams of {} wanted; slowest answer {slowest:?}", streams.len(), 2 * STREAMS);
 }

@@ -16,6 +16,7 @@ use windfire_bench::clock::unix_ms;
 use windfire_bench::given::{given, seed};
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::Account;
+use windfire_bench::{skipped, tally};
 use windfire_engine::sample::Sample;
 
 /// Agents in one process, with ten readings a second.
@@ -41,7 +42,7 @@ fn readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once() {
     let (mut random, cuts) = (fastrand::Rng::with_seed(seed()), given("CUTS", 4));
     let disk = match FrozenDisk::mount_of(DISK_BYTES) {
         Ok(disk) => disk,
-        Err(why) => return eprintln!("skipped: no disk of its own: {why}"),
+        Err(why) => return skipped!("no disk of its own: {why}"),
     };
     let began_s = unix_ms() / 1000;
     let (folder, mut hub) = new_hub(&[]);
@@ -123,7 +124,7 @@ fn readings_on_the_disk_of_a_spool_survive_a_power_cut_exactly_once() {
     spools.sync(&disk);
     drain(&hub, &programs_file, &programs_folder);
     assert!(hub.terminate().success());
-    println!("{cuts} power cuts of {AGENTS} agents in one process and of {PROGRAMS} in their own");
+    tally!("{cuts} power cuts of {AGENTS} agents in one process and of {PROGRAMS} in their own");
     spools.check(&hub.samples());
     let found = &spools.found;
     assert!(found.acked > 0, "no cut came after an ack: the test shows nothing");

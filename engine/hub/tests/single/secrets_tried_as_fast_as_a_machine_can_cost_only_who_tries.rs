@@ -17,6 +17,7 @@ use crate::hub::sick_disk::Reader;
 use quinn::{ClientConfig, Endpoint};
 use tokio::task::JoinSet;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 use windfire_wire::{Down, FrameReader, PROTOCOL_VERSION, RefuseReason, decode_down, encode_up};
 
 /// Requests that one connection sends before it reads their answers.
@@ -103,7 +104,7 @@ async fn guess_credentials(hub: &HubProcess, newcomer: &str) -> (usize, usize) {
     let asked = Instant::now();
     let own = Endpoint::client((NEWCOMER, 0).into()).expect("a socket");
     let _agent = RawAgent::connect(hub, &own, newcomer.to_owned(), PROTOCOL_VERSION).await;
-    println!("a new agent was welcome after {:?}", asked.elapsed());
+    tally!("a new agent was welcome after {:?}", asked.elapsed());
     assert!(asked.elapsed() < NEWCOMER_MAX, "a new agent waited {:?}", asked.elapsed());
     may_end.store(true, Ordering::Relaxed);
     guessing.join_all().await;
@@ -123,14 +124,14 @@ fn secrets_tried_as_fast_as_a_machine_can_cost_only_who_tries() {
         let guessing = [scope.spawn(|| guess_tokens(&hub)), scope.spawn(|| guess_tokens(&hub))];
         guessing.map(|thread| thread.join().expect("no panic")).into_iter().sum()
     });
-    println!("{tried} tokens in {TOKENS_TIME:?}: {:.0} a second", tried as f64 / TOKENS_TIME.as_secs_f64());
+    tally!("{tried} tokens in {TOKENS_TIME:?}: {:.0} a second", tried as f64 / TOKENS_TIME.as_secs_f64());
     assert_eq!(hub.metric("windfire_tokens_unknown_total"), tried as f64);
 
     let began = Instant::now();
     let statuses: Vec<u16> = (0..PASSWORDS).map(|number| guess_password(&hub, number)).collect();
     let wrong = statuses.iter().filter(|status| **status == 401).count();
     let limited = statuses.iter().filter(|status| **status == 429).count();
-    println!("{PASSWORDS} passwords: {wrong} were wrong, {limited} came too often");
+    tally!("{PASSWORDS} passwords: {wrong} were wrong, {limited} came too often");
     let wrong_max = PASSWORDS_AT_ONCE + began.elapsed().div_duration_f64(PASSWORD_INTERVAL);
     assert!(wrong > 0 && wrong as f64 <= wrong_max && wrong + limited == PASSWORDS, "{statuses:?}");
     assert_eq!(hub.metric("windfire_passwords_wrong_total"), wrong as f64);
@@ -147,8 +148,8 @@ fn secrets_tried_as_fast_as_a_machine_can_cost_only_who_tries() {
     bystanders.judge("secrets that are guessed", GROWTH_BYTES_MAX);
     let wrong = counted(&hub, "windfire_refusals_total", "reason", "bad_credential");
     let refused = hub.metric("windfire_handshakes_refused_total");
-    println!("{tried} credentials in {took_s:.1} s: {wrong} were wrong, {told} were told; {refused} had to wait");
-    println!("a browser: {answers:?}");
+    tally!("{tried} credentials in {took_s:.1} s: {wrong} were wrong, {told} were told; {refused} had to wait");
+    tally!("a browser: {answers:?}");
     let allowed = STRANGERS_AT_ONCE + STRANGERS_PER_S * took_s + CREDENTIALS_AT_ONCE as f64;
     assert!(wrong > 0.0 && wrong <= allowed, "{wrong} were let in, {allowed} may be");
     assert!(wrong + refused >= 0.95 * tried as f64, "{wrong} and {refused} of {tried} are counted");

@@ -9,6 +9,7 @@ use crate::hub::{new_hub, quick_backoff, wait_until};
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
+use windfire_bench::tally;
 
 const AGENTS: usize = 600;
 const STOPPED: usize = 300;
@@ -54,7 +55,7 @@ fn servers_that_stop_together_are_a_few_messages() {
     for status in ["firing", "resolved"] {
         for messages in told(status) {
             let counts: Vec<u64> = messages.iter().map(|message| message["count"].as_u64().unwrap_or(0)).collect();
-            println!("{status}: messages about {counts:?} servers");
+            tally!("{status}: messages about {counts:?} servers");
             assert!(messages.len() <= MESSAGES_MAX, "{status}: {counts:?}");
             assert_eq!(counts.iter().sum::<u64>(), STOPPED as u64);
             assert!(messages.iter().all(|message| message["servers"].as_array().is_some_and(|all| all.len() <= 10)));

@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 use windfire_engine::contents;
 
 use crate::hub::{HUB, copy_folder, records, said};
@@ -100,6 +101,6 @@ fn stores_of_every_earlier_format_are_read_and_rolled_back() {
         let (after, before) = (records(&data, &kept.path("after")), records(&before, &kept.path("as-before")));
         assert_eq!(after, before, "format {format}");
         let pairs: u64 = after.iter().map(|family| family.pairs).sum();
-        println!("format {format}: {reports} reports; after the rollback {pairs} records in {} families", after.len());
+        tally!("format {format}: {reports} reports; after the rollback {pairs} records in {} families", after.len());
     }
 }

@@ -12,6 +12,7 @@ use quinn::{ClientConfig, Connection, Endpoint};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::tally;
 use windfire_wire::PROTOCOL_VERSION;
 
 /// Three quarters of 4,096 places, without the 256 that are kept for addresses with few.
@@ -61,7 +62,7 @@ fn strangers_of_one_address_leave_places_for_others() {
         let first = take_places(&hub, &config, ATTACKER, TRIES).await;
         let (took, got) = (began.elapsed(), first.connections.len());
         let strangers = hub.metric("windfire_handshakes");
-        println!("one address: {got} of {TRIES} handshakes in {took:.1?}; {strangers} strangers");
+        tally!("one address: {got} of {TRIES} handshakes in {took:.1?}; {strangers} strangers");
         assert!(strangers <= SHARE as f64, "{strangers} strangers of one address");
         if took < PATIENCE {
             assert!((SHARE * 9 / 10..=SHARE).contains(&got), "{got} of {SHARE} places");
@@ -73,7 +74,7 @@ fn strangers_of_one_address_leave_places_for_others() {
         let asked = Instant::now();
         let endpoint = Endpoint::client((NEWCOMER, 0).into()).expect("a socket");
         let _agent = RawAgent::connect(&hub, &endpoint, credentials[HONEST].clone(), PROTOCOL_VERSION).await;
-        println!("a new agent was welcome after {:?}", asked.elapsed());
+        tally!("a new agent was welcome after {:?}", asked.elapsed());
         assert!(asked.elapsed() < NEWCOMER_MAX, "a new agent waited {:?}", asked.elapsed());
         (first, second)
     });
@@ -87,6 +88,6 @@ fn strangers_of_one_address_leave_places_for_others() {
     });
     wait_until("all places are free again", || hub.metric("windfire_handshakes") == 0.0);
     let missed = hub.metric("windfire_hellos_missed_total");
-    println!("{held} handshakes were completed, {missed} without a Hello");
+    tally!("{held} handshakes were completed, {missed} without a Hello");
     assert!(missed >= 0.9 * held as f64, "{missed} of {held} were counted");
 }

@@ -15,6 +15,7 @@ use crate::hub::{HUB, copy_folder, new_hub, quick_backoff, wait_until};
 use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::skipped;
 use windfire_bench::swarm::{Swarm, SwarmOptions};
 use windfire_engine::{Engine, Options};
 
@@ -127,7 +128,7 @@ fn give(path: &Path, user: u32) {
 #[test]
 fn root_is_told_what_the_hubs_user_may_not_do() {
     if !rustix::process::geteuid().is_root() {
-        return println!("skipped: needs root");
+        return skipped!("needs root");
     }
     let (_folder, mut hub) = new_hub(&[]);
     hub.start();
@@ -225,7 +226,7 @@ fn a_folder_of_another_user_is_a_finding() {
     assert!(hub.terminate().success());
     let copy = Copy::of(&hub);
     if !rustix::process::geteuid().is_root() {
-        eprintln!("passed over: needs the right to become another user");
+        skipped!("needs the right to become another user");
         return;
     }
     // The other user must reach both, and may not look into the folder.
@@ -238,7 +239,7 @@ fn a_folder_of_another_user_is_a_finding() {
     command.current_dir("/").arg("--data").arg(&copy.data);
     let output = run(command.args(["doctor", "--json", "--http", "127.0.0.1:0", "--quic", "127.0.0.1:0"]));
     if output.stdout.is_empty() {
-        eprintln!("passed over: {}", String::from_utf8_lossy(&output.stderr));
+        skipped!("{}", String::from_utf8_lossy(&output.stderr));
         return;
     }
     is_bad(&output, "folder", "as user 0");

@@ -7,6 +7,7 @@ use std::process::{Command, Output, Stdio};
 
 use crate::hub::HUB;
 use crate::hub::agent_process::program;
+use windfire_bench::skipped;
 
 /// Ten times the exposure that `systemd-analyze security` may see at most. 100 is a service without any limits.
 const EXPOSURE_MAX: &str = "15";
@@ -22,7 +23,7 @@ const NETWORK: &str = include_str!("../../../../agent/package/hardened-network.c
 fn analyze(arguments: &[&str], unit: &Path) -> Option<Output> {
     let output = Command::new("systemd-analyze").args(arguments).arg(unit).stdin(Stdio::null()).output().ok();
     if output.is_none() {
-        eprintln!("skipped: needs systemd-analyze");
+        skipped!("needs systemd-analyze");
     }
     output
 }
