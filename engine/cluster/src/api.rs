@@ -80,6 +80,9 @@ pub(crate) struct StreamConfig {
 pub(crate) struct StreamInfo {
     pub(crate) config: StreamConfig,
     pub(crate) state: StreamBounds,
+    /// When it was created, as text. All brokers say the same.
+    #[serde(default)]
+    pub(crate) created: String,
     #[serde(default)]
     pub(crate) cluster: Option<StreamCluster>,
 }
