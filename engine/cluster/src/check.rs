@@ -115,7 +115,7 @@ pub async fn check_streams(
         let info = stream_info(&mut mailbox, &stream).await;
         let info = info.map_err(|trouble| trouble.of(format!("looking at the stream {stream}")))?;
         let Some(info) = info else {
-            refusals.push(Refusal::StreamMissing { stream });
+            refusals.push(Refusal::StreamMissing { stream, cluster: names.cluster().to_string() });
             continue;
         };
         if let Err(refusal) = check_owner(&info, id) {

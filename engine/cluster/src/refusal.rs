@@ -97,11 +97,15 @@ pub enum Refusal {
     },
     /// There is no such stream.
     #[error(
-        "the brokers have no stream {stream}: run \"windfire cluster init\" on the hub whose data the cluster gets"
+        "the brokers have no stream {stream}: check that cluster_name = {cluster:?} is the name of the cluster, and that \
+         cluster_nats and cluster_credentials_file lead to its brokers; if there is no cluster yet, run \"windfire \
+         cluster init\" on the hub whose data it gets"
     )]
     StreamMissing {
         /// The stream.
         stream: String,
+        /// The name of the cluster that was looked for.
+        cluster: String,
     },
     /// A stream belongs to another cluster.
     #[error(

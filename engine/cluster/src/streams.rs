@@ -87,7 +87,7 @@ pub async fn stream_states(
         let info = stream_info(&mut mailbox, &name).await;
         match info.map_err(|trouble| trouble.of(format!("looking at the stream {name}")))? {
             Some(info) => states.push(state(of, name, &info)),
-            None => return Err(Refusal::StreamMissing { stream: name }.into()),
+            None => return Err(Refusal::StreamMissing { stream: name, cluster: names.cluster().to_string() }.into()),
         }
     }
     Ok(states)

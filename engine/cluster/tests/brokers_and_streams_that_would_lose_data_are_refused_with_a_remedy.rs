@@ -46,8 +46,8 @@ async fn streams_of_others_and_streams_with_too_few_copies() {
     let cluster = BrokerCluster::start(3);
     let brokers = cluster.connect().await;
     let refusals = check_streams(&brokers, &names(), &cluster_id(), PARTITIONS).await.expect("brokers that run");
-    assert!(matches!(&refusals[0], Refusal::StreamMissing { stream } if stream == "WF_test_00"), "{refusals:?}");
-    assert_names(&refusals[0], &["windfire cluster init"]);
+    assert!(matches!(&refusals[0], Refusal::StreamMissing { stream, .. } if stream == "WF_test_00"), "{refusals:?}");
+    assert_names(&refusals[0], &["cluster_name = \"test\"", "windfire cluster init"]);
 
     // One copy.
     create_streams(&brokers, &names(), &plan(1)).await.expect("brokers keep one copy");

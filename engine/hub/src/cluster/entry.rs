@@ -68,13 +68,17 @@ pub(crate) fn enter(config: &Config) -> Result<Option<Entry>, String> {
              gets; every other hub begins in an empty data folder, with \"windfire cluster join --from https://HUB\" \
              or with a backup of a hub that is in the cluster"
         )),
-        (Some(id), true) => Entry::new(&config.cluster, &id).map(Some),
+        (Some(known), true) => {
+            let names = names(&config.cluster)?;
+            let id = known.called(names.cluster(), &config.data)?;
+            Entry::new(&config.cluster, names, &id).map(Some)
+        }
     }
 }
 
 impl Entry {
-    fn new(config: &ClusterConfig, id: &ClusterId) -> Result<Self, String> {
-        let (options, names, hub) = (options(config)?, names(config)?, hub(config)?);
+    fn new(config: &ClusterConfig, names: Names, id: &ClusterId) -> Result<Self, String> {
+        let (options, hub) = (options(config)?, hub(config)?);
         let boot = boot()?;
         let runtime = runtime()?;
         let reached = runtime.block_on(async {
