@@ -7,8 +7,10 @@ use serde::{Deserialize, Serialize};
 
 /// Error codes of JetStream.
 pub(crate) mod code {
-    /// The stream needs more brokers than there are.
+    /// Too few brokers can take the stream: there are not more, or they have no room.
     pub(crate) const NO_SUITABLE_PEERS: u32 = 10_005;
+    /// A broker that is alone has no room for the stream.
+    pub(crate) const NO_STORAGE: u32 = 10_047;
     /// There is no such message.
     pub(crate) const NO_MESSAGE: u32 = 10_037;
     /// Another message is the last one than was expected; the second of them without its sequence.

@@ -48,6 +48,20 @@ pub enum Refusal {
         /// What the brokers said.
         reason: String,
     },
+    /// The brokers have no room for a stream.
+    #[error(
+        "the brokers have no room for the stream {stream}, for which each of them reserves {bytes} bytes ({reason}): \
+         raise max_file_store under jetstream in the configuration of each broker above cluster_stream_gib_max, or lower \
+         cluster_stream_gib_max"
+    )]
+    StorageTooSmall {
+        /// The stream.
+        stream: String,
+        /// Bytes that it may have.
+        bytes: i64,
+        /// What the brokers said.
+        reason: String,
+    },
     /// A stream has too few copies.
     #[error(
         "the stream {stream} has {replicas} of the {} copies that are needed: run \"nats stream edit {stream} \
@@ -156,6 +170,7 @@ impl Refusal {
             | Self::StreamNotDurable { .. } => true,
             Self::NoJetStream { .. }
             | Self::PayloadTooSmall { .. }
+            | Self::StorageTooSmall { .. }
             | Self::StreamMissing { .. }
             | Self::AnotherCluster { .. }
             | Self::OtherPartitions { .. }
