@@ -219,6 +219,29 @@ pub(crate) struct BrokerData {
 pub(crate) struct BrokerJetStream {
     #[serde(default)]
     pub(crate) config: Option<BrokerStorage>,
+    #[serde(default)]
+    pub(crate) meta: Option<BrokerGroup>,
+}
+
+/// The group of all brokers that have JetStream, as one of them knows it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BrokerGroup {
+    /// The name of the broker that leads it.
+    pub(crate) leader: String,
+    pub(crate) cluster_size: i64,
+    /// The others. Only the leader tells them.
+    pub(crate) replicas: Vec<BrokerPeer>,
+}
+
+/// A broker, as the leader of all knows it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BrokerPeer {
+    pub(crate) name: String,
+    pub(crate) offline: bool,
+    /// Nanoseconds since the leader heard it.
+    pub(crate) active: i64,
 }
 
 /// How a broker writes.

@@ -67,6 +67,16 @@ pub(crate) const API_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// that is busy, or just starting, may stand still for some seconds.
 pub(crate) const ALL_ANSWERS_MAX: Duration = Duration::from_secs(5);
 
+/// How long brokers are asked again that run and do not answer. A hub does not start without them.
+pub(crate) const SILENT_BROKERS_MAX: Duration = Duration::from_secs(20);
+
+/// Time between two such questions.
+pub(crate) const SILENT_BROKERS_RETRY: Duration = Duration::from_millis(500);
+
+/// A broker that the leader of all has not heard for longer is away, and acknowledges nothing. Brokers that run tell it
+/// of themselves each second.
+pub(crate) const BROKER_HEARD_MAX: Duration = Duration::from_secs(3);
+
 /// How long a change of the registry is tried. A person waits for it.
 pub(crate) const REGISTRY_MAX: Duration = Duration::from_secs(5);
 

@@ -96,6 +96,15 @@ pub enum Refusal {
         /// Which brokers.
         brokers: String,
     },
+    /// Brokers run and do not say whether they sync.
+    #[error(
+        "whether {brokers} sync each write is not known, because they run and do not answer: start the hub again when \
+         they do, or stop them until they have sync_interval: \"always\" under jetstream in their configuration"
+    )]
+    SyncUnanswered {
+        /// Which brokers.
+        brokers: String,
+    },
     /// A stream is not on disks, or acknowledges before it is.
     #[error(
         "the stream {stream} has {setting} = {value:?}, and would lose what it acknowledged: delete it with \"nats \
@@ -167,6 +176,7 @@ impl Refusal {
             | Self::TooFewReplicas { .. }
             | Self::NotSynced { .. }
             | Self::SyncUnknown { .. }
+            | Self::SyncUnanswered { .. }
             | Self::StreamNotDurable { .. } => true,
             Self::NoJetStream { .. }
             | Self::PayloadTooSmall { .. }
