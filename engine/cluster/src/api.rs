@@ -17,6 +17,8 @@ pub(crate) mod code {
     pub(crate) const WRONG_LAST: [u32; 2] = [10_071, 10_164];
     /// There is no such stream.
     pub(crate) const NO_STREAM: u32 = 10_059;
+    /// The account has no JetStream, or the broker has none.
+    pub(crate) const NO_JETSTREAM: [u32; 2] = [10_039, 10_076];
     /// A stream with copies needs brokers that form a cluster.
     pub(crate) const NOT_CLUSTERED: u32 = 10_074;
 }

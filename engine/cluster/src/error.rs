@@ -3,7 +3,7 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use crate::api::ApiError;
+use crate::api::{ApiError, code};
 use crate::limits::{MESSAGE_BYTES_MAX, SHOWN_CHARS_MAX};
 use crate::names::NameError;
 use crate::refusal::Refusal;
@@ -227,7 +227,27 @@ pub(crate) enum Trouble {
 impl Trouble {
     /// The same as an error of a request.
     pub(crate) fn of(self, request: impl Into<String>) -> ClusterError {
-        ClusterError::Failed { request: request.into(), reason: self.to_string() }
+        ClusterError::Failed { request: request.into(), reason: format!("{self}{}", self.remedy()) }
+    }
+
+    /// What to do if it does not pass.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Refused(error) if code::NO_JETSTREAM.contains(&error.err_code) => {
+                ": set jetstream: enabled for the account of cluster_credentials_file in the brokers' configuration"
+            }
+            // An account without JetStream has nobody who answers, and a request that is not permitted gets no answer.
+            Self::NoResponders => {
+                ". If that stays so: the brokers need a majority, and the account of cluster_credentials_file needs \
+                 jetstream: enabled"
+            }
+            Self::NoAnswer(_) => {
+                ". If that stays so: the brokers need a majority, and the user of cluster_credentials_file must be \
+                 permitted to publish to $JS.API.>, $KV.> and wf.>, and to subscribe to _INBOX.>; the brokers' logs say \
+                 what was not permitted"
+            }
+            Self::NotConnected | Self::Refused(_) | Self::Other(_) => "",
+        }
     }
 }
 
@@ -248,4 +268,26 @@ impl Display for Trouble {
 /// A text from outside in one line that is not too long.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_an_operator_can_mend_is_said_with_the_remedy() {
+        let refused = |err_code, text: &str| Trouble::Refused(ApiError { err_code, description: text.to_owned() });
+        for (trouble, words) in [
+            (refused(10_039, "JetStream not enabled for account"), &["code 10039", "jetstream: enabled"][..]),
+            (refused(10_076, "JetStream not enabled"), &["code 10076", "jetstream: enabled"]),
+            (Trouble::NoResponders, &["no broker answers", "jetstream: enabled", "majority"]),
+            (Trouble::NoAnswer(Duration::from_secs(5)), &["within 5 s", "$JS.API.>", "_INBOX.>", "majority"]),
+        ] {
+            let line = trouble.of("looking at the stream WF_x_00").to_string();
+            assert!(line.starts_with("looking at the stream WF_x_00 failed: "), "{line}");
+            assert!(words.iter().all(|word| line.contains(word)) && !line.contains("  "), "{line}");
+        }
+        let line = refused(10_008, "system temporarily unavailable").of("x").to_string();
+        assert_eq!(line, "x failed: the brokers said: system temporarily unavailable (code 10008)");
+    }
 }

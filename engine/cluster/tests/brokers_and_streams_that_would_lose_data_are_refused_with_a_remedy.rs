@@ -70,6 +70,13 @@ async fn streams_of_others_and_streams_with_too_few_copies() {
     let partitions = refusals.iter().find(|refusal| matches!(refusal, Refusal::OtherPartitions { .. }));
     assert_names(partitions.expect("another number"), &["\"2\" partitions", "has 1"]);
 
+    // More than the brokers have room for.
+    let large = Names::new("large".parse().expect("a name"));
+    let error = create_streams(&brokers, &large, &StreamPlan { bytes_max: 1 << 40, ..plan(3) }).await;
+    let Err(ClusterError::Refused(refusal)) = error else { panic!("{error:?}") };
+    assert!(matches!(refusal, Refusal::StorageTooSmall { .. }), "{refusal}");
+    assert_names(&refusal, &["WF_large_00", "max_file_store", "cluster_stream_gib_max"]);
+
     // Another name has nothing to do with it.
     let elsewhere = Names::new("elsewhere".parse().expect("a name"));
     create_streams(&brokers, &elsewhere, &plan(3)).await.expect("a second cluster on the same brokers");
