@@ -42,6 +42,24 @@ async fn brokers_that_sync_always_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_run_are_asked_though_this_hub_does_not_reach_them_and_dead_ones_are_not() {
+    let mut cluster = BrokerCluster::unadvertised(3);
+    let mut options = cluster.options_with_system();
+    options.urls.truncate(1);
+    let checked = check_brokers(&options).await.expect("one broker answers");
+    let found: Vec<_> = checked.brokers.iter().map(|broker| (broker.name.as_str(), broker.is_synced)).collect();
+    assert_eq!(found, [("b1", Some(true)), ("b2", Some(true)), ("b3", Some(true))]);
+    assert_eq!(checked.refusals, Vec::new());
+    // A hub starts while one of three is away, whichever it is.
+    for dead in 0..3 {
+        cluster.kill(dead);
+        let checked = check_brokers(&cluster.options_with_system()).await.expect("two brokers run");
+        assert_eq!((checked.brokers.len(), checked.refusals), (2, Vec::new()), "without b{}", dead + 1);
+        cluster.restart(dead);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_others_and_streams_with_too_few_copies() {
     let cluster = BrokerCluster::start(3);
     let brokers = cluster.connect().await;

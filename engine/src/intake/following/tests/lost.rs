@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn a_message_that_was_passed_over_is_a_fault_and_no_ack() {
-    let mut cluster = Cluster::new(2, 1);
+    let mut cluster = Cluster::new(1, 1);
     let mut talk = cluster.open_talk(0, 0, 1);
     let (partition, own) = (shard_of(1), &cluster.engines[0]);
     assert!(cluster.report(&mut talk, 0..2).is_ok());
@@ -19,8 +19,6 @@ fn a_message_that_was_passed_over_is_a_fault_and_no_ack() {
     assert!(hole.to_string().contains("windfire cluster init"), "{hole}");
     cluster.hear(&mut talk);
     assert_eq!((talk.acked, own.followed(partition), cluster.values(0, 0)), (0, followed, vec![]));
-    // The numbers count the messages of one process: other hubs take what the stream has.
-    assert_eq!(cluster.engines[1].follow(partition, followed + 1, &next.bytes), Ok(Followed::Applied));
     // Where nothing is missing, both are acknowledged.
     assert_eq!(own.follow(partition, followed + 1, &lost.bytes), Ok(Followed::Applied));
     assert_eq!(own.follow(partition, followed + 2, &next.bytes), Ok(Followed::Applied));
