@@ -181,8 +181,8 @@ pub enum FollowError {
     },
     /// The stream is another one than before.
     #[error(
-        "the stream {stream} was created at {found}, and this hub followed one that was created at {followed}: somebody \
-         deleted it and created it again. {}",
+        "the stream {stream} was created at {found}, and this hub followed one that was created at {followed}: \
+         somebody deleted it and created it again. {}",
         LOST_REMEDY
     )]
     Recreated {
@@ -243,8 +243,8 @@ impl Trouble {
             }
             Self::NoAnswer(_) => {
                 ". If that stays so: the brokers need a majority, and the user of cluster_credentials_file must be \
-                 permitted to publish to $JS.API.>, $KV.> and wf.>, and to subscribe to _INBOX.>; the brokers' logs say \
-                 what was not permitted"
+                 permitted to publish to $JS.API.>, $KV.> and wf.>, and to subscribe to _INBOX.>; the brokers' logs \
+                 say what was not permitted"
             }
             Self::NotConnected | Self::Refused(_) | Self::Other(_) => "",
         }

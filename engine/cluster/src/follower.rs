@@ -9,9 +9,9 @@
 //! The position is the hub's own. A consumer is only a place to read from, so it is made again after any trouble, at
 //! the message that comes next.
 //!
-//! Brokers that lose the end of a stream have to be restarted for that, or lead it from another place. Then the consumer
-//! ends, and before the next one it is looked whether the stream is still the same: it is not shorter, was not created
-//! again, and has the message that was taken last in its place.
+//! Brokers that lose the end of a stream have to be restarted for that, or lead it from another place. Then the
+//! consumer ends, and before the next one it is looked whether the stream is still the same: it is not shorter, was not
+//! created again, and has the message that was taken last in its place.
 
 use std::future::Future;
 use std::ops::ControlFlow;

@@ -100,8 +100,8 @@ impl Lease {
         standing.map_err(|trouble| trouble.of(format!("renewing the lease {}", self.subject)))
     }
 
-    /// Gives the lease back, so that another hub need not wait for its end, also if nobody waited for the end of the last
-    /// [`step`](Self::step). This hub must not act any more.
+    /// Gives the lease back, so that another hub need not wait for its end, also if nobody waited for the end of the
+    /// last [`step`](Self::step). This hub must not act any more.
     ///
     /// # Errors
     /// When the brokers do not answer. The lease then ends after its length.

@@ -79,8 +79,8 @@ impl Publisher {
         }
     }
 
-    /// What is begun from now on is stored after that sequence, because the stream was seen to have it. If it is not, the
-    /// brokers lost messages.
+    /// What is begun from now on is stored after that sequence, because the stream was seen to have it. If it is not,
+    /// the brokers lost messages.
     pub fn after(&mut self, sequence: u64) {
         self.floor = self.floor.max(sequence);
     }

@@ -51,8 +51,8 @@ pub enum Refusal {
     /// The brokers have no room for a stream.
     #[error(
         "the brokers have no room for the stream {stream}, for which each of them reserves {bytes} bytes ({reason}): \
-         raise max_file_store under jetstream in the configuration of each broker above cluster_stream_gib_max, or lower \
-         cluster_stream_gib_max"
+         raise max_file_store under jetstream in the configuration of each broker above cluster_stream_gib_max, or \
+         lower cluster_stream_gib_max"
     )]
     StorageTooSmall {
         /// The stream.
@@ -120,9 +120,9 @@ pub enum Refusal {
     },
     /// There is no such stream.
     #[error(
-        "the brokers have no stream {stream}: check that cluster_name = {cluster:?} is the name of the cluster, and that \
-         cluster_nats and cluster_credentials_file lead to its brokers; if there is no cluster yet, run \"windfire \
-         cluster init\" on the hub whose data it gets"
+        "the brokers have no stream {stream}: check that cluster_name = {cluster:?} is the name of the cluster, and \
+         that cluster_nats and cluster_credentials_file lead to its brokers; if there is no cluster yet, run \
+         \"windfire cluster init\" on the hub whose data it gets"
     )]
     StreamMissing {
         /// The stream.

@@ -106,8 +106,8 @@ pub(crate) async fn bounds(mailbox: &mut Mailbox, stream: &str) -> Result<Stream
     led_stream(mailbox, stream).await.map(|info| info.state)
 }
 
-/// A stream as its leader has it. A broker that reaches no majority of the others answers too, but does not know what they
-/// have stored since.
+/// A stream as its leader has it. A broker that reaches no majority of the others answers too, but does not know what
+/// they have stored since.
 pub(crate) async fn led_stream(mailbox: &mut Mailbox, stream: &str) -> Result<StreamInfo, Trouble> {
     match stream_info(mailbox, stream).await? {
         Some(StreamInfo { cluster: Some(cluster), .. }) if cluster.leader.as_ref().is_none_or(String::is_empty) => {

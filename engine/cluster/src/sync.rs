@@ -7,9 +7,10 @@
 //! monitoring port says the same under `/varz`; many brokers have none, or one that a hub cannot reach. So a hub asks
 //! the system account if it has one of its users, and otherwise the operator states it.
 //!
-//! Not only the brokers must answer that this hub reaches: any broker may have a copy of a stream, and a copy that is not
-//! synced counts for its majority. The broker that leads all others says in the same answer (`data.jetstream.meta`) which
-//! of them it hears. One that it does not hear acknowledges nothing, and so it need not answer.
+//! Not only the brokers must answer that this hub reaches: any broker may have a copy of a stream, and a copy that is
+//! not synced counts for its majority. The broker that leads all others says in the same answer
+//! (`data.jetstream.meta`) which of them it hears. One that it does not hear acknowledges nothing, and so it need not
+//! answer.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -90,8 +91,8 @@ fn is_heard(peer: &BrokerPeer) -> bool {
     is_recent && !peer.offline && !peer.name.is_empty()
 }
 
-/// Asks every broker how it writes, again for a while if some run and do not answer. `reached` has the names of those that
-/// this hub reaches, by their ids.
+/// Asks every broker how it writes, again for a while if some run and do not answer. `reached` has the names of those
+/// that this hub reaches, by their ids.
 ///
 /// # Errors
 /// When the user of the system account cannot be used.

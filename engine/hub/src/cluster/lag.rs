@@ -1,8 +1,9 @@
 //! How far a hub is behind a stream, by its own clock that never leaps.
 //!
-//! Messages behind an end of the stream came after that end was heard. So each look notes the end that the brokers told,
-//! and since when there may be more than the end before it. What time the clocks of brokers and hubs show decides
-//! nothing: a hub whose clock is behind that of the brokers would take old messages for new ones, and hide that it lags.
+//! Messages behind an end of the stream came after that end was heard. So each look notes the end that the brokers
+//! told, and since when there may be more than the end before it. What time the clocks of brokers and hubs show decides
+//! nothing: a hub whose clock is behind that of the brokers would take old messages for new ones, and hide that it
+//! lags.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};

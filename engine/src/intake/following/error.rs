@@ -33,8 +33,8 @@ pub enum FollowError {
     #[error(
         "partition {partition}: the stream brings message {found} of this hub, and message {missing} did not come: the \
          brokers lost messages that they had confirmed, and nothing of these was acknowledged. Restore the brokers' \
-         files; if they are lost, run \"windfire cluster leave\" and \"windfire cluster init\" on the hub that has most, \
-         and let the others join again"
+         files; if they are lost, run \"windfire cluster leave\" and \"windfire cluster init\" on the hub that has \
+         most, and let the others join again"
     )]
     Hole {
         /// The partition.
