@@ -7,14 +7,18 @@ use serde::{Deserialize, Serialize};
 
 /// Error codes of JetStream.
 pub(crate) mod code {
-    /// The stream needs more brokers than there are.
+    /// Too few brokers can take the stream: there are not more, or they have no room.
     pub(crate) const NO_SUITABLE_PEERS: u32 = 10_005;
+    /// A broker that is alone has no room for the stream.
+    pub(crate) const NO_STORAGE: u32 = 10_047;
     /// There is no such message.
     pub(crate) const NO_MESSAGE: u32 = 10_037;
     /// Another message is the last one than was expected; the second of them without its sequence.
     pub(crate) const WRONG_LAST: [u32; 2] = [10_071, 10_164];
     /// There is no such stream.
     pub(crate) const NO_STREAM: u32 = 10_059;
+    /// The account has no JetStream, or the broker has none.
+    pub(crate) const NO_JETSTREAM: [u32; 2] = [10_039, 10_076];
     /// A stream with copies needs brokers that form a cluster.
     pub(crate) const NOT_CLUSTERED: u32 = 10_074;
 }
@@ -80,6 +84,9 @@ pub(crate) struct StreamConfig {
 pub(crate) struct StreamInfo {
     pub(crate) config: StreamConfig,
     pub(crate) state: StreamBounds,
+    /// When it was created, as text. All brokers say the same.
+    #[serde(default)]
+    pub(crate) created: String,
     #[serde(default)]
     pub(crate) cluster: Option<StreamCluster>,
 }
@@ -214,6 +221,29 @@ pub(crate) struct BrokerData {
 pub(crate) struct BrokerJetStream {
     #[serde(default)]
     pub(crate) config: Option<BrokerStorage>,
+    #[serde(default)]
+    pub(crate) meta: Option<BrokerGroup>,
+}
+
+/// The group of all brokers that have JetStream, as one of them knows it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BrokerGroup {
+    /// The name of the broker that leads it.
+    pub(crate) leader: String,
+    pub(crate) cluster_size: i64,
+    /// The others. Only the leader tells them.
+    pub(crate) replicas: Vec<BrokerPeer>,
+}
+
+/// A broker, as the leader of all knows it.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct BrokerPeer {
+    pub(crate) name: String,
+    pub(crate) offline: bool,
+    /// Nanoseconds since the leader heard it.
+    pub(crate) active: i64,
 }
 
 /// How a broker writes.

@@ -68,11 +68,12 @@ pub async fn check_brokers(options: &BrokerOptions) -> Result<BrokerCheck, Clust
         let found = probe(options, &advertised).await.into_iter().filter_map(|(_, result)| result.ok());
         infos.extend(found.map(|info| (info.server_id.clone(), info)));
     }
-    let system = sync::ask(options, infos.len()).await?;
+    let reached = infos.iter().map(|(id, info)| (id.clone(), shown(&info.server_name))).collect();
+    let system = sync::ask(options, &reached).await?;
     let mut refusals = Vec::new();
     let mut brokers = Vec::new();
     for (id, info) in &infos {
-        let facts = system.get(id);
+        let facts = system.found.get(id);
         brokers.push(BrokerState {
             name: shown(&info.server_name),
             version: shown(&info.version),
@@ -82,7 +83,7 @@ pub async fn check_brokers(options: &BrokerOptions) -> Result<BrokerCheck, Clust
             refusals.push(Refusal::PayloadTooSmall { broker: shown(&info.server_name), bytes: info.max_payload });
         }
     }
-    for (_, facts) in system.iter().filter(|(id, _)| !infos.contains_key(*id)) {
+    for (_, facts) in system.found.iter().filter(|(id, _)| !infos.contains_key(*id)) {
         let (name, version) = (facts.name.clone(), facts.version.clone());
         brokers.push(BrokerState { name, version, is_synced: facts.is_synced });
     }
@@ -94,7 +95,7 @@ pub async fn check_brokers(options: &BrokerOptions) -> Result<BrokerCheck, Clust
     if !infos.values().any(|info| info.jetstream) {
         refusals.push(Refusal::NoJetStream { urls: options.shown_urls() });
     }
-    refusals.extend(sync::refusals(options, infos.len(), &system));
+    refusals.extend(sync::refusals(options, &reached, &system));
     Ok(BrokerCheck { brokers, unreachable, refusals })
 }
 
@@ -115,7 +116,7 @@ pub async fn check_streams(
         let info = stream_info(&mut mailbox, &stream).await;
         let info = info.map_err(|trouble| trouble.of(format!("looking at the stream {stream}")))?;
         let Some(info) = info else {
-            refusals.push(Refusal::StreamMissing { stream });
+            refusals.push(Refusal::StreamMissing { stream, cluster: names.cluster().to_string() });
             continue;
         };
         if let Err(refusal) = check_owner(&info, id) {

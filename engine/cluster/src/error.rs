@@ -3,10 +3,14 @@
 use std::fmt::{self, Display, Formatter};
 use std::time::Duration;
 
-use crate::api::ApiError;
+use crate::api::{ApiError, code};
 use crate::limits::{MESSAGE_BYTES_MAX, SHOWN_CHARS_MAX};
 use crate::names::NameError;
 use crate::refusal::Refusal;
+
+/// What to do when the brokers lost what they had confirmed.
+const LOST_REMEDY: &str = "Restore the brokers' files; if they are lost, run \"windfire cluster leave\" and \"windfire \
+                           cluster init\" on the hub that has most, and let the others join again";
 
 /// Why something with the brokers failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -93,6 +97,38 @@ pub enum PublishError {
         /// The sequence after which the message would be.
         floor: u64,
     },
+    /// The stream no longer has a message of this hub that the brokers had confirmed.
+    #[error(
+        "the stream {stream} has no message of this hub after {found}, and the brokers had confirmed its message \
+         {number} at {confirmed}: they lost messages, or the stream was created again. {}",
+        LOST_REMEDY
+    )]
+    Lost {
+        /// The stream.
+        stream: String,
+        /// The number of the hub's last message that was confirmed.
+        number: u64,
+        /// Its sequence.
+        confirmed: u64,
+        /// The sequence of the hub's last message that is there, 0 if there is none.
+        found: u64,
+    },
+    /// A message was stored in the place of another one, which this hub had applied.
+    #[error(
+        "the stream {stream} stored message {number} of this hub at {sequence}, and this hub had seen the stream up to \
+         {floor} before: the brokers lost messages, or the stream was created again. {}",
+        LOST_REMEDY
+    )]
+    Refilled {
+        /// The stream.
+        stream: String,
+        /// The message's number.
+        number: u64,
+        /// Its sequence.
+        sequence: u64,
+        /// The sequence after which it had to be.
+        floor: u64,
+    },
 }
 
 /// Why a stream cannot be followed any further. Everything that may pass is tried again, without an end.
@@ -116,8 +152,8 @@ pub enum FollowError {
     /// The stream ends before the hub's position.
     #[error(
         "the stream {stream} ends at {last}, and this hub was at {applied}: the brokers lost messages, or the stream \
-         was created again. Restore the brokers' files; if they are lost, run \"windfire cluster leave\" and \"windfire \
-         cluster init\" on the hub that has most, and let the others join again"
+         was created again. {}",
+        LOST_REMEDY
     )]
     Rewound {
         /// The stream.
@@ -126,6 +162,36 @@ pub enum FollowError {
         last: u64,
         /// The last sequence that this hub applied.
         applied: u64,
+    },
+    /// The stream has another message in the place of one that this hub applied.
+    #[error(
+        "the stream {stream} has {found:?} as message {sequence}, and this hub had applied {applied:?} there: the \
+         brokers lost messages, and others took their places. {}",
+        LOST_REMEDY
+    )]
+    Replaced {
+        /// The stream.
+        stream: String,
+        /// The sequence of both.
+        sequence: u64,
+        /// The id of the message that this hub applied.
+        applied: String,
+        /// The id of the one that is there.
+        found: String,
+    },
+    /// The stream is another one than before.
+    #[error(
+        "the stream {stream} was created at {found}, and this hub followed one that was created at {followed}: \
+         somebody deleted it and created it again. {}",
+        LOST_REMEDY
+    )]
+    Recreated {
+        /// The stream.
+        stream: String,
+        /// When the stream was created that is there, as the brokers say it.
+        found: String,
+        /// When the one was created that this hub followed.
+        followed: String,
     },
     /// A message in the middle of the stream is missing.
     #[error(
@@ -161,7 +227,27 @@ pub(crate) enum Trouble {
 impl Trouble {
     /// The same as an error of a request.
     pub(crate) fn of(self, request: impl Into<String>) -> ClusterError {
-        ClusterError::Failed { request: request.into(), reason: self.to_string() }
+        ClusterError::Failed { request: request.into(), reason: format!("{self}{}", self.remedy()) }
+    }
+
+    /// What to do if it does not pass.
+    fn remedy(&self) -> &'static str {
+        match self {
+            Self::Refused(error) if code::NO_JETSTREAM.contains(&error.err_code) => {
+                ": set jetstream: enabled for the account of cluster_credentials_file in the brokers' configuration"
+            }
+            // An account without JetStream has nobody who answers, and a request that is not permitted gets no answer.
+            Self::NoResponders => {
+                ". If that stays so: the brokers need a majority, and the account of cluster_credentials_file needs \
+                 jetstream: enabled"
+            }
+            Self::NoAnswer(_) => {
+                ". If that stays so: the brokers need a majority, and the user of cluster_credentials_file must be \
+                 permitted to publish to $JS.API.>, $KV.> and wf.>, and to subscribe to _INBOX.>; the brokers' logs \
+                 say what was not permitted"
+            }
+            Self::NotConnected | Self::Refused(_) | Self::Other(_) => "",
+        }
     }
 }
 
@@ -182,4 +268,26 @@ impl Display for Trouble {
 /// A text from outside in one line that is not too long.
 pub(crate) fn shown(text: &str) -> String {
     text.chars().take(SHOWN_CHARS_MAX).map(|one| if one.is_control() { ' ' } else { one }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_an_operator_can_mend_is_said_with_the_remedy() {
+        let refused = |err_code, text: &str| Trouble::Refused(ApiError { err_code, description: text.to_owned() });
+        for (trouble, words) in [
+            (refused(10_039, "JetStream not enabled for account"), &["code 10039", "jetstream: enabled"][..]),
+            (refused(10_076, "JetStream not enabled"), &["code 10076", "jetstream: enabled"]),
+            (Trouble::NoResponders, &["no broker answers", "jetstream: enabled", "majority"]),
+            (Trouble::NoAnswer(Duration::from_secs(5)), &["within 5 s", "$JS.API.>", "_INBOX.>", "majority"]),
+        ] {
+            let line = trouble.of("looking at the stream WF_x_00").to_string();
+            assert!(line.starts_with("looking at the stream WF_x_00 failed: "), "{line}");
+            assert!(words.iter().all(|word| line.contains(word)) && !line.contains("  "), "{line}");
+        }
+        let line = refused(10_008, "system temporarily unavailable").of("x").to_string();
+        assert_eq!(line, "x failed: the brokers said: system temporarily unavailable (code 10008)");
+    }
 }

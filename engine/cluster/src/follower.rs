@@ -8,6 +8,10 @@
 //!
 //! The position is the hub's own. A consumer is only a place to read from, so it is made again after any trouble, at
 //! the message that comes next.
+//!
+//! Brokers that lose the end of a stream have to be restarted for that, or lead it from another place. Then the
+//! consumer ends, and before the next one it is looked whether the stream is still the same: it is not shorter, was not
+//! created again, and has the message that was taken last in its place.
 
 use std::future::Future;
 use std::ops::ControlFlow;
@@ -18,14 +22,14 @@ use futures_util::StreamExt;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::api::{ConsumerConfig, ConsumerInfo, ConsumerRequest, PullRequest};
+use crate::api::{ConsumerConfig, ConsumerInfo, ConsumerRequest, MessageQuery, PullRequest};
 use crate::backoff::Backoff;
 use crate::brokers::Brokers;
 use crate::error::{FollowError, Trouble, shown};
 use crate::limits::{CONSUMER_KEPT, HEARTBEAT, PULL_BYTES_MAX, PULL_MAX, PULL_MESSAGES_MAX, REWOUND_MIN, SILENCE_MAX};
 use crate::mailbox::Mailbox;
 use crate::names::{HubId, Names, StreamOf};
-use crate::stored::bounds;
+use crate::stored::{led_stream, message};
 
 /// A message of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,8 +79,14 @@ pub struct Follower {
     stream: String,
     /// The message that comes next.
     next: u64,
+    /// The id of the message that was taken last.
+    taken_id: Option<String>,
+    /// When the stream was created, as the brokers say it.
+    created: Option<Created>,
     /// Since when the stream ends before the position.
     rewound: Option<Instant>,
+    /// Since when the stream was created at another time.
+    recreated: Option<Instant>,
     /// A message after a hole, which the last consumer began with.
     beyond: Option<u64>,
     progress: watch::Sender<Progress>,
@@ -92,7 +102,10 @@ impl Follower {
             of,
             stream: names.stream(of),
             next: applied.saturating_add(1),
+            taken_id: None,
+            created: None,
             rewound: None,
+            recreated: None,
             beyond: None,
             progress,
         };
@@ -127,6 +140,7 @@ impl Follower {
     async fn read(&mut self, apply: &mut impl Apply) -> Result<(), Read> {
         let mut mailbox = self.brokers.mailbox();
         self.check_position(&mut mailbox).await?;
+        self.check_taken(&mut mailbox).await?;
         let consumer = self.consumer(&mut mailbox).await?;
         let client = self.brokers.client().clone();
         let inbox = client.new_inbox();
@@ -210,6 +224,8 @@ impl Follower {
         }
         self.beyond = None;
         self.heard(place.sequence.saturating_add(place.pending));
+        let id = message.headers.as_ref().and_then(|headers| headers.get("Nats-Msg-Id"));
+        let id = id.map(|id| id.as_str().to_owned());
         let delivery = Delivery {
             of: self.of,
             sequence: place.sequence,
@@ -218,6 +234,7 @@ impl Follower {
             stored_ms: place.stored_ms,
         };
         let flow = apply.apply(delivery).await;
+        self.taken_id = id;
         self.next = place.sequence.saturating_add(1);
         self.progress.send_modify(|progress| progress.applied = place.sequence);
         Ok(flow)
@@ -225,24 +242,56 @@ impl Follower {
 
     /// Whether the stream has the message that comes next, or will have it.
     async fn check_position(&mut self, mailbox: &mut Mailbox) -> Result<(), Read> {
-        let bounds = bounds(mailbox, &self.stream).await.map_err(Read::Failed)?;
-        let applied = self.next.saturating_sub(1);
+        let info = led_stream(mailbox, &self.stream).await.map_err(Read::Failed)?;
+        self.check_created(&info.created)?;
+        let (bounds, applied) = (info.state, self.next.saturating_sub(1));
         if bounds.first_seq > self.next {
             let (stream, first) = (self.stream.clone(), bounds.first_seq);
             return Err(Read::Ended(FollowError::Behind { stream, first, applied }));
         }
         if bounds.last_seq < applied {
-            let since = *self.rewound.get_or_insert_with(Instant::now);
             let (stream, last) = (self.stream.clone(), bounds.last_seq);
-            let error = FollowError::Rewound { stream, last, applied };
-            if since.elapsed() >= REWOUND_MIN {
-                return Err(Read::Ended(error));
-            }
-            return Err(Read::other(error.to_string()));
+            return Err(Read::believed(&mut self.rewound, FollowError::Rewound { stream, last, applied }));
         }
         self.rewound = None;
         self.heard(bounds.last_seq);
         Ok(())
+    }
+
+    /// Whether the stream is the one that was found first.
+    fn check_created(&mut self, at: &str) -> Result<(), Read> {
+        match &mut self.created {
+            Some(created) if created.at == at => {
+                created.is_certain = true;
+                self.recreated = None;
+                Ok(())
+            }
+            Some(created) if created.is_certain => {
+                let (stream, found, followed) = (self.stream.clone(), shown(at), shown(&created.at));
+                let error = FollowError::Recreated { stream, found, followed };
+                Err(Read::believed(&mut self.recreated, error))
+            }
+            _ => {
+                self.created = Some(Created { at: at.to_owned(), is_certain: false });
+                Ok(())
+            }
+        }
+    }
+
+    /// Whether the message that was taken last is still in its place. If the brokers lost the end of the stream, others
+    /// may be there by now, and the stream is as long as before.
+    async fn check_taken(&self, mailbox: &mut Mailbox) -> Result<(), Read> {
+        let Some(taken) = &self.taken_id else { return Ok(()) };
+        let sequence = self.next.saturating_sub(1);
+        let found = message(mailbox, &self.stream, &MessageQuery::Seq(sequence)).await.map_err(Read::Failed)?;
+        match found {
+            Some(found) if found.id.as_ref() != Some(taken) => {
+                let (applied, found) = (shown(taken), shown(&found.id.unwrap_or_default()));
+                Err(Read::Ended(FollowError::Replaced { stream: self.stream.clone(), sequence, applied, found }))
+            }
+            // One that is not there was cut off at the stream's beginning.
+            Some(_) | None => Ok(()),
+        }
     }
 
     /// A place at the brokers from which the stream is read, beginning with the next message.
@@ -276,6 +325,13 @@ impl Follower {
     }
 }
 
+/// When a stream was created.
+struct Created {
+    at: String,
+    /// Whether the brokers said it twice. A copy that is just being made may say when that was.
+    is_certain: bool,
+}
+
 /// Why reading stopped.
 enum Read {
     Failed(Trouble),
@@ -285,6 +341,15 @@ enum Read {
 impl Read {
     fn other(reason: String) -> Self {
         Self::Failed(Trouble::Other(reason))
+    }
+
+    /// An error that is believed when it stays for a while: a new leader may be behind for a moment. Until then nothing
+    /// more is read.
+    fn believed(since: &mut Option<Instant>, error: FollowError) -> Self {
+        if since.get_or_insert_with(Instant::now).elapsed() >= REWOUND_MIN {
+            return Self::Ended(error);
+        }
+        Self::other(error.to_string())
     }
 }
 

@@ -52,6 +52,8 @@ pub struct Lease {
     number: u64,
     /// This hub's last writing, as long as no newer one is known.
     mine: Option<u64>,
+    /// Whether the lease may be this hub's: a writing was sent, and no other hub's is known to be newer.
+    may_be_mine: bool,
     until: Option<Instant>,
     /// Another hub's last writing, and since when it is known.
     seen: Option<(u64, Instant)>,
@@ -73,6 +75,7 @@ impl Lease {
             ttl: ttl.min(LEASE_KEPT / 2),
             number: 0,
             mine: None,
+            may_be_mine: false,
             until: None,
             seen: None,
         }
@@ -97,15 +100,27 @@ impl Lease {
         standing.map_err(|trouble| trouble.of(format!("renewing the lease {}", self.subject)))
     }
 
-    /// Gives the lease back, so that another hub need not wait for its end. This hub must not act any more.
+    /// Gives the lease back, so that another hub need not wait for its end, also if nobody waited for the end of the
+    /// last [`step`](Self::step). This hub must not act any more.
     ///
     /// # Errors
     /// When the brokers do not answer. The lease then ends after its length.
     pub async fn release(mut self) -> Result<(), ClusterError> {
-        let Some(mine) = self.mine else { return Ok(()) };
+        let released = self.give_back().await;
+        released.map_err(|trouble| trouble.of(format!("giving back the lease {}", self.subject)))
+    }
+
+    async fn give_back(&mut self) -> Result<(), Trouble> {
+        while self.may_be_mine {
+            if let Some(mine) = self.mine {
+                self.write(mine, true).await?;
+                break;
+            }
+            // A writing may still be on its way. One of this hub's that is newer makes sure that it does not count.
+            self.advance().await?;
+        }
         self.until = None;
-        let released = self.write(mine, true).await;
-        released.map(|_| ()).map_err(|trouble| trouble.of(format!("giving back the lease {}", self.subject)))
+        Ok(())
     }
 
     async fn advance(&mut self) -> Result<Standing, Trouble> {
@@ -126,7 +141,7 @@ impl Lease {
         if holder == self.me {
             return self.take_or_see(found.sequence).await;
         }
-        self.until = None;
+        (self.until, self.may_be_mine) = (None, false);
         match self.seen {
             Some((revision, since)) if revision == found.sequence => {
                 if since.elapsed() >= self.ttl {
@@ -158,6 +173,8 @@ impl Lease {
     }
 
     async fn write(&mut self, last: u64, is_deletion: bool) -> Result<u64, Trouble> {
+        // Whoever stops waiting here leaves a writing whose fate is not known.
+        self.may_be_mine = true;
         self.number = self.number.wrapping_add(1);
         let id = format!("{}.{}.{}", self.subject, self.me, self.number);
         let expected = Expected::OfSubject(last);

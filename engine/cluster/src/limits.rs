@@ -67,6 +67,16 @@ pub(crate) const API_ANSWER_MAX: Duration = Duration::from_secs(5);
 /// that is busy, or just starting, may stand still for some seconds.
 pub(crate) const ALL_ANSWERS_MAX: Duration = Duration::from_secs(5);
 
+/// How long brokers are asked again that run and do not answer. A hub does not start without them.
+pub(crate) const SILENT_BROKERS_MAX: Duration = Duration::from_secs(20);
+
+/// Time between two such questions.
+pub(crate) const SILENT_BROKERS_RETRY: Duration = Duration::from_millis(500);
+
+/// A broker that the leader of all has not heard for longer is away, and acknowledges nothing. Brokers that run tell it
+/// of themselves each second.
+pub(crate) const BROKER_HEARD_MAX: Duration = Duration::from_secs(3);
+
 /// How long a change of the registry is tried. A person waits for it.
 pub(crate) const REGISTRY_MAX: Duration = Duration::from_secs(5);
 
@@ -82,9 +92,9 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(4);
 /// How long the brokers keep a follower's place while it asks for nothing.
 pub(crate) const CONSUMER_KEPT: Duration = Duration::from_secs(60);
 
-/// How long a stream must end before the position of a follower, until that is believed. A new leader may be behind for
-/// a moment.
-pub(crate) const REWOUND_MIN: Duration = Duration::from_secs(10);
+/// How long a stream must end before the position of a follower, or before a message that was confirmed, until that is
+/// believed. A new leader may be behind for a moment.
+pub const REWOUND_MIN: Duration = Duration::from_secs(10);
 
 /// The first wait after a failure, and the longest. The waits double.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -61,17 +61,23 @@ impl Mailbox {
         answer_of(&answer)
     }
 
-    /// Asks all brokers, and waits for so many answers, or until no more may come.
-    pub(crate) async fn ask_all(&mut self, subject: String, expected: usize) -> Result<Vec<Message>, Trouble> {
+    /// Asks all brokers, and waits until `take` says of an answer that it is the last one, or until no more may come.
+    pub(crate) async fn ask_all(
+        &mut self,
+        subject: String,
+        mut take: impl FnMut(&Message) -> bool,
+    ) -> Result<(), Trouble> {
         let until = Instant::now() + ALL_ANSWERS_MAX;
-        let mut answers = vec![self.ask(subject, HeaderMap::new(), Bytes::new(), ALL_ANSWERS_MAX).await?];
-        while answers.len() < expected.min(ANSWERS_MAX) {
+        let mut answer = self.ask(subject, HeaderMap::new(), Bytes::new(), ALL_ANSWERS_MAX).await?;
+        let mut count = 1;
+        while !take(&answer) && count < ANSWERS_MAX {
             match timeout_at(until, self.answer()).await {
-                Ok(answer) => answers.push(answer?),
+                Ok(next) => answer = next?,
                 Err(_) => break,
             }
+            count += 1;
         }
-        Ok(answers)
+        Ok(())
     }
 
     async fn exchange(&mut self, subject: String, headers: HeaderMap, payload: Bytes) -> Result<Message, Trouble> {

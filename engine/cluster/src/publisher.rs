@@ -4,6 +4,10 @@
 //! stream. So it can be sent again when its answer was lost: either the first one was stored, and the second is
 //! refused, or the other way round. What became of it is read from the stream before anything else is sent, and until
 //! that is known nothing else is.
+//!
+//! The message before it must be the one that was stored last. If the brokers lost that one, a publisher that went on
+//! from an older message would put new messages into the lost places, and followers that have passed these would never
+//! see them. So it ends, and the hub with it.
 
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -12,7 +16,7 @@ use crate::api::MessageQuery;
 use crate::backoff::Backoff;
 use crate::brokers::Brokers;
 use crate::error::{PublishError, Trouble, shown};
-use crate::limits::{MESSAGE_BYTES_MAX, QUIET_MAX};
+use crate::limits::{MESSAGE_BYTES_MAX, QUIET_MAX, REWOUND_MIN};
 use crate::mailbox::Mailbox;
 use crate::names::{BootId, HubId, Names, StreamOf};
 use crate::stored::{Draft, Expected, bounds, message, publish};
@@ -39,10 +43,11 @@ pub struct Publisher {
     number: u64,
     /// The sequence of this hub's last message in the stream, 0 if there is none; none if it must be read.
     last: Option<u64>,
-    /// A message that is begun, and not stored by now, gets a higher sequence than this, if it is stored.
+    /// A message that is begun from now on gets a higher sequence than this, if it is stored.
     floor: u64,
-    /// Whether a message of this boot was stored. From then on no other process may have written under the hub's id.
-    is_alone: bool,
+    /// The sequence of this boot's last message that was stored, 0 before the first. From the first one on no other
+    /// process may have written under the hub's id.
+    confirmed: u64,
     /// When `last` was known to be true.
     known_at: Instant,
     begun: Option<Begun>,
@@ -53,6 +58,8 @@ struct Begun {
     id: String,
     bytes: Bytes,
     tries: u32,
+    /// It gets a higher sequence than this, if it is stored.
+    floor: u64,
 }
 
 impl Publisher {
@@ -66,10 +73,16 @@ impl Publisher {
             number: 0,
             last: None,
             floor: 0,
-            is_alone: false,
+            confirmed: 0,
             known_at: Instant::now(),
             begun: None,
         }
+    }
+
+    /// What is begun from now on is stored after that sequence, because the stream was seen to have it. If it is not,
+    /// the brokers lost messages.
+    pub fn after(&mut self, sequence: u64) {
+        self.floor = self.floor.max(sequence);
     }
 
     /// Stores a message, and returns when it is stored. It is tried again for as long as it takes.
@@ -85,7 +98,8 @@ impl Publisher {
         }
         self.settle().await?;
         self.number = self.number.saturating_add(1);
-        self.begun = Some(Begun { id: format!("{}.{}", self.origin, self.number), bytes, tries: 0 });
+        let id = format!("{}.{}", self.origin, self.number);
+        self.begun = Some(Begun { id, bytes, tries: 0, floor: self.floor });
         self.finish().await
     }
 
@@ -105,6 +119,7 @@ impl Publisher {
     /// Brings the message that is begun to its end.
     async fn finish(&mut self) -> Result<Written, PublishError> {
         let mut backoff = Backoff::new();
+        let mut lost_since: Option<Instant> = None;
         if self.known_at.elapsed() > QUIET_MAX {
             self.last = None;
         }
@@ -112,13 +127,23 @@ impl Publisher {
             let result = match self.last {
                 Some(last) => self.send(last).await.map(Some),
                 None => match self.look().await {
-                    Ok(found) => Ok(found),
+                    Ok(found) => {
+                        lost_since = None;
+                        Ok(found)
+                    }
                     Err(Look::Failed(trouble)) => Err(trouble),
+                    Err(Look::Lost(error)) => {
+                        // A new leader may be behind for a moment.
+                        if lost_since.get_or_insert_with(Instant::now).elapsed() >= REWOUND_MIN {
+                            return Err(error);
+                        }
+                        Err(Trouble::Other(error.to_string()))
+                    }
                     Err(Look::Ended(error)) => return Err(error),
                 },
             };
             match result {
-                Ok(Some(sequence)) => return Ok(self.stored(sequence)),
+                Ok(Some(sequence)) => return self.stored(sequence),
                 Ok(None) => {}
                 Err(trouble) => {
                     self.last = None;
@@ -150,19 +175,21 @@ impl Publisher {
     /// Reads this hub's last message in the stream: it is the one that is begun, which is then stored, or the one that
     /// comes before that.
     async fn look(&mut self) -> Result<Option<u64>, Look> {
-        let Some(begun) = &self.begun else { return Ok(None) };
+        let Some(begun) = &mut self.begun else { return Ok(None) };
         if begun.tries == 0 {
             // Before the first try, so that the message can only be stored after it.
             let bounds = bounds(&mut self.mailbox, &self.stream).await.map_err(Look::Failed)?;
-            self.floor = self.floor.max(bounds.last_seq);
+            begun.floor = begun.floor.max(bounds.last_seq);
         }
+        let (own_id, tries, floor) = (begun.id.clone(), begun.tries, begun.floor);
         let query = MessageQuery::LastBySubj(self.subject.clone());
         let found = message(&mut self.mailbox, &self.stream, &query).await.map_err(Look::Failed)?;
         let last = match found {
-            Some(found) if found.id.as_deref() == Some(begun.id.as_str()) => return Ok(Some(found.sequence)),
+            Some(found) if found.id.as_deref() == Some(own_id.as_str()) => return Ok(Some(found.sequence)),
+            Some(found) if found.sequence < self.confirmed => return Err(self.lost(found.sequence)),
             Some(found) => {
                 let id = found.id.unwrap_or_default();
-                if self.is_alone && !self.is_ours(&id) {
+                if self.confirmed > 0 && !self.is_ours(&id) {
                     let found = shown(&id);
                     return Err(Look::Ended(PublishError::Overwritten { subject: self.subject.clone(), found }));
                 }
@@ -170,8 +197,12 @@ impl Publisher {
             }
             None => {
                 let first = bounds(&mut self.mailbox, &self.stream).await.map_err(Look::Failed)?.first_seq;
-                if begun.tries > 0 && first > self.floor.saturating_add(1) {
-                    let (stream, number, floor) = (self.stream.clone(), self.number, self.floor);
+                // What was cut off at the stream's beginning was not lost.
+                if self.confirmed > 0 && first <= self.confirmed {
+                    return Err(self.lost(0));
+                }
+                if tries > 0 && first > floor.saturating_add(1) {
+                    let (stream, number) = (self.stream.clone(), self.number);
                     return Err(Look::Ended(PublishError::FateUnknown { stream, number, first, floor }));
                 }
                 0
@@ -186,18 +217,31 @@ impl Publisher {
         id.strip_prefix(&self.origin).is_some_and(|rest| rest.starts_with('.'))
     }
 
-    fn stored(&mut self, sequence: u64) -> Written {
+    /// The brokers had confirmed a message that is not there: the hub's last one is at `found`.
+    fn lost(&self, found: u64) -> Look {
+        // The message before the one that is begun.
+        let number = self.number.saturating_sub(1);
+        Look::Lost(PublishError::Lost { stream: self.stream.clone(), number, confirmed: self.confirmed, found })
+    }
+
+    fn stored(&mut self, sequence: u64) -> Result<Written, PublishError> {
+        let (tries, floor) = self.begun.take().map_or((0, 0), |begun| (begun.tries, begun.floor));
+        if sequence <= floor {
+            let (stream, number) = (self.stream.clone(), self.number);
+            return Err(PublishError::Refilled { stream, number, sequence, floor });
+        }
         self.last = Some(sequence);
         self.floor = self.floor.max(sequence);
-        self.is_alone = true;
+        self.confirmed = sequence;
         self.known_at = Instant::now();
-        let tries = self.begun.take().map_or(0, |begun| begun.tries);
-        Written { sequence, number: self.number, tries }
+        Ok(Written { sequence, number: self.number, tries })
     }
 }
 
 /// Why a look found nothing.
 enum Look {
     Failed(Trouble),
+    /// What the brokers had confirmed is not there. That is believed when it stays so.
+    Lost(PublishError),
     Ended(PublishError),
 }

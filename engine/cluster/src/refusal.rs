@@ -48,6 +48,20 @@ pub enum Refusal {
         /// What the brokers said.
         reason: String,
     },
+    /// The brokers have no room for a stream.
+    #[error(
+        "the brokers have no room for the stream {stream}, for which each of them reserves {bytes} bytes ({reason}): \
+         raise max_file_store under jetstream in the configuration of each broker above cluster_stream_gib_max, or \
+         lower cluster_stream_gib_max"
+    )]
+    StorageTooSmall {
+        /// The stream.
+        stream: String,
+        /// Bytes that it may have.
+        bytes: i64,
+        /// What the brokers said.
+        reason: String,
+    },
     /// A stream has too few copies.
     #[error(
         "the stream {stream} has {replicas} of the {} copies that are needed: run \"nats stream edit {stream} \
@@ -82,6 +96,15 @@ pub enum Refusal {
         /// Which brokers.
         brokers: String,
     },
+    /// Brokers run and do not say whether they sync.
+    #[error(
+        "whether {brokers} sync each write is not known, because they run and do not answer: start the hub again when \
+         they do, or stop them until they have sync_interval: \"always\" under jetstream in their configuration"
+    )]
+    SyncUnanswered {
+        /// Which brokers.
+        brokers: String,
+    },
     /// A stream is not on disks, or acknowledges before it is.
     #[error(
         "the stream {stream} has {setting} = {value:?}, and would lose what it acknowledged: delete it with \"nats \
@@ -97,11 +120,15 @@ pub enum Refusal {
     },
     /// There is no such stream.
     #[error(
-        "the brokers have no stream {stream}: run \"windfire cluster init\" on the hub whose data the cluster gets"
+        "the brokers have no stream {stream}: check that cluster_name = {cluster:?} is the name of the cluster, and \
+         that cluster_nats and cluster_credentials_file lead to its brokers; if there is no cluster yet, run \
+         \"windfire cluster init\" on the hub whose data it gets"
     )]
     StreamMissing {
         /// The stream.
         stream: String,
+        /// The name of the cluster that was looked for.
+        cluster: String,
     },
     /// A stream belongs to another cluster.
     #[error(
@@ -149,9 +176,11 @@ impl Refusal {
             | Self::TooFewReplicas { .. }
             | Self::NotSynced { .. }
             | Self::SyncUnknown { .. }
+            | Self::SyncUnanswered { .. }
             | Self::StreamNotDurable { .. } => true,
             Self::NoJetStream { .. }
             | Self::PayloadTooSmall { .. }
+            | Self::StorageTooSmall { .. }
             | Self::StreamMissing { .. }
             | Self::AnotherCluster { .. }
             | Self::OtherPartitions { .. }

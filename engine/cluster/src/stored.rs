@@ -101,14 +101,19 @@ pub(crate) async fn stream_info(mailbox: &mut Mailbox, stream: &str) -> Result<O
     }
 }
 
-/// Where a stream begins and ends, as its leader has it. A broker that reaches no majority of the others answers too, but
-/// does not know what they have stored since.
+/// Where a stream begins and ends, as its leader has it.
 pub(crate) async fn bounds(mailbox: &mut Mailbox, stream: &str) -> Result<StreamBounds, Trouble> {
+    led_stream(mailbox, stream).await.map(|info| info.state)
+}
+
+/// A stream as its leader has it. A broker that reaches no majority of the others answers too, but does not know what
+/// they have stored since.
+pub(crate) async fn led_stream(mailbox: &mut Mailbox, stream: &str) -> Result<StreamInfo, Trouble> {
     match stream_info(mailbox, stream).await? {
         Some(StreamInfo { cluster: Some(cluster), .. }) if cluster.leader.as_ref().is_none_or(String::is_empty) => {
             Err(Trouble::Other(format!("the stream {stream} has no leader")))
         }
-        Some(info) => Ok(info.state),
+        Some(info) => Ok(info),
         None => Err(Trouble::Other(format!("the brokers have no stream {stream}"))),
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::{StreamConfig, StreamInfo, code};
+use crate::api::{ApiError, StreamConfig, StreamInfo, code};
 use crate::backoff::Backoff;
 use crate::brokers::Brokers;
 use crate::error::{ClusterError, Trouble, shown};
@@ -16,6 +16,9 @@ use crate::stored::stream_info;
 /// Keys of a stream's metadata.
 pub(crate) const CLUSTER_ID: &str = "windfire_cluster_id";
 pub(crate) const PARTITIONS: &str = "windfire_partitions";
+
+/// How nats-server says that brokers have no room, among its reasons for too few of them.
+const NO_ROOM: &str = "insufficient storage";
 
 /// How often creating one stream is tried.
 const TRIES_MAX: u32 = 8;
@@ -87,7 +90,7 @@ pub async fn stream_states(
         let info = stream_info(&mut mailbox, &name).await;
         match info.map_err(|trouble| trouble.of(format!("looking at the stream {name}")))? {
             Some(info) => states.push(state(of, name, &info)),
-            None => return Err(Refusal::StreamMissing { stream: name }.into()),
+            None => return Err(Refusal::StreamMissing { stream: name, cluster: names.cluster().to_string() }.into()),
         }
     }
     Ok(states)
@@ -185,8 +188,10 @@ async fn create(mailbox: &mut Mailbox, config: &StreamConfig, id: &ClusterId) ->
     loop {
         let trouble = match created(mailbox, config, id).await {
             Ok(Ok(())) => return Ok(()),
-            // Brokers that have just started take one another for offline.
-            Ok(Err(Refusal::TooFewBrokers { .. })) if backoff.failures() < TRIES_MAX => {
+            // Brokers that have just started take one another for offline, or do not know each other's room.
+            Ok(Err(Refusal::TooFewBrokers { .. } | Refusal::StorageTooSmall { .. }))
+                if backoff.failures() < TRIES_MAX =>
+            {
                 backoff.wait().await;
                 continue;
             }
@@ -207,10 +212,22 @@ async fn created(mailbox: &mut Mailbox, config: &StreamConfig, id: &ClusterId) -
     }
     match mailbox.api::<StreamInfo>(&format!("STREAM.CREATE.{}", config.name), config).await {
         Ok(_) => Ok(Ok(())),
-        Err(Trouble::Refused(error)) if matches!(error.err_code, code::NO_SUITABLE_PEERS | code::NOT_CLUSTERED) => {
-            Ok(Err(Refusal::TooFewBrokers { replicas: config.num_replicas, reason: shown(&error.description) }))
-        }
+        Err(Trouble::Refused(error)) => refusal_of(config, &error).map(Err).ok_or(Trouble::Refused(error)),
         Err(trouble) => Err(trouble),
+    }
+}
+
+/// What an answer to the creation of a stream means, if it will not pass by itself.
+fn refusal_of(config: &StreamConfig, error: &ApiError) -> Option<Refusal> {
+    let reason = shown(&error.description);
+    let has_room = !error.description.contains(NO_ROOM);
+    match error.err_code {
+        code::NO_SUITABLE_PEERS if has_room => Some(Refusal::TooFewBrokers { replicas: config.num_replicas, reason }),
+        code::NOT_CLUSTERED => Some(Refusal::TooFewBrokers { replicas: config.num_replicas, reason }),
+        code::NO_SUITABLE_PEERS | code::NO_STORAGE => {
+            Some(Refusal::StorageTooSmall { stream: config.name.clone(), bytes: config.max_bytes, reason })
+        }
+        _ => None,
     }
 }
 
@@ -255,6 +272,35 @@ mod tests {
         assert_eq!(configs[0].subjects, ["wf.prod.p.0.*"]);
         assert_eq!(configs[16].name, "WF_prod_registry");
         assert_eq!((configs[17].max_msgs_per_subject, configs[17].allow_rollup_hdrs), (1, true));
+    }
+
+    #[test]
+    fn brokers_without_room_are_told_from_too_few_brokers() {
+        let config =
+            StreamConfig { name: "WF_prod_00".to_owned(), max_bytes: 5, num_replicas: 3, ..Default::default() };
+        let said = |err_code, text: &str| refusal_of(&config, &ApiError { err_code, description: text.to_owned() });
+        for (err_code, text) in [
+            (10_005, "no suitable peers for placement, insufficient storage"),
+            (10_005, "no suitable peers for placement, peer offline, insufficient storage"),
+            (10_047, "insufficient storage resources available"),
+        ] {
+            let refusal = said(err_code, text).expect("it does not pass");
+            assert_eq!(
+                refusal,
+                Refusal::StorageTooSmall { stream: "WF_prod_00".to_owned(), bytes: 5, reason: text.to_owned() }
+            );
+            let line = refusal.to_string();
+            assert!(line.contains("max_file_store") && line.contains("cluster_stream_gib_max"), "{line}");
+            assert!(!refusal.may_be_allowed());
+        }
+        for (err_code, text) in [
+            (10_005, "no suitable peers for placement"),
+            (10_005, "no suitable peers for placement, peer offline"),
+            (10_074, "replicas > 1 not supported in non-clustered mode"),
+        ] {
+            assert!(matches!(said(err_code, text), Some(Refusal::TooFewBrokers { replicas: 3, .. })), "{text}");
+        }
+        assert_eq!(said(10_008, "JetStream system temporarily unavailable"), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 #[allow(dead_code, reason = "each test needs a part of it")]
 mod brokers;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use brokers::{PARTITION, hub, names, three_brokers};
 use windfire_cluster::limits::LEASE_TTL;
@@ -34,6 +34,20 @@ async fn a_second_process_waits_or_is_refused() {
     let died = Instant::now();
     claim_hub_id(&brokers, &names(), &hub("a"), BootId(4)).await.expect("its holder is dead");
     assert!(died.elapsed() >= LEASE_TTL / 2, "it was taken from a holder that could still act: {:?}", died.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_id_is_given_back_also_in_the_middle_of_its_renewal() {
+    let (_cluster, brokers) = three_brokers().await;
+    for boot in 1..=3 {
+        let claimed = Instant::now();
+        let mut lease = claim_hub_id(&brokers, &names(), &hub("a"), BootId(boot)).await.expect("it was given back");
+        assert!(claimed.elapsed() < LEASE_TTL, "boot {boot} waited for the end of the lease: {:?}", claimed.elapsed());
+        // The hub stops: the renewal is on its way, and nobody waits for its answer.
+        let renewed = tokio::time::timeout(Duration::ZERO, lease.step()).await;
+        assert!(renewed.is_err(), "no answer can have come");
+        lease.release().await.expect("brokers that run");
+    }
 }
 
 /// What a process does that has an id.

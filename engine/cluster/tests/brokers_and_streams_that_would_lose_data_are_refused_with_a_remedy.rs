@@ -42,12 +42,30 @@ async fn brokers_that_sync_always_are_taken() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_run_are_asked_though_this_hub_does_not_reach_them_and_dead_ones_are_not() {
+    let mut cluster = BrokerCluster::unadvertised(3);
+    let mut options = cluster.options_with_system();
+    options.urls.truncate(1);
+    let checked = check_brokers(&options).await.expect("one broker answers");
+    let found: Vec<_> = checked.brokers.iter().map(|broker| (broker.name.as_str(), broker.is_synced)).collect();
+    assert_eq!(found, [("b1", Some(true)), ("b2", Some(true)), ("b3", Some(true))]);
+    assert_eq!(checked.refusals, Vec::new());
+    // A hub starts while one of three is away, whichever it is.
+    for dead in 0..3 {
+        cluster.kill(dead);
+        let checked = check_brokers(&cluster.options_with_system()).await.expect("two brokers run");
+        assert_eq!((checked.brokers.len(), checked.refusals), (2, Vec::new()), "without b{}", dead + 1);
+        cluster.restart(dead);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn streams_of_others_and_streams_with_too_few_copies() {
     let cluster = BrokerCluster::start(3);
     let brokers = cluster.connect().await;
     let refusals = check_streams(&brokers, &names(), &cluster_id(), PARTITIONS).await.expect("brokers that run");
-    assert!(matches!(&refusals[0], Refusal::StreamMissing { stream } if stream == "WF_test_00"), "{refusals:?}");
-    assert_names(&refusals[0], &["windfire cluster init"]);
+    assert!(matches!(&refusals[0], Refusal::StreamMissing { stream, .. } if stream == "WF_test_00"), "{refusals:?}");
+    assert_names(&refusals[0], &["cluster_name = \"test\"", "windfire cluster init"]);
 
     // One copy.
     create_streams(&brokers, &names(), &plan(1)).await.expect("brokers keep one copy");
@@ -69,6 +87,13 @@ async fn streams_of_others_and_streams_with_too_few_copies() {
     let refusals = check_streams(&brokers, &names(), &cluster_id(), 1).await.expect("brokers that run");
     let partitions = refusals.iter().find(|refusal| matches!(refusal, Refusal::OtherPartitions { .. }));
     assert_names(partitions.expect("another number"), &["\"2\" partitions", "has 1"]);
+
+    // More than the brokers have room for.
+    let large = Names::new("large".parse().expect("a name"));
+    let error = create_streams(&brokers, &large, &StreamPlan { bytes_max: 1 << 40, ..plan(3) }).await;
+    let Err(ClusterError::Refused(refusal)) = error else { panic!("{error:?}") };
+    assert!(matches!(refusal, Refusal::StorageTooSmall { .. }), "{refusal}");
+    assert_names(&refusal, &["WF_large_00", "max_file_store", "cluster_stream_gib_max"]);
 
     // Another name has nothing to do with it.
     let elsewhere = Names::new("elsewhere".parse().expect("a name"));

@@ -214,7 +214,7 @@ pub(crate) const LEASE_RELEASE_MAX: Duration = Duration::from_secs(2);
 pub(crate) const INVITATION_LASTS: Duration = Duration::from_hours(1);
 /// Bytes of the list of files in a backup that is fetched from another hub: some hundred thousand files.
 pub(crate) const PARCEL_LIST_BYTES_MAX: u64 = 16 * 1024 * 1024;
-/// Bytes of the file with the cluster's id in it.
+/// Bytes of the file with the cluster's id and name in it.
 pub(crate) const PARCEL_MEMBERSHIP_BYTES_MAX: u64 = 256;
 /// Memory that a backup which is handed over holds, bytes: pieces that wait for the other side.
 pub(crate) const PARCEL_MEMORY_BYTES: usize = 512 * 1024;

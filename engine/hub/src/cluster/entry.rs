@@ -6,9 +6,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use tokio::runtime::Runtime;
+use windfire_cluster::limits::REWOUND_MIN;
 use windfire_cluster::{
     BootId, BrokerCheck, BrokerOptions, Brokers, ClusterError, ClusterId, ClusterName, Credentials, FollowError, HubId,
-    Lease, NameError, Names, Refusal, StreamOf, check_brokers, check_streams, claim_hub_id, stream_states, verdict,
+    Lease, NameError, Names, Refusal, StreamOf, StreamState, check_brokers, check_streams, claim_hub_id, stream_states,
+    verdict,
 };
 use windfire_engine::limits::SHARDS;
 use windfire_engine::{Engine, Member, Membership};
@@ -66,13 +68,17 @@ pub(crate) fn enter(config: &Config) -> Result<Option<Entry>, String> {
              gets; every other hub begins in an empty data folder, with \"windfire cluster join --from https://HUB\" \
              or with a backup of a hub that is in the cluster"
         )),
-        (Some(id), true) => Entry::new(&config.cluster, &id).map(Some),
+        (Some(known), true) => {
+            let names = names(&config.cluster)?;
+            let id = known.called(names.cluster(), &config.data)?;
+            Entry::new(&config.cluster, names, &id).map(Some)
+        }
     }
 }
 
 impl Entry {
-    fn new(config: &ClusterConfig, id: &ClusterId) -> Result<Self, String> {
-        let (options, names, hub) = (options(config)?, names(config)?, hub(config)?);
+    fn new(config: &ClusterConfig, names: Names, id: &ClusterId) -> Result<Self, String> {
+        let (options, hub) = (options(config)?, hub(config)?);
         let boot = boot()?;
         let runtime = runtime()?;
         let reached = runtime.block_on(async {
@@ -229,21 +235,68 @@ pub(super) async fn claim_id(
     patiently(async || claim_hub_id(brokers, names, hub, boot).await).await
 }
 
-/// Refuses a hub that was away for longer than the streams reach.
+/// Refuses a hub that was away for longer than the streams reach, or that is ahead of them.
 ///
 /// # Errors
-/// It was, or the brokers do not answer.
+/// It was or is, or the brokers do not answer.
 pub(super) async fn check_positions(brokers: &Brokers, names: &Names, engine: &Engine) -> Result<(), String> {
-    let states = patiently(async || stream_states(brokers, names, partitions()).await).await;
-    for state in states.map_err(|error| error.to_string())? {
-        let applied = match state.of {
-            StreamOf::Partition(partition) => engine.followed(partition.into()),
-            StreamOf::Registry => engine.registry_followed(),
-        };
+    let applied = |of| match of {
+        StreamOf::Partition(partition) => engine.followed(partition.into()),
+        StreamOf::Registry => engine.registry_followed(),
+    };
+    let until = Instant::now() + REWOUND_MIN;
+    loop {
+        let states = patiently(async || stream_states(brokers, names, partitions()).await).await;
+        match continue_streams(states.map_err(|error| error.to_string())?, applied) {
+            // A new leader may be behind for a moment.
+            Err(FollowError::Rewound { .. }) if Instant::now() < until => tokio::time::sleep(BROKERS_RETRY).await,
+            result => return result.map_err(|error| error.to_string()),
+        }
+    }
+}
+
+/// Whether each stream has what comes next for a hub, or will have it. `applied` says how far the hub is.
+///
+/// # Errors
+/// One begins after that, or ends before what the hub has applied.
+fn continue_streams(states: Vec<StreamState>, applied: impl Fn(StreamOf) -> u64) -> Result<(), FollowError> {
+    for state in states {
+        let applied = applied(state.of);
         if state.first > applied.saturating_add(1) {
-            let error = FollowError::Behind { stream: state.name, first: state.first, applied };
-            return Err(error.to_string());
+            return Err(FollowError::Behind { stream: state.name, first: state.first, applied });
+        }
+        if state.last < applied {
+            return Err(FollowError::Rewound { stream: state.name, last: state.last, applied });
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hub_continues_only_streams_that_have_what_it_applied_and_what_comes_next() {
+        let state = |first, last| StreamState {
+            of: StreamOf::Registry,
+            name: "WF_test_registry".to_owned(),
+            leader: None,
+            replicas: 3,
+            current: 3,
+            first,
+            last,
+            messages: 0,
+            bytes: 0,
+        };
+        let at = |applied: u64, first: u64, last: u64| continue_streams(vec![state(first, last)], |_| applied);
+        for (applied, first, last) in [(0, 1, 0), (0, 1, 9), (9, 1, 9), (9, 10, 9), (9, 10, 12)] {
+            assert_eq!(at(applied, first, last), Ok(()), "{applied} of {first} to {last}");
+        }
+        let behind = at(8, 10, 12).expect_err("message 9 is gone").to_string();
+        assert!(behind.contains("away for longer than the stream reaches"), "{behind}");
+        let rewound = at(9, 1, 8).expect_err("message 9 was lost").to_string();
+        assert!(rewound.contains("ends at 8") && rewound.contains("windfire cluster init"), "{rewound}");
+        assert!(at(9, 1, 0).is_err(), "it was created again");
+    }
 }

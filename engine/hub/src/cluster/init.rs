@@ -28,6 +28,9 @@ pub(crate) fn init(config: &Config) -> Result<String, String> {
     }
     folder::check_is_hubs(&config.data)?;
     check_may_write(&config.data)?;
+    let names = names(&config.cluster)?;
+    // Before anything that advises to leave: a mistyped name must not make two clusters of one.
+    membership::read(&config.data)?.map(|known| known.called(names.cluster(), &config.data)).transpose()?;
     // It holds the store's lock, so that no hub runs meanwhile. Nothing is written.
     let own = Some(Membership { member: Member { hub_id: 0, boot_id: 0 }, ledger: Arc::new(NoLedger) });
     let engine = Engine::open(&config.data, Options { following: own, catches_up_later: true, ..Options::default() });
@@ -38,8 +41,8 @@ pub(crate) fn init(config: &Config) -> Result<String, String> {
              to begin a new one"
         ));
     }
-    let (options, names) = (options(&config.cluster)?, names(&config.cluster)?);
-    let id = membership::begin(&config.data)?;
+    let options = options(&config.cluster)?;
+    let id = membership::begin(&config.data, names.cluster())?;
     let created = runtime()?.block_on(async {
         let (brokers, check, mut warnings) = reach(&config.cluster, &options).await?;
         let fewer = check.brokers.len().clamp(1, REPLICAS_MIN);

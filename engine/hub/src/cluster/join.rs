@@ -10,11 +10,12 @@ use std::time::Instant;
 
 use clap::Args;
 use tokio::runtime::Runtime;
-use windfire_cluster::{BrokerOptions, Brokers, ClusterError, ClusterId, Names, stream_states, verdict};
+use windfire_cluster::{BrokerOptions, Brokers, ClusterError, Names, stream_states, verdict};
 use windfire_engine::{Contents, Engine, Member, Membership, Options};
 
 use super::entry::{boot, check_positions, claim_id, hub, names, options, partitions, reach, sound_streams};
 use super::ledger::NoLedger;
+use super::membership;
 use super::remote::{Remote, Trust, read_authorities, read_invitation};
 use crate::admin::{ParcelError, check_is_new, fill, receive};
 use crate::config::Config;
@@ -128,7 +129,7 @@ fn fetch(cluster: &Cluster<'_>, remote: &Remote) -> Result<(), ParcelError> {
     let copy = |beside: &Path| -> Result<Option<Contents>, ParcelError> {
         let room = rustix::fs::statvfs(beside).map_err(|error| format!("{}: {error}", beside.display()))?;
         let mut parcel = remote.fetch()?;
-        let mut is_ours = |id: &str| cluster.check_streams(id);
+        let mut is_ours = |membership: &str| cluster.check_streams(membership);
         receive(&mut *parcel, beside, room.f_bavail.saturating_mul(room.f_frsize), &mut is_ours).map(Some)
     };
     fill(data, options, copy, |engine| Ok(cluster.check_positions(engine)?))
@@ -150,8 +151,8 @@ impl Cluster<'_> {
     }
 
     /// Whether the cluster of the backup is the one whose streams the brokers have.
-    fn check_streams(&self, id: &str) -> Result<(), String> {
-        let id = id.parse::<ClusterId>().map_err(|error| format!("the backup has no id of a cluster: {error}"))?;
+    fn check_streams(&self, membership: &str) -> Result<(), String> {
+        let id = membership::id_of(membership).map_err(|error| format!("the backup cannot be used: {error}"))?;
         let checked = self.runtime.block_on(async {
             let brokers = Brokers::connect(&self.options).await?;
             let refusals = sound_streams(&brokers, &self.names, &id).await?;

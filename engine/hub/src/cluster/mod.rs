@@ -14,6 +14,7 @@ mod follow;
 mod init;
 mod join;
 mod judge;
+mod lag;
 mod leave;
 mod ledger;
 mod membership;

@@ -37,6 +37,8 @@ impl Publishing {
             // There is room again for what did not fit.
             self.moved.notify_one();
             let (begun, bytes) = (Instant::now(), message.bytes.len());
+            // Otherwise this hub's own follower would take the message for one that it has applied.
+            publisher.after(self.engine.followed(self.partition));
             if let Err(error) = publisher.publish(Bytes::from_owner(message.bytes)).await {
                 return error.to_string();
             }

@@ -12,6 +12,7 @@ use windfire_engine::counters::Counter;
 use windfire_engine::limits::SHARDS;
 
 use super::judge::Judge;
+use super::lag::{Ends, Lag};
 use crate::limits::{CUT_OFF_MIN, LAG_READY_MAX, REGISTRY_QUIET_MIN, REGISTRY_STALE_MIN};
 use crate::moment::Moment;
 
@@ -62,19 +63,7 @@ pub(crate) struct Partition {
     progress: OnceLock<Receiver<Progress>>,
     /// When the brokers stored the newest message that was applied, Unix milliseconds; 0 before the first.
     stored_ms: AtomicI64,
-    /// When nothing was left to apply.
-    caught_up: Moment,
-}
-
-/// How far this hub is behind a stream.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Lag {
-    /// Messages that were not applied yet, as far as it is known.
-    pub(crate) messages: u64,
-    /// Since when the oldest of them waits, about.
-    pub(crate) time: Duration,
-    /// How long ago a broker said how far the stream is. `None`: not yet.
-    pub(crate) silence: Option<Duration>,
+    ends: Mutex<Ends>,
 }
 
 /// What was seen at the last look.
@@ -303,21 +292,9 @@ impl Partition {
 
     fn lag(&self, now: Instant, now_ms: i64) -> Lag {
         let Some(progress) = self.progress() else { return Lag::default() };
-        let silence = progress.heard.map(|at| now.saturating_duration_since(at.into_std()));
-        let messages = progress.lag();
-        let lag = Lag { messages, time: Duration::ZERO, silence };
-        if messages == 0 {
-            if silence.is_some() {
-                self.caught_up.note(now);
-            }
-            return lag;
-        }
-        // The clock of the brokers may be another. And under load there is always a message that comes.
         let stored_ms = Some(self.stored_ms.load(Ordering::Relaxed)).filter(|stored_ms| *stored_ms != 0);
         let age_ms = stored_ms.map(|stored_ms| now_ms.saturating_sub(stored_ms).max(0).unsigned_abs());
-        let age = age_ms.map(Duration::from_millis);
-        let time = self.caught_up.ago(now).into_iter().chain(age).min();
-        Lag { time: time.unwrap_or(LAG_READY_MAX), ..lag }
+        self.ends.lock().look(&progress, now, age_ms.map(Duration::from_millis))
     }
 }
 
@@ -391,28 +368,37 @@ mod tests {
     }
 
     #[test]
-    fn a_hub_that_lags_is_not_ready_though_its_clock_or_the_brokers_clock_is_wrong() {
-        let now = Instant::now();
-        let (state, senders) = followed(progress(5, 5, now));
-        state.look(None, now, NOW_MS);
-        let later = now + LAG_READY_MAX + Duration::from_secs(2);
-        for sender in &senders[..SHARDS] {
-            sender.send_replace(progress(6, 7, later));
+    fn a_hub_that_lags_is_not_ready_whichever_clock_is_wrong_and_one_that_follows_is() {
+        // The clock of this hub is an hour behind that of the brokers, right, and an hour ahead.
+        for ahead_ms in [-3_600_000, 0, 3_600_000] {
+            let begun = Instant::now();
+            let (state, senders) = followed(progress(0, 0, begun));
+            state.look(None, begun, NOW_MS);
+            // A message comes each second, and under load there is always one more.
+            let pass = |second: u64, applied: u64| {
+                let (now, now_ms) = (begun + Duration::from_secs(second), NOW_MS + second.cast_signed() * 1000);
+                for (partition, sender) in senders.iter().enumerate() {
+                    let applied = if partition == 3 { applied } else { second - 1 };
+                    sender.send_replace(progress(applied, second, now));
+                    state.note_applied(partition, 1, now_ms - ahead_ms, now);
+                }
+                state.look(None, now, now_ms);
+                state.why_not_ready()
+            };
+            for second in 1..=20 {
+                assert_eq!(pass(second, second - 1), None, "second {second}, {ahead_ms} ms ahead");
+            }
+            // Message 21 came after the brokers had said that there are 20.
+            for second in 21..=29 {
+                assert_eq!(pass(second, 20), None, "second {second}, {ahead_ms} ms ahead");
+            }
+            let why = pass(30, 20).expect("it lags by ten seconds");
+            // Each of the other streams has one more.
+            let behind = format!("10 s, or {} messages, behind its cluster", 10 + SHARDS);
+            assert!(why.contains(&behind), "{why}");
+            assert!(pass(40, 25).is_some_and(|why| why.contains("15 s")), "it applies some, and still lags");
+            assert_eq!(pass(41, 40), None, "{ahead_ms} ms ahead");
         }
-        senders[SHARDS].send_replace(progress(5, 5, later));
-        // The newest message is from just now: under load there is always one more.
-        (0..SHARDS).for_each(|partition| state.note_applied(partition, 1, NOW_MS + 10_900, later));
-        state.look(None, later, NOW_MS + 11_000);
-        assert!(state.is_ready(), "{:?}", state.why_not_ready());
-        state.note_applied(3, 1, NOW_MS, later);
-        state.look(None, later, NOW_MS + 11_000);
-        assert!(state.why_not_ready().is_some_and(|why| why.contains("11 s")), "{:?}", state.why_not_ready());
-        // By the clock of the brokers the message is old, and it came just now.
-        senders[3].send_replace(progress(7, 7, later));
-        state.look(None, later, NOW_MS + 11_000);
-        senders[3].send_replace(progress(7, 8, later));
-        state.look(None, later, NOW_MS + 11_000);
-        assert!(state.is_ready(), "{:?}", state.why_not_ready());
     }
 
     #[test]

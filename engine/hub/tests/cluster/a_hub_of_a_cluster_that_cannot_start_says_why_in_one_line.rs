@@ -1,5 +1,7 @@
 //! What keeps a hub of a cluster from starting is said in the last line before it ends, with the remedy.
 
+use std::fs;
+
 use crate::hub::wait_until;
 use crate::hubs::Hubs;
 
@@ -22,7 +24,11 @@ fn each_refusal_names_its_remedy() {
             &["belongs to no cluster", "windfire cluster init", "windfire cluster join --from"][..],
         ),
         ("hub-0", Vec::new(), &["belongs to a cluster", "cluster_nats", "windfire cluster leave"]),
-        ("hub-0", with("--cluster-name", Some("other")), &["WF_other_00", "windfire cluster init"]),
+        (
+            "hub-0",
+            with("--cluster-name", Some("other")),
+            &["belongs to the cluster \"test\"", "cluster_name = \"other\""],
+        ),
         ("hub-0", with("--cluster-nats", Some("nats://127.0.0.1:9")), &["127.0.0.1:9", "check cluster_nats"]),
         ("hub-0", with("--cluster-system-credentials-file", None), &["cluster_sync_always = true"]),
         ("hub-0", with("--cluster-credentials-file", None), &["do not admit", "cluster_credentials_file"]),
@@ -30,6 +36,17 @@ fn each_refusal_names_its_remedy() {
     ] {
         let said = cluster.hub(folder, &arguments).try_start().expect_err("refused");
         assert!(words.iter().all(|word| said.contains(word)), "{folder} {arguments:?}: {said}");
+    }
+
+    // The file of one of the first hubs has no name.
+    let membership = cluster.hub("hub-0", &[]).data().join("CLUSTER");
+    let named = fs::read_to_string(&membership).expect("written");
+    let (id, name) = named.trim_end().split_once('\n').expect("an id and a name");
+    assert_eq!(name, "test");
+    fs::write(&membership, format!("{id}\n")).expect("written");
+    let said = cluster.hub("hub-0", &with("--cluster-name", Some("other"))).try_start().expect_err("refused");
+    for word in ["WF_other_00", "cluster_name = \"other\"", "windfire cluster init"] {
+        assert!(said.contains(word), "{word}: {said}");
     }
 
     // An id that is in use, on the data folder of another hub.

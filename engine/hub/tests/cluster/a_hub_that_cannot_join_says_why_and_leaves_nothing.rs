@@ -64,7 +64,7 @@ fn each_refusal_names_its_remedy() {
         (&no_hub, &sound, "hub-1", &[], &["no hub answers there"]),
         (&nobody, &sound, "hub-1", &[], &["no connection", "firewall"]),
         (&here, &sound, "hub-0", &[], &["cluster_hub_id", "give each hub its own"]),
-        (&here, &sound, "hub-1", &["--cluster-name", "nowhere"], &["WF_nowhere_00"]),
+        (&here, &sound, "hub-1", &["--cluster-name", "nowhere"], &["WF_nowhere_00", "cluster_name = \"nowhere\""]),
         (&here, &sound, "hub-1", &["--cluster-name", "other"], &["belongs to the cluster with the id", "cluster_name"]),
     ] {
         let mut arguments = cluster.arguments(id);

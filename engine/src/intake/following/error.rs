@@ -29,6 +29,21 @@ pub enum FollowError {
         /// The message that came.
         found: u64,
     },
+    /// The stream does not have a message of this hub that the brokers had confirmed.
+    #[error(
+        "partition {partition}: the stream brings message {found} of this hub, and message {missing} did not come: the \
+         brokers lost messages that they had confirmed, and nothing of these was acknowledged. Restore the brokers' \
+         files; if they are lost, run \"windfire cluster leave\" and \"windfire cluster init\" on the hub that has \
+         most, and let the others join again"
+    )]
+    Hole {
+        /// The partition.
+        partition: usize,
+        /// The number of the message that is missing, counted by this process.
+        missing: u64,
+        /// The number of the message that came.
+        found: u64,
+    },
     /// The registry's stream does not go back as far as this hub.
     #[error(
         "registry: this hub has followed the stream up to message {followed}, and the next one is {found}: what is \

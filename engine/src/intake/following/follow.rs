@@ -76,6 +76,10 @@ impl Following {
         if header.partition != partition {
             return Err(Corrupt::at("its partition, which is another one").into());
         }
+        let is_own = (header.hub_id, header.boot_id) == (self.own.hub_id, self.own.boot_id);
+        if let Some(missing) = of.missing_before(header.number).filter(|_| is_own) {
+            return Err(FollowError::Hole { partition, missing, found: header.number });
+        }
         // All of it is read before any of it is applied.
         let mut has_room = !self.commits.are_failing() && pending.log.len() < PENDING_BYTES_PER_SHARD_MAX;
         let mut waits = false;
@@ -93,7 +97,6 @@ impl Following {
         if !has_room {
             return Ok(Followed::Full);
         }
-        let is_own = (header.hub_id, header.boot_id) == (self.own.hub_id, self.own.boot_id);
         let counters = self.commits.counters();
         let mut applying = Applying { header, is_own, shard, pending: &mut pending, counters, effects };
         read_entries(entries, partition, &mut |entry| applying.apply(entry, slot_of))?;

@@ -44,7 +44,7 @@ pub(crate) struct Following {
 struct Partition {
     /// Lock order: before a slot's status, and never together with a shard's pending reports.
     outgoing: Mutex<Outgoing>,
-    /// The newest own message that was applied here.
+    /// The newest own message that was applied here. So are all of this process's before it.
     passed: AtomicU64,
 }
 
@@ -75,7 +75,14 @@ impl Following {
 }
 
 impl Partition {
-    /// Own messages up to that one are applied here.
+    /// The number of the next own message, if there is a hole before that one. A session would take the reports of a
+    /// message that was passed over for applied, so none may be.
+    fn missing_before(&self, number: u64) -> Option<u64> {
+        let next = self.passed.load(Ordering::Acquire).saturating_add(1);
+        (number > next).then_some(next)
+    }
+
+    /// Own messages up to that one are applied here. None of them is missing.
     fn pass(&self, number: u64) {
         self.passed.fetch_max(number, Ordering::Release);
         // It came from the stream, whatever became of the answer to its publisher.

@@ -8,6 +8,8 @@ use windfire_wire::{
     Welcome,
 };
 
+mod lost;
+
 use super::*;
 use crate::error::Refusal;
 use crate::sample::Sample;
