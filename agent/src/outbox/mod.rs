@@ -3,7 +3,8 @@
 //! A report enters at the back, is read by the link at the cursor, and leaves at the front when the hub acknowledged
 //! it. Readings are kept under raw numbers, which never change. The sequence number that the hub sees is the raw number
 //! plus a shift. The shift is chosen at each `Welcome` (see [`Outbox::welcome`]), because another outbox may have used
-//! numbers of the same server in the meantime.
+//! numbers of the same server in the meantime. It depends on that `Welcome` and on no earlier one, so a hub that lied
+//! about its numbers leaves nothing behind that another hub would have to refuse.
 //!
 //! In memory there is one run of numbers, with one outbox id. A spool has one run of each process that left reports in
 //! it. A connection is for one run, the front one. When that is settled, the next connection is for the next run.
@@ -18,7 +19,7 @@ use std::path::Path;
 use windfire_wire::{Report, Welcome};
 
 pub use error::{PushError, SpoolError, WelcomeError};
-use memory::Memory;
+use memory::{FIRST_RAW, Memory};
 pub use numbers::new_outbox_id;
 use numbers::{NEXT_MAX, STRIDE};
 use spool::Spool;
@@ -56,14 +57,19 @@ pub struct Outbox {
 
 #[derive(Debug)]
 enum Storage {
-    Memory { outbox_id: u128, memory: Memory },
+    Memory {
+        outbox_id: u128,
+        /// Sequence numbers minus raw numbers, modulo [`STRIDE`].
+        base: u64,
+        memory: Memory,
+    },
     Spool(Spool),
 }
 
 impl Outbox {
     /// An empty outbox in memory. Its reports are lost with the process.
     pub fn in_memory(outbox_id: u128) -> Self {
-        Self::over(Storage::Memory { outbox_id, memory: Memory::new(MEMORY_REPORTS_MAX) })
+        Self::over(Storage::Memory { outbox_id, base: 0, memory: Memory::new(MEMORY_REPORTS_MAX) })
     }
 
     /// The outbox in a folder, with the runs that earlier processes left there. `new_id` names this process's run: it
@@ -186,27 +192,31 @@ impl Outbox {
         self.drop_below(durable_end.min(maybe_sent))?;
         let first = self.first();
         (self.cursor, self.sent_end) = (first, first);
-        self.shift = match &self.storage {
-            Storage::Memory { .. } => self.shift.max(welcome.next.saturating_sub(first)),
-            Storage::Spool(spool) => {
-                let ahead = first.wrapping_add(spool.shift()).wrapping_sub(welcome.next) % STRIDE;
-                (welcome.next + ahead).wrapping_sub(first)
-            }
-        };
+        if let Storage::Memory { base, .. } = &mut self.storage
+            && self.maybe_sent == FIRST_RAW
+        {
+            // No hub can know a number of this outbox yet, so the first one follows those of other outboxes.
+            *base = welcome.next.wrapping_sub(first);
+        }
+        let ahead = first.wrapping_add(self.base()).wrapping_sub(welcome.next) % STRIDE;
+        self.shift = (welcome.next + ahead).wrapping_sub(first);
         Ok(())
+    }
+
+    /// Sequence numbers of the front run minus its raw numbers, modulo [`STRIDE`].
+    fn base(&self) -> u64 {
+        match &self.storage {
+            Storage::Memory { base, .. } => *base,
+            Storage::Spool(spool) => spool.shift(),
+        }
     }
 
     /// The raw number of the front run that was sent as `sequence`: if several can be, the one nearest to the front.
     fn raw_of(&self, sequence: u64) -> u64 {
-        match &self.storage {
-            Storage::Memory { .. } => sequence.saturating_sub(self.shift),
-            Storage::Spool(spool) => {
-                let first = spool.first();
-                match sequence.wrapping_sub(spool.shift()).wrapping_sub(first) % STRIDE {
-                    ahead if ahead < STRIDE / 2 => first + ahead,
-                    behind => first.saturating_sub(STRIDE - behind),
-                }
-            }
+        let first = self.first();
+        match sequence.wrapping_sub(self.base()).wrapping_sub(first) % STRIDE {
+            ahead if ahead < STRIDE / 2 => first + ahead,
+            behind => first.saturating_sub(STRIDE - behind),
         }
     }
 
@@ -365,10 +375,40 @@ mod tests {
         outbox.welcome(welcome(0, 301)).expect("welcome");
         assert_eq!(sequences_and_times(&mut outbox), [(301, 1), (302, 2), (303, 3)]);
         outbox.ack(302).expect("ack");
-        // Another outbox took 304 to 310 in the meantime; 303 was sent but is not durable.
+        // Another outbox took 304 to 310 in the meantime; 303 was sent but is not durable. The next number says which
+        // reading it is, as 303 did.
         outbox.push(report(4)).expect("room");
         outbox.welcome(welcome(302, 311)).expect("welcome");
-        assert_eq!(sequences_and_times(&mut outbox), [(311, 3), (312, 4)]);
+        assert_eq!(sequences_and_times(&mut outbox), [(STRIDE + 303, 3), (STRIDE + 304, 4)]);
+    }
+
+    /// Numbers that an honest hub lets a session leave out.
+    const JUMP_MAX: u64 = 1 << 32;
+
+    #[test]
+    fn a_hub_that_lies_about_its_numbers_spoils_no_other_hub() {
+        both_kinds(|new| {
+            for lie in [1 << 50, NEXT_MAX] {
+                let mut outbox = new();
+                (1..=5).for_each(|time| outbox.push(report(time)).expect("room"));
+                // The first welcome of all is the lie.
+                outbox.welcome(welcome(0, lie)).expect("welcome");
+                let told = sequences_and_times(&mut outbox);
+                assert!(told.len() == 5 && told[0].0 >= lie, "{told:?}");
+                // An honest hub has nothing of this server, and takes these numbers.
+                outbox.welcome(welcome(0, 1)).expect("welcome");
+                let told = sequences_and_times(&mut outbox);
+                let first = told[0].0;
+                assert!(first <= JUMP_MAX, "{first}");
+                assert_eq!(told, (first..).zip(1..=5).collect::<Vec<(u64, i64)>>());
+                // It stores two of them, and its ack is lost. Then the liar comes again, and then the honest one.
+                outbox.welcome(welcome(0, lie)).expect("welcome");
+                assert_eq!(sequences_and_times(&mut outbox).len(), 5);
+                outbox.welcome(welcome(first + 1, first + 2)).expect("welcome");
+                let rest = [(first + 2, 3), (first + 3, 4), (first + 4, 5)];
+                assert_eq!(sequences_and_times(&mut outbox), rest, "each reading once");
+            }
+        });
     }
 
     #[test]
