@@ -29,6 +29,11 @@ impl Memory {
         self.first + self.reports.len() as u64
     }
 
+    /// All of them.
+    pub(super) fn reports(&self) -> VecDeque<Report> {
+        self.reports.clone()
+    }
+
     pub(super) fn is_half_full(&self) -> bool {
         self.reports.len() as u64 >= self.max / 2
     }
