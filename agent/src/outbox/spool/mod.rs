@@ -284,7 +284,8 @@ impl Spool {
         }
         let last = self.runs.len() - 1;
         let own = &mut self.runs[last];
-        if own.newest().bytes >= SPOOL_SEGMENT_BYTES {
+        // What is written behind a place that cannot be read could not be read either.
+        if own.newest().bytes >= SPOOL_SEGMENT_BYTES || own.newest().is_unreadable {
             let (segment, tail) = Segment::new(&self.options.folder, own.outbox_id, raw)?;
             own.segments.push_back(segment);
             self.tail = tail;
