@@ -7,8 +7,8 @@ pub const REPORT_INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Longest time between reports.
 pub const REPORT_INTERVAL_MAX: Duration = Duration::from_secs(60);
 
-/// Reports kept in memory without a spool, or while the disk of the spool is full: an hour at one per second, about 1
-/// MB. Then sampling pauses until the hub has taken some.
+/// Reports kept in memory without a spool, or while the disk of the spool takes none: an hour at one per second, about
+/// 1 MB. Then sampling pauses until the hub has taken some.
 pub const MEMORY_REPORTS_MAX: u64 = 3600;
 
 /// Readings that wait for an outbox whose disk hangs: ten minutes at one per second. Then sampling pauses until it
@@ -27,6 +27,13 @@ pub const SPOOL_BYTES_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
 /// Runs of earlier processes that a spool may hold while this process adds to it. Each needs its own connection. With
 /// more, sampling pauses until the hub has taken some.
 pub const SPOOL_RUNS_MAX: usize = 64;
+
+/// Time between two tries to use a spool whose disk did not let the agent use it when it started.
+pub const SPOOL_RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// Failures to read from a spool, one after another, each of which ends the connection. At the last of them, what
+/// cannot be read is passed over instead. With the waits between connections this takes some ten seconds: a disk that
+/// had to start again has answered by then.
+pub const SPOOL_READ_TRIES_MAX: u32 = 4;
 
 /// Step of the wall clock that is reported before the next report: less is drift.
 pub const CLOCK_STEP_MS_MIN: i64 = 500;

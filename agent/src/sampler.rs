@@ -145,7 +145,8 @@ impl Feed {
     pub async fn push(&self, report: Report) -> Result<(), PushError> {
         *self.newest.lock() = Some((report.uptime_s, Instant::now()));
         let (outbox, pushed) = self.on_disk(|outbox| outbox.push(report)).await;
-        if pushed.is_err() || outbox.unsent() >= self.frame_samples() {
+        // A spool that can be used again has other readings to send first, in a connection of their own.
+        if pushed.is_err() || outbox.has_moved_on() || outbox.unsent() >= self.frame_samples() {
             self.pushed.notify_one();
         }
         pushed

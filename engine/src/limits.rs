@@ -78,6 +78,14 @@ pub const ACK_REPORTS_MAX: u64 = 64;
 /// years of reports. It would take a thousand million sessions to use up a server's numbers.
 pub const SEQUENCE_JUMP_MAX: u64 = 1 << 32;
 
+/// Frames without a new report that one session may bring per second: clocks, facts, known reports, questions for an
+/// ack. An agent sends its clock with a frame of reports, if it stepped or ten minutes have passed, its facts at most
+/// once a minute, and questions when it stops. It sends no known report, as `Welcome` tells it where to begin.
+pub const ASIDES_PER_S_MAX: u32 = 10;
+
+/// Frames without a new report that a session may have saved up.
+pub const ASIDES_BURST_MAX: u32 = 1000;
+
 /// Rows of one block: an hour at two reports per second. A longer hour becomes several blocks.
 pub const BLOCK_ROWS_MAX: usize = 8192;
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, LazyLock};
 
 use libfuzzer_sys::fuzz_target;
 use windfire_engine::error::{IssuedCredential, Refusal};
-use windfire_engine::limits::SEQUENCE_JUMP_MAX;
+use windfire_engine::limits::{ASIDES_BURST_MAX, SEQUENCE_JUMP_MAX};
 use windfire_engine::sample::Sample;
 use windfire_engine::server::NewServer;
 use windfire_engine::{Engine, Flow, Options, Scratch, Session};
@@ -23,6 +23,8 @@ use windfire_wire::{
 
 /// Operations of one input: more of them find nothing new, and cost time.
 const OPERATIONS_MAX: usize = 200;
+// No session of the model brings so many frames without a new report that it is refused for them.
+const _: () = assert!(OPERATIONS_MAX < ASIDES_BURST_MAX as usize);
 /// Outboxes that the agents pretend to have. The hub remembers more of a server than these.
 const OUTBOXES: u8 = 4;
 /// Rounds after which a stalled session must go on: each one commits, tidies up, and lets time pass.

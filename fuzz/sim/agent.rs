@@ -223,7 +223,7 @@ impl Agent {
                 }
             } else {
                 match receive("the hub", down) {
-                    Ok(Received::Ack(up_to)) => self.outbox()?.ack(up_to).map_err(|error| error.to_string())?,
+                    Ok(Received::Ack(up_to)) => self.outbox()?.ack(up_to),
                     Ok(Received::Pace(samples)) => self.samples_per_frame = samples.into(),
                     Err(error) => return refused(error),
                 }

@@ -20,7 +20,7 @@ pub use crate::dial::Endpoints;
 use crate::dial::{Dialled, Hub};
 use crate::identity::Identity;
 use crate::limits::{CONNECT_TIMEOUT, HUB_SILENCE, REPORT_INTERVAL_MAX, REPORT_INTERVAL_MIN, STOP_TIMEOUT};
-use crate::outbox::{WelcomeError, new_outbox_id};
+use crate::outbox::new_outbox_id;
 use crate::sampler::{Contact, Feed};
 pub use error::LinkError;
 use error::no_numbers;
@@ -167,7 +167,7 @@ impl Link {
             credential: self.options.identity.credential.clone(),
             enrol: self.options.identity.enrol.clone(),
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-            outbox_id: self.feed.outbox().await.id(),
+            outbox_id: self.feed.outbox().await.greet(),
             clock: Some(HelloClock { uptime_ms: self.feed.uptime_ms(), ..clock }),
         };
         let welcome = say_hello(&mut send, &mut incoming, hello).await?;
@@ -177,11 +177,7 @@ impl Link {
 
     async fn on_welcome(&self, hub: &str, welcome: Welcome) -> Result<(), LinkError> {
         let (outbox, welcomed) = self.feed.on_disk(move |outbox| outbox.welcome(welcome)).await;
-        match welcomed {
-            Ok(()) => {}
-            Err(WelcomeError::Spool(error)) => return Err(error.into()),
-            Err(error @ WelcomeError::Numbers { .. }) => return Err(no_numbers(hub, &error)),
-        }
+        welcomed.map_err(|error| no_numbers(hub, &error))?;
         let unsent = outbox.len();
         drop(outbox);
         if welcome.report_interval_ms > 0 {
@@ -367,7 +363,8 @@ impl Incoming<'_> {
         while !feed.outbox().await.has_moved_on() {
             match receive(self.hub, self.next().await?)? {
                 Received::Ack(up_to) => {
-                    feed.on_disk(move |outbox| outbox.ack(up_to)).await.1?;
+                    let (outbox, ()) = feed.on_disk(move |outbox| outbox.ack(up_to)).await;
+                    drop(outbox);
                     feed.acked.notify_one();
                 }
                 Received::Pace(samples_per_frame) => feed.gather.set(samples_per_frame),

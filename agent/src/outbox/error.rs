@@ -16,9 +16,6 @@ pub enum PushError {
     /// The report cannot be sent.
     #[error(transparent)]
     Report(#[from] WireError),
-    /// The spool cannot be written.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
 }
 
 /// Why a connection cannot start.
@@ -30,9 +27,6 @@ pub enum WelcomeError {
         /// As the hub said.
         next: u64,
     },
-    /// The spool failed.
-    #[error(transparent)]
-    Spool(#[from] SpoolError),
 }
 
 /// Why a spool cannot be used.
@@ -58,6 +52,37 @@ pub enum SpoolError {
         /// The file.
         path: PathBuf,
     },
+}
+
+impl SpoolError {
+    /// Whether the disk has no room.
+    pub(super) fn is_of_full_disk(&self) -> bool {
+        let kinds = [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded];
+        matches!(self, Self::Io { error, .. } if kinds.contains(&error.kind()))
+    }
+
+    /// Whether it is the disk that refuses, and not the way in which the agent was set up.
+    pub(super) fn is_of_disk(&self) -> bool {
+        let is_sick = |error: &io::Error| error.kind() == io::ErrorKind::ReadOnlyFilesystem || is_fault(error);
+        self.is_of_full_disk() || matches!(self, Self::Io { error, .. } if is_sick(error))
+    }
+}
+
+/// Whether a device failed or is gone, or a file system found itself damaged.
+#[cfg(unix)]
+fn is_fault(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    const DAMAGED: Errno = Errno::UCLEAN;
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    const DAMAGED: Errno = Errno::IO;
+    let faults = [Errno::IO, Errno::NXIO, Errno::NODEV, Errno::STALE, DAMAGED];
+    Errno::from_io_error(error).is_some_and(|errno| faults.contains(&errno))
+}
+
+#[cfg(not(unix))]
+fn is_fault(_: &io::Error) -> bool {
+    false
 }
 
 pub(super) fn at(path: &Path) -> impl FnOnce(io::Error) -> SpoolError + '_ {

@@ -6,6 +6,9 @@ use windfire_wire::Report;
 
 use super::error::PushError;
 
+/// Raw number of the first report.
+pub(super) const FIRST_RAW: u64 = 1;
+
 #[derive(Debug)]
 pub(super) struct Memory {
     reports: VecDeque<Report>,
@@ -15,7 +18,7 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(max: u64) -> Self {
-        Self { reports: VecDeque::new(), first: 1, max }
+        Self { reports: VecDeque::new(), first: FIRST_RAW, max }
     }
 
     pub(super) fn first(&self) -> u64 {
@@ -24,6 +27,11 @@ impl Memory {
 
     pub(super) fn end(&self) -> u64 {
         self.first + self.reports.len() as u64
+    }
+
+    /// All of them.
+    pub(super) fn reports(&self) -> VecDeque<Report> {
+        self.reports.clone()
     }
 
     pub(super) fn is_half_full(&self) -> bool {

@@ -3,11 +3,14 @@
 //! A report enters at the back, is read by the link at the cursor, and leaves at the front when the hub acknowledged
 //! it. Readings are kept under raw numbers, which never change. The sequence number that the hub sees is the raw number
 //! plus a shift. The shift is chosen at each `Welcome` (see [`Outbox::welcome`]), because another outbox may have used
-//! numbers of the same server in the meantime.
+//! numbers of the same server in the meantime. It depends on that `Welcome` and on no earlier one, so a hub that lied
+//! about its numbers leaves nothing behind that another hub would have to refuse.
 //!
 //! In memory there is one run of numbers, with one outbox id. A spool has one run of each process that left reports in
-//! it. A connection is for one run, the front one. When that is settled, the next connection is for the next run.
+//! it. A connection is for one run, the front one. When that is settled, the next connection is for the next run. An
+//! outbox whose spool cannot be used because of its disk is in memory until it can.
 
+mod awaited;
 mod error;
 mod memory;
 mod numbers;
@@ -17,8 +20,9 @@ use std::path::Path;
 
 use windfire_wire::{Report, Welcome};
 
+use awaited::Awaited;
 pub use error::{PushError, SpoolError, WelcomeError};
-use memory::Memory;
+use memory::{FIRST_RAW, Memory};
 pub use numbers::new_outbox_id;
 use numbers::{NEXT_MAX, STRIDE};
 use spool::Spool;
@@ -44,6 +48,8 @@ pub struct Outbox {
     storage: Storage,
     /// The run that the connection is for.
     session: Option<u128>,
+    /// The run that `Hello` named, until its `Welcome`.
+    greeted: Option<u128>,
     /// Sequence number minus raw number, wrapping, on this connection.
     shift: u64,
     /// Raw number that is sent next.
@@ -56,21 +62,34 @@ pub struct Outbox {
 
 #[derive(Debug)]
 enum Storage {
-    Memory { outbox_id: u128, memory: Memory },
+    Memory {
+        outbox_id: u128,
+        /// Sequence numbers minus raw numbers, modulo [`STRIDE`].
+        base: u64,
+        memory: Memory,
+        /// The spool that is used instead as soon as its disk is well.
+        awaited: Option<Awaited>,
+    },
     Spool(Spool),
 }
 
 impl Outbox {
     /// An empty outbox in memory. Its reports are lost with the process.
     pub fn in_memory(outbox_id: u128) -> Self {
-        Self::over(Storage::Memory { outbox_id, memory: Memory::new(MEMORY_REPORTS_MAX) })
+        Self::held(outbox_id, None)
+    }
+
+    fn held(outbox_id: u128, awaited: Option<Awaited>) -> Self {
+        let memory = Memory::new(MEMORY_REPORTS_MAX);
+        Self::over(Storage::Memory { outbox_id, base: 0, memory, awaited })
     }
 
     /// The outbox in a folder, with the runs that earlier processes left there. `new_id` names this process's run: it
-    /// must never have been used before.
+    /// must never have been used before. If the folder's disk is full, read-only or failing, reports are in memory
+    /// until it is well.
     ///
     /// # Errors
-    /// The folder cannot be used, or another agent uses it.
+    /// The folder cannot be used for another reason, or another agent uses it.
     pub fn in_spool(options: &SpoolOptions, new_id: u128) -> Result<Self, SpoolError> {
         Self::in_spool_of(Path::new("/"), options, new_id)
     }
@@ -80,11 +99,22 @@ impl Outbox {
     /// # Errors
     /// Those of [`Outbox::in_spool`].
     pub fn in_spool_of(root: &Path, options: &SpoolOptions, new_id: u128) -> Result<Self, SpoolError> {
-        Ok(Self::over(Storage::Spool(Spool::open(options, new_id, machine_id(root).ok().as_deref())?)))
+        let machine = machine_id(root).ok();
+        match Spool::open(options, new_id, machine.as_deref()) {
+            Ok(spool) => Ok(Self::over(Storage::Spool(spool))),
+            Err(error) if error.is_of_disk() => Ok(Self::in_memory_for_now(options, machine, new_id, &error)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// An outbox whose spool cannot be used because of `error`. Its numbers are already those of a spool.
+    fn in_memory_for_now(options: &SpoolOptions, machine: Option<String>, new_id: u128, error: &SpoolError) -> Self {
+        Self::held(new_id, Some(Awaited::new(options, machine, error)))
     }
 
     fn over(storage: Storage) -> Self {
-        let mut outbox = Self { storage, session: None, shift: 0, cursor: 0, sent_end: 0, maybe_sent: 0 };
+        let mut outbox =
+            Self { storage, session: None, greeted: None, shift: 0, cursor: 0, sent_end: 0, maybe_sent: 0 };
         (outbox.cursor, outbox.sent_end) = (outbox.first(), outbox.first());
         outbox.maybe_sent = outbox.kept_count() + 1;
         outbox
@@ -92,7 +122,14 @@ impl Outbox {
 
     /// Whether using it may wait for a disk.
     pub fn is_on_disk(&self) -> bool {
-        matches!(self.storage, Storage::Spool(_))
+        matches!(self.storage, Storage::Spool(_) | Storage::Memory { awaited: Some(_), .. })
+    }
+
+    /// The run for which a connection is made: its id, for `Hello`. The next `Welcome` is about this run.
+    pub fn greet(&mut self) -> u128 {
+        let id = self.id();
+        self.greeted = Some(id);
+        id
     }
 
     /// Names the run of numbers that is sent now. The hub remembers the progress of each run.
@@ -150,12 +187,23 @@ impl Outbox {
     /// Keeps a report.
     ///
     /// # Errors
-    /// No room, a report that cannot be sent, a spool that cannot be written. The report was not kept.
+    /// No room, or a report that cannot be sent. The report was not kept.
     pub fn push(&mut self, report: Report) -> Result<(), PushError> {
         report.check()?;
+        self.look_for_spool();
         match &mut self.storage {
             Storage::Memory { memory, .. } => memory.push(report),
             Storage::Spool(spool) => spool.push(&report),
+        }
+    }
+
+    /// Uses the spool that could not be used before, if its disk is well by now. The readings that it had go first, so
+    /// the present connection may be for a run that is not in front any more.
+    fn look_for_spool(&mut self) {
+        if let Storage::Memory { outbox_id, memory, awaited: Some(awaited), .. } = &mut self.storage
+            && let Some(spool) = awaited.try_open(*outbox_id, memory)
+        {
+            self.storage = Storage::Spool(spool);
         }
     }
 
@@ -166,15 +214,20 @@ impl Outbox {
     /// number looks taken. Any report in a spool may have been sent by an agent with a copy of it.
     ///
     /// # Errors
-    /// No numbers are left, or a spool file cannot be deleted. The connection must end.
+    /// No numbers are left. The connection must end.
     pub fn welcome(&mut self, welcome: Welcome) -> Result<(), WelcomeError> {
         if welcome.next > NEXT_MAX {
             return Err(WelcomeError::Numbers { next: welcome.next });
         }
-        self.session = Some(self.id());
+        self.session = self.greeted.take().or_else(|| Some(self.id()));
+        if self.has_moved_on() {
+            // The spool came to be used after Hello, and another run is in front now.
+            return Ok(());
+        }
         let durable_end =
             if welcome.durable == 0 { self.first() } else { self.raw_of(welcome.durable).saturating_add(1) };
-        let can_be_any = self.is_on_disk() && (self.is_found() || durable_end <= self.end());
+        let is_spool = matches!(self.storage, Storage::Spool(_));
+        let can_be_any = is_spool && (self.is_found() || durable_end <= self.end());
         let maybe_sent = if can_be_any { self.end() } else { self.maybe_sent };
         if durable_end > maybe_sent {
             let newer = durable_end - maybe_sent;
@@ -183,37 +236,41 @@ impl Outbox {
                 "the hub has newer reports of this run than the spool: it is old, or another agent has a copy of it"
             );
         }
-        self.drop_below(durable_end.min(maybe_sent))?;
+        self.drop_below(durable_end.min(maybe_sent));
         let first = self.first();
         (self.cursor, self.sent_end) = (first, first);
-        self.shift = match &self.storage {
-            Storage::Memory { .. } => self.shift.max(welcome.next.saturating_sub(first)),
-            Storage::Spool(spool) => {
-                let ahead = first.wrapping_add(spool.shift()).wrapping_sub(welcome.next) % STRIDE;
-                (welcome.next + ahead).wrapping_sub(first)
-            }
-        };
+        if let Storage::Memory { base, awaited: None, .. } = &mut self.storage
+            && self.maybe_sent == FIRST_RAW
+        {
+            // No hub can know a number of this outbox yet, so the first one follows those of other outboxes.
+            *base = welcome.next.wrapping_sub(first);
+        }
+        let ahead = first.wrapping_add(self.base()).wrapping_sub(welcome.next) % STRIDE;
+        self.shift = (welcome.next + ahead).wrapping_sub(first);
         Ok(())
+    }
+
+    /// Sequence numbers of the front run minus its raw numbers, modulo [`STRIDE`].
+    fn base(&self) -> u64 {
+        match &self.storage {
+            Storage::Memory { base, .. } => *base,
+            Storage::Spool(spool) => spool.shift(),
+        }
     }
 
     /// The raw number of the front run that was sent as `sequence`: if several can be, the one nearest to the front.
     fn raw_of(&self, sequence: u64) -> u64 {
-        match &self.storage {
-            Storage::Memory { .. } => sequence.saturating_sub(self.shift),
-            Storage::Spool(spool) => {
-                let first = spool.first();
-                match sequence.wrapping_sub(spool.shift()).wrapping_sub(first) % STRIDE {
-                    ahead if ahead < STRIDE / 2 => first + ahead,
-                    behind => first.saturating_sub(STRIDE - behind),
-                }
-            }
+        let first = self.first();
+        match sequence.wrapping_sub(self.base()).wrapping_sub(first) % STRIDE {
+            ahead if ahead < STRIDE / 2 => first + ahead,
+            behind => first.saturating_sub(STRIDE - behind),
         }
     }
 
     /// The next reports to send on this connection, at most `max`. `None` when all were sent.
     ///
     /// # Errors
-    /// The spool cannot be read, or a spool file cannot be deleted.
+    /// The spool cannot be read. After a few tries in a row, what cannot be read is passed over instead.
     pub fn next(&mut self, max: usize) -> Result<Option<Pending>, SpoolError> {
         if !self.has_unsent() {
             return Ok(None);
@@ -226,7 +283,7 @@ impl Outbox {
             // Only unreadable records are left: there is nothing to send of them, and no ack will come for them.
             self.cursor = self.end();
             if self.sent_end <= self.first() {
-                self.drop_below(self.cursor)?;
+                self.drop_below(self.cursor);
             }
             return Ok(None);
         }
@@ -249,17 +306,14 @@ impl Outbox {
     }
 
     /// Forgets every report up to and including `up_to`.
-    ///
-    /// # Errors
-    /// A spool file cannot be deleted.
-    pub fn ack(&mut self, up_to: u64) -> Result<(), SpoolError> {
+    pub fn ack(&mut self, up_to: u64) {
         if self.has_moved_on() {
-            return Ok(());
+            return;
         }
         let first_sequence = self.first().wrapping_add(self.shift);
         let acked_end = self.first().saturating_add(up_to.saturating_add(1).saturating_sub(first_sequence));
         // An ack does not count beyond the last sent report. Unreadable records after that report are dropped with it.
-        self.drop_below(if acked_end >= self.sent_end { self.cursor } else { acked_end })
+        self.drop_below(if acked_end >= self.sent_end { self.cursor } else { acked_end });
     }
 
     /// Whether the front run is one that earlier processes left.
@@ -267,16 +321,15 @@ impl Outbox {
         matches!(&self.storage, Storage::Spool(spool) if spool.is_found())
     }
 
-    fn drop_below(&mut self, raw: u64) -> Result<(), SpoolError> {
+    fn drop_below(&mut self, raw: u64) {
         match &mut self.storage {
             Storage::Memory { memory, .. } => memory.drop_below(raw),
-            Storage::Spool(spool) => spool.drop_below(raw)?,
+            Storage::Spool(spool) => spool.drop_below(raw),
         }
         if !self.has_moved_on() {
             self.cursor = self.cursor.max(self.first());
             self.sent_end = self.sent_end.max(self.first());
         }
-        Ok(())
     }
 
     /// Oldest pending raw number of the front run.
@@ -337,7 +390,7 @@ mod tests {
             (1..=5).for_each(|time| outbox.push(report(time)).expect("room"));
             outbox.welcome(welcome(0, 1)).expect("welcome");
             assert_eq!(sequences_and_times(&mut outbox), [(1, 1), (2, 2), (3, 3), (4, 4), (5, 5)]);
-            outbox.ack(3).expect("ack");
+            outbox.ack(3);
             assert_eq!(outbox.len(), 2);
             // The next connection starts with the first report without an ack.
             outbox.welcome(welcome(3, 4)).expect("welcome");
@@ -364,11 +417,41 @@ mod tests {
         // The hub has 300 reports of this server, none of them from this outbox.
         outbox.welcome(welcome(0, 301)).expect("welcome");
         assert_eq!(sequences_and_times(&mut outbox), [(301, 1), (302, 2), (303, 3)]);
-        outbox.ack(302).expect("ack");
-        // Another outbox took 304 to 310 in the meantime; 303 was sent but is not durable.
+        outbox.ack(302);
+        // Another outbox took 304 to 310 in the meantime; 303 was sent but is not durable. The next number says which
+        // reading it is, as 303 did.
         outbox.push(report(4)).expect("room");
         outbox.welcome(welcome(302, 311)).expect("welcome");
-        assert_eq!(sequences_and_times(&mut outbox), [(311, 3), (312, 4)]);
+        assert_eq!(sequences_and_times(&mut outbox), [(STRIDE + 303, 3), (STRIDE + 304, 4)]);
+    }
+
+    /// Numbers that an honest hub lets a session leave out.
+    const JUMP_MAX: u64 = 1 << 32;
+
+    #[test]
+    fn a_hub_that_lies_about_its_numbers_spoils_no_other_hub() {
+        both_kinds(|new| {
+            for lie in [1 << 50, NEXT_MAX] {
+                let mut outbox = new();
+                (1..=5).for_each(|time| outbox.push(report(time)).expect("room"));
+                // The first welcome of all is the lie.
+                outbox.welcome(welcome(0, lie)).expect("welcome");
+                let told = sequences_and_times(&mut outbox);
+                assert!(told.len() == 5 && told[0].0 >= lie, "{told:?}");
+                // An honest hub has nothing of this server, and takes these numbers.
+                outbox.welcome(welcome(0, 1)).expect("welcome");
+                let told = sequences_and_times(&mut outbox);
+                let first = told[0].0;
+                assert!(first <= JUMP_MAX, "{first}");
+                assert_eq!(told, (first..).zip(1..=5).collect::<Vec<(u64, i64)>>());
+                // It stores two of them, and its ack is lost. Then the liar comes again, and then the honest one.
+                outbox.welcome(welcome(0, lie)).expect("welcome");
+                assert_eq!(sequences_and_times(&mut outbox).len(), 5);
+                outbox.welcome(welcome(first + 1, first + 2)).expect("welcome");
+                let rest = [(first + 2, 3), (first + 3, 4), (first + 4, 5)];
+                assert_eq!(sequences_and_times(&mut outbox), rest, "each reading once");
+            }
+        });
     }
 
     #[test]
@@ -386,7 +469,7 @@ mod tests {
             let mut outbox = new();
             outbox.push(report(1)).expect("room");
             outbox.welcome(welcome(0, 1)).expect("welcome");
-            outbox.ack(u64::MAX - 1).expect("ack");
+            outbox.ack(u64::MAX - 1);
             assert_eq!(outbox.len(), 1);
         });
     }

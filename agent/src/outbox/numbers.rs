@@ -2,9 +2,10 @@
 
 use windfire_wire::limits::SEQUENCE_MAX;
 
-/// Shifts of one run in a spool differ by multiples of this. So a sequence number identifies its report with any shift,
-/// also for an agent with an earlier copy of the spool. No shift is stored, so none can be outdated. The number is far
-/// above the reports that a spool holds, and a quarter of the numbers that a hub lets a session leave out.
+/// Shifts of one run differ by multiples of this. So a sequence number identifies its report with any shift, also for
+/// an agent with an earlier copy of the spool, and after a hub that lied about its numbers. No shift is kept, so none
+/// can be outdated, and none must grow for ever. The number is far above the reports that an outbox holds, and a quarter
+/// of the numbers that a hub lets a session leave out.
 pub(super) const STRIDE: u64 = 1 << 30;
 
 /// Highest `next` of a `Welcome` that leaves numbers for all that an agent will ever send.

@@ -11,6 +11,7 @@
 //! [`Session::enrolled`] with the result. An error ends the session: send the refusal.
 
 mod acks;
+mod asides;
 mod front;
 #[cfg(test)]
 mod tests;
@@ -32,6 +33,7 @@ use crate::status::Kick;
 use crate::timing::HubTime;
 use crate::token::Enrolment;
 use acks::Acks;
+use asides::Asides;
 
 /// Whether the hub may read the session's next frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,6 +59,7 @@ pub struct Session {
     stalled: Option<Batch>,
     is_over_share: bool,
     acks: Acks,
+    asides: Asides,
     pace: Pace,
 }
 
@@ -110,6 +113,7 @@ impl Session {
             stalled: None,
             is_over_share: false,
             acks: Acks::default(),
+            asides: Asides::default(),
             pace: Pace { is_known: false, samples_per_frame: 1 },
         }
     }
@@ -134,12 +138,14 @@ impl Session {
         match (&self.state, up) {
             (State::New, Up::Hello(hello)) => self.greet(engine, hello, now_ms),
             (State::Open { seat }, Up::Host(host)) => {
+                self.asides.spend(now_ms)?;
                 let taken = engine.set_facts(&seat.slot, seat.epoch, *host, &self.peer_address, now_ms);
                 taken.map_err(|_| superseded())?;
                 self.has_facts = true;
                 Ok(Flow::Read)
             }
             (State::Open { seat }, Up::Clock(clock)) => {
+                self.asides.spend(now_ms)?;
                 engine.take_clock(&seat.slot, clock, now_ms);
                 Ok(Flow::Read)
             }
@@ -194,6 +200,9 @@ impl Session {
         }
         match engine.offer(&seat.slot, seat.epoch, seat.outbox_id, batch, now_ms) {
             Ok(applied) => {
+                if applied.taken == 0 {
+                    self.asides.spend(now_ms)?;
+                }
                 seat.sequence_max += applied.taken;
                 self.acks.on_applied(batch, applied.ticket, applied.last_sequence, now_ms);
                 Ok(Flow::Read)

@@ -1,10 +1,11 @@
 //! A session and an engine, without a network.
 
-use windfire_wire::{Host, PROTOCOL_VERSION, ReportDelta};
+use windfire_wire::{HelloClock, Host, PROTOCOL_VERSION, ReportDelta};
 
 use super::*;
 use crate::error::IssuedCredential;
 use crate::intake::Position;
+use crate::limits::{ASIDES_BURST_MAX, ASIDES_PER_S_MAX};
 use crate::server::NewServer;
 use crate::{Options, Selection};
 
@@ -152,6 +153,42 @@ fn numbers_far_beyond_those_before_are_refused_and_nothing_is_taken() {
     assert_eq!(report(&mut session, &engine, SEQUENCE_JUMP_MAX + 3, 1), Ok(Flow::Read));
     assert_eq!(report(&mut session, &engine, SEQUENCE_MAX - 1, 0), Ok(Flow::Read), "it only asks for an ack");
     assert_eq!(taken(), 4);
+}
+
+#[test]
+fn frames_without_a_new_report_are_bounded_and_no_agent_is_refused_for_its_own() {
+    let (_folder, engine) = engine();
+    let credential = engine.registry().add_server(NewServer::default(), 0).expect("room").credential;
+    // An agent whose clock steps before each report for an hour, and whose facts change every minute.
+    let (mut honest, _) = open_session(&engine, &credential);
+    for second in 0..3600i64 {
+        let clock = Up::Clock(HelloClock { now_ms: second * 7000, uptime_ms: 1 });
+        assert_eq!(honest.on_frame(&engine, clock, second * 1000), Ok(Flow::Read), "second {second}");
+        if second % 60 == 0 {
+            let host = Host { ip: second.to_string(), ..Host::default() };
+            assert_eq!(honest.on_frame(&engine, Up::Host(Box::new(host)), second * 1000), Ok(Flow::Read));
+        }
+    }
+    assert_eq!(report(&mut honest, &engine, 1, 1), Ok(Flow::Read));
+    let reports = |count: usize| {
+        Up::Reports(Reports { first_sequence: 1, ack_now: true, reports: vec![ReportDelta::default(); count] })
+    };
+    let asides = [Up::Clock(HelloClock::default()), Up::Host(Box::default()), reports(1), reports(0)];
+    for aside in asides {
+        engine.commit().expect("on disk");
+        let (mut session, _) = open_session(&engine, &credential);
+        let mut taken_at = |now_ms: i64| {
+            let say = |_| session.on_frame(&engine, aside.clone(), now_ms);
+            let said: Vec<Result<Flow, Refusal>> = (0..2 * ASIDES_BURST_MAX).map(say).collect();
+            assert!(said.iter().flatten().all(|flow| *flow == Flow::Read));
+            let refused = said.iter().find_map(|said| said.as_ref().err());
+            assert_eq!(refused.map(|refusal| refusal.reason), Some(RefuseReason::BadFrame), "{aside:?}");
+            said.iter().take_while(|said| said.is_ok()).count()
+        };
+        assert_eq!(taken_at(0), ASIDES_BURST_MAX as usize, "{aside:?}");
+        // The hub would have ended the session. A share that was overdrawn is paid back first.
+        assert!(taken_at(1000) <= ASIDES_PER_S_MAX as usize, "{aside:?}");
+    }
 }
 
 #[test]

@@ -15,8 +15,14 @@
 //! one by one: `kill -9` loses nothing, and a power cut loses those that the system had not written back. None of these
 //! was acknowledged or is counted as sent. Bytes that are no record are skipped and logged.
 //!
-//! A machine whose disk is full must still be watched. While the disk has no room, new reports are held in memory. They
-//! have the numbers after those on the disk, and are written when there is room, unless they were acknowledged before.
+//! A machine whose disk is full, read-only or failing must still be watched. While the disk takes no records, new
+//! reports are held in memory. They have the numbers after those on the disk, and are written when it takes them,
+//! unless they were acknowledged before. Each new report tries the disk again. After any failure but a full disk the
+//! files are opened again for that, because the disk may have been mounted again in the meantime. Segments that cannot
+//! be deleted are tried again too.
+//!
+//! A segment that cannot be read ends a few connections, and then what cannot be read of it is passed over. Its file
+//! stays: if its reports were the last of their run, the next start sends them once they can be read.
 //!
 //! Version 1 had one run, named in its state together with the shift of its numbers. Its segments are named FIRST.seg.
 //! It is taken over as a run that was found.
@@ -29,14 +35,17 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use windfire_wire::Report;
 
 use super::error::{PushError, SpoolError, at};
+use super::memory::Memory;
 use super::numbers::new_outbox_id;
-use crate::limits::{MEMORY_REPORTS_MAX, SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES};
+use crate::limits::{
+    MEMORY_REPORTS_MAX, SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_READ_TRIES_MAX, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES,
+};
 #[doc(hidden)]
 pub use record::count_records;
 use record::encode_record;
@@ -45,6 +54,9 @@ use segment::{Segment, SegmentReader, list_segments};
 #[doc(hidden)]
 pub use state::is_state;
 use state::{Earlier, State, machine_digest, read_state, tell_of_copy, write_state};
+
+/// The file that whoever uses a spool has locked. Every spool that was used has it.
+pub(super) const LOCK: &str = "lock";
 
 /// The folder of a spool and its maximum size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,18 +74,43 @@ pub(super) struct Spool {
     runs: VecDeque<Run>,
     /// The newest segment, open for appending.
     tail: File,
-    /// The newest reports of this process's run, for which the disk had no room.
+    /// The newest reports of this process's run, which the disk did not take.
     held: VecDeque<Report>,
-    /// Whether the disk had room for the last record.
-    has_room: bool,
+    disk: Disk,
+    /// Segments with nothing pending that could not be deleted yet.
+    done: Vec<Segment>,
     /// The place from which the link reads.
     reader: Option<SegmentReader>,
-    _lock: File,
+    /// Failures to read, of any segment, since the last record that was read.
+    read_failures: u32,
+    /// Absent only while the folder is locked again.
+    lock: Option<File>,
+}
+
+/// What became of the last record that was to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Disk {
+    /// It was.
+    Well,
+    /// The disk had no room for it.
+    Full,
+    /// The disk failed, or is read-only.
+    Sick,
 }
 
 impl Spool {
     /// Opens the folder for a process whose own run is `new_id`, on the machine with that id.
     pub(super) fn open(options: &SpoolOptions, new_id: u128, machine: Option<&str>) -> Result<Self, SpoolError> {
+        Self::open_with(options, new_id, machine, None)
+    }
+
+    /// The same for a process whose run has begun in memory, because of the disk: these reports are held from now on.
+    pub(super) fn open_with(
+        options: &SpoolOptions,
+        new_id: u128,
+        machine: Option<&str>,
+        memory: Option<&Memory>,
+    ) -> Result<Self, SpoolError> {
         let folder = &options.folder;
         fs::create_dir_all(folder).map_err(at(folder))?;
         let lock = lock(folder)?;
@@ -92,23 +129,34 @@ impl Spool {
         let (runs, empty): (Vec<Run>, Vec<Run>) = found
             .into_iter()
             .map(|(outbox_id, segments)| Run::found(outbox_id, segments, earlier))
-            .collect::<Result<Vec<Run>, SpoolError>>()?
-            .into_iter()
             .partition(|run| run.first < run.end);
         let mut runs = VecDeque::from(runs);
         runs.make_contiguous().sort_by_key(|run| (run.first, run.outbox_id));
+        // Numbers continue, for people and for the hub, which then has no gaps. Nothing depends on it.
+        let next = runs.iter().chain(&empty).map(|run| run.end).fold(earlier.floor, u64::max);
+        let (mut own, tail) = Run::new(folder, new_id, memory.map_or(next, Memory::first))?;
         if !runs.is_empty() {
             let reports: u64 = runs.iter().map(Run::len).sum();
             tracing::info!(reports, runs = runs.len(), "the spool holds reports of earlier runs: they go first");
         }
-        // Numbers continue, for people and for the hub, which then has no gaps. Nothing depends on it.
-        let first = runs.iter().chain(&empty).map(|run| run.end).fold(earlier.floor, u64::max);
-        let (own, tail) = Run::new(folder, new_id, first)?;
+        let held = memory.map(Memory::reports).unwrap_or_default();
+        own.end += held.len() as u64;
         runs.push_back(own);
-        empty.into_iter().try_for_each(Run::delete)?;
         let bytes_max = options.bytes_max.clamp(SPOOL_BYTES_MIN, SPOOL_BYTES_LIMIT);
         let options = SpoolOptions { bytes_max, ..options.clone() };
-        Ok(Self { options, runs, tail, held: VecDeque::new(), has_room: true, reader: None, _lock: lock })
+        let mut spool = Self {
+            options,
+            runs,
+            tail,
+            held,
+            disk: Disk::Well,
+            done: Vec::new(),
+            reader: None,
+            read_failures: 0,
+            lock: Some(lock),
+        };
+        spool.discard(empty.into_iter().flat_map(|run| run.segments));
+        Ok(spool)
     }
 
     /// The run that is sent now.
@@ -169,7 +217,7 @@ impl Spool {
             return Err(PushError::Full);
         }
         self.write_held()?;
-        if !self.held.is_empty() || !self.append(raw, &record)? {
+        if !self.held.is_empty() || !self.append(raw, &record) {
             if self.held_len() >= MEMORY_REPORTS_MAX {
                 return Err(PushError::Full);
             }
@@ -184,12 +232,12 @@ impl Spool {
         self.bytes() + record.len() as u64 <= self.options.bytes_max
     }
 
-    /// Writes as many of the held reports as there is room for.
+    /// Writes as many of the held reports as the disk takes.
     fn write_held(&mut self) -> Result<(), PushError> {
         while let Some(report) = self.held.front() {
             let raw = self.own().end - self.held_len();
             let record = encode_record(raw, report)?;
-            if !self.may_grow_by(&record) || !self.append(raw, &record)? {
+            if !self.may_grow_by(&record) || !self.append(raw, &record) {
                 break;
             }
             self.held.pop_front();
@@ -197,33 +245,47 @@ impl Spool {
         Ok(())
     }
 
-    /// Writes a record of this process's run, if the disk has room.
-    fn append(&mut self, raw: u64, record: &[u8]) -> Result<bool, SpoolError> {
-        let has_room = match self.write(raw, record) {
-            Ok(()) => true,
-            Err(SpoolError::Io { error, .. })
-                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
-            {
-                false
+    /// Writes a record of this process's run, if the disk takes it.
+    fn append(&mut self, raw: u64, record: &[u8]) -> bool {
+        if !self.done.is_empty() {
+            self.discard([]);
+            let undeleted: u64 = self.done.iter().map(|segment| segment.bytes).sum();
+            if self.bytes() + undeleted + record.len() as u64 > self.options.bytes_max {
+                return false;
             }
-            Err(error) => return Err(error),
-        };
-        let spool = self.options.folder.display();
-        match (std::mem::replace(&mut self.has_room, has_room), has_room) {
-            (true, false) => {
-                let max = MEMORY_REPORTS_MAX;
-                tracing::warn!(%spool, max, "the spool's disk is full: readings are held in memory");
-            }
-            (false, true) => tracing::info!(%spool, "the spool's disk has room again"),
-            (true, true) | (false, false) => {}
         }
-        Ok(has_room)
+        let written = self.write(raw, record);
+        let disk = match &written {
+            Ok(()) => Disk::Well,
+            Err(error) if error.is_of_full_disk() => Disk::Full,
+            Err(_) => Disk::Sick,
+        };
+        let before = std::mem::replace(&mut self.disk, disk);
+        if before != disk {
+            let (spool, max) = (self.options.folder.display(), MEMORY_REPORTS_MAX);
+            match &written {
+                Ok(()) if before == Disk::Full => tracing::info!(%spool, "the spool's disk has room again"),
+                Ok(()) => tracing::info!(%spool, "the spool can be written again"),
+                Err(_) if disk == Disk::Full => {
+                    tracing::warn!(%spool, max, "the spool's disk is full: readings are held in memory");
+                }
+                Err(error) => tracing::warn!(
+                    max,
+                    "{error}: it cannot be written, and readings are held in memory until it can: see to the disk"
+                ),
+            }
+        }
+        written.is_ok()
     }
 
     fn write(&mut self, raw: u64, record: &[u8]) -> Result<(), SpoolError> {
+        if self.disk == Disk::Sick {
+            self.open_again()?;
+        }
         let last = self.runs.len() - 1;
         let own = &mut self.runs[last];
-        if own.newest().bytes >= SPOOL_SEGMENT_BYTES {
+        // What is written behind a place that cannot be read could not be read either.
+        if own.newest().bytes >= SPOOL_SEGMENT_BYTES || own.newest().is_unreadable {
             let (segment, tail) = Segment::new(&self.options.folder, own.outbox_id, raw)?;
             own.segments.push_back(segment);
             self.tail = tail;
@@ -234,6 +296,36 @@ impl Spool {
             return Err(SpoolError::Io { path: own.newest().path.clone(), error });
         }
         own.newest_mut().bytes += record.len() as u64;
+        Ok(())
+    }
+
+    /// Opens the newest segment again, and locks the folder again: both may be on another mount by now.
+    fn open_again(&mut self) -> Result<(), SpoolError> {
+        self.lock_again()?;
+        let last = self.runs.len() - 1;
+        let newest = self.runs[last].newest_mut();
+        let path = &newest.path;
+        let file = OpenOptions::new().create(true).append(true).open(path).map_err(at(path))?;
+        // A power cut may have taken its end. What is left of a record that was written in part is cut off.
+        let bytes = file.metadata().map_err(at(path))?.len().min(newest.bytes);
+        file.set_len(bytes).map_err(at(path))?;
+        newest.bytes = bytes;
+        self.tail = file;
+        // It may have read what was cut off.
+        self.reader = None;
+        Ok(())
+    }
+
+    fn lock_again(&mut self) -> Result<(), SpoolError> {
+        let path = self.options.folder.join(LOCK);
+        // It is not created: a folder without it is what lies beneath the mount point of a disk that is away.
+        let file = OpenOptions::new().write(true).open(&path).map_err(at(&path))?;
+        if take_lock(&file, &self.options.folder).is_err() {
+            // As a rule this process itself has the lock: it is the lock of an opened file.
+            drop(self.lock.take());
+            take_lock(&file, &self.options.folder)?;
+        }
+        self.lock = Some(file);
         Ok(())
     }
 
@@ -269,21 +361,28 @@ impl Spool {
         let mut from_segment = segments.partition_point(|segment| segment.first <= from).saturating_sub(1);
         loop {
             let Some(segment) = segments.get_mut(from_segment) else { return Ok(None) };
-            let fits = |reader: &SegmentReader| reader.path == segment.path && reader.next <= from.max(segment.first);
-            let reader = match self.reader.take().filter(fits) {
-                Some(reader) => self.reader.insert(reader),
-                None => self.reader.insert(SegmentReader::open(segment)?),
+            let (bytes, next) = match read_in(&mut self.reader, segment, from) {
+                Ok(Some(found)) => {
+                    self.read_failures = 0;
+                    return Ok(Some(found));
+                }
+                Ok(None) => {
+                    let reader = self.reader.as_ref();
+                    reader.map_or((0, from), |reader| (reader.records.rest_bytes(), reader.next.max(from)))
+                }
+                Err(error) => {
+                    let next = self.reader.take().map_or(from, |reader| reader.next.max(from));
+                    self.read_failures = self.read_failures.saturating_add(1);
+                    segment.read_failures = segment.read_failures.saturating_add(1);
+                    // A bad place of one file comes after good ones at each connection. A dead disk has many bad files.
+                    let failures = self.read_failures.max(segment.read_failures);
+                    if !segment.is_unreadable && failures < SPOOL_READ_TRIES_MAX {
+                        return Err(error);
+                    }
+                    segment.tell_unreadable(&error);
+                    (0, next)
+                }
             };
-            while let Some(record) = reader.records.next().map_err(at(&segment.path))? {
-                if record.skipped_bytes > 0 {
-                    segment.tell_damage(record.skipped_bytes, record.raw.saturating_sub(reader.next));
-                }
-                reader.next = reader.next.max(record.raw + 1);
-                if record.raw >= from {
-                    return Ok(Some((record.raw, record.report)));
-                }
-            }
-            let (bytes, next) = (reader.records.rest_bytes(), reader.next.max(from));
             from_segment += 1;
             let Some(following) = segments.get(from_segment).map(|segment| segment.first) else { return Ok(None) };
             // Its end was cut off, or a file between these two is gone: what was settled is below `from`.
@@ -294,29 +393,80 @@ impl Spool {
     }
 
     /// Forgets reports of the front run. A found run without any is removed, and the next is in front.
-    pub(super) fn drop_below(&mut self, raw: u64) -> Result<(), SpoolError> {
+    pub(super) fn drop_below(&mut self, raw: u64) {
         let is_found = self.is_found();
         let front = &mut self.runs[0];
         front.first = front.first.max(raw.min(front.end));
         if is_found && front.len() == 0 {
             self.reader = None;
-            return self.runs.pop_front().map_or(Ok(()), Run::delete);
+            if let Some(run) = self.runs.pop_front() {
+                self.discard(run.segments);
+            }
+            return;
         }
         if !is_found {
             // An acknowledged report needs no disk any more.
             let held_max = usize::try_from(front.len()).unwrap_or(usize::MAX);
             self.held.drain(..self.held.len().saturating_sub(held_max));
         }
-        front.delete_done()
+        let done = front.take_done();
+        if !done.is_empty() {
+            self.discard(done);
+        }
+    }
+
+    /// Deletes segments with nothing pending. Those that cannot be deleted now are tried again.
+    fn discard(&mut self, done: impl IntoIterator<Item = Segment>) {
+        let is_told = !self.done.is_empty();
+        self.done.extend(done.into_iter().filter(|segment| !segment.is_unreadable));
+        let mut failed = None;
+        self.done.retain(|segment| match segment.delete() {
+            Ok(()) => false,
+            Err(error) => {
+                failed = Some(error);
+                true
+            }
+        });
+        if let Some(error) = failed.filter(|_| !is_told) {
+            tracing::warn!("{error}: the file is done with and cannot be deleted, which is tried again");
+        }
     }
 }
 
+/// The first record of a segment at or after `from`. The reader goes on from where it is, if that is before it.
+fn read_in(
+    place: &mut Option<SegmentReader>,
+    segment: &mut Segment,
+    from: u64,
+) -> Result<Option<(u64, Report)>, SpoolError> {
+    let fits = |reader: &SegmentReader| reader.path == segment.path && reader.next <= from.max(segment.first);
+    let reader = match place.take().filter(fits) {
+        Some(reader) => place.insert(reader),
+        None => place.insert(SegmentReader::open(segment)?),
+    };
+    while let Some(record) = reader.records.next().map_err(at(&segment.path))? {
+        if record.skipped_bytes > 0 {
+            segment.tell_damage(record.skipped_bytes, record.raw.saturating_sub(reader.next));
+        }
+        reader.next = reader.next.max(record.raw + 1);
+        if record.raw >= from {
+            return Ok(Some((record.raw, record.report)));
+        }
+    }
+    Ok(None)
+}
+
 fn lock(folder: &Path) -> Result<File, SpoolError> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
+    take_lock(&file, folder)?;
+    Ok(file)
+}
+
+fn take_lock(file: &File, folder: &Path) -> Result<(), SpoolError> {
     match file.try_lock() {
-        Ok(()) => Ok(file),
+        Ok(()) => Ok(()),
         Err(fs::TryLockError::WouldBlock) => Err(SpoolError::Locked { folder: folder.to_owned() }),
-        Err(fs::TryLockError::Error(error)) => Err(SpoolError::Io { path, error }),
+        Err(fs::TryLockError::Error(error)) => Err(SpoolError::Io { path: folder.join(LOCK), error }),
     }
 }

@@ -30,23 +30,19 @@ impl Run {
     }
 
     /// A run that an earlier process left.
-    pub(super) fn found(
-        outbox_id: Option<u128>,
-        mut segments: Vec<Segment>,
-        earlier: Earlier,
-    ) -> Result<Self, SpoolError> {
+    pub(super) fn found(outbox_id: Option<u128>, mut segments: Vec<Segment>, earlier: Earlier) -> Self {
         segments.sort_by_key(|segment| segment.first);
         let (shift, floor) = if outbox_id.is_none() { (earlier.shift, earlier.floor) } else { (0, 1) };
         let first = segments.first().map_or(floor, |segment| segment.first.max(floor));
         let mut end = first;
-        for segment in segments.iter().rev() {
-            if let Some(last) = segment.last_raw()? {
+        for segment in segments.iter_mut().rev() {
+            if let Some(last) = segment.last_raw() {
                 end = end.max(last + 1);
                 break;
             }
         }
         let outbox_id = outbox_id.unwrap_or(earlier.outbox_id);
-        Ok(Self { outbox_id, shift, segments: segments.into(), first, end })
+        Self { outbox_id, shift, segments: segments.into(), first, end }
     }
 
     pub(super) fn len(&self) -> u64 {
@@ -66,15 +62,9 @@ impl Run {
         &mut self.segments[newest]
     }
 
-    /// Deletes segments with nothing pending, except the newest: its name keeps the count.
-    pub(super) fn delete_done(&mut self) -> Result<(), SpoolError> {
-        while self.segments.get(1).is_some_and(|second| second.first <= self.first) {
-            self.segments.pop_front().map_or(Ok(()), |done| done.delete())?;
-        }
-        Ok(())
-    }
-
-    pub(super) fn delete(self) -> Result<(), SpoolError> {
-        self.segments.iter().try_for_each(Segment::delete)
+    /// Takes out the segments with nothing pending, except the newest: its name keeps the count.
+    pub(super) fn take_done(&mut self) -> Vec<Segment> {
+        let done = self.segments.iter().skip(1).take_while(|following| following.first <= self.first).count();
+        self.segments.drain(..done).collect()
     }
 }

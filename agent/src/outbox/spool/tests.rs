@@ -54,7 +54,7 @@ impl Hub {
             }
         }
         if is_acked && let Some(up_to) = self.durable.get(&id) {
-            outbox.ack(*up_to).expect("acked");
+            outbox.ack(*up_to);
         }
     }
 
@@ -311,6 +311,114 @@ fn a_full_disk_costs_no_reading_that_memory_holds() {
     hub.drain(&mut outbox);
     assert_eq!(hub.taken.len() as u64, 8 + MEMORY_REPORTS_MAX);
     push(&mut outbox, [11]);
+}
+
+/// The disk takes no record from now on, and its files can still be read; or it is well again. Without its lock, a
+/// folder is not opened for writing again.
+fn make_disk_sick(outbox: &mut Outbox, is_sick: bool) {
+    let Storage::Spool(spool) = &mut outbox.storage else { panic!("not a spool") };
+    let (lock, hidden) = (spool.options.folder.join(LOCK), spool.options.folder.join("hidden"));
+    if is_sick {
+        fs::rename(lock, hidden).expect("renamed");
+        spool.tail = File::open(&spool.own().newest().path).expect("a file");
+    } else {
+        fs::rename(hidden, lock).expect("renamed");
+    }
+}
+
+#[test]
+fn a_sick_disk_costs_no_reading_that_memory_holds() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = options(folder.path());
+    let mut hub = Hub::default();
+    let mut outbox = Outbox::in_spool(&options, FIRST_ID).expect("new");
+    push(&mut outbox, 1..=3);
+    make_disk_sick(&mut outbox, true);
+    push(&mut outbox, 4..=6);
+    // One that was held is acknowledged, and two are not.
+    hub.connect(&mut outbox, 4, true);
+    push(&mut outbox, [7]);
+    make_disk_sick(&mut outbox, false);
+    // What a write left that was not whole is cut off.
+    let path = segments(&options)[0].clone();
+    let mut torn = fs::read(&path).expect("the segment");
+    torn.extend([7; 9]);
+    fs::write(&path, &torn).expect("written");
+    push(&mut outbox, [8]);
+    assert!(matches!(Outbox::in_spool(&options, 8), Err(SpoolError::Locked { .. })), "it is locked again");
+    drop(outbox);
+    let mut outbox = Outbox::in_spool(&options, 8).expect("found");
+    assert_eq!(outbox.kept_count(), 8);
+    hub.drain(&mut outbox);
+    assert_eq!(hub.times(), (1..=8).collect::<Vec<i64>>());
+
+    make_disk_sick(&mut outbox, true);
+    (0..MEMORY_REPORTS_MAX).for_each(|_| outbox.push(report(9)).expect("room in memory"));
+    assert!(matches!(outbox.push(report(10)), Err(PushError::Full)));
+    hub.drain(&mut outbox);
+    assert_eq!(hub.taken.len() as u64, 8 + MEMORY_REPORTS_MAX);
+    push(&mut outbox, [11]);
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_passed_over_after_a_few_tries_and_kept() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = options(folder.path());
+    let mut hub = Hub::default();
+    let mut outbox = Outbox::in_spool(&options, FIRST_ID).expect("new");
+    push(&mut outbox, 1..=3);
+    drop(outbox);
+    let path = segments(&options)[0].clone();
+    let bytes = fs::read(&path).expect("the segment");
+    let mut outbox = Outbox::in_spool(&options, 8).expect("found");
+    push(&mut outbox, 4..=6);
+    // A folder in its place can be opened, and no byte of it can be read.
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("made");
+    for _ in 1..SPOOL_READ_TRIES_MAX {
+        hub.welcome(&mut outbox);
+        assert!(matches!(outbox.next(10), Err(SpoolError::Io { .. })));
+    }
+    hub.drain(&mut outbox);
+    assert_eq!(hub.times(), [4, 5, 6]);
+    // So does the next process, which finds it like this.
+    drop(outbox);
+    let mut outbox = Outbox::in_spool(&options, 9).expect("found");
+    push(&mut outbox, [7]);
+    hub.drain(&mut outbox);
+    assert_eq!(hub.times(), [4, 5, 6, 7]);
+    drop(outbox);
+    // And if it can be read again, nothing of it is lost.
+    fs::remove_dir(&path).expect("it was kept");
+    fs::write(&path, bytes).expect("written");
+    hub.drain(&mut Outbox::in_spool(&options, 10).expect("found"));
+    assert_eq!(hub.times(), [4, 5, 6, 7, 1, 2, 3]);
+}
+
+#[test]
+fn a_done_file_that_cannot_be_deleted_ends_no_connection_and_goes_later() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = options(folder.path());
+    let mut hub = Hub::default();
+    let mut outbox = Outbox::in_spool(&options, FIRST_ID).expect("new");
+    push(&mut outbox, 1..=3);
+    drop(outbox);
+    let mut outbox = Outbox::in_spool(&options, 8).expect("found");
+    let path = segments(&options)[0].clone();
+    // The hub has them already, so nobody reads what is no file.
+    hub.durable.insert(FIRST_ID, 3);
+    hub.next = 4;
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("made");
+    hub.connect(&mut outbox, usize::MAX, true);
+    assert!(outbox.is_empty() && path.is_dir());
+    push(&mut outbox, [4]);
+    fs::remove_dir(&path).expect("removed");
+    fs::write(&path, "").expect("written");
+    push(&mut outbox, [5]);
+    assert!(!path.exists(), "it was tried again");
+    hub.drain(&mut outbox);
+    assert_eq!(hub.times(), [4, 5]);
 }
 
 #[test]

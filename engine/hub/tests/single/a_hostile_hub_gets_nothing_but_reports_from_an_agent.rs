@@ -1,5 +1,6 @@
 //! A hub that an agent trusts and that means ill: whatever it sends, the agent starts no program, opens no file for writing
-//! but its spool's, talks to no other address, and keeps within its bounds. Then an honest hub in its place gets the reports.
+//! but its spool's, talks to no other address, and keeps within its bounds. Then an honest hub in its place gets the reports,
+//! under numbers that it can take.
 //!
 //! The agents run under `strace`, which sees what they ask of the system. Without it the test is skipped and says so.
 
@@ -13,8 +14,9 @@ use crate::fake_hub::{FakeHub, FakeSession};
 use crate::hub::agent_process::{AgentProcess, program};
 use windfire_agent::limits::REPORT_INTERVAL_MIN;
 use windfire_bench::{skipped, tally};
+use windfire_engine::limits::SEQUENCE_JUMP_MAX;
 use windfire_wire::limits::{FRAME_BODY_BYTES_MAX, LENGTH_PREFIX_BYTES, REPORTS_PER_FRAME_MAX};
-use windfire_wire::{Down, RefuseReason, Up, Welcome, encode_down};
+use windfire_wire::{Down, RefuseReason, ReportChain, Up, Welcome, encode_down};
 
 /// Memory that an agent may ever have taken: four times what a quiet one takes.
 const MEMORY_KIB_MAX: u64 = 24 * 1024;
@@ -60,6 +62,7 @@ enum Act {
     Streams,
     Silence,
     CommandInRefusal,
+    NumbersOutOfReach,
 }
 
 const ACTS: [Act; 13] = [
@@ -76,6 +79,7 @@ const ACTS: [Act; 13] = [
     Act::Streams,
     Act::Silence,
     Act::CommandInRefusal,
+    Act::NumbersOutOfReach,
 ];
 
 impl Act {
@@ -150,6 +154,10 @@ impl Act {
                 session.say(&Down::Refuse { reason: RefuseReason::BadCredential, detail }).await;
                 true
             }
+            Self::NumbersOutOfReach => {
+                session.welcome(0, 1 << 50).await;
+                true
+            }
         };
         // An agent that had enough has closed the connection, which is right.
         let _may_be_closed = taken;
@@ -159,12 +167,39 @@ impl Act {
     const fn is_returned_from(self) -> bool {
         !matches!(self, Self::CommandInRefusal)
     }
+
+    /// Whether the agent has a spool. Without one, what a hub said of numbers could last as long as the process.
+    const fn has_spool(self) -> bool {
+        !matches!(self, Self::NumbersOutOfReach)
+    }
+
+    /// Whether the hub hears reports before the agent leaves it.
+    const fn hears_reports(self) -> bool {
+        matches!(self, Self::NumbersOutOfReach)
+    }
 }
 
 fn frame(down: &Down) -> Vec<u8> {
     let mut bytes = Vec::new();
     encode_down(down, &mut bytes).expect("within limits");
     bytes
+}
+
+/// The readings that an agent sends on a new session, at least so many: their numbers and their times.
+async fn readings(session: &mut FakeSession, count: usize) -> Vec<(u64, i64)> {
+    let (mut chain, mut readings) = (ReportChain::new(), Vec::new());
+    while readings.len() < count {
+        match session.hear().await.expect("an agent that reports") {
+            Up::Reports(frame) => {
+                for (number, delta) in (frame.first_sequence..).zip(&frame.reports) {
+                    readings.push((number, chain.grow(delta).expect("sound").time_ms));
+                }
+            }
+            Up::Hello(_) => panic!("a second Hello"),
+            _ => {}
+        }
+    }
+    readings
 }
 
 /// Has a hub act on an agent, and gives what the agent asked of the system, and the most memory that it took, KiB.
@@ -176,12 +211,16 @@ async fn attack(act: Act, folder: &Path) -> (String, u64) {
     command.arg(format!("trace={}", CALLS.join(",")));
     command.arg("-o").arg(&trace).arg(program());
     command.args(["--hub", &hub.address().to_string(), "--fingerprint", &hub.fingerprint().to_string()]);
-    command.args(["--credential", "secret", "--spool"]).arg(&spool);
+    command.args(["--credential", "secret"]);
+    if act.has_spool() {
+        command.arg("--spool").arg(&spool);
+    }
     let started = Instant::now();
     let mut agent = AgentProcess::start(command);
 
     let mut session = hub.accept().await;
     act.on(&mut session, started).await;
+    let heard = if act.hears_reports() { readings(&mut session, REPORTS).await } else { Vec::new() };
     if act.is_returned_from() {
         if act != Act::Silence {
             // An agent that bears with it for a second is sent away, with many words.
@@ -190,15 +229,14 @@ async fn attack(act: Act, folder: &Path) -> (String, u64) {
         }
         let mut honest = hub.accept().await;
         honest.welcome(0, 1).await;
-        let mut numbers = Vec::new();
-        while numbers.len() < REPORTS {
-            match honest.hear().await.expect("an agent that reports") {
-                Up::Reports(frame) => numbers.extend((frame.first_sequence..).take(frame.reports.len())),
-                Up::Hello(_) => panic!("{act:?}: a second Hello"),
-                _ => {}
-            }
+        let got = readings(&mut honest, REPORTS.max(heard.len())).await;
+        assert!(got.windows(2).all(|two| two[0].0 + 1 == two[1].0), "{act:?}: {got:?}");
+        assert!(got[0].0 <= SEQUENCE_JUMP_MAX, "{act:?}: a hub refuses {got:?}");
+        // The hostile hub acknowledged none of these.
+        for (_, time_ms) in heard {
+            let times = got.iter().filter(|(_, got_ms)| *got_ms == time_ms).count();
+            assert_eq!(times, 1, "{act:?}: the reading of {time_ms} in {got:?}");
         }
-        assert!(numbers.is_sorted() && numbers.windows(2).all(|two| two[0] + 1 == two[1]), "{act:?}: {numbers:?}");
     } else {
         // The refusal is sent only while the runtime runs.
         let wait = move || (agent.wait_for_log("hub refused"), agent);
