@@ -65,7 +65,7 @@ enum Act {
     NumbersOutOfReach,
 }
 
-const ACTS: [Act; 13] = [
+const ACTS: [Act; 14] = [
     Act::Garbage,
     Act::EmptyFrames,
     Act::OversizedFrame,

@@ -14,6 +14,7 @@ use crate::hub::frozen_disk::FrozenDisk;
 use crate::hub::spools::{bytes_in, samples_in};
 use crate::hub::{new_hub, wait_until};
 use windfire_bench::hub_process::HubProcess;
+use windfire_bench::{skipped, tally};
 use windfire_engine::sample::Sample;
 
 /// Bytes of a few readings.
@@ -47,7 +48,7 @@ fn is_same(one: &Sample, other: &Sample) -> bool {
 fn an_agent_whose_spools_disk_is_read_only_reports_on_and_loses_nothing() {
     let disk = match FrozenDisk::mount_that_can_turn_read_only() {
         Ok(disk) => disk,
-        Err(why) => return println!("skipped: no disk can be made that turns read-only: {why}"),
+        Err(why) => return skipped!("no disk can be made that turns read-only: {why}"),
     };
     let (_folder, mut hub) = new_hub(&[]);
     let credential = hub.make_servers(1, "").remove(0);
@@ -89,5 +90,5 @@ fn an_agent_whose_spools_disk_is_read_only_reports_on_and_loses_nothing() {
         let found = history.iter().filter(|taken| is_same(sample, taken)).count();
         assert_eq!(found, 1, "reading {number} of the spool: {sample:?}");
     }
-    println!("{} readings were on the disk, and each is among the {} in history once", on_disk.len(), history.len());
+    tally!("{} readings were on the disk, and each is among the {} in history once", on_disk.len(), history.len());
 }
