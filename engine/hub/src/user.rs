@@ -1,13 +1,14 @@
 //! The user that a hub runs as. Root may read, write and listen everywhere, so what root sees says nothing of the hub, and
 //! what root writes the hub cannot read.
 
+use std::ffi::CString;
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::process::{Command, Stdio};
 use std::thread;
 
+use nix::unistd::{User, getgrouplist};
 use rustix::process::{Gid, Uid, geteuid};
 use rustix::thread::{set_thread_groups, set_thread_res_gid, set_thread_res_uid};
 
@@ -72,15 +73,15 @@ pub(crate) fn check_may_write(data: &Path) -> Result<(), String> {
     }
 }
 
-/// The groups of a user, its own first, as `id` finds them: users may be in other places than files of this machine. `None`
-/// if the system knows no such user.
+/// The groups of a user, its own first, as the system knows them: users may be in other places than files of this machine.
+/// `None` if it knows no such user.
 fn groups_of(uid: u32) -> Option<Vec<u32>> {
-    let mut command = Command::new("id");
-    command.args(["-G", &uid.to_string()]).stdin(Stdio::null()).stderr(Stdio::null());
-    let output = command.output().ok().filter(|output| output.status.success())?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let groups: Option<Vec<u32>> = text.split_whitespace().map(|gid| gid.parse().ok()).collect();
-    groups.filter(|groups| !groups.is_empty())
+    let user = User::from_uid(nix::unistd::Uid::from_raw(uid)).ok()??;
+    let name = CString::new(user.name).ok()?;
+    let mut groups = vec![user.gid.as_raw()];
+    let all = getgrouplist(&name, user.gid).ok()?;
+    groups.extend(all.iter().map(|gid| gid.as_raw()).filter(|gid| *gid != user.gid.as_raw()));
+    Some(groups)
 }
 
 #[cfg(test)]
