@@ -45,7 +45,7 @@ pub use body::{Body, PIECE_BYTES, Producer, Streamed};
 pub use cluster::{Cluster, ClusterBroker, ClusterHub, ClusterPartition, ClusterState};
 pub use context::{Agents, Api, Caller, Tries};
 pub use details::DetailsCache;
-pub use history::{export, parse_range};
+pub use history::{NOTE, export, parse_range};
 pub use operation::is_blocking;
 pub use outside::answer_outside;
 pub use routes::{handle, handle_if, handle_local};

@@ -35,8 +35,8 @@ pub(crate) const RANGE_USUAL_MS: i64 = 24 * 3_600_000;
 const FACTS_RANGE_USUAL_MS: i64 = 30 * RANGE_USUAL_MS;
 /// Bytes that any answer holds while it is computed: a few pieces that wait for the reader, and a compressor.
 const STREAM_BYTES: usize = 16 * PIECE_BYTES;
-/// A header with the differences between the answer and the request.
-const NOTE: HeaderName = HeaderName::from_static("windfire-note");
+/// A header with the differences between the answer and what was asked for, or how old the answer is.
+pub const NOTE: HeaderName = HeaderName::from_static("windfire-note");
 
 /// A range of time, Unix milliseconds.
 pub(crate) struct AskedRange {

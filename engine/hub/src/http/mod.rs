@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CONNECTION, STRICT_TRANSPORT_SECURITY};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
@@ -32,7 +32,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
-use windfire_api::{Admission, Body, Busy, Caller, Viewer, Work, answer_outside, busy, handle_if, is_blocking};
+use windfire_api::{Admission, Body, Busy, Caller, NOTE, Viewer, Work, answer_outside, busy, handle_if, is_blocking};
 
 use crate::counters::Counters;
 use crate::limits::{
@@ -179,8 +179,12 @@ impl Http {
     ) -> Result<Response<BoxBody<Bytes, io::Error>>, Infallible> {
         let (counters, hsts) = (Arc::clone(&self.counters), self.hsts.current());
         counters.http_requests.add(1);
+        let is_read = is_read_of_api(&request);
         let mut response = self.answer_to(request, connection).await?;
         counters.count_answer(response.status().as_u16());
+        if is_read && matches!(response.status(), StatusCode::OK | StatusCode::NOT_MODIFIED) {
+            note_if_old(&counters, response.headers_mut());
+        }
         if let Some(hsts) = hsts.as_ref() {
             response.headers_mut().insert(STRICT_TRANSPORT_SECURITY, hsts.clone());
         }
@@ -292,6 +296,19 @@ impl Http {
 
 /// Counts a connection that ended because of something that its client sent, or did not send. hyper itself answers a
 /// head that it cannot read. If the client is gone by then, it only says that the connection broke.
+/// Whether what is asked for depends on how new the hub's data are.
+fn is_read_of_api<B>(request: &Request<B>) -> bool {
+    matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path().contains("/api/v1/")
+}
+
+/// A hub of a cluster that is behind, or cut off, still answers. It says how old that is.
+fn note_if_old(counters: &Counters, headers: &mut HeaderMap) {
+    let Some(state) = counters.cluster().filter(|state| !state.is_ready()) else { return };
+    if let Some(note) = state.why_not_ready().and_then(|why| HeaderValue::try_from(why).ok()) {
+        headers.append(NOTE, note);
+    }
+}
+
 fn count_end(counters: &Counters, error: &hyper::Error) {
     if error.is_timeout() {
         counters.http_silent.add(1);

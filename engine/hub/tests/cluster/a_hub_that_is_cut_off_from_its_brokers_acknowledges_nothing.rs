@@ -1,6 +1,7 @@
 //! One hub of two no longer reaches the brokers, and its agents still reach it. It says that it is not ready, answers no
-//! token, still answers those who are signed in, and acknowledges nothing, so its agents keep their reports. Those of
-//! the other hub notice nothing. Once the network is back, everything comes in. `CUT_S=60` cuts it off for longer.
+//! token, still answers those who are signed in and says how old that is, and acknowledges nothing, so its agents keep
+//! their reports. Those of the other hub notice nothing. Once the network is back, everything comes in. `CUT_S=60` cuts
+//! it off for longer.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -59,7 +60,10 @@ fn a_hub_is_cut_off() {
         ready.status == 503 && ready.text().contains("the brokers were not heard")
     };
     wait_until("the hub is not ready, and says why", is_deaf);
-    assert_eq!(panel.get(first, "/api/v1/manage/server").status, 200, "who is signed in may look");
+    let shown = panel.get(first, "/api/v1/manage/server");
+    assert_eq!(shown.status, 200, "who is signed in may look");
+    let note = shown.header("windfire-note").unwrap_or_default();
+    assert!(note.contains("were not heard for"), "an answer says that it is old: {note:?}");
     let before = Account::total(&stuck.accounts());
     sleep(cut);
     let kept = KEPT_MIN * of_first.len() as u64;
@@ -71,6 +75,7 @@ fn a_hub_is_cut_off() {
 
     relays.iter().for_each(Relay::heal);
     wait_until("the hub is ready", || is_ready(first));
+    assert_eq!(panel.get(first, "/api/v1/manage/server").header("windfire-note"), None);
     await_acks(&stuck);
     let accounts = [stuck.settle(), others.settle()].concat();
     tally!("the agents of the other hub waited {noticed:?} at most before, {silence_of_others:?} meanwhile");
