@@ -29,6 +29,8 @@ pub struct ClusterState {
     pub is_sync_stated: bool,
     /// What is unsafe and was allowed.
     pub warnings: Vec<String>,
+    /// The stream with the fewest copies, if it lacks one. `None` if none does.
+    pub missing_copies: Option<String>,
     /// Hubs that hold their ids, and those that ended lately without giving theirs back, sorted by id.
     pub hubs: Vec<ClusterHub>,
     /// The hub that judges alerts. `None` if the asked hub does not know.

@@ -27,7 +27,8 @@ pub(crate) fn schemas() -> Schemas {
     let partition = json!({"partition": integer(), "applied": integer(), "lag_messages": integer(), "lag_s": number()});
     let cluster = json!({
         "name": text(), "hub_id": text(), "not_ready": maybe("string"), "broker": maybe("string"), "lease_s": integer(),
-        "brokers": list(object(broker)), "is_sync_stated": flag(), "warnings": list(text()), "hubs": list(object(hub)),
+        "brokers": list(object(broker)), "is_sync_stated": flag(), "warnings": list(text()),
+        "missing_copies": maybe("string"), "hubs": list(object(hub)),
         "alerts_hub_id": maybe("string"), "registry_applied": integer(), "registry_lag_messages": integer(),
         "partitions": list(object(partition)),
     });
@@ -67,6 +68,7 @@ mod tests {
             brokers: vec![ClusterBroker { name, version, is_synced: None }],
             is_sync_stated: true,
             warnings: vec!["too few brokers".to_owned()],
+            missing_copies: None,
             hubs: vec![ClusterHub { hub_id: "a".to_owned(), runs: true, renewed_s: 2 }],
             alerts_hub_id: None,
             registry_applied: 6,

@@ -20,6 +20,7 @@ const WELL: ClusterState = {
   ],
   is_sync_stated: true,
   warnings: [],
+  missing_copies: null,
   hubs: [
     { hub_id: 'hub-a', runs: true, renewed_s: 1 },
     { hub_id: 'hub-b', runs: true, renewed_s: 2 },
@@ -31,11 +32,13 @@ const WELL: ClusterState = {
   partitions: Array.from({ length: 16 }, (_, partition) => ({ partition, applied: 4711, lag_messages: 0, lag_s: 0 })),
 };
 const WARNING = 'the broker broker-c writes to its disk every 120 s, and a power cut loses what it acknowledged since';
+const MISSING = 'the stream WF_main_03 has 2 of its 3 copies: a broker is down, or does not keep up';
 const UNWELL: ClusterState = {
   ...WELL,
   not_ready: 'this hub is 12 s, or 40 messages, behind its cluster: what it shows is old',
   brokers: WELL.brokers.map((broker) => ({ ...broker, is_synced: false })),
   warnings: [WARNING],
+  missing_copies: MISSING,
 };
 
 /** Lets the hub answer that; the next answers are those of the object as it is then. */
@@ -94,6 +97,9 @@ test('a hub that falls behind is told on every page, and no more once it has cau
 
   answer.state = { ...WELL, lease_s: 0 };
   await expect(page.getByRole('link', { name: 'No majority of brokers' })).toBeVisible();
+  answer.state = { ...WELL, missing_copies: MISSING };
+  await expect(page.getByRole('link', { name: 'A broker is missing' })).toBeVisible();
+  await expect(page.locator('.cluster-faults')).toContainText('WF_main_03 has 2 of its 3 copies');
   answer.state = WELL;
   await expect(page.locator('.header a.badge')).toHaveCount(0);
   await expect(page.locator('.cluster-faults')).toHaveCount(0);

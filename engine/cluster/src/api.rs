@@ -129,6 +129,8 @@ pub(crate) struct StreamPeer {
     pub(crate) name: String,
     pub(crate) current: bool,
     pub(crate) offline: bool,
+    /// Nanoseconds since the leader heard it; 0 if it never did.
+    pub(crate) active: i64,
 }
 
 /// Which message is asked for.

@@ -126,3 +126,7 @@ pub(crate) const LEASES_BYTES_MAX: i64 = 1024 * 1024;
 pub const STREAM_BYTES_MIN: u64 = 64 * 1024 * 1024;
 
 const _: () = assert!(2 * (MESSAGE_BYTES_MAX + HEADER_BYTES_MAX) <= PULL_BYTES_MAX);
+
+/// Time for which the leader of a stream may not hear a broker that keeps up with it: brokers hear of each other at least
+/// every second.
+pub const COPY_SILENCE_MAX: Duration = Duration::from_secs(5);

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::api::{ApiError, StreamConfig, StreamInfo, code};
+use crate::api::{ApiError, StreamConfig, StreamInfo, StreamPeer, code};
 use crate::backoff::Backoff;
 use crate::brokers::Brokers;
 use crate::error::{ClusterError, Trouble, shown};
-use crate::limits::{DUPLICATE_WINDOW, LEASE_KEPT, LEASES_BYTES_MAX, PARTITIONS_MAX, STREAM_BYTES_MIN};
+use crate::limits::{
+    COPY_SILENCE_MAX, DUPLICATE_WINDOW, LEASE_KEPT, LEASES_BYTES_MAX, PARTITIONS_MAX, STREAM_BYTES_MIN,
+};
 use crate::mailbox::Mailbox;
 use crate::names::{ClusterId, Names, StreamOf};
 use crate::refusal::Refusal;
@@ -49,7 +51,7 @@ pub struct StreamState {
     pub leader: Option<String>,
     /// The brokers that have it.
     pub replicas: usize,
-    /// Those of them that have all of it now.
+    /// Those of them that keep up with it, as far as their leader knows.
     pub current: usize,
     /// The sequence of its first message; one after the last if it has none.
     pub first: u64,
@@ -111,7 +113,10 @@ pub(crate) fn peers(info: &StreamInfo) -> usize {
 fn state(of: StreamOf, name: String, info: &StreamInfo) -> StreamState {
     let cluster = info.cluster.clone().unwrap_or_default();
     let leader = cluster.leader.filter(|leader| !leader.is_empty()).map(|leader| shown(&leader));
-    let others = cluster.replicas.iter().filter(|peer| peer.current && !peer.offline).count();
+    let silent_ns_max = i64::try_from(COPY_SILENCE_MAX.as_nanos()).unwrap_or(i64::MAX);
+    // Of a stream that is written to, a copy is hardly ever current, and its broker was heard a moment ago.
+    let keeps_up = |peer: &&StreamPeer| !peer.offline && (peer.current || (1..silent_ns_max).contains(&peer.active));
+    let others = cluster.replicas.iter().filter(keeps_up).count();
     StreamState {
         of,
         name,
@@ -272,6 +277,28 @@ mod tests {
         assert_eq!(configs[0].subjects, ["wf.prod.p.0.*"]);
         assert_eq!(configs[16].name, "WF_prod_registry");
         assert_eq!((configs[17].max_msgs_per_subject, configs[17].allow_rollup_hdrs), (1, true));
+    }
+
+    #[test]
+    fn a_copy_counts_while_its_broker_is_heard() {
+        let read = |replicas: &str| {
+            let text = format!(
+                r#"{{"config":{{}},"created":"","state":{{}},"cluster":{{"leader":"b1","replicas":[{replicas}]}}}}"#
+            );
+            let info: StreamInfo = serde_json::from_str(&text).unwrap();
+            let state = state(StreamOf::Registry, "WF_main_registry".to_owned(), &info);
+            (state.current, state.replicas)
+        };
+        let well = r#"{"name":"b2","current":true,"active":300000000}"#;
+        for (other, current) in [
+            (r#"{"name":"b3","current":true,"active":0}"#, 3),
+            (r#"{"name":"b3","current":false,"active":900000000,"lag":12}"#, 3),
+            (r#"{"name":"b3","current":false,"active":6122041135}"#, 2),
+            (r#"{"name":"b3","current":false,"active":0}"#, 2),
+            (r#"{"name":"b3","current":true,"offline":true,"active":5}"#, 2),
+        ] {
+            assert_eq!(read(&format!("{well},{other}")), (current, 3), "{other}");
+        }
     }
 
     #[test]

@@ -186,6 +186,8 @@ pub(crate) const CUT_OFF_MIN: Duration = Duration::from_secs(15);
 pub(crate) const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 /// Time between two looks at which hubs there are.
 pub(crate) const HUBS_INTERVAL: Duration = Duration::from_secs(5);
+/// Time between two looks at how many copies the streams have.
+pub(crate) const COPIES_INTERVAL: Duration = Duration::from_secs(20);
 /// Time between two wake-ups of sessions that wait for a stream.
 pub(crate) const WAKE_INTERVAL: Duration = Duration::from_millis(5);
 /// Time until a message is tried again for which the hub had no room.

@@ -89,7 +89,7 @@ impl Service {
 /// How the hub is, as `/readyz` says it.
 pub(crate) fn describe(engine: &Engine, counters: &Counters) -> String {
     let Some(mut why) = why_not_ready(engine, counters) else {
-        let but = shortcomings(engine).map(|what| format!(", but {what}"));
+        let but = shortcomings(engine, counters).map(|what| format!(", but {what}"));
         return format!("ready{}", but.collect::<String>());
     };
     why.truncate(why.floor_char_boundary(STATUS_WORDS_BYTES_MAX));
@@ -97,13 +97,14 @@ pub(crate) fn describe(engine: &Engine, counters: &Counters) -> String {
 }
 
 /// What an operator should know of a hub that is ready all the same: its clock is not trusted, history catches up,
-/// table files are damaged.
-pub(crate) fn shortcomings(engine: &Engine) -> impl Iterator<Item = String> {
+/// table files are damaged, a broker is down.
+pub(crate) fn shortcomings(engine: &Engine, counters: &Counters) -> impl Iterator<Item = String> {
     let clock = describe_clock(&engine.clock().state());
     let catch_up = engine.history().catch_up().map(describe_catch_up);
     let tables = engine.damaged_tables().tables.len();
     let damage = (tables > 0).then(|| format!("damaged table files: {tables}, which the log names"));
-    clock.into_iter().chain(catch_up).chain(damage)
+    let copies = counters.cluster().and_then(|state| state.missing_copies());
+    clock.into_iter().chain(catch_up).chain(damage).chain(copies)
 }
 
 /// Why the hub takes no reports or no changes, or shows what is old.

@@ -13,6 +13,7 @@ const WELL: ClusterState = {
   brokers: [{ name: 'broker-a', version: '2.15.1', is_synced: true }],
   is_sync_stated: false,
   warnings: [],
+  missing_copies: null,
   hubs: [{ hub_id: 'hub-a', runs: true, renewed_s: 1 }],
   alerts_hub_id: 'hub-a',
   registry_applied: 4,
@@ -31,6 +32,10 @@ it('tells the worst of what is wrong, and nothing of a hub that is well', () => 
   expect(troubleOf(WELL)).toBeNull();
   expect(troubleOf(lagging(2.9))).toBeNull();
   expect(troubleOf(lagging(3))).toEqual({ what: 'lags', seconds: 3 });
+  const unsafe = { warnings: ['a broker does not sync'], missing_copies: 'a stream has 2 of its 3 copies' };
+  expect(troubleOf({ ...WELL, missing_copies: unsafe.missing_copies })).toEqual({ what: 'copies' });
+  expect(troubleOf({ ...WELL, ...unsafe })).toEqual({ what: 'unsafe' });
+  expect(troubleOf({ ...lagging(3), ...unsafe })).toEqual({ what: 'lags', seconds: 3 });
   expect(troubleOf({ ...lagging(5), lease_s: 0 })).toEqual({ what: 'no-majority' });
   expect(troubleOf({ ...lagging(12), lease_s: 0, not_ready: 'it is behind' })).toEqual({ what: 'not-ready' });
 });

@@ -13,6 +13,7 @@ export interface ClusterState {
   is_sync_stated: boolean;
   /** What is unsafe and was allowed. */
   warnings: string[];
+  missing_copies: string | null;
   hubs: ClusterHub[];
   /** `null` if this hub does not know. */
   alerts_hub_id: string | null;
@@ -45,14 +46,21 @@ export interface ClusterPartition {
 export const LAG_SHOWN_MIN_S = 3;
 
 /** What a person should know of the hub at once; the worst comes first. */
-export type Trouble = { what: 'not-ready' } | { what: 'no-majority' } | { what: 'lags'; seconds: number };
+export type Trouble =
+  | { what: 'not-ready' }
+  | { what: 'no-majority' }
+  | { what: 'lags'; seconds: number }
+  | { what: 'unsafe' }
+  | { what: 'copies' };
 
 export function troubleOf(state: ClusterState): Trouble | null {
   if (state.not_ready !== null) return { what: 'not-ready' };
   // A hub renews its id every few seconds, and only a majority of the brokers can do that.
   if (state.lease_s === 0) return { what: 'no-majority' };
   const seconds = lagOf(state);
-  return seconds >= LAG_SHOWN_MIN_S ? { what: 'lags', seconds } : null;
+  if (seconds >= LAG_SHOWN_MIN_S) return { what: 'lags', seconds };
+  if (state.warnings.length > 0) return { what: 'unsafe' };
+  return state.missing_copies === null ? null : { what: 'copies' };
 }
 
 /** Seconds that the hub is behind where it is most. */

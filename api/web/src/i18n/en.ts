@@ -321,11 +321,19 @@ export const en = {
   cluster: {
     title: 'Cluster',
     alone: 'This hub is alone. It has no brokers in its configuration.',
-    badges: { 'not-ready': 'Hub not ready', 'no-majority': 'No majority of brokers', lags: 'Hub is behind' },
+    badges: {
+      'not-ready': 'Hub not ready',
+      'no-majority': 'No majority of brokers',
+      lags: 'Hub is behind',
+      unsafe: 'Cluster is not safe',
+      copies: 'A broker is missing',
+    },
     notReady: (reason: string) => `Not ready: ${reason}.`,
     noMajority:
       'The brokers do not renew the id of this hub: they have no majority, or this hub does not reach it. No report is acknowledged, and agents keep their reports.',
     lags: (time: string) => `This hub is ${time} behind the others. What it shows is old.`,
+    missingCopies: (what: string) =>
+      `Acknowledged reports are safe, but one more broker that fails stops all acks: ${what}.`,
     unsafe: 'Acknowledged reports may be lost. The hub was started all the same, because of cluster_allow_unsafe:',
     cluster: 'Cluster',
     thisHub: 'This hub',

@@ -308,11 +308,18 @@ export const zh: Messages = {
   cluster: {
     title: '集群',
     alone: '此中心独立运行，配置中没有消息代理。',
-    badges: { 'not-ready': '中心未就绪', 'no-majority': '消息代理不足半数', lags: '中心落后' },
+    badges: {
+      'not-ready': '中心未就绪',
+      'no-majority': '消息代理不足半数',
+      lags: '中心落后',
+      unsafe: '集群不安全',
+      copies: '缺少消息代理',
+    },
     notReady: (reason) => `未就绪：${reason}。`,
     noMajority:
       '消息代理没有为此中心续期：可用的消息代理不足半数，或此中心无法连接到它们。上报得不到确认，由代理程序保留。',
     lags: (time) => `此中心比其他中心落后 ${time}，显示的数据不是最新的。`,
+    missingCopies: (what) => `已确认的上报是安全的，但若再有一个消息代理失效，所有确认都会停止：${what}。`,
     unsafe: '已确认的上报可能丢失。由于设置了 cluster_allow_unsafe，中心仍然启动了：',
     cluster: '集群',
     thisHub: '此中心',

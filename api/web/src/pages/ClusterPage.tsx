@@ -45,12 +45,13 @@ export default function ClusterPage(): JSX.Element {
 function Faults({ state }: { state: ClusterState }): JSX.Element | null {
   const text = messages.value.cluster;
   const trouble = troubleOf(state);
-  if (trouble === null && state.warnings.length === 0) return null;
+  if (trouble === null) return null;
   return (
     <div class="alert cluster-faults">
       {trouble?.what === 'not-ready' && <p>{text.notReady(state.not_ready ?? '')}</p>}
       {trouble?.what === 'no-majority' && <p>{text.noMajority}</p>}
       {trouble?.what === 'lags' && <p>{text.lags(duration(trouble.seconds))}</p>}
+      {state.missing_copies !== null && <p>{text.missingCopies(state.missing_copies)}</p>}
       {state.warnings.length > 0 && (
         <>
           <p>{text.unsafe}</p>

@@ -61,7 +61,9 @@ pub(super) fn show_cluster(answer: &ClusterState) -> String {
         None => "it is not known which hub judges alerts".to_owned(),
     };
     let stated = if answer.is_sync_stated { "\nthe operator states that every broker syncs each write" } else { "" };
-    let warnings: String = answer.warnings.iter().map(|warning| format!("\nunsafe: {warning}")).collect();
+    let warnings = answer.warnings.iter().map(|warning| format!("\nunsafe: {warning}"));
+    let missing = answer.missing_copies.iter().map(|missing| format!("\nnot whole: {missing}"));
+    let warnings: String = warnings.chain(missing).collect();
     format!(
         "hub {} of the cluster {}: {ready}\n{broker}; the hub's id is held for {} s, unless it is renewed; {behind} \
          messages behind, and {} of the registry\n{judge}\n\n{}\n\n{}{stated}{warnings}\n\n{}",
@@ -123,6 +125,7 @@ mod tests {
             brokers: vec![ClusterBroker { name, version, is_synced: None }],
             is_sync_stated: true,
             warnings: vec!["too few brokers".to_owned()],
+            missing_copies: Some("the stream WF_main_03 has 2 of its 3 copies".to_owned()),
             hubs: vec![ClusterHub { hub_id: "b".to_owned(), runs: false, renewed_s: 130 }],
             alerts_hub_id: Some("b".to_owned()),
             registry_applied: 6,
@@ -138,6 +141,7 @@ mod tests {
             "b    no    2 min ago",
             "unknown",
             "unsafe: too few brokers",
+            "not whole: the stream WF_main_03 has 2 of its 3 copies",
             "3          8        40      12.0 s",
         ] {
             assert!(shown.contains(words), "{words}: {shown}");

@@ -27,6 +27,9 @@ pub(crate) fn render(page: &mut Page, state: &State) {
     let hubs = state.hubs();
     page.gauge("windfire_cluster_hubs", "Hubs that run.", hubs.iter().filter(|hub| hub.runs(now)).count());
     page.gauge("windfire_cluster_brokers", "Brokers that were found at the start.", state.brokers.len());
+    if let Some(copies) = state.copies() {
+        page.gauge("windfire_cluster_copies", "Fewest copies that a stream has on brokers that keep up.", copies);
+    }
     page.gauge(
         "windfire_cluster_unsafe",
         "Faults by which brokers or streams may lose reports, and which cluster_allow_unsafe allowed at the start.",

@@ -35,6 +35,7 @@ impl Cluster for State {
             brokers: brokers.collect(),
             is_sync_stated: self.is_sync_stated,
             warnings: self.warnings.clone(),
+            missing_copies: self.missing_copies(),
             hubs: hubs.collect(),
             alerts_hub_id: self.judge(now),
             registry_applied: self.registry.position(),

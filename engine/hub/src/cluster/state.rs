@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::sync::watch::Receiver;
 use windfire_cluster::limits::LEASE_TTL;
-use windfire_cluster::{BrokerState, HubId, HubSeen, Progress};
+use windfire_cluster::{BrokerState, HubId, HubSeen, Progress, StreamState};
 use windfire_engine::counters::Counter;
 use windfire_engine::limits::SHARDS;
 
@@ -40,9 +40,27 @@ pub(crate) struct State {
     lease_until: Mutex<Option<Instant>>,
     hubs: Mutex<Vec<Hub>>,
     judge: Mutex<Judge>,
+    copies: Mutex<Copies>,
     is_cut_off: AtomicBool,
     is_ready: AtomicBool,
     is_registry_stale: Arc<AtomicBool>,
+}
+
+/// How many brokers have a copy of each stream.
+#[derive(Debug, Default)]
+struct Copies {
+    /// The stream with the fewest, as of the newest look.
+    fewest: Option<Fewest>,
+    /// Whether one lacked a copy at the look before too. A broker that is slow for a moment is nothing to tell.
+    lacked_before: bool,
+}
+
+/// A stream that has no more copies than any other.
+#[derive(Debug)]
+struct Fewest {
+    stream: String,
+    current: usize,
+    all: usize,
 }
 
 /// What was found at the start.
@@ -121,6 +139,7 @@ impl State {
             lease_until: Mutex::default(),
             hubs: Mutex::default(),
             judge: Mutex::default(),
+            copies: Mutex::default(),
             is_cut_off: AtomicBool::new(false),
             is_ready: AtomicBool::new(false),
             is_registry_stale,
@@ -219,6 +238,29 @@ impl State {
             Hub { renewed: known.map_or(now, |hub| hub.renewed), id: seen.hub, revision: seen.revision }
         };
         *hubs = seen.into_iter().map(hub).collect();
+    }
+
+    /// Notes how many copies the streams have.
+    pub(super) fn count_copies(&self, streams: Vec<StreamState>) {
+        let lacks = |stream: &StreamState| stream.replicas.saturating_sub(stream.current);
+        let fewest = streams.into_iter().max_by_key(lacks);
+        let mut copies = self.copies.lock();
+        copies.lacked_before = copies.fewest.as_ref().is_some_and(|fewest| fewest.current < fewest.all);
+        copies.fewest =
+            fewest.map(|stream| Fewest { stream: stream.name, current: stream.current, all: stream.replicas });
+    }
+
+    /// The fewest copies that a stream has. `None` before the first look.
+    pub(crate) fn copies(&self) -> Option<usize> {
+        self.copies.lock().fewest.as_ref().map(|fewest| fewest.current)
+    }
+
+    /// What the loss of one more broker would cost, if one seems to be lost already.
+    pub(crate) fn missing_copies(&self) -> Option<String> {
+        let copies = self.copies.lock();
+        let fewest = copies.fewest.as_ref().filter(|fewest| fewest.current < fewest.all && copies.lacked_before)?;
+        let Fewest { stream, current, all } = fewest;
+        Some(format!("the stream {stream} has {current} of its {all} copies: a broker is down, or does not keep up"))
     }
 
     /// What was seen at the last look.
@@ -323,6 +365,7 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use tokio::sync::watch;
+    use windfire_cluster::StreamOf;
 
     use super::*;
 
@@ -365,6 +408,34 @@ mod tests {
         senders[0].send_replace(progress(9, 9, now));
         state.look(None, now, NOW_MS);
         assert!(state.is_ready() && !state.is_cut_off());
+    }
+
+    #[test]
+    fn a_broker_that_is_down_is_told_at_the_second_look() {
+        let state = State::sample();
+        let streams = |current: usize| {
+            let of = |number: u16, current: usize| StreamState {
+                of: StreamOf::Partition(number),
+                name: format!("WF_main_{number:02}"),
+                leader: Some("b1".to_owned()),
+                replicas: 3,
+                current,
+                first: 1,
+                last: 9,
+                messages: 9,
+                bytes: 900,
+            };
+            vec![of(0, 3), of(1, current), of(2, 3)]
+        };
+        assert_eq!((state.copies(), state.missing_copies()), (None, None));
+        for (current, is_told) in [(3, false), (2, false), (2, true), (3, false), (1, false), (3, false), (2, false)] {
+            state.count_copies(streams(current));
+            assert_eq!((state.copies(), state.missing_copies().is_some()), (Some(current), is_told));
+        }
+        state.count_copies(streams(2));
+        let told = state.missing_copies().expect("for the second time");
+        assert!(told.contains("WF_main_01 has 2 of its 3 copies"), "{told}");
+        assert_eq!(windfire_api::Cluster::describe(&state).missing_copies, Some(told));
     }
 
     #[test]

@@ -11,6 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use windfire_cluster::limits::LEASE_TTL;
 use windfire_cluster::{
     Brokers, Follower, HubId, Lease, Names, Publisher, Refusal, RegistryPublisher, Standing, StreamOf, hubs,
+    stream_states,
 };
 use windfire_engine::Engine;
 
@@ -21,7 +22,7 @@ use super::publish::Publishing;
 use super::registry::{FollowingRegistry, share_logins};
 use super::state::State;
 use crate::clock::Clock;
-use crate::limits::{HUBS_INTERVAL, LEASE_RELEASE_MAX, LOOK_INTERVAL, WAKE_INTERVAL};
+use crate::limits::{COPIES_INTERVAL, HUBS_INTERVAL, LEASE_RELEASE_MAX, LOOK_INTERVAL, WAKE_INTERVAL};
 use crate::pulse::Pulse;
 use crate::threads::{Phase, Stop};
 
@@ -117,6 +118,7 @@ impl ClusterThread {
                 never = wake(&moved, &committed) => match never {},
                 never = look(&brokers, &state, &clock) => match never {},
                 never = see(&brokers, &names, &state) => match never {},
+                never = count_copies(&brokers, &names, &state) => match never {},
                 never = alerts::hold(&mut judging, &state) => match never {},
                 never = share_logins(&engine, &state) => match never {},
                 never = pulse.beat_with_the_others() => match never {},
@@ -167,6 +169,16 @@ async fn look(brokers: &Brokers, state: &State, clock: &Clock) -> Infallible {
         ticks.tick().await;
         let broker = brokers.is_connected().then(|| brokers.broker());
         state.look(broker, Instant::now(), clock());
+    }
+}
+
+async fn count_copies(brokers: &Brokers, names: &Names, state: &State) -> Infallible {
+    loop {
+        // Brokers that do not answer are told elsewhere.
+        if let Ok(streams) = stream_states(brokers, names, partitions()).await {
+            state.count_copies(streams);
+        }
+        sleep(COPIES_INTERVAL).await;
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) fn answer(
         "/healthz" => (StatusCode::OK, "text/plain; charset=utf-8", "ok\n".to_owned()),
         "/readyz" => match why_not_ready(engine, counters) {
             None => {
-                let but = shortcomings(engine).map(|what| format!("but {what}\n"));
+                let but = shortcomings(engine, counters).map(|what| format!("but {what}\n"));
                 (StatusCode::OK, "text/plain; charset=utf-8", format!("ready\n{}", but.collect::<String>()))
             }
             Some(why) => (StatusCode::SERVICE_UNAVAILABLE, "text/plain; charset=utf-8", format!("not ready: {why}\n")),

@@ -1,5 +1,5 @@
-//! The panel of a hub of a cluster is told what `windfire cluster status` shows, also while the hub has no brokers and
-//! is not ready. The panel of a hub that is alone is told so.
+//! The panel of a hub of a cluster is told what `windfire cluster status` shows, also while a broker is missing, and
+//! while the hub has no brokers and is not ready. The panel of a hub that is alone is told so.
 
 use std::path::Path;
 
@@ -35,6 +35,19 @@ fn a_hub_of_a_cluster_tells_what_its_command_line_shows() {
     for key in ["name", "hub_id", "brokers", "is_sync_stated", "warnings"] {
         assert_eq!(shown[key], ready[key], "{key}");
     }
+
+    // One broker of three is enough to tell, and holds up nothing.
+    assert_eq!(ready["missing_copies"], json!(null), "{ready}");
+    cluster.brokers.kill(2);
+    let hub = &cluster.hubs[0];
+    let is_told = |told: &Value| told["missing_copies"].as_str().is_some_and(|what| what.contains("2 of its 3 copies"));
+    wait_until("the panel is told that a broker is missing", || is_told(&told(&panel, hub)));
+    let readyz = hub.get("/readyz", "");
+    assert!(readyz.status == 200 && readyz.text().contains("2 of its 3 copies"), "{}", readyz.text());
+    assert_eq!(hub.metric("windfire_cluster_copies"), 2.0);
+    cluster.brokers.restart(2);
+    let hub = &cluster.hubs[0];
+    wait_until("all brokers are back", || told(&panel, hub)["missing_copies"].is_null());
 
     (0..3).for_each(|broker| cluster.brokers.kill(broker));
     let hub = &cluster.hubs[0];
