@@ -8,6 +8,7 @@
 
 mod alerts;
 mod answer;
+mod copies;
 mod entry;
 mod figures;
 mod follow;

@@ -11,6 +11,7 @@ use windfire_cluster::{BrokerState, HubId, HubSeen, Progress, StreamState};
 use windfire_engine::counters::Counter;
 use windfire_engine::limits::SHARDS;
 
+use super::copies::Copies;
 use super::judge::Judge;
 use super::lag::{Ends, Lag};
 use crate::limits::{CUT_OFF_MIN, LAG_READY_MAX, REGISTRY_QUIET_MIN, REGISTRY_STALE_MIN};
@@ -44,23 +45,6 @@ pub(crate) struct State {
     is_cut_off: AtomicBool,
     is_ready: AtomicBool,
     is_registry_stale: Arc<AtomicBool>,
-}
-
-/// How many brokers have a copy of each stream.
-#[derive(Debug, Default)]
-struct Copies {
-    /// The stream with the fewest, as of the newest look.
-    fewest: Option<Fewest>,
-    /// Whether one lacked a copy at the look before too. A broker that is slow for a moment is nothing to tell.
-    lacked_before: bool,
-}
-
-/// A stream that has no more copies than any other.
-#[derive(Debug)]
-struct Fewest {
-    stream: String,
-    current: usize,
-    all: usize,
 }
 
 /// What was found at the start.
@@ -242,25 +226,17 @@ impl State {
 
     /// Notes how many copies the streams have.
     pub(super) fn count_copies(&self, streams: Vec<StreamState>) {
-        let lacks = |stream: &StreamState| stream.replicas.saturating_sub(stream.current);
-        let fewest = streams.into_iter().max_by_key(lacks);
-        let mut copies = self.copies.lock();
-        copies.lacked_before = copies.fewest.as_ref().is_some_and(|fewest| fewest.current < fewest.all);
-        copies.fewest =
-            fewest.map(|stream| Fewest { stream: stream.name, current: stream.current, all: stream.replicas });
+        self.copies.lock().count(streams);
     }
 
     /// The fewest copies that a stream has. `None` before the first look.
     pub(crate) fn copies(&self) -> Option<usize> {
-        self.copies.lock().fewest.as_ref().map(|fewest| fewest.current)
+        self.copies.lock().fewest()
     }
 
-    /// What the loss of one more broker would cost, if one seems to be lost already.
+    /// The stream with the fewest copies, if it lacks one.
     pub(crate) fn missing_copies(&self) -> Option<String> {
-        let copies = self.copies.lock();
-        let fewest = copies.fewest.as_ref().filter(|fewest| fewest.current < fewest.all && copies.lacked_before)?;
-        let Fewest { stream, current, all } = fewest;
-        Some(format!("the stream {stream} has {current} of its {all} copies: a broker is down, or does not keep up"))
+        self.copies.lock().missing()
     }
 
     /// What was seen at the last look.
@@ -365,7 +341,6 @@ impl Standing {
 #[cfg(test)]
 mod tests {
     use tokio::sync::watch;
-    use windfire_cluster::StreamOf;
 
     use super::*;
 
@@ -408,34 +383,6 @@ mod tests {
         senders[0].send_replace(progress(9, 9, now));
         state.look(None, now, NOW_MS);
         assert!(state.is_ready() && !state.is_cut_off());
-    }
-
-    #[test]
-    fn a_broker_that_is_down_is_told_at_the_second_look() {
-        let state = State::sample();
-        let streams = |current: usize| {
-            let of = |number: u16, current: usize| StreamState {
-                of: StreamOf::Partition(number),
-                name: format!("WF_main_{number:02}"),
-                leader: Some("b1".to_owned()),
-                replicas: 3,
-                current,
-                first: 1,
-                last: 9,
-                messages: 9,
-                bytes: 900,
-            };
-            vec![of(0, 3), of(1, current), of(2, 3)]
-        };
-        assert_eq!((state.copies(), state.missing_copies()), (None, None));
-        for (current, is_told) in [(3, false), (2, false), (2, true), (3, false), (1, false), (3, false), (2, false)] {
-            state.count_copies(streams(current));
-            assert_eq!((state.copies(), state.missing_copies().is_some()), (Some(current), is_told));
-        }
-        state.count_copies(streams(2));
-        let told = state.missing_copies().expect("for the second time");
-        assert!(told.contains("WF_main_01 has 2 of its 3 copies"), "{told}");
-        assert_eq!(windfire_api::Cluster::describe(&state).missing_copies, Some(told));
     }
 
     #[test]
