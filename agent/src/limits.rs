@@ -30,10 +30,9 @@ pub const SPOOL_RUNS_MAX: usize = 64;
 
 /// Time between two tries to use a spool whose disk did not let the agent use it when it started.
 pub const SPOOL_RETRY_INTERVAL: Duration = Duration::from_secs(30);
-/// Failures to read from a spool, one after another, each of which ends the connection. At the last of them, what
-/// cannot be read is passed over instead. With the waits between connections this takes some ten seconds: a disk that
-/// had to start again has answered by then.
-pub const SPOOL_READ_TRIES_MAX: u32 = 4;
+/// Time for which a file of a spool may be unreadable before the agent reports from memory: a disk that had to start
+/// again has answered by then.
+pub const SPOOL_READ_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Step of the wall clock that is reported before the next report: less is drift.
 pub const CLOCK_STEP_MS_MIN: i64 = 500;

@@ -185,7 +185,7 @@ impl Agent {
             credential: self.credential.clone(),
             enrol: None,
             agent_version: String::new(),
-            outbox_id: self.outbox()?.id(),
+            outbox_id: self.outbox()?.greet(),
             clock: Some(clock),
         };
         let mut bytes = Vec::new();

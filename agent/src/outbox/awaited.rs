@@ -1,12 +1,12 @@
-//! A spool that cannot be used yet, because its disk is full, read-only or failing. A machine with such a disk must still
-//! be watched: its readings are held in memory, and what the spool has stays there. Once the disk is well, the spool is
-//! used: first goes what it had, then what was held.
+//! A spool that cannot be used yet, because its disk is full, read-only or failing, or not any more, because a file of it
+//! cannot be read. A machine with such a disk must still be watched: its readings are held in memory, and what the spool
+//! has stays there. Once the disk is well, the spool is used: first goes what it had, then what was held.
 
 use std::time::Instant;
 
 use super::error::SpoolError;
 use super::memory::Memory;
-use super::spool::{LOCK, Spool, SpoolOptions};
+use super::spool::{LOCK, SetAside, Spool, SpoolOptions};
 use crate::limits::{MEMORY_REPORTS_MAX, SPOOL_RETRY_INTERVAL};
 
 #[derive(Debug)]
@@ -20,14 +20,32 @@ pub(super) struct Awaited {
     due: Instant,
     /// Why it could not be used, as it was last said.
     told: String,
+    /// It was used by this process before.
+    aside: Option<SetAside>,
 }
 
 impl Awaited {
     /// The spool that could not be used because of `error`.
     pub(super) fn new(options: &SpoolOptions, machine: Option<String>, error: &SpoolError) -> Self {
-        let was_used = options.folder.join(LOCK).exists();
+        // A disk that fails may not even say that.
+        let was_used = options.folder.join(LOCK).try_exists().unwrap_or(true);
+        Self::of(options.clone(), machine, was_used, None, error)
+    }
+
+    /// A spool that was used until now, and cannot be read because of `error`.
+    pub(super) fn set_aside(aside: SetAside, error: &SpoolError) -> Self {
+        Self::of(aside.options().clone(), aside.machine().map(str::to_owned), true, Some(aside), error)
+    }
+
+    fn of(
+        options: SpoolOptions,
+        machine: Option<String>,
+        was_used: bool,
+        aside: Option<SetAside>,
+        error: &SpoolError,
+    ) -> Self {
         let due = Instant::now() + SPOOL_RETRY_INTERVAL;
-        let mut awaited = Self { options: options.clone(), machine, was_used, due, told: String::new() };
+        let mut awaited = Self { options, machine, was_used, due, told: String::new(), aside };
         awaited.tell(error);
         awaited
     }
@@ -43,7 +61,11 @@ impl Awaited {
         if self.was_used && !self.options.folder.join(LOCK).exists() {
             return None;
         }
-        match Spool::open_with(&self.options, outbox_id, self.machine.as_deref(), Some(memory)) {
+        if let Some(Err(error)) = self.aside.as_ref().map(SetAside::check) {
+            self.tell(&error);
+            return None;
+        }
+        match Spool::open_with(&self.options, outbox_id, self.machine.as_deref(), Some(memory), self.aside.as_ref()) {
             Ok(spool) => {
                 let (folder, held) = (self.options.folder.display(), memory.end() - memory.first());
                 tracing::info!(spool = %folder, held, "the spool can be used now: it takes the readings held in memory");
@@ -56,13 +78,19 @@ impl Awaited {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn make_due(&mut self) {
+        self.due = Instant::now();
+    }
+
     /// Once for each reason, and not at each try.
     fn tell(&mut self, error: &SpoolError) {
         let said = error.to_string();
         if said != self.told {
             tracing::warn!(
                 max = MEMORY_REPORTS_MAX,
-                "{said}: the spool cannot be used, and readings are held in memory until it can: see to its disk"
+                "{said}: the spool cannot be used, and readings are held in memory until it can: see to its disk, or move \
+                 a file that stays unreadable out of the spool"
             );
             self.told = said;
         }
@@ -105,12 +133,6 @@ mod tests {
         (pending.first_sequence..).zip(pending.reports.iter().map(|report| report.time_ms)).collect()
     }
 
-    /// The time has come to try the spool again.
-    fn make_due(outbox: &mut Outbox) {
-        let Storage::Memory { awaited: Some(awaited), .. } = &mut outbox.storage else { panic!("it waits for none") };
-        awaited.due = Instant::now();
-    }
-
     #[test]
     fn a_spool_that_can_be_used_later_loses_and_doubles_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
@@ -127,7 +149,7 @@ mod tests {
         // It is not time yet.
         push(&mut outbox, 7..=7);
         assert!(!outbox.has_moved_on());
-        make_due(&mut outbox);
+        outbox.hasten();
         push(&mut outbox, 8..=8);
         assert!(outbox.has_moved_on(), "what the spool had goes first");
         assert_eq!((outbox.len(), outbox.unsent(), send(&mut outbox, 9)), (8, 0, vec![]));
@@ -155,7 +177,7 @@ mod tests {
         drop(before);
         let mut outbox = Outbox::in_memory_for_now(&options, None, 2, &read_only(&options));
         assert_eq!(outbox.greet(), 2);
-        make_due(&mut outbox);
+        outbox.hasten();
         push(&mut outbox, 4..=4);
         // What the hub says is about the run of Hello. Of the other one it would be a loss.
         welcome(&mut outbox, 3, 4);
@@ -175,12 +197,12 @@ mod tests {
         let (disk, away) = (folder.path().join("disk"), folder.path().join("away"));
         fs::rename(&disk, &away).expect("renamed");
         fs::create_dir(&disk).expect("a mount point");
-        make_due(&mut outbox);
+        outbox.hasten();
         push(&mut outbox, 1..=1);
         assert_eq!(fs::read_dir(&disk).expect("listed").count(), 0);
         fs::remove_dir(&disk).expect("empty");
         fs::rename(&away, &disk).expect("renamed");
-        make_due(&mut outbox);
+        outbox.hasten();
         push(&mut outbox, 2..=2);
         assert!(matches!(outbox.storage, Storage::Spool(_)));
         assert_eq!(outbox.len(), 2);

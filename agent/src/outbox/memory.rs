@@ -18,7 +18,12 @@ pub(super) struct Memory {
 
 impl Memory {
     pub(super) fn new(max: u64) -> Self {
-        Self { reports: VecDeque::new(), first: FIRST_RAW, max }
+        Self::beginning_at(FIRST_RAW, max)
+    }
+
+    /// One whose first report has that raw number.
+    pub(super) fn beginning_at(first: u64, max: u64) -> Self {
+        Self { reports: VecDeque::new(), first, max }
     }
 
     pub(super) fn first(&self) -> u64 {

@@ -21,11 +21,15 @@
 //! files are opened again for that, because the disk may have been mounted again in the meantime. Segments that cannot
 //! be deleted are tried again too.
 //!
-//! A segment that cannot be read ends a few connections, and then what cannot be read of it is passed over. Its file
-//! stays: if its reports were the last of their run, the next start sends them once they can be read.
+//! A segment that cannot be read ends connections. If it stays so for some seconds, the whole spool is set aside
+//! ([`SetAside`]): the agent reports from memory under another outbox id. Nothing of the spool is deleted or sent
+//! meanwhile, because what is behind the segment in its run would settle what is in it. When the segment can be read, or
+//! is gone, the spool is used again.
 //!
 //! Version 1 had one run, named in its state together with the shift of its numbers. Its segments are named FIRST.seg.
 //! It is taken over as a run that was found.
+mod aside;
+mod lock;
 mod record;
 mod run;
 mod segment;
@@ -37,6 +41,7 @@ use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use windfire_wire::Report;
 
@@ -44,8 +49,11 @@ use super::error::{PushError, SpoolError, at};
 use super::memory::Memory;
 use super::numbers::new_outbox_id;
 use crate::limits::{
-    MEMORY_REPORTS_MAX, SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_READ_TRIES_MAX, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES,
+    MEMORY_REPORTS_MAX, SPOOL_BYTES_LIMIT, SPOOL_BYTES_MIN, SPOOL_READ_PATIENCE, SPOOL_RUNS_MAX, SPOOL_SEGMENT_BYTES,
 };
+pub(super) use aside::SetAside;
+pub(super) use lock::LOCK;
+use lock::{lock, take_lock};
 #[doc(hidden)]
 pub use record::count_records;
 use record::encode_record;
@@ -54,9 +62,6 @@ use segment::{Segment, SegmentReader, list_segments};
 #[doc(hidden)]
 pub use state::is_state;
 use state::{Earlier, State, machine_digest, read_state, tell_of_copy, write_state};
-
-/// The file that whoever uses a spool has locked. Every spool that was used has it.
-pub(super) const LOCK: &str = "lock";
 
 /// The folder of a spool and its maximum size.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -81,10 +86,20 @@ pub(super) struct Spool {
     done: Vec<Segment>,
     /// The place from which the link reads.
     reader: Option<SegmentReader>,
-    /// Failures to read, of any segment, since the last record that was read.
-    read_failures: u32,
+    unreadable: Option<Unreadable>,
+    /// The machine's id.
+    machine: Option<String>,
     /// Absent only while the folder is locked again.
     lock: Option<File>,
+}
+
+/// The segment of the front run that cannot be read.
+#[derive(Debug)]
+struct Unreadable {
+    path: PathBuf,
+    /// Raw number of its first record.
+    first: u64,
+    since: Instant,
 }
 
 /// What became of the last record that was to be written.
@@ -101,35 +116,39 @@ enum Disk {
 impl Spool {
     /// Opens the folder for a process whose own run is `new_id`, on the machine with that id.
     pub(super) fn open(options: &SpoolOptions, new_id: u128, machine: Option<&str>) -> Result<Self, SpoolError> {
-        Self::open_with(options, new_id, machine, None)
+        Self::open_with(options, new_id, machine, None, None)
     }
 
     /// The same for a process whose run has begun in memory, because of the disk: these reports are held from now on.
+    /// `aside` is the spool that it had before.
     pub(super) fn open_with(
         options: &SpoolOptions,
         new_id: u128,
         machine: Option<&str>,
         memory: Option<&Memory>,
+        aside: Option<&SetAside>,
     ) -> Result<Self, SpoolError> {
         let folder = &options.folder;
         fs::create_dir_all(folder).map_err(at(folder))?;
         let lock = lock(folder)?;
+        if let Some(aside) = aside {
+            aside.write_held()?;
+        }
         let found = list_segments(folder)?;
         let has_earlier = found.keys().any(Option::is_none);
         let state = read_state(folder, has_earlier)?;
-        let machine = machine.map(machine_digest);
-        tell_of_copy(folder, state.as_ref(), machine.as_deref());
+        let digest = machine.map(machine_digest);
+        tell_of_copy(folder, state.as_ref(), digest.as_deref());
         let known = state.as_ref().and_then(|state| state.earlier);
         let earlier = known.unwrap_or_else(|| Earlier::of(new_outbox_id()));
-        let next_state = State { machine, earlier: (known.is_some() || has_earlier).then_some(earlier) };
+        let next_state = State { machine: digest, earlier: (known.is_some() || has_earlier).then_some(earlier) };
         if state.as_ref() != Some(&next_state) {
             // On disk before anything is sent: found runs keep their names from here on.
             write_state(folder, &next_state)?;
         }
-        let (runs, empty): (Vec<Run>, Vec<Run>) = found
-            .into_iter()
-            .map(|(outbox_id, segments)| Run::found(outbox_id, segments, earlier))
-            .partition(|run| run.first < run.end);
+        let found = found.into_iter().map(|(outbox_id, segments)| Run::found(outbox_id, segments, earlier));
+        let found: Vec<Run> = found.collect::<Result<_, _>>()?;
+        let (runs, empty): (Vec<Run>, Vec<Run>) = found.into_iter().partition(|run| run.first < run.end);
         let mut runs = VecDeque::from(runs);
         runs.make_contiguous().sort_by_key(|run| (run.first, run.outbox_id));
         // Numbers continue, for people and for the hub, which then has no gaps. Nothing depends on it.
@@ -152,7 +171,8 @@ impl Spool {
             disk: Disk::Well,
             done: Vec::new(),
             reader: None,
-            read_failures: 0,
+            unreadable: None,
+            machine: machine.map(str::to_owned),
             lock: Some(lock),
         };
         spool.discard(empty.into_iter().flat_map(|run| run.segments));
@@ -284,8 +304,7 @@ impl Spool {
         }
         let last = self.runs.len() - 1;
         let own = &mut self.runs[last];
-        // What is written behind a place that cannot be read could not be read either.
-        if own.newest().bytes >= SPOOL_SEGMENT_BYTES || own.newest().is_unreadable {
+        if own.newest().bytes >= SPOOL_SEGMENT_BYTES {
             let (segment, tail) = Segment::new(&self.options.folder, own.outbox_id, raw)?;
             own.segments.push_back(segment);
             self.tail = tail;
@@ -363,7 +382,8 @@ impl Spool {
             let Some(segment) = segments.get_mut(from_segment) else { return Ok(None) };
             let (bytes, next) = match read_in(&mut self.reader, segment, from) {
                 Ok(Some(found)) => {
-                    self.read_failures = 0;
+                    // What is before the bad place is read again at each connection.
+                    self.unreadable = self.unreadable.take().filter(|unreadable| segment.first <= unreadable.first);
                     return Ok(Some(found));
                 }
                 Ok(None) => {
@@ -371,16 +391,12 @@ impl Spool {
                     reader.map_or((0, from), |reader| (reader.records.rest_bytes(), reader.next.max(from)))
                 }
                 Err(error) => {
-                    let next = self.reader.take().map_or(from, |reader| reader.next.max(from));
-                    self.read_failures = self.read_failures.saturating_add(1);
-                    segment.read_failures = segment.read_failures.saturating_add(1);
-                    // A bad place of one file comes after good ones at each connection. A dead disk has many bad files.
-                    let failures = self.read_failures.max(segment.read_failures);
-                    if !segment.is_unreadable && failures < SPOOL_READ_TRIES_MAX {
-                        return Err(error);
+                    self.reader = None;
+                    if self.unreadable.as_ref().is_none_or(|unreadable| unreadable.path != segment.path) {
+                        let (path, first, since) = (segment.path.clone(), segment.first, Instant::now());
+                        self.unreadable = Some(Unreadable { path, first, since });
                     }
-                    segment.tell_unreadable(&error);
-                    (0, next)
+                    return Err(error);
                 }
             };
             from_segment += 1;
@@ -392,13 +408,27 @@ impl Spool {
         }
     }
 
+    /// The segment that cannot be read, if it was so for longer than a disk needs to come back.
+    pub(super) fn is_held_up_by(&self) -> Option<&Path> {
+        let unreadable = self.unreadable.as_ref()?;
+        (unreadable.since.elapsed() >= SPOOL_READ_PATIENCE).then_some(&unreadable.path)
+    }
+
+    /// The time for which a segment may be unreadable is over.
+    #[cfg(test)]
+    pub(super) fn lose_patience(&mut self) {
+        if let Some(unreadable) = &mut self.unreadable {
+            unreadable.since = Instant::now().checked_sub(SPOOL_READ_PATIENCE).expect("the machine runs for longer");
+        }
+    }
+
     /// Forgets reports of the front run. A found run without any is removed, and the next is in front.
     pub(super) fn drop_below(&mut self, raw: u64) {
         let is_found = self.is_found();
         let front = &mut self.runs[0];
         front.first = front.first.max(raw.min(front.end));
         if is_found && front.len() == 0 {
-            self.reader = None;
+            (self.reader, self.unreadable) = (None, None);
             if let Some(run) = self.runs.pop_front() {
                 self.discard(run.segments);
             }
@@ -418,7 +448,7 @@ impl Spool {
     /// Deletes segments with nothing pending. Those that cannot be deleted now are tried again.
     fn discard(&mut self, done: impl IntoIterator<Item = Segment>) {
         let is_told = !self.done.is_empty();
-        self.done.extend(done.into_iter().filter(|segment| !segment.is_unreadable));
+        self.done.extend(done);
         let mut failed = None;
         self.done.retain(|segment| match segment.delete() {
             Ok(()) => false,
@@ -454,19 +484,4 @@ fn read_in(
         }
     }
     Ok(None)
-}
-
-fn lock(folder: &Path) -> Result<File, SpoolError> {
-    let path = folder.join(LOCK);
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&path).map_err(at(&path))?;
-    take_lock(&file, folder)?;
-    Ok(file)
-}
-
-fn take_lock(file: &File, folder: &Path) -> Result<(), SpoolError> {
-    match file.try_lock() {
-        Ok(()) => Ok(()),
-        Err(fs::TryLockError::WouldBlock) => Err(SpoolError::Locked { folder: folder.to_owned() }),
-        Err(fs::TryLockError::Error(error)) => Err(SpoolError::Io { path: folder.join(LOCK), error }),
-    }
 }

@@ -30,19 +30,26 @@ impl Run {
     }
 
     /// A run that an earlier process left.
-    pub(super) fn found(outbox_id: Option<u128>, mut segments: Vec<Segment>, earlier: Earlier) -> Self {
+    ///
+    /// # Errors
+    /// The newest of its segments cannot be read.
+    pub(super) fn found(
+        outbox_id: Option<u128>,
+        mut segments: Vec<Segment>,
+        earlier: Earlier,
+    ) -> Result<Self, SpoolError> {
         segments.sort_by_key(|segment| segment.first);
         let (shift, floor) = if outbox_id.is_none() { (earlier.shift, earlier.floor) } else { (0, 1) };
         let first = segments.first().map_or(floor, |segment| segment.first.max(floor));
         let mut end = first;
-        for segment in segments.iter_mut().rev() {
-            if let Some(last) = segment.last_raw() {
+        for segment in segments.iter().rev() {
+            if let Some(last) = segment.last_raw()? {
                 end = end.max(last + 1);
                 break;
             }
         }
         let outbox_id = outbox_id.unwrap_or(earlier.outbox_id);
-        Self { outbox_id, shift, segments: segments.into(), first, end }
+        Ok(Self { outbox_id, shift, segments: segments.into(), first, end })
     }
 
     pub(super) fn len(&self) -> u64 {

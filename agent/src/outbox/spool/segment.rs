@@ -14,10 +14,6 @@ pub(super) struct Segment {
     /// Raw number of its first record.
     pub(super) first: u64,
     pub(super) bytes: u64,
-    /// Reading it has failed: what cannot be read is passed over, and the file stays.
-    pub(super) is_unreadable: bool,
-    /// Failures to read it.
-    pub(super) read_failures: u32,
     is_damage_told: bool,
 }
 
@@ -31,42 +27,27 @@ pub(super) struct SegmentReader {
 
 impl Segment {
     pub(super) fn new(folder: &Path, outbox_id: u128, first: u64) -> Result<(Self, File), SpoolError> {
-        let path = folder.join(format!("{first:020}-{outbox_id:032x}.seg"));
+        let path = segment_path(folder, outbox_id, first);
         let file = OpenOptions::new().create_new(true).append(true).open(&path).map_err(at(&path))?;
         Ok((Self::of(path, first, 0), file))
     }
 
     fn of(path: PathBuf, first: u64, bytes: u64) -> Self {
-        Self { path, first, bytes, is_unreadable: false, read_failures: 0, is_damage_told: false }
+        Self { path, first, bytes, is_damage_told: false }
     }
 
-    /// The raw number of its last record, as far as it can be read.
-    pub(super) fn last_raw(&mut self) -> Option<u64> {
-        let mut last = None;
-        match self.read_last(&mut last) {
-            Ok(0) => {}
-            Ok(bytes) => {
-                let segment = self.path.display();
-                tracing::warn!(%segment, bytes, "the spool ended in bytes that are not a report: they were cut off");
-            }
-            Err(error) => self.tell_unreadable(&error),
-        }
-        last
-    }
-
-    /// Reads to the end. Returns the bytes after the last record.
-    fn read_last(&self, last: &mut Option<u64>) -> Result<u64, SpoolError> {
+    /// The raw number of its last record.
+    pub(super) fn last_raw(&self) -> Result<Option<u64>, SpoolError> {
         let mut records = Records::new(File::open(&self.path).map_err(at(&self.path))?);
+        let mut last = None;
         while let Some(record) = records.next().map_err(at(&self.path))? {
-            *last = (*last).max(Some(record.raw));
+            last = last.max(Some(record.raw));
         }
-        Ok(records.rest_bytes())
-    }
-
-    pub(super) fn tell_unreadable(&mut self, error: &SpoolError) {
-        if !std::mem::replace(&mut self.is_unreadable, true) {
-            tracing::warn!("{error}: what cannot be read is passed over, and the file is left: see to the disk");
+        if records.rest_bytes() > 0 {
+            let (segment, bytes) = (self.path.display(), records.rest_bytes());
+            tracing::warn!(%segment, bytes, "the spool ended in bytes that are not a report: they were cut off");
         }
+        Ok(last)
     }
 
     pub(super) fn tell_damage(&mut self, bytes: u64, reports: u64) {
@@ -84,6 +65,11 @@ impl Segment {
             _ => Ok(()),
         }
     }
+}
+
+/// Where the segment of a run is that begins with that raw number.
+pub(super) fn segment_path(folder: &Path, outbox_id: u128, first: u64) -> PathBuf {
+    folder.join(format!("{first:020}-{outbox_id:032x}.seg"))
 }
 
 impl SegmentReader {

@@ -8,6 +8,8 @@ use crate::outbox::numbers::STRIDE;
 use crate::outbox::{Outbox, Storage};
 use windfire_wire::Welcome;
 
+mod unreadable;
+
 const FIRST_ID: u128 = 7;
 
 fn options(folder: &Path) -> SpoolOptions {
@@ -358,41 +360,6 @@ fn a_sick_disk_costs_no_reading_that_memory_holds() {
     hub.drain(&mut outbox);
     assert_eq!(hub.taken.len() as u64, 8 + MEMORY_REPORTS_MAX);
     push(&mut outbox, [11]);
-}
-
-#[test]
-fn a_file_that_cannot_be_read_is_passed_over_after_a_few_tries_and_kept() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let options = options(folder.path());
-    let mut hub = Hub::default();
-    let mut outbox = Outbox::in_spool(&options, FIRST_ID).expect("new");
-    push(&mut outbox, 1..=3);
-    drop(outbox);
-    let path = segments(&options)[0].clone();
-    let bytes = fs::read(&path).expect("the segment");
-    let mut outbox = Outbox::in_spool(&options, 8).expect("found");
-    push(&mut outbox, 4..=6);
-    // A folder in its place can be opened, and no byte of it can be read.
-    fs::remove_file(&path).expect("removed");
-    fs::create_dir(&path).expect("made");
-    for _ in 1..SPOOL_READ_TRIES_MAX {
-        hub.welcome(&mut outbox);
-        assert!(matches!(outbox.next(10), Err(SpoolError::Io { .. })));
-    }
-    hub.drain(&mut outbox);
-    assert_eq!(hub.times(), [4, 5, 6]);
-    // So does the next process, which finds it like this.
-    drop(outbox);
-    let mut outbox = Outbox::in_spool(&options, 9).expect("found");
-    push(&mut outbox, [7]);
-    hub.drain(&mut outbox);
-    assert_eq!(hub.times(), [4, 5, 6, 7]);
-    drop(outbox);
-    // And if it can be read again, nothing of it is lost.
-    fs::remove_dir(&path).expect("it was kept");
-    fs::write(&path, bytes).expect("written");
-    hub.drain(&mut Outbox::in_spool(&options, 10).expect("found"));
-    assert_eq!(hub.times(), [4, 5, 6, 7, 1, 2, 3]);
 }
 
 #[test]
