@@ -34,8 +34,8 @@ pub(crate) struct CatchUp {
     /// Servers with full heads.
     full: BTreeSet<u64>,
     full_count: usize,
-    /// Reads in a row that the disk refused.
-    refused: u32,
+    /// The commit at which the disk refused to be read, and how often in a row.
+    refused: (u64, u32),
 }
 
 /// What was read of a server's reports and is not in blocks.
@@ -106,20 +106,20 @@ impl CatchUp {
     ) -> Result<Option<Self>, StoreError> {
         let first = match store.first_commit() {
             // The walk finds out what of it can be read.
-            Err(StoreError::Corrupt(_) | StoreError::Unusable { .. }) => Some(0),
+            Err(StoreError::Corrupt(_) | StoreError::Faulty { .. }) => Some(0),
             first => first?,
         };
         let Some(first) = first.filter(|first| *first <= last) else { return Ok(None) };
         let caught = |sealed| Caught { sealed, head: Head::default(), full_heads: Vec::new() };
         let servers = servers.map(|(id, sealed)| (id, caught(sealed))).collect();
-        Ok(Some(Self { next: first, last, servers, full: BTreeSet::new(), full_count: 0, refused: 0 }))
+        Ok(Some(Self { next: first, last, servers, full: BTreeSet::new(), full_count: 0, refused: (0, 0) }))
     }
 
     /// Reads on, for a bounded time. Whether there is more to read. `lose` hears what cannot be read.
     fn read_on(&mut self, store: &Store, lose: &mut dyn FnMut(String)) -> Result<bool, StoreError> {
         let from = self.next;
         // While writes fail, it is the whole disk.
-        let is_damage = self.refused >= REFUSED_READS_MAX && !store.health.is_failing();
+        let is_damage = self.refused.1 >= REFUSED_READS_MAX && !store.health.is_failing();
         let unreadable = if is_damage { Unreadable::IsPassedOver } else { Unreadable::Ends };
         let (mut next, mut reports, mut is_over) = (from, 0, true);
         let mut visit = |key: &[u8], value: &[u8]| {
@@ -141,12 +141,16 @@ impl CatchUp {
             })?;
             Ok(true)
         };
-        let walked = store.walk_log(from, unreadable, &mut visit, lose);
-        self.refused = match walked {
-            Err(StoreError::Unusable { .. }) => self.refused.saturating_add(1),
-            _ => 0,
+        // What is read again is lost once.
+        let mut lost = Vec::new();
+        let walked = store.walk_log(from, unreadable, &mut visit, &mut |what| lost.push(what));
+        self.refused = match (&walked, self.refused) {
+            (Err(StoreError::Faulty { .. }), (commit, times)) if commit == next => (commit, times.saturating_add(1)),
+            (Err(StoreError::Faulty { .. }), _) => (next, 1),
+            _ => (0, 0),
         };
         walked?;
+        lost.into_iter().for_each(lose);
         self.next = if is_over { self.last + 1 } else { next };
         Ok(!is_over)
     }
@@ -255,7 +259,7 @@ mod tests {
         store.write_synced(&changes).expect("a healthy store");
         let sick = folder.to_owned();
         *store.at_read.lock() = Some(Box::new(move |_, key| match key::commit_of(key) {
-            Some(4..=6) => Err(StoreError::Unusable { folder: sick.clone(), reason: "Input/output error".to_owned() }),
+            Some(4..=6) => Err(StoreError::Faulty { folder: sick.clone(), reason: "Input/output error".to_owned() }),
             _ => Ok(()),
         }));
         store
@@ -279,6 +283,42 @@ mod tests {
         assert_eq!(catch_up.read_on(&store, &mut |what| lost.push(what)), Ok(false));
         assert_eq!(numbers(&catch_up), [1, 2, 3, 7, 8, 9]);
         assert!(lost.len() == 1 && lost[0].contains("Input/output error"), "{lost:?}");
+    }
+
+    #[test]
+    fn files_that_cannot_be_opened_are_no_fault_of_the_disk() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = sick_store(folder.path());
+        let data = folder.path().to_owned();
+        *store.at_read.lock() = Some(Box::new(move |_, _| {
+            Err(StoreError::Unusable { folder: data.clone(), reason: "Too many open files".to_owned() })
+        }));
+        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        for _ in 0..=2 * REFUSED_READS_MAX {
+            assert!(catch_up.read_on(&store, &mut |what| panic!("{what}")).is_err());
+        }
+    }
+
+    #[test]
+    fn a_disk_that_refuses_everything_costs_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = sick_store(folder.path());
+        let data = folder.path().to_owned();
+        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        // Places behind the log are refused too.
+        store
+            .write_synced(&{
+                let mut changes = Changes::default();
+                changes.put(key::LOG, &key::log_key(u64::MAX, u8::MAX), Vec::new());
+                changes
+            })
+            .expect("a healthy store");
+        *store.at_read.lock() = Some(Box::new(move |_, _| {
+            Err(StoreError::Faulty { folder: data.clone(), reason: "Input/output error".to_owned() })
+        }));
+        for _ in 0..=2 * REFUSED_READS_MAX {
+            assert!(catch_up.read_on(&store, &mut |what| panic!("{what}")).is_err());
+        }
     }
 
     #[test]

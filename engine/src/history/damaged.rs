@@ -13,7 +13,9 @@ use crate::store::{Changes, Store, StoreError, key, next_readable};
 
 /// Whether the error is of one place that cannot be read. While writes fail, it is of the whole disk.
 fn is_damage(store: &Store, error: &StoreError) -> bool {
-    matches!(error, StoreError::Corrupt(_) | StoreError::Unusable { .. }) && !store.health.is_failing()
+    let is_of_a_place =
+        matches!(error, StoreError::Corrupt(_) | StoreError::Faulty { .. } | StoreError::Unusable { .. });
+    is_of_a_place && !store.health.is_failing()
 }
 
 impl History {

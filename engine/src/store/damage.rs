@@ -103,7 +103,7 @@ impl Damage {
         match failure {
             StoreError::Corrupt(_) if found.is_empty() => found = self.search(db, &live),
             // It may have been the whole disk, and be over.
-            StoreError::Unusable { .. } => {
+            StoreError::Faulty { .. } | StoreError::Unusable { .. } => {
                 found.retain(|table| self.is_unreadable(&table.file));
                 self.unsure.lock().extend(found.iter().map(|table| table.file.clone()));
             }
@@ -398,7 +398,7 @@ mod tests {
     fn a_file_that_the_system_can_read_again_is_not_marked() {
         let (folder, store, path, damaged) = with_damage();
         let reason = format!("IO error: While pread offset 0 len 4096: {}: Input/output error", path.display());
-        let error = StoreError::Unusable { folder: folder.path().to_owned(), reason };
+        let error = StoreError::Faulty { folder: folder.path().to_owned(), reason };
         assert!(error.to_string().contains(&damaged.file));
         let is_found = store.with(|db| Ok(store.damage.find(db, &error))).expect("open");
         assert!(!is_found && store.damaged_tables().tables.is_empty());

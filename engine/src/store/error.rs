@@ -22,6 +22,17 @@ pub enum StoreError {
         /// The system's words.
         reason: String,
     },
+    /// The disk reports an I/O error.
+    #[error(
+        "data folder {folder} cannot be used: {reason}: the disk has a fault, which the kernel's log describes. If it does not \
+         go away, save what can be read with \"windfire salvage NEW_FOLDER\""
+    )]
+    Faulty {
+        /// The folder.
+        folder: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
     /// The disk has no room.
     #[error("no space left for data folder {folder}: free some, or move the folder to a larger disk")]
     DiskFull {
@@ -110,11 +121,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// What cannot be read, if one place may be all that is wrong: its bytes mean nothing, or the system cannot read them.
+    /// What cannot be read, if one place may be all that is wrong: its bytes mean nothing, or the disk cannot read them.
     pub(crate) fn damage(&self) -> Option<String> {
         match self {
             Self::Corrupt(corrupt) => Some(corrupt.to_string()),
-            Self::Unusable { reason, .. } => Some(reason.clone()),
+            Self::Faulty { reason, .. } => Some(reason.clone()),
             _ => None,
         }
     }
@@ -136,11 +147,7 @@ impl StoreError {
         } else if error.kind() == rocksdb::ErrorKind::Corruption {
             Corrupt::at(text.trim_start_matches("Corruption: ").to_owned()).into()
         } else if text.contains("Input/output error") {
-            let reason = format!(
-                "{text}: the disk has a fault, which the kernel's log describes. If it does not go away, save what can be read \
-                 with \"windfire salvage NEW_FOLDER\""
-            );
-            Self::Unusable { folder, reason }
+            Self::Faulty { folder, reason: text }
         } else if error.kind() == rocksdb::ErrorKind::IOError {
             Self::Unusable { folder, reason: text }
         } else {

@@ -47,10 +47,15 @@ impl Store {
                 }
             });
             let Err(error) = walked else { return Ok(()) };
-            let is_final = matches!(error, StoreError::Unusable { .. }) && unreadable == Unreadable::Ends;
+            let is_faulty = matches!(error, StoreError::Faulty { .. });
+            let is_final = is_faulty && unreadable == Unreadable::Ends;
             let Some(damage) = error.damage().filter(|_| !is_final) else { return Err(error) };
             let damaged = last.map_or(from, |last| last.saturating_add(1));
             let next = next_readable(damaged, &mut |place| self.is_log_readable_at(place));
+            if is_faulty && next.is_none() {
+                // It is no stretch of the log, but the disk.
+                return Err(error);
+            }
             let until = next.map_or_else(|| "the end".to_owned(), |next| format!("commit {}", commit_at(next)));
             lose(format!("log, from commit {} to {until}: {damage}", commit_at(damaged)));
             match next {
@@ -120,7 +125,7 @@ mod tests {
         let sick = folder.path().to_owned();
         *store.at_read.lock() = Some(Box::new(move |_, key| {
             let is_sick = key::commit_of(key).is_some_and(|commit| (4..=6).contains(&commit));
-            let error = StoreError::Unusable { folder: sick.clone(), reason: "7.sst: Input/output error".to_owned() };
+            let error = StoreError::Faulty { folder: sick.clone(), reason: "7.sst: Input/output error".to_owned() };
             if is_sick { Err(error) } else { Ok(()) }
         }));
         for (unreadable, read, lost) in [

@@ -120,7 +120,7 @@ fn files(folder: &Path) -> io::Result<Vec<(String, u64)>> {
 fn no_rollback(folder: &Path, format: u32, error: StoreError) -> StoreError {
     let reason = match error {
         StoreError::DiskFull { .. } => "no space left on its disk".to_owned(),
-        StoreError::Unusable { reason, .. } => reason,
+        StoreError::Unusable { reason, .. } | StoreError::Faulty { reason, .. } => reason,
         other => other.to_string(),
     };
     let (mut bytes, mut bytes_without_links) = (0, 0);
