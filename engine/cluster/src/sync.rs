@@ -33,6 +33,8 @@ pub(crate) struct SystemFacts {
     pub(crate) is_synced: Option<bool>,
     /// Seconds between two syncs.
     interval_s: u64,
+    /// The broker that leads its group.
+    leader: Option<String>,
 }
 
 /// What the brokers say of themselves and of each other.
@@ -40,21 +42,30 @@ pub(crate) struct SystemFacts {
 pub(crate) struct SystemAnswers {
     /// Those that answered, by their ids, which are random.
     pub(crate) found: BTreeMap<String, SystemFacts>,
-    /// Brokers that there are, also those that do not run. 0 if none says so.
+    /// Brokers that share streams, by the name of the one that leads them. Those of a leaf share others.
+    groups: BTreeMap<String, Group>,
+}
+
+/// Brokers that share streams.
+#[derive(Default)]
+struct Group {
+    /// How many there are, also those that do not run.
     size: usize,
-    /// Names of those that the broker that leads them hears, and its own. None: it did not answer.
+    /// Names of those that their leader hears, and its own. None: it did not answer.
     heard: Option<BTreeSet<String>>,
 }
 
 impl SystemAnswers {
     fn take(&mut self, answer: BrokerAnswer) {
         let name = shown(&answer.server.name);
-        let (storage, group) = (answer.data.jetstream.config, answer.data.jetstream.meta);
-        if let Some(group) = group {
-            self.size = self.size.max(usize::try_from(group.cluster_size).unwrap_or_default());
-            if shown(&group.leader) == name {
-                let heard = self.heard.get_or_insert_with(BTreeSet::new);
-                heard.extend(group.replicas.iter().filter(|peer| is_heard(peer)).map(|peer| shown(&peer.name)));
+        let (storage, told) = (answer.data.jetstream.config, answer.data.jetstream.meta);
+        let leader = told.as_ref().map(|told| shown(&told.leader));
+        if let (Some(told), Some(leader)) = (told, &leader) {
+            let group = self.groups.entry(leader.clone()).or_default();
+            group.size = group.size.max(usize::try_from(told.cluster_size).unwrap_or_default());
+            if *leader == name {
+                let heard = group.heard.get_or_insert_with(BTreeSet::new);
+                heard.extend(told.replicas.iter().filter(|peer| is_heard(peer)).map(|peer| shown(&peer.name)));
                 heard.insert(name.clone());
             }
         }
@@ -63,8 +74,21 @@ impl SystemAnswers {
             version: shown(&answer.data.version),
             is_synced: storage.as_ref().map(|storage| storage.sync_always),
             interval_s: storage.map_or(0, |storage| storage.sync_interval / 1_000_000_000),
+            leader,
         };
         self.found.insert(answer.server.id, facts);
+    }
+
+    /// The leader of the brokers that share streams with those that this hub reaches: most of these name it.
+    fn leader(&self, reached: &BTreeMap<String, String>) -> Option<&str> {
+        let named = |is_asked: &dyn Fn(&String) -> bool| {
+            let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+            for (_, facts) in self.found.iter().filter(|(id, _)| is_asked(id)) {
+                facts.leader.iter().for_each(|leader| *counts.entry(leader).or_default() += 1);
+            }
+            counts.into_iter().max_by_key(|(_, count)| *count).map(|(leader, _)| leader)
+        };
+        named(&|id| reached.contains_key(id)).or_else(|| named(&|_| true))
     }
 
     /// Brokers that run and did not answer. `reached` has the names of those that this hub reaches, by their ids.
@@ -72,14 +96,18 @@ impl SystemAnswers {
         let missing = reached.iter().filter(|(id, _)| !self.found.contains_key(*id));
         let mut silent: BTreeSet<String> = missing.map(|(_, name)| name.clone()).collect();
         let answered: BTreeSet<&str> = self.found.values().map(|facts| facts.name.as_str()).collect();
-        let heard = self.heard.iter().flatten().filter(|name| !answered.contains(name.as_str()));
-        silent.extend(heard.cloned());
+        let leader = self.leader(reached);
+        let group = leader.and_then(|leader| self.groups.get(leader));
+        let (size, heard) = group.map_or((0, None), |group| (group.size, group.heard.as_ref()));
+        silent.extend(heard.into_iter().flatten().filter(|name| !answered.contains(name.as_str())).cloned());
         let mut silent: Vec<String> = silent.into_iter().collect();
         // Without a leader that hears a majority it is not known which of the others run.
-        let is_led = self.heard.as_ref().is_some_and(|heard| heard.len().saturating_mul(2) > self.size);
-        let known = self.found.len().saturating_add(silent.len());
-        if !is_led && self.size > known {
-            silent.push(format!("{} more", self.size - known));
+        let is_led = heard.is_some_and(|heard| heard.len().saturating_mul(2) > size);
+        // Brokers without JetStream answer too, and have no copies.
+        let members = self.found.values().filter(|facts| facts.leader.is_some() && facts.leader.as_deref() == leader);
+        let known = members.count().saturating_add(silent.len());
+        if !is_led && size > known {
+            silent.push(format!("{} more", size - known));
         }
         silent
     }
@@ -147,10 +175,13 @@ pub(crate) fn refusals(
     reached: &BTreeMap<String, String>,
     answers: &SystemAnswers,
 ) -> Vec<Refusal> {
+    let leader = answers.leader(reached);
     let mut refusals: Vec<Refusal> = answers
         .found
         .values()
         .filter(|facts| facts.is_synced == Some(false))
+        // One that follows another leader has no copy of what is ours.
+        .filter(|facts| facts.leader.is_none() || facts.leader.as_deref() == leader)
         .map(|facts| Refusal::NotSynced { broker: facts.name.clone(), interval_s: facts.interval_s })
         .collect();
     // What a broker says of itself counts more than what the operator states of all.
@@ -250,6 +281,24 @@ mod tests {
         assert!(told.len() == 1 && told[0].contains("whether b3 of"), "{told:?}");
         // The leader has not answered: who else runs is not known.
         let told = texts(false, &["b2"], &answers(all().drain(1..).collect()));
+        assert!(told.len() == 1 && told[0].contains("whether 1 more of"), "{told:?}");
+    }
+
+    #[test]
+    fn brokers_that_share_no_streams_with_ours_do_not_stand_for_them() {
+        // One without JetStream answers, and the leader has not yet: nobody knows of the third.
+        let without = || answer("n4", "{}");
+        let some = answers(vec![without(), of_three("b2", true, ""), of_three("b3", true, "")]);
+        let told = texts(false, &["n4", "b2"], &some);
+        assert!(told.len() == 1 && told[0].contains("whether 1 more of"), "{told:?}");
+        let all =
+            answers(vec![without(), of_three("b2", true, ""), of_three("b3", true, ""), of_three("b1", false, BOTH)]);
+        let told = texts(false, &["n4", "b2"], &all);
+        assert!(told.len() == 1 && told[0].contains("b1 writes to its disk every 120 s"), "{told:?}");
+        // A leaf has a leader and disks of its own.
+        let leaf = r#"{"config":{"sync_interval":120000000000},"meta":{"leader":"leaf","cluster_size":1}}"#;
+        let some = answers(vec![answer("leaf", leaf), of_three("b2", true, ""), of_three("b3", true, "")]);
+        let told = texts(false, &["b2", "b3"], &some);
         assert!(told.len() == 1 && told[0].contains("whether 1 more of"), "{told:?}");
     }
 
