@@ -124,6 +124,10 @@ impl Follower {
                 Ok(()) => return Ok(()),
                 Err(Read::Ended(error)) => return Err(error),
                 Err(Read::Failed(trouble)) => {
+                    if matches!(trouble, Trouble::NotConnected | Trouble::NoAnswer(_) | Trouble::NoResponders) {
+                        // Who did not answer may be the new leader, which has to be asked for as long again.
+                        (self.rewound, self.recreated) = (None, None);
+                    }
                     if self.next > before {
                         backoff.succeeded();
                     }

@@ -93,8 +93,8 @@ pub(crate) const SILENCE_MAX: Duration = Duration::from_secs(4);
 pub(crate) const CONSUMER_KEPT: Duration = Duration::from_secs(60);
 
 /// How long a stream must end before the position of a follower, or before a message that was confirmed, until that is
-/// believed. A new leader may be behind for a moment.
-pub const REWOUND_MIN: Duration = Duration::from_secs(10);
+/// believed. A new leader may be behind for a moment, and one that is cut off from the others answers for some 20 s.
+pub const REWOUND_MIN: Duration = Duration::from_secs(25);
 
 /// The first wait after a failure, and the longest. The waits double.
 pub(crate) const BACKOFF: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

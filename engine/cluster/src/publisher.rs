@@ -131,7 +131,11 @@ impl Publisher {
                         lost_since = None;
                         Ok(found)
                     }
-                    Err(Look::Failed(trouble)) => Err(trouble),
+                    Err(Look::Failed(trouble)) => {
+                        // Who did not answer may be the new leader, which has to be asked for as long again.
+                        lost_since = None;
+                        Err(trouble)
+                    }
                     Err(Look::Lost(error)) => {
                         // A new leader may be behind for a moment.
                         if lost_since.get_or_insert_with(Instant::now).elapsed() >= REWOUND_MIN {

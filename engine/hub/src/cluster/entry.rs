@@ -247,7 +247,11 @@ pub(super) async fn check_positions(brokers: &Brokers, names: &Names, engine: &E
     let until = Instant::now() + REWOUND_MIN;
     loop {
         let states = patiently(async || stream_states(brokers, names, partitions()).await).await;
-        match continue_streams(states.map_err(|error| error.to_string())?, applied) {
+        let states = states.map_err(|error| error.to_string())?;
+        // Without a leader nobody knows where a stream ends.
+        let is_leaderless = states.iter().any(|state| state.leader.is_none() && state.replicas > 1);
+        let until = if is_leaderless { until + REWOUND_MIN } else { until };
+        match continue_streams(states, applied) {
             // A new leader may be behind for a moment.
             Err(FollowError::Rewound { .. }) if Instant::now() < until => tokio::time::sleep(BROKERS_RETRY).await,
             result => return result.map_err(|error| error.to_string()),
