@@ -63,6 +63,7 @@ use reload::{SetLog, Source};
 use serve::Launch;
 use service::Service;
 use tls::Certificate;
+use user::HubsUser;
 use windfire_api::Agents;
 use windfire_engine::Options;
 use windfire_engine::clock::Reading;
@@ -164,7 +165,11 @@ fn run(cli: Cli, mask: Mode, ignored: &[String]) -> Result<ExitCode, String> {
         }
         Verb::CheckConfig { settings, output } => {
             let config = Config::load(&cli.place, settings)?;
-            check_files(&config)?;
+            match HubsUser::behind_root(&config.data) {
+                // What root may read says nothing of the hub.
+                Some(user) => user.run(|| check_files(&config)).unwrap_or_else(|_| check_files(&config))?,
+                None => check_files(&config)?,
+            }
             let text = serde_json::to_value(&config).map_err(|error| error.to_string())?;
             match text.as_object() {
                 Some(keys) if !output.json => {

@@ -2,7 +2,7 @@
 //! what root writes the hub cannot read.
 
 use std::ffi::CString;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
@@ -59,18 +59,24 @@ impl HubsUser {
     }
 }
 
-/// Refuses to write into the store of another user's hub as root.
+/// Refuses to write as root into the folder of another user's hub.
 pub(crate) fn check_may_write(data: &Path) -> Result<(), String> {
     match HubsUser::behind_root(data) {
-        None => Ok(()),
-        Some(user) => Err(format!(
-            "data folder {} is of the hub of user {}, who could not read what root writes there: run this as that user, \
-             with \"sudo -u '#{}' windfire …\"",
-            data.display(),
-            user.uid,
-            user.uid
+        Some(HubsUser { uid, .. }) if !is_written_as(uid, data) => Err(format!(
+            "data folder {} is of user {uid}, whose hub could not read what root writes there: run this as that user, for \
+             example with \"sudo -u '#{uid}' windfire …\"",
+            data.display()
         )),
+        _ => Ok(()),
     }
+}
+
+/// Whether what root writes there is that user's: some file systems of a network have one owner for all.
+fn is_written_as(uid: u32, data: &Path) -> bool {
+    let probe = data.join("owner.tmp");
+    let owner = File::create_new(&probe).and_then(|file| file.metadata());
+    let _own = owner.is_ok() && fs::remove_file(&probe).is_ok();
+    owner.is_ok_and(|found| found.uid() == uid)
 }
 
 /// The groups of a user, its own first, as the system knows them: users may be in other places than files of this machine.
@@ -102,6 +108,8 @@ mod tests {
         let user = HubsUser::behind_root(folder.path()).expect("another user's");
         assert_eq!((user.uid(), &user.groups[..]), (54_321, &[54_322][..]));
         assert!(check_may_write(folder.path()).expect_err("another user's").contains("sudo -u '#54321'"));
+        assert_eq!(fs::read_dir(folder.path()).expect("there").count(), 0, "nothing is left");
+        assert!(is_written_as(0, folder.path()));
         let secret = folder.path().join("secret");
         fs::write(&secret, "s").expect("written");
         fs::set_permissions(&secret, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("own");

@@ -18,6 +18,7 @@ use super::history::verified_answer;
 use crate::cluster::MEMBERSHIP_FILE;
 use crate::folder::{self, Draft};
 use crate::tls;
+use crate::user::check_may_write;
 
 /// Marks a backup that is not complete. The list is written to it, and then it gets the list's name.
 const DRAFT: &str = "BACKUP.new";
@@ -188,6 +189,7 @@ pub(crate) fn restore(backup: &Path, data: &Path, with_new_certificate: bool) ->
 
 /// Refuses a data folder that has something in it. What an interrupted restore has left there is removed.
 pub(crate) fn check_is_new(data: &Path) -> Result<(), String> {
+    check_may_write(data)?;
     if !windfire_engine::is_store(data) {
         folder::remove(&data.join(RESTORING));
     }

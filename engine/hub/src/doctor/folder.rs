@@ -90,7 +90,20 @@ pub(super) fn foreign_file(data: &Path) -> io::Result<Option<(PathBuf, u32, u32)
 pub(super) fn judge_files(data: &Path, found: &io::Result<Option<(PathBuf, u32, u32)>>) -> Finding {
     const CHECK: &str = "files";
     match found {
-        Ok(None) => Finding::ok(CHECK, "all of the store and of the certificates belongs to one user"),
+        Ok(None) => {
+            let owners = [data.to_owned(), data.join("FORMAT")].map(|path| fs::metadata(path).map(|found| found.uid()));
+            match owners {
+                [Ok(of_folder), Ok(of_store)] if of_folder != of_store => {
+                    let seen = format!("the folder belongs to user {of_folder}, and its files to user {of_store}");
+                    let remedy = format!(
+                        "if the hub runs as user {of_folder}, stop it and give it all: chown -R {of_folder} {}",
+                        data.display()
+                    );
+                    Finding::warn(CHECK, seen, remedy)
+                }
+                _ => Finding::ok(CHECK, "all of the store and of the certificates belongs to one user"),
+            }
+        }
         Ok(Some((path, uid, store_uid))) => {
             let seen = format!("{} belongs to user {uid}, and the store to user {store_uid}", path.display());
             let remedy =
@@ -269,6 +282,12 @@ mod tests {
         let said = windfire_doctor::text(std::slice::from_ref(&finding));
         assert!(finding.verdict == Verdict::Bad && said.contains("000007.sst belongs to user 54321"), "{said}");
         assert!(said.contains("chown -R 0 "), "{said}");
+        // As after a restore that root ran into the folder of the hub's user.
+        std::os::unix::fs::chown(data.join("rocksdb/000007.sst"), Some(0), None).expect("root may");
+        std::os::unix::fs::chown(data, Some(54_321), None).expect("root may");
+        let finding = judge_files(data, &foreign_file(data));
+        let said = windfire_doctor::text(std::slice::from_ref(&finding));
+        assert!(finding.verdict == Verdict::Warn && said.contains("chown -R 54321 "), "{said}");
     }
 
     #[test]

@@ -294,8 +294,6 @@ impl Http {
     }
 }
 
-/// Counts a connection that ended because of something that its client sent, or did not send. hyper itself answers a
-/// head that it cannot read. If the client is gone by then, it only says that the connection broke.
 /// Whether what is asked for depends on how new the hub's data are.
 fn is_read_of_api<B>(request: &Request<B>) -> bool {
     matches!(*request.method(), Method::GET | Method::HEAD) && request.uri().path().contains("/api/v1/")
@@ -309,6 +307,8 @@ fn note_if_old(counters: &Counters, headers: &mut HeaderMap) {
     }
 }
 
+/// Counts a connection that ended because of something that its client sent, or did not send. hyper itself answers a
+/// head that it cannot read. If the client is gone by then, it only says that the connection broke.
 fn count_end(counters: &Counters, error: &hyper::Error) {
     if error.is_timeout() {
         counters.http_silent.add(1);
