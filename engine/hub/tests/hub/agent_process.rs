@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -102,15 +102,24 @@ impl AgentProcess {
         kill_process(pid, Signal::TERM).expect("own child");
     }
 
-    /// Whether it ends well within `time`; it is gone after this either way.
+    /// Whether it ends well within `time`.
     pub(crate) fn ends_within(&mut self, time: Duration) -> bool {
+        self.end_within(time).is_some_and(|status| status.success())
+    }
+
+    /// Whether it ends with an exit code of failure within `time`.
+    pub(crate) fn fails_within(&mut self, time: Duration) -> bool {
+        self.end_within(time).is_some_and(|status| !status.success())
+    }
+
+    fn end_within(&mut self, time: Duration) -> Option<ExitStatus> {
         let deadline = Instant::now() + time;
         loop {
             if let Some(status) = self.child.try_wait().expect("own child") {
-                return status.success();
+                return Some(status);
             }
             if Instant::now() > deadline {
-                return false;
+                return None;
             }
             thread::sleep(Duration::from_millis(10));
         }
