@@ -120,7 +120,7 @@ impl CatchUp {
         let from = self.next;
         // While writes fail, it is the whole disk.
         let is_damage = self.refused.1 >= REFUSED_READS_MAX && !store.health.is_failing();
-        let unreadable = if is_damage { Unreadable::IsPassedOver } else { Unreadable::Ends };
+        let unreadable = if is_damage { Unreadable::OneIsPassedOver } else { Unreadable::Ends };
         let (mut next, mut reports, mut is_over) = (from, 0, true);
         let mut visit = |key: &[u8], value: &[u8]| {
             let commit = key::commit_of(key).ok_or_else(|| Corrupt::at("a log key"))?;
@@ -149,6 +149,11 @@ impl CatchUp {
             (Err(StoreError::Faulty { .. }), _) => (next, 1),
             _ => (0, 0),
         };
+        if is_damage && walked.is_err() {
+            // There is another such stretch behind the one that was left out. The last commit may be read in part.
+            self.next = next.saturating_sub(1).max(from);
+            lost.drain(..).for_each(&mut *lose);
+        }
         walked?;
         lost.into_iter().for_each(lose);
         self.next = if is_over { self.last + 1 } else { next };
@@ -246,12 +251,13 @@ mod tests {
     use super::*;
 
     const SERVER: u64 = 7;
+    const LAST: u64 = 15;
 
-    /// A store whose log has a report a commit, numbered like it, and whose disk cannot read commits 4 to 6.
+    /// A store whose log has a report a commit, numbered like it, and whose disk cannot read commits 4 to 6, and 12.
     fn sick_store(folder: &std::path::Path) -> Store {
         let store = Store::open(folder, None).expect("a new store");
         let mut changes = Changes::default();
-        for number in 1..=9 {
+        for number in 1..=LAST {
             let mut value = Vec::new();
             log::put_report(&mut value, SERVER, number, 0, &Sample::default(), None);
             changes.put(key::LOG, &key::log_key(number, 0), value);
@@ -259,7 +265,9 @@ mod tests {
         store.write_synced(&changes).expect("a healthy store");
         let sick = folder.to_owned();
         *store.at_read.lock() = Some(Box::new(move |_, key| match key::commit_of(key) {
-            Some(4..=6) => Err(StoreError::Faulty { folder: sick.clone(), reason: "Input/output error".to_owned() }),
+            Some(4..=6 | 12) => {
+                Err(StoreError::Faulty { folder: sick.clone(), reason: "Input/output error".to_owned() })
+            }
             _ => Ok(()),
         }));
         store
@@ -274,15 +282,20 @@ mod tests {
     fn what_a_disk_cannot_read_for_long_costs_that_stretch_and_no_more() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
-        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
         let mut lost = Vec::new();
         for _ in 0..REFUSED_READS_MAX {
             assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
         }
         assert!(lost.is_empty(), "the disk may come back: {lost:?}");
+        // Another stretch behind it may come back too.
+        for _ in 0..REFUSED_READS_MAX {
+            assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
+            assert!(lost.len() == 1 && lost[0].contains("Input/output error"), "{lost:?}");
+        }
         assert_eq!(catch_up.read_on(&store, &mut |what| lost.push(what)), Ok(false));
-        assert_eq!(numbers(&catch_up), [1, 2, 3, 7, 8, 9]);
-        assert!(lost.len() == 1 && lost[0].contains("Input/output error"), "{lost:?}");
+        let expected = (1..=LAST).filter(|number| !matches!(number, 4..=6 | 12)).collect::<Vec<u64>>();
+        assert_eq!((numbers(&catch_up), lost.len()), (expected, 2), "{lost:?}");
     }
 
     #[test]
@@ -293,7 +306,7 @@ mod tests {
         *store.at_read.lock() = Some(Box::new(move |_, _| {
             Err(StoreError::Unusable { folder: data.clone(), reason: "Too many open files".to_owned() })
         }));
-        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
         for _ in 0..=2 * REFUSED_READS_MAX {
             assert!(catch_up.read_on(&store, &mut |what| panic!("{what}")).is_err());
         }
@@ -304,7 +317,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
         let data = folder.path().to_owned();
-        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
         // Places behind the log are refused too.
         store
             .write_synced(&{
@@ -325,7 +338,7 @@ mod tests {
     fn a_disk_that_comes_back_costs_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
-        let mut catch_up = CatchUp::new(&store, 9, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
         let mut lost = Vec::new();
         for _ in 0..REFUSED_READS_MAX {
             assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
@@ -336,7 +349,7 @@ mod tests {
         *store.at_read.lock() = None;
         store.health.note(&Ok::<(), &str>(()));
         assert_eq!(catch_up.read_on(&store, &mut |what| lost.push(what)), Ok(false));
-        assert_eq!(numbers(&catch_up), (1..=9).collect::<Vec<u64>>());
+        assert_eq!(numbers(&catch_up), (1..=LAST).collect::<Vec<u64>>());
         assert!(lost.is_empty(), "{lost:?}");
     }
 }

@@ -112,7 +112,7 @@ impl History {
             verified.note_end(store, tier.family(), scanned)?;
         }
         let mut read = |_: &[u8], value: &[u8]| Ok(log::read(value, &mut |_| {}).map(|()| true)?);
-        store.walk_log(0, Unreadable::IsPassedOver, &mut read, &mut |lost| verified.note_corrupt(lost))?;
+        store.walk_log(0, Unreadable::ArePassedOver, &mut read, &mut |lost| verified.note_corrupt(lost))?;
         // A start reads some of these, and upkeep the others: their damage would stop either.
         for family in key::FAMILIES.into_iter().filter(|family| *family != key::LOG && !key::TIERS.contains(family)) {
             if store.lacks(family)? {

@@ -11,8 +11,10 @@ use super::salvage::next_readable;
 pub(crate) enum Unreadable {
     /// It may be the whole disk, and be over soon: an error.
     Ends,
-    /// It was the same for long, while the disk did all else: it is left out.
-    IsPassedOver,
+    /// The first one is left out: it was the same for long, while the disk did all else.
+    OneIsPassedOver,
+    /// All are left out.
+    ArePassedOver,
 }
 
 impl Store {
@@ -28,7 +30,7 @@ impl Store {
         visit: &mut VisitWhile<'_>,
         lose: &mut dyn FnMut(String),
     ) -> Result<(), StoreError> {
-        let mut from = place(from, 0);
+        let (mut from, mut unreadable) = (place(from, 0), unreadable);
         loop {
             let mut last = None;
             let walked = self.scan_while(key::LOG, &key_at(from), &mut |key, value| {
@@ -55,6 +57,9 @@ impl Store {
             if is_faulty && next.is_none() {
                 // It is no stretch of the log, but the disk.
                 return Err(error);
+            }
+            if is_faulty && unreadable == Unreadable::OneIsPassedOver {
+                unreadable = Unreadable::Ends;
             }
             let until = next.map_or_else(|| "the end".to_owned(), |next| format!("commit {}", commit_at(next)));
             lose(format!("log, from commit {} to {until}: {damage}", commit_at(damaged)));
@@ -131,7 +136,7 @@ mod tests {
         for (unreadable, read, lost) in [
             (Unreadable::Ends, vec![1, 2, 3], None),
             (
-                Unreadable::IsPassedOver,
+                Unreadable::ArePassedOver,
                 vec![1, 2, 3, 7, 8, 9],
                 Some("log, from commit 3 to commit 6: 7.sst: Input/output error"),
             ),
