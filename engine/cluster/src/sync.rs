@@ -59,7 +59,7 @@ impl SystemAnswers {
     fn take(&mut self, answer: BrokerAnswer) {
         let name = shown(&answer.server.name);
         let (storage, told) = (answer.data.jetstream.config, answer.data.jetstream.meta);
-        let leader = told.as_ref().map(|told| shown(&told.leader));
+        let leader = told.as_ref().map(|told| shown(&told.leader)).filter(|leader| !leader.is_empty());
         if let (Some(told), Some(leader)) = (told, &leader) {
             let group = self.groups.entry(leader.clone()).or_default();
             group.size = group.size.max(usize::try_from(told.cluster_size).unwrap_or_default());
@@ -89,6 +89,16 @@ impl SystemAnswers {
             counts.into_iter().max_by_key(|(_, count)| *count).map(|(leader, _)| leader)
         };
         named(&|id| reached.contains_key(id)).or_else(|| named(&|_| true))
+    }
+
+    /// Whether a broker has no copy of what is ours: another leader than ours answered, whom it follows, and nothing
+    /// connects it with ours. One that names nobody, or a leader that was, may be one of ours.
+    fn is_of_others(&self, facts: &SystemFacts, ours: Option<&str>, reached: &BTreeMap<String, String>) -> bool {
+        let Some(theirs) = facts.leader.as_deref().filter(|theirs| Some(*theirs) != ours) else { return false };
+        let leads = self.groups.get(theirs).is_some_and(|group| group.heard.is_some());
+        let of_ours = ours.and_then(|ours| self.groups.get(ours)?.heard.as_ref());
+        let is_heard = of_ours.is_some_and(|heard| heard.contains(&facts.name));
+        leads && !is_heard && !reached.values().any(|name| *name == facts.name)
     }
 
     /// Brokers that run and did not answer. `reached` has the names of those that this hub reaches, by their ids.
@@ -180,8 +190,7 @@ pub(crate) fn refusals(
         .found
         .values()
         .filter(|facts| facts.is_synced == Some(false))
-        // One that follows another leader has no copy of what is ours.
-        .filter(|facts| facts.leader.is_none() || facts.leader.as_deref() == leader)
+        .filter(|facts| !answers.is_of_others(facts, leader, reached))
         .map(|facts| Refusal::NotSynced { broker: facts.name.clone(), interval_s: facts.interval_s })
         .collect();
     // What a broker says of itself counts more than what the operator states of all.
@@ -295,6 +304,15 @@ mod tests {
             answers(vec![without(), of_three("b2", true, ""), of_three("b3", true, ""), of_three("b1", false, BOTH)]);
         let told = texts(false, &["n4", "b2"], &all);
         assert!(told.len() == 1 && told[0].contains("b1 writes to its disk every 120 s"), "{told:?}");
+        // One that names no leader, or one that was, may have copies.
+        for lost in ["", "b9"] {
+            let odd = format!(
+                r#"{{"config":{{"sync_interval":120000000000}},"meta":{{"leader":"{lost}","cluster_size":3}}}}"#
+            );
+            let all = answers(vec![answer("b3", &odd), of_three("b2", true, ""), of_three("b1", true, BOTH)]);
+            let told = texts(false, &["b1", "b2"], &all);
+            assert!(told.len() == 1 && told[0].contains("b3 writes to its disk every 120 s"), "{lost}: {told:?}");
+        }
         // A leaf has a leader and disks of its own.
         let leaf = r#"{"config":{"sync_interval":120000000000},"meta":{"leader":"leaf","cluster_size":1}}"#;
         let some = answers(vec![answer("leaf", leaf), of_three("b2", true, ""), of_three("b3", true, "")]);
