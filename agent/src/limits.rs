@@ -28,8 +28,10 @@ pub const SPOOL_BYTES_LIMIT: u64 = 4 * 1024 * 1024 * 1024;
 /// more, sampling pauses until the hub has taken some.
 pub const SPOOL_RUNS_MAX: usize = 64;
 
-/// Time between two tries to use a spool whose disk did not let the agent use it when it started.
+/// Time until a spool is tried again whose disk did not let the agent use it. It doubles with each try.
 pub const SPOOL_RETRY_INTERVAL: Duration = Duration::from_secs(30);
+/// The longest that becomes.
+pub const SPOOL_RETRY_INTERVAL_MAX: Duration = Duration::from_secs(240);
 /// Time for which a file of a spool may be unreadable before the agent reports from memory: a disk that had to start
 /// again has answered by then.
 pub const SPOOL_READ_PATIENCE: Duration = Duration::from_secs(10);

@@ -2,12 +2,12 @@
 //! cannot be read. A machine with such a disk must still be watched: its readings are held in memory, and what the spool
 //! has stays there. Once the disk is well, the spool is used: first goes what it had, then what was held.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::error::SpoolError;
 use super::memory::Memory;
 use super::spool::{LOCK, SetAside, Spool, SpoolOptions};
-use crate::limits::{MEMORY_REPORTS_MAX, SPOOL_RETRY_INTERVAL};
+use crate::limits::{MEMORY_REPORTS_MAX, SPOOL_RETRY_INTERVAL, SPOOL_RETRY_INTERVAL_MAX};
 
 #[derive(Debug)]
 pub(super) struct Awaited {
@@ -16,8 +16,9 @@ pub(super) struct Awaited {
     machine: Option<String>,
     /// Whether the folder was a spool at the start. If it is none later, its disk is away.
     was_used: bool,
-    /// When it is tried again.
+    /// When it is tried again, and how long after that.
     due: Instant,
+    interval: Duration,
     /// Why it could not be used, as it was last said.
     told: String,
     /// It was used by this process before.
@@ -29,12 +30,14 @@ impl Awaited {
     pub(super) fn new(options: &SpoolOptions, machine: Option<String>, error: &SpoolError) -> Self {
         // A disk that fails may not even say that.
         let was_used = options.folder.join(LOCK).try_exists().unwrap_or(true);
-        Self::of(options.clone(), machine, was_used, None, error)
+        Self::of(options.clone(), machine, was_used, None, SPOOL_RETRY_INTERVAL, error)
     }
 
-    /// A spool that was used until now, and cannot be read because of `error`.
-    pub(super) fn set_aside(aside: SetAside, error: &SpoolError) -> Self {
-        Self::of(aside.options().clone(), aside.machine().map(str::to_owned), true, Some(aside), error)
+    /// A spool that was used until now, and cannot be read because of `error`. That happened so often before.
+    pub(super) fn set_aside(aside: SetAside, times: u32, error: &SpoolError) -> Self {
+        let interval = SPOOL_RETRY_INTERVAL.saturating_mul(1 << times.min(5)).min(SPOOL_RETRY_INTERVAL_MAX);
+        let machine = aside.machine().map(str::to_owned);
+        Self::of(aside.options().clone(), machine, true, Some(aside), interval, error)
     }
 
     fn of(
@@ -42,21 +45,28 @@ impl Awaited {
         machine: Option<String>,
         was_used: bool,
         aside: Option<SetAside>,
+        interval: Duration,
         error: &SpoolError,
     ) -> Self {
-        let due = Instant::now() + SPOOL_RETRY_INTERVAL;
-        let mut awaited = Self { options, machine, was_used, due, told: String::new(), aside };
+        let due = Instant::now() + interval;
+        let mut awaited = Self { options, machine, was_used, due, interval, told: String::new(), aside };
         awaited.tell(error);
         awaited
     }
 
     /// The spool, if it can be used by now, with the reports that the process has held in memory under that id.
     pub(super) fn try_open(&mut self, outbox_id: u128, memory: &Memory) -> Option<Spool> {
-        let now = Instant::now();
-        if now < self.due {
+        if Instant::now() < self.due {
             return None;
         }
-        self.due = now + SPOOL_RETRY_INTERVAL;
+        let opened = self.open(outbox_id, memory);
+        // A disk that fails may take long to say so, and readings wait meanwhile.
+        self.interval = self.interval.saturating_mul(2).min(SPOOL_RETRY_INTERVAL_MAX);
+        self.due = Instant::now() + self.interval;
+        opened
+    }
+
+    fn open(&mut self, outbox_id: u128, memory: &Memory) -> Option<Spool> {
         // What is made beneath the mount point of a disk that is away would be hidden by the disk.
         if self.was_used && !self.options.folder.join(LOCK).exists() {
             return None;
@@ -89,8 +99,8 @@ impl Awaited {
         if said != self.told {
             tracing::warn!(
                 max = MEMORY_REPORTS_MAX,
-                "{said}: the spool cannot be used, and readings are held in memory until it can: see to its disk, or move \
-                 a file that stays unreadable out of the spool"
+                "{said}: the spool cannot be used, and readings are held in memory until it can: see to its disk. The \
+                 rest is sent if a file that stays unreadable is moved out of the spool, and its readings are lost then"
             );
             self.told = said;
         }

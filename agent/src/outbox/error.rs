@@ -73,10 +73,12 @@ impl SpoolError {
 fn is_fault(error: &io::Error) -> bool {
     use rustix::io::Errno;
     #[cfg(any(target_os = "linux", target_os = "android"))]
-    const DAMAGED: Errno = Errno::UCLEAN;
+    const MORE: [Errno; 2] = [Errno::UCLEAN, Errno::REMOTEIO];
     #[cfg(not(any(target_os = "linux", target_os = "android")))]
-    const DAMAGED: Errno = Errno::IO;
-    let faults = [Errno::IO, Errno::NXIO, Errno::NODEV, Errno::STALE, DAMAGED];
+    const MORE: [Errno; 0] = [];
+    // File systems with checksums have their own words for a bad sector.
+    let usual = [Errno::IO, Errno::NXIO, Errno::NODEV, Errno::STALE, Errno::BADMSG, Errno::ILSEQ, Errno::TIMEDOUT];
+    let faults = [&usual[..], &MORE].concat();
     Errno::from_io_error(error).is_some_and(|errno| faults.contains(&errno))
 }
 

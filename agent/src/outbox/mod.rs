@@ -50,6 +50,8 @@ pub struct Outbox {
     session: Option<u128>,
     /// The run that `Hello` named, until its `Welcome`.
     greeted: Option<u128>,
+    /// How often the spool was set aside.
+    set_asides: u32,
     /// Sequence number minus raw number, wrapping, on this connection.
     shift: u64,
     /// Raw number that is sent next.
@@ -113,8 +115,16 @@ impl Outbox {
     }
 
     fn over(storage: Storage) -> Self {
-        let mut outbox =
-            Self { storage, session: None, greeted: None, shift: 0, cursor: 0, sent_end: 0, maybe_sent: 0 };
+        let mut outbox = Self {
+            storage,
+            session: None,
+            greeted: None,
+            set_asides: 0,
+            shift: 0,
+            cursor: 0,
+            sent_end: 0,
+            maybe_sent: 0,
+        };
         (outbox.cursor, outbox.sent_end) = (outbox.first(), outbox.first());
         outbox.maybe_sent = outbox.kept_count() + 1;
         outbox
@@ -309,8 +319,11 @@ impl Outbox {
         if let Storage::Spool(spool) = std::mem::replace(&mut self.storage, memory)
             && let Storage::Memory { awaited, .. } = &mut self.storage
         {
-            *awaited = Some(Awaited::set_aside(SetAside::new(spool, segment), error));
+            *awaited = Some(Awaited::set_aside(SetAside::new(spool, segment), self.set_asides, error));
         }
+        self.set_asides = self.set_asides.saturating_add(1);
+        // The connection was for none of the runs that there are from now on, whatever is in front.
+        self.session = Some(new_outbox_id());
         (self.cursor, self.sent_end) = (self.first(), self.first());
         self.maybe_sent = self.kept_count() + 1;
         true

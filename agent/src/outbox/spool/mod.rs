@@ -97,8 +97,8 @@ pub(super) struct Spool {
 #[derive(Debug)]
 struct Unreadable {
     path: PathBuf,
-    /// Raw number of its first record.
-    first: u64,
+    /// The lowest raw number of which nothing is known.
+    next: u64,
     since: Instant,
 }
 
@@ -383,7 +383,7 @@ impl Spool {
             let (bytes, next) = match read_in(&mut self.reader, segment, from) {
                 Ok(Some(found)) => {
                     // What is before the bad place is read again at each connection.
-                    self.unreadable = self.unreadable.take().filter(|unreadable| segment.first <= unreadable.first);
+                    self.unreadable = self.unreadable.take().filter(|unreadable| found.0 < unreadable.next);
                     return Ok(Some(found));
                 }
                 Ok(None) => {
@@ -391,10 +391,9 @@ impl Spool {
                     reader.map_or((0, from), |reader| (reader.records.rest_bytes(), reader.next.max(from)))
                 }
                 Err(error) => {
-                    self.reader = None;
+                    let next = self.reader.take().map_or(from, |reader| reader.next.max(from));
                     if self.unreadable.as_ref().is_none_or(|unreadable| unreadable.path != segment.path) {
-                        let (path, first, since) = (segment.path.clone(), segment.first, Instant::now());
-                        self.unreadable = Some(Unreadable { path, first, since });
+                        self.unreadable = Some(Unreadable { path: segment.path.clone(), next, since: Instant::now() });
                     }
                     return Err(error);
                 }

@@ -27,6 +27,7 @@ fn a_file_that_cannot_be_read_holds_up_its_spool_and_not_the_agent() {
     hub.welcome(&mut outbox);
     assert_eq!(outbox.next(10).expect("it goes on"), None);
     assert!(outbox.has_moved_on(), "what memory holds needs a connection of its own");
+    assert_eq!(outbox.unsent(), 0);
     push(&mut outbox, [7]);
     hub.drain(&mut outbox);
     outbox.hasten();
@@ -72,4 +73,32 @@ fn a_file_that_stays_unreadable_may_be_taken_away() {
     push(&mut outbox, [5]);
     hub.drain(&mut outbox);
     assert_eq!(hub.times(), [4, 5]);
+}
+
+#[test]
+fn a_spool_that_is_used_again_before_there_is_a_hub_needs_a_connection_of_its_own() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let options = options(folder.path());
+    let mut hub = Hub::default();
+    let mut outbox = Outbox::in_spool(&options, FIRST_ID).expect("new");
+    push(&mut outbox, 1..=3);
+    drop(outbox);
+    let mut outbox = Outbox::in_spool(&options, 8).expect("found");
+    push(&mut outbox, 4..=9);
+    let path = segments(&options)[0].clone();
+    let bytes = fs::read(&path).expect("the segment");
+    fs::remove_file(&path).expect("removed");
+    fs::create_dir(&path).expect("made");
+    hub.welcome(&mut outbox);
+    assert!(outbox.next(10).is_err());
+    outbox.hasten();
+    assert_eq!(outbox.next(10).expect("it goes on"), None);
+    // No connection comes about meanwhile.
+    fs::remove_dir(&path).expect("it was kept");
+    fs::write(&path, bytes).expect("written");
+    outbox.hasten();
+    push(&mut outbox, [10]);
+    assert_eq!((outbox.has_moved_on(), outbox.unsent(), outbox.id()), (true, 0, FIRST_ID));
+    hub.drain(&mut outbox);
+    assert_eq!(hub.times(), (1..=10).collect::<Vec<i64>>());
 }
