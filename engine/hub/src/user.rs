@@ -73,7 +73,7 @@ pub(crate) fn check_may_write(data: &Path) -> Result<(), String> {
 
 /// Whether what root writes there is that user's: some file systems of a network have one owner for all.
 fn is_written_as(uid: u32, data: &Path) -> bool {
-    let probe = data.join("owner.tmp");
+    let probe = data.join(format!("owner-{}.tmp", std::process::id()));
     let owner = File::create_new(&probe).and_then(|file| file.metadata());
     let _own = owner.is_ok() && fs::remove_file(&probe).is_ok();
     owner.is_ok_and(|found| found.uid() == uid)
