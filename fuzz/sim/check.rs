@@ -96,13 +96,16 @@ fn note(model: &mut Model, server: usize, rows: &Hour, found: &BTreeMap<u64, i64
         }
     }
     let floor = model.floor.max(model.kept_from());
+    let oldest = model.hours.range((server, floor)..=(server, floor.saturating_add(1)));
+    let known: BTreeSet<u64> = oldest.flat_map(|(_, rows)| rows.keys().copied()).collect();
     model.hours.retain(|(of, hour), _| *of != server || *hour < floor);
     for (sequence, row) in rows {
         let hour = row.time_ms.div_euclid(HOUR_MS);
-        if hour < floor {
-            // It came when its hour had expired, or was about to.
+        if hour < floor || hour <= floor.saturating_add(1) && !known.contains(sequence) {
+            // It came when its hour had expired, or was about to: it may still be in a head by then.
             model.late.insert(hour);
-        } else {
+        }
+        if hour >= floor {
             model.hours.entry((server, hour)).or_default().insert(*sequence, *row);
         }
     }
