@@ -273,6 +273,23 @@ mod tests {
         store
     }
 
+    /// All of a store's log is to be caught up.
+    fn all_of(store: &Store) -> CatchUp {
+        CatchUp::new(store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty")
+    }
+
+    /// From now on every read fails like that.
+    fn refuse_all(store: &Store, error: StoreError) {
+        *store.at_read.lock() = Some(Box::new(move |_, _| Err(error.clone())));
+    }
+
+    /// However often it is tried, the log is not left out.
+    fn is_never_left_out(catch_up: &mut CatchUp, store: &Store) {
+        for _ in 0..=2 * REFUSED_READS_MAX {
+            assert!(catch_up.read_on(store, &mut |what| panic!("{what}")).is_err());
+        }
+    }
+
     fn numbers(catch_up: &CatchUp) -> Vec<u64> {
         let server = &catch_up.servers[&SERVER];
         server.head.run().expect("own rows").sequences
@@ -282,7 +299,7 @@ mod tests {
     fn what_a_disk_cannot_read_for_long_costs_that_stretch_and_no_more() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
-        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = all_of(&store);
         let mut lost = Vec::new();
         for _ in 0..REFUSED_READS_MAX {
             assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
@@ -302,43 +319,31 @@ mod tests {
     fn files_that_cannot_be_opened_are_no_fault_of_the_disk() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
-        let data = folder.path().to_owned();
-        *store.at_read.lock() = Some(Box::new(move |_, _| {
-            Err(StoreError::Unusable { folder: data.clone(), reason: "Too many open files".to_owned() })
-        }));
-        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
-        for _ in 0..=2 * REFUSED_READS_MAX {
-            assert!(catch_up.read_on(&store, &mut |what| panic!("{what}")).is_err());
-        }
+        let (folder, reason) = (folder.path().to_owned(), "Too many open files".to_owned());
+        let mut catch_up = all_of(&store);
+        refuse_all(&store, StoreError::Unusable { folder, reason });
+        is_never_left_out(&mut catch_up, &store);
     }
 
     #[test]
     fn a_disk_that_refuses_everything_costs_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
-        let data = folder.path().to_owned();
-        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = all_of(&store);
         // Places behind the log are refused too.
-        store
-            .write_synced(&{
-                let mut changes = Changes::default();
-                changes.put(key::LOG, &key::log_key(u64::MAX, u8::MAX), Vec::new());
-                changes
-            })
-            .expect("a healthy store");
-        *store.at_read.lock() = Some(Box::new(move |_, _| {
-            Err(StoreError::Faulty { folder: data.clone(), reason: "Input/output error".to_owned() })
-        }));
-        for _ in 0..=2 * REFUSED_READS_MAX {
-            assert!(catch_up.read_on(&store, &mut |what| panic!("{what}")).is_err());
-        }
+        let mut changes = Changes::default();
+        changes.put(key::LOG, &key::log_key(u64::MAX, u8::MAX), Vec::new());
+        store.write_synced(&changes).expect("a healthy store");
+        let (folder, reason) = (folder.path().to_owned(), "Input/output error".to_owned());
+        refuse_all(&store, StoreError::Faulty { folder, reason });
+        is_never_left_out(&mut catch_up, &store);
     }
 
     #[test]
     fn a_disk_that_comes_back_costs_nothing() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let store = sick_store(folder.path());
-        let mut catch_up = CatchUp::new(&store, LAST, [(SERVER, 0)].into_iter()).expect("a log").expect("not empty");
+        let mut catch_up = all_of(&store);
         let mut lost = Vec::new();
         for _ in 0..REFUSED_READS_MAX {
             assert!(catch_up.read_on(&store, &mut |what| lost.push(what)).is_err());
