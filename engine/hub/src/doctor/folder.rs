@@ -66,10 +66,18 @@ pub(super) fn judge_owner(data: &Path, found: &io::Result<Owner>, own_uid: u32) 
     Finding::ok(CHECK, seen)
 }
 
-/// A file of the store or a certificate that is of another user than the store's `FORMAT`, and the two users. Root leaves such
-/// files, which the hub can neither read nor write.
-pub(super) fn foreign_file(data: &Path) -> io::Result<Option<(PathBuf, u32, u32)>> {
-    let store_uid = fs::metadata(data.join("FORMAT"))?.uid();
+/// Whose the data folder and the store's files are.
+pub(super) struct Owners {
+    folder_uid: u32,
+    /// Of `FORMAT`, which the hub's user made.
+    store_uid: u32,
+    /// A file of the store or a certificate that is another user's. Root leaves such files, which the hub can neither read
+    /// nor write.
+    foreign: Option<(PathBuf, u32)>,
+}
+
+pub(super) fn owners(data: &Path) -> io::Result<Owners> {
+    let (folder_uid, store_uid) = (fs::metadata(data)?.uid(), fs::metadata(data.join("FORMAT"))?.uid());
     for folder in STORED.map(|name| data.join(name)) {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
@@ -79,40 +87,35 @@ pub(super) fn foreign_file(data: &Path) -> io::Result<Option<(PathBuf, u32, u32)
         for path in entries.take(FILES_MAX).map_while(|entry| entry.ok().map(|entry| entry.path())) {
             // A hub that runs deletes files.
             match fs::symlink_metadata(&path) {
-                Ok(found) if found.uid() != store_uid => return Ok(Some((path, found.uid(), store_uid))),
+                Ok(found) if found.uid() != store_uid => {
+                    return Ok(Owners { folder_uid, store_uid, foreign: Some((path, found.uid())) });
+                }
                 _ => {}
             }
         }
     }
-    Ok(None)
+    Ok(Owners { folder_uid, store_uid, foreign: None })
 }
 
-pub(super) fn judge_files(data: &Path, found: &io::Result<Option<(PathBuf, u32, u32)>>) -> Finding {
+pub(super) fn judge_files(data: &Path, found: &io::Result<Owners>) -> Finding {
     const CHECK: &str = "files";
+    let data = data.display();
     match found {
-        Ok(None) => {
-            let owners = [data.to_owned(), data.join("FORMAT")].map(|path| fs::metadata(path).map(|found| found.uid()));
-            match owners {
-                [Ok(of_folder), Ok(of_store)] if of_folder != of_store => {
-                    let seen = format!("the folder belongs to user {of_folder}, and its files to user {of_store}");
-                    let remedy = format!(
-                        "if the hub runs as user {of_folder}, stop it and give it all: chown -R {of_folder} {}",
-                        data.display()
-                    );
-                    Finding::warn(CHECK, seen, remedy)
-                }
-                _ => Finding::ok(CHECK, "all of the store and of the certificates belongs to one user"),
-            }
-        }
-        Ok(Some((path, uid, store_uid))) => {
+        Ok(Owners { store_uid, foreign: Some((path, uid)), .. }) => {
             let seen = format!("{} belongs to user {uid}, and the store to user {store_uid}", path.display());
-            let remedy =
-                format!("stop the hub, and give all of it to its user: chown -R {store_uid} {}", data.display());
+            let remedy = format!("stop the hub, and give all of it to its user: chown -R {store_uid} {data}");
             Finding::bad(CHECK, seen, remedy)
         }
+        Ok(Owners { folder_uid, store_uid, .. }) if folder_uid != store_uid => {
+            let seen = format!("the folder belongs to user {folder_uid}, and its files to user {store_uid}");
+            let remedy =
+                format!("if the hub runs as user {folder_uid}, stop it and give it all: chown -R {folder_uid} {data}");
+            Finding::warn(CHECK, seen, remedy)
+        }
+        Ok(_) => Finding::ok(CHECK, "all of the store and of the certificates belongs to one user"),
         Err(error) => {
-            let seen = format!("{} cannot be looked at: {error}", data.display());
-            Finding::bad(CHECK, seen, format!("give all of it to the hub's user (chown -R USER {})", data.display()))
+            let seen = format!("{data} cannot be looked at: {error}");
+            Finding::bad(CHECK, seen, format!("give all of it to the hub's user (chown -R USER {data})"))
         }
     }
 }
@@ -266,26 +269,26 @@ mod tests {
     fn files_that_root_left_in_a_hubs_folder_are_named() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let data = folder.path();
-        assert_eq!(judge_files(data, &foreign_file(data)).verdict, Verdict::Bad, "no store");
+        assert_eq!(judge_files(data, &owners(data)).verdict, Verdict::Bad, "no store");
         for name in ["rocksdb", "tls"] {
             fs::create_dir(data.join(name)).expect("made");
         }
         for name in ["FORMAT", "rocksdb/000007.sst", "tls/key.pem"] {
             fs::write(data.join(name), "").expect("room");
         }
-        assert_eq!(judge_files(data, &foreign_file(data)).verdict, Verdict::Ok);
+        assert_eq!(judge_files(data, &owners(data)).verdict, Verdict::Ok);
         if !rustix::process::geteuid().is_root() {
             return windfire_bench::skipped!("needs root");
         }
         std::os::unix::fs::chown(data.join("rocksdb/000007.sst"), Some(54_321), None).expect("root may");
-        let finding = judge_files(data, &foreign_file(data));
+        let finding = judge_files(data, &owners(data));
         let said = windfire_doctor::text(std::slice::from_ref(&finding));
         assert!(finding.verdict == Verdict::Bad && said.contains("000007.sst belongs to user 54321"), "{said}");
         assert!(said.contains("chown -R 0 "), "{said}");
         // As after a restore that root ran into the folder of the hub's user.
         std::os::unix::fs::chown(data.join("rocksdb/000007.sst"), Some(0), None).expect("root may");
         std::os::unix::fs::chown(data, Some(54_321), None).expect("root may");
-        let finding = judge_files(data, &foreign_file(data));
+        let finding = judge_files(data, &owners(data));
         let said = windfire_doctor::text(std::slice::from_ref(&finding));
         assert!(finding.verdict == Verdict::Warn && said.contains("chown -R 54321 "), "{said}");
     }

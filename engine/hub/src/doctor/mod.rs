@@ -75,7 +75,7 @@ fn examine(config: &Config, now_s: i64) -> Vec<Finding> {
         findings.push(disk::judge_space(disk::free_bytes(data), asked.facts().map(|facts| &facts.storage)));
     }
     if windfire_engine::is_store(data) {
-        findings.push(folder::judge_files(data, &folder::foreign_file(data)));
+        findings.push(folder::judge_files(data, &folder::owners(data)));
         findings.push(disk::judge_writes(&disk::timed_writes(data)));
         findings.extend(certificate::agents(data, now_s));
     }
