@@ -2,6 +2,7 @@
 //! cannot be read. A machine with such a disk must still be watched: its readings are held in memory, and what the spool
 //! has stays there. Once the disk is well, the spool is used: first goes what it had, then what was held.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::error::SpoolError;
@@ -33,11 +34,11 @@ impl Awaited {
         Self::of(options.clone(), machine, was_used, None, SPOOL_RETRY_INTERVAL, error)
     }
 
-    /// A spool that was used until now, and cannot be read because of `error`. That happened so often before.
-    pub(super) fn set_aside(aside: SetAside, times: u32, error: &SpoolError) -> Self {
+    /// A spool that was used until now, and of which a segment cannot be read because of `error`. That happened so often before.
+    pub(super) fn set_aside(spool: Spool, segment: PathBuf, times: u32, error: &SpoolError) -> Self {
         let interval = SPOOL_RETRY_INTERVAL.saturating_mul(1 << times.min(5)).min(SPOOL_RETRY_INTERVAL_MAX);
-        let machine = aside.machine().map(str::to_owned);
-        Self::of(aside.options().clone(), machine, true, Some(aside), interval, error)
+        let (aside, options, machine) = SetAside::new(spool, segment);
+        Self::of(options, machine, true, Some(aside), interval, error)
     }
 
     fn of(

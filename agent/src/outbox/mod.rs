@@ -25,8 +25,8 @@ pub use error::{PushError, SpoolError, WelcomeError};
 use memory::{FIRST_RAW, Memory};
 pub use numbers::new_outbox_id;
 use numbers::{NEXT_MAX, STRIDE};
+use spool::Spool;
 pub use spool::SpoolOptions;
-use spool::{SetAside, Spool};
 #[doc(hidden)]
 pub use spool::{count_records, is_state};
 
@@ -319,7 +319,7 @@ impl Outbox {
         if let Storage::Spool(spool) = std::mem::replace(&mut self.storage, memory)
             && let Storage::Memory { awaited, .. } = &mut self.storage
         {
-            *awaited = Some(Awaited::set_aside(SetAside::new(spool, segment), self.set_asides, error));
+            *awaited = Some(Awaited::set_aside(spool, segment, self.set_asides, error));
         }
         self.set_asides = self.set_asides.saturating_add(1);
         // The connection was for none of the runs that there are from now on, whatever is in front.

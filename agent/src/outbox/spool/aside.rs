@@ -15,8 +15,6 @@ use crate::outbox::error::{SpoolError, at};
 /// What is known of it until it can be used again. Its files stay as they are.
 #[derive(Debug)]
 pub(in crate::outbox) struct SetAside {
-    options: SpoolOptions,
-    machine: Option<String>,
     /// The segment that cannot be read.
     segment: PathBuf,
     /// The newest reports of the run of this process, which the disk did not take. They may have been sent under their
@@ -26,26 +24,20 @@ pub(in crate::outbox) struct SetAside {
 
 #[derive(Debug)]
 struct Held {
-    outbox_id: u128,
+    /// The segment that they become.
+    path: PathBuf,
     /// Raw number of the first.
     first: u64,
     reports: VecDeque<Report>,
 }
 
 impl SetAside {
-    pub(in crate::outbox) fn new(spool: Spool, segment: PathBuf) -> Self {
-        let own = spool.own();
-        let held = Held { outbox_id: own.outbox_id, first: own.end - spool.held_len(), reports: VecDeque::new() };
+    /// With what the spool is to be opened again: its options, and the machine's id.
+    pub(in crate::outbox) fn new(spool: Spool, segment: PathBuf) -> (Self, SpoolOptions, Option<String>) {
+        let (own_id, first) = (spool.own().outbox_id, spool.own().end - spool.held_len());
         let Spool { options, machine, held: reports, .. } = spool;
-        Self { options, machine, segment, held: Held { reports, ..held } }
-    }
-
-    pub(in crate::outbox) fn options(&self) -> &SpoolOptions {
-        &self.options
-    }
-
-    pub(in crate::outbox) fn machine(&self) -> Option<&str> {
-        self.machine.as_deref()
+        let path = segment_path(&options.folder, own_id, first);
+        (Self { segment, held: Held { path, first, reports } }, options, machine)
     }
 
     /// Whether the segment can be read, or was taken away.
@@ -61,7 +53,7 @@ impl SetAside {
 
     /// Writes what was held as a segment of its run. The spool's lock is held.
     pub(super) fn write_held(&self) -> Result<(), SpoolError> {
-        let Held { outbox_id, first, reports } = &self.held;
+        let Held { path, first, reports } = &self.held;
         if reports.is_empty() {
             return Ok(());
         }
@@ -70,7 +62,6 @@ impl SetAside {
             // It was kept, so it can be written.
             bytes.extend(encode_record(raw, report).unwrap_or_default());
         }
-        let path = segment_path(&self.options.folder, *outbox_id, *first);
-        fs::write(&path, bytes).map_err(at(&path))
+        fs::write(path, bytes).map_err(at(path))
     }
 }
